@@ -1,0 +1,71 @@
+"""Argument checks whose messages say which argument, what was expected, what came and what to do."""
+
+import math
+
+import torch
+from torch import Tensor
+
+FLOAT_DTYPES = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
+
+
+def describe(x: object) -> str:
+    """A short description of a value for an error message."""
+    if isinstance(x, Tensor):
+        return f"a tensor of shape {tuple(x.shape)} and dtype {x.dtype}"
+    return f"{x!r} of type {type(x).__name__}"
+
+
+def check_sequence(where: str, name: str, x: object, *, channels: int | None = None) -> None:
+    """Raise unless `x` is a floating-point tensor (batch, seqlen, channels)."""
+    if not isinstance(x, Tensor):
+        raise TypeError(f"{where}: `{name}` must be a torch.Tensor; got {describe(x)}.")
+    if x.dim() != 3:
+        raise ValueError(
+            f"{where}: `{name}` must have shape (batch, seqlen, channels); got {describe(x)}. "
+            "Add the missing axis with x[None] or x[..., None]."
+        )
+    if x.dtype not in FLOAT_DTYPES:
+        raise TypeError(f"{where}: `{name}` must be floating point; got dtype {x.dtype}. Convert it with x.float().")
+    if channels is not None and x.shape[-1] != channels:
+        raise ValueError(f"{where}: `{name}` must have {channels} channels on its last axis; got {describe(x)}.")
+
+
+def check_choice(where: str, name: str, value: object, choices: tuple[str, ...]) -> None:
+    """Raise unless `value` is one of `choices`."""
+    if value not in choices:
+        raise ValueError(f"{where}: `{name}` must be one of {', '.join(map(repr, choices))}; got {value!r}.")
+
+
+def check_bounds(
+    where: str,
+    name: str,
+    value: Tensor | float,
+    *,
+    low: float = -math.inf,
+    high: float = math.inf,
+    closed_low: bool = True,
+    closed_high: bool = True,
+    remedy: str = "",
+) -> None:
+    """Raise unless every entry of `value` lies in the interval; NaN lies in none.
+
+    Tensors that hold no data (fake tensors while a graph is traced) are let through.
+    """
+    if isinstance(value, Tensor):
+        if value.numel() == 0 or torch.compiler.is_compiling():
+            return
+        low_value, high_value = (float(bound) for bound in torch.aminmax(value.detach()))
+    else:
+        low_value = high_value = float(value)
+    is_above = low_value >= low if closed_low else low_value > low
+    is_below = high_value <= high if closed_high else high_value < high
+    if not (is_above and is_below):
+        interval = f"{'[' if closed_low else '('}{low:g}, {high:g}{']' if closed_high else ')'}"
+        came = f"{low_value:g}" if low_value == high_value else f"min={low_value:g}, max={high_value:g}"
+        raise ValueError(f"{where}: `{name}` must lie in {interval}; got {came}. {remedy}".rstrip())
+
+
+def check_positive_int(where: str, name: str, value: object, *, low: int = 1) -> None:
+    """Raise unless `value` is an integer of at least `low`."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < low:
+        raise ValueError(f"{where}: `{name}` must be an integer of at least {low}; got {value!r}.")
