@@ -1,0 +1,130 @@
+// One vector type per scalar type and instruction set. Every operation is written out (mul, add, fma), and the
+// compiler may not contract (-ffp-contract=off), so a formula rounds the same way wherever it is inlined.
+#pragma once
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+
+#if defined(__AVX512F__) || defined(__AVX2__)
+#include <immintrin.h>
+#elif defined(__ARM_NEON)
+#include <arm_neon.h>
+#endif
+
+#if defined(__AVX512F__)
+#define LONGSPIKE_VECTOR_BYTES 64
+#elif defined(__AVX2__)
+#define LONGSPIKE_VECTOR_BYTES 32
+#else
+#define LONGSPIKE_VECTOR_BYTES 16
+#endif
+
+namespace longspike::LONGSPIKE_ARCH {
+
+using i64 = std::int64_t;
+
+template <class T> struct Lanes;
+template <> struct Lanes<float> {
+    typedef float V __attribute__((vector_size(LONGSPIKE_VECTOR_BYTES)));
+    typedef std::int32_t I __attribute__((vector_size(LONGSPIKE_VECTOR_BYTES)));
+};
+template <> struct Lanes<double> {
+    typedef double V __attribute__((vector_size(LONGSPIKE_VECTOR_BYTES)));
+    typedef std::int64_t I __attribute__((vector_size(LONGSPIKE_VECTOR_BYTES)));
+};
+template <class T> using Vec = typename Lanes<T>::V;
+template <class T> constexpr int kLanes = LONGSPIKE_VECTOR_BYTES / sizeof(T);
+
+template <class T> inline Vec<T> splat(T x) { return x - Vec<T>{}; }
+template <class T> inline Vec<T> load(const T* p) {
+    Vec<T> v;
+    std::memcpy(&v, p, sizeof v);
+    return v;
+}
+template <class T> inline void store(T* p, Vec<T> v) { std::memcpy(p, &v, sizeof v); }
+
+// The first n lanes, 0 < n <= kLanes<T>; the others are zero and are not touched in memory.
+template <class T> inline Vec<T> load_first(const T* p, int n) {
+    if (n == kLanes<T>) return load<T>(p);
+    Vec<T> v{};
+    std::memcpy(&v, p, n * sizeof(T));
+    return v;
+}
+template <class T> inline void store_first(T* p, Vec<T> v, int n) {
+    if (n == kLanes<T>)
+        store<T>(p, v);
+    else
+        std::memcpy(p, &v, n * sizeof(T));
+}
+
+// A store that goes around the caches; p is aligned to the vector's size.
+template <class T> inline void store_streaming(T* p, Vec<T> v) {
+#if defined(__AVX512F__)
+    _mm512_stream_si512(reinterpret_cast<__m512i*>(p), reinterpret_cast<__m512i>(v));
+#elif defined(__AVX2__)
+    _mm256_stream_si256(reinterpret_cast<__m256i*>(p), reinterpret_cast<__m256i>(v));
+#else
+    store<T>(p, v);
+#endif
+}
+inline void fence_streaming() {
+#if defined(__AVX512F__) || defined(__AVX2__)
+    _mm_sfence();
+#endif
+}
+
+// a * b + c with one rounding where the machine has it.
+inline Vec<float> fma(Vec<float> a, Vec<float> b, Vec<float> c) {
+#if defined(__AVX512F__)
+    return _mm512_fmadd_ps(a, b, c);
+#elif defined(__AVX2__)
+    return _mm256_fmadd_ps(a, b, c);
+#elif defined(__ARM_NEON)
+    return vfmaq_f32(c, a, b);
+#else
+    return a * b + c;
+#endif
+}
+inline Vec<double> fma(Vec<double> a, Vec<double> b, Vec<double> c) {
+#if defined(__AVX512F__)
+    return _mm512_fmadd_pd(a, b, c);
+#elif defined(__AVX2__)
+    return _mm256_fmadd_pd(a, b, c);
+#elif defined(__ARM_NEON)
+    return vfmaq_f64(c, a, b);
+#else
+    return a * b + c;
+#endif
+}
+
+template <class T> inline Vec<T> maximum(Vec<T> a, Vec<T> b) { return a > b ? a : b; }
+template <class T> inline Vec<T> minimum(Vec<T> a, Vec<T> b) { return a < b ? a : b; }
+template <class T> inline Vec<T> absolute(Vec<T> a) { return maximum<T>(a, -a); }
+
+// exp(x) to about one unit in the last place; x is clamped to the finite range.
+template <class T> inline Vec<T> exponential(Vec<T> x) {
+    constexpr bool single = sizeof(T) == 4;
+    constexpr T limit = single ? T(87.0) : T(708.0);
+    constexpr T magic = single ? T(12582912.0) : T(6755399441055744.0);  // 1.5 * 2^(mantissa bits)
+    const T ln2_high = single ? T(0.693359375) : T(6.93145751953125e-1);
+    const T ln2_low = single ? T(-2.12194440e-4) : T(1.42860682030941723212e-6);
+    x = minimum<T>(maximum<T>(x, splat<T>(-limit)), splat<T>(limit));
+    const Vec<T> n = fma(x, splat<T>(T(1.4426950408889634)), splat<T>(magic)) - splat<T>(magic);
+    const Vec<T> r = fma(n, splat<T>(-ln2_low), fma(n, splat<T>(-ln2_high), x));
+    constexpr int degree = single ? 7 : 13;
+    T reciprocal = 1;
+    for (int k = 2; k <= degree; ++k) reciprocal /= k;
+    Vec<T> sum = splat<T>(reciprocal);  // Horner's rule on the Taylor series; |r| <= ln(2) / 2
+    for (int k = degree; k >= 1; --k) {
+        reciprocal *= k;
+        sum = fma(sum, r, splat<T>(reciprocal));
+    }
+    using I = typename Lanes<T>::I;
+    const I exponent = __builtin_convertvector(n, I) + (single ? 127 : 1023);
+    const I bits = exponent << (single ? 23 : 52);
+    Vec<T> scale;
+    std::memcpy(&scale, &bits, sizeof scale);
+    return sum * scale;
+}
+
+}  // namespace longspike::LONGSPIKE_ARCH

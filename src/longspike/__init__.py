@@ -1,0 +1,1 @@
+"""Spiking state-space models: exact, fast, streaming."""

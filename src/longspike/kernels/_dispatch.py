@@ -1,0 +1,104 @@
+"""Chooses how one operator call runs, and says why. The only place where that is decided."""
+
+from dataclasses import dataclass
+
+import torch
+
+from longspike._core.errors import BackendUnavailableError
+from longspike.kernels import native
+
+LIF_METHODS = ("auto", "sequential", "pmbc", "speculative", "reference")
+S4D_METHODS = ("auto", "scan", "fft", "reference")
+MIXING_METHODS = ("auto", "compiled", "reference")
+
+# Speculation pays where one sample's channels cannot fill the threads and the sequence holds several warm-ups.
+SPECULATIVE_MIN_SEQLEN = 16_384
+
+
+@dataclass(frozen=True)
+class Choice:
+    """How a call runs.
+
+    Attributes:
+        operator: the operator's name.
+        method: the algorithm.
+        backend: "cpp" (compiled, CPU) or "torch" (any device).
+        reason: why, in one sentence.
+    """
+
+    operator: str
+    method: str
+    backend: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.operator}: {self.method} ({self.backend}), because {self.reason}"
+
+
+def _why_not_compiled(device: torch.device, dtype: torch.dtype) -> str:
+    if not native.is_available():
+        return native.unavailable_reason
+    if device.type != "cpu":
+        return f"the compiled kernels run on the CPU and the tensors are on {device.type}"
+    if dtype not in native.DTYPES:
+        return f"the compiled kernels take float32 and float64, not {dtype}"
+    return ""
+
+
+def _require_compiled(operator: str, method: str, why_not: str) -> None:
+    if why_not:
+        raise BackendUnavailableError(f"{operator}: method={method!r} cannot run, because {why_not}. Use method='auto'.")
+
+
+def choose_lif(
+    method: str, *, batch: int, seqlen: int, channels: int, device: torch.device, dtype: torch.dtype, reset: str
+) -> Choice:
+    """The route of a `refractory_lif` call."""
+    why_not = _why_not_compiled(device, dtype)
+    if method in ("sequential", "speculative"):
+        _require_compiled("refractory_lif", method, why_not)
+        return Choice("refractory_lif", method, "cpp", "it was asked for by name")
+    if method == "pmbc" and reset == "zero":
+        raise ValueError(
+            "refractory_lif: method='pmbc' needs a linear reset path; got reset='zero'. "
+            "Use method='sequential' or 'speculative', or hard_reset_lif(method='orbit') for rho = 0."
+        )
+    if method in ("pmbc", "reference"):
+        return Choice("refractory_lif", method, "torch", "it was asked for by name")
+    if why_not:
+        return Choice("refractory_lif", "reference", "torch", why_not)
+    threads = native.threads()
+    vectors = batch * ((channels + 15) // 16)
+    if threads > 1 and vectors < threads and seqlen >= SPECULATIVE_MIN_SEQLEN:
+        reason = f"{batch} x {channels} lanes leave some of {threads} threads idle over {seqlen} steps"
+        return Choice("refractory_lif", "speculative", "cpp", reason)
+    reason = f"a fused loop over time with {batch} x {channels} lanes runs near memory speed on {threads} thread(s)"
+    return Choice("refractory_lif", "sequential", "cpp", reason)
+
+
+def choose_s4d(method: str, *, seqlen: int, device: torch.device, dtype: torch.dtype) -> Choice:
+    """The route of an `s4d_scan` call."""
+    why_not = _why_not_compiled(device, dtype)
+    if method == "scan":
+        _require_compiled("s4d_scan", method, why_not)
+        return Choice("s4d_scan", "scan", "cpp", "it was asked for by name")
+    if method in ("fft", "reference"):
+        return Choice("s4d_scan", method, "torch", "it was asked for by name")
+    if not why_not:
+        return Choice("s4d_scan", "scan", "cpp", "the recurrence in registers does less work than FFTs on a CPU")
+    if seqlen <= 2:
+        return Choice("s4d_scan", "reference", "torch", f"{why_not}, and {seqlen} step(s) need no FFT")
+    return Choice("s4d_scan", "fft", "torch", why_not)
+
+
+def choose_mixing(operator: str, method: str, *, device: torch.device, dtype: torch.dtype) -> Choice:
+    """The route of a `linear` or `glu` call."""
+    why_not = _why_not_compiled(device, dtype)
+    if method == "compiled":
+        _require_compiled(operator, method, why_not)
+        return Choice(operator, "compiled", "cpp", "it was asked for by name")
+    if method == "reference":
+        return Choice(operator, "reference", "torch", "it was asked for by name")
+    if why_not:
+        return Choice(operator, "reference", "torch", why_not)
+    return Choice(operator, "compiled", "cpp", "it skips silent inputs and sums every row in the same order")

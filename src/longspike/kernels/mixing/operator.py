@@ -1,0 +1,89 @@
+"""The zero-skipping linear map and the gated linear unit as PyTorch operators over the compiled kernels."""
+
+import torch
+from torch import Tensor
+
+from longspike.kernels import native
+
+
+def _rows(x: Tensor) -> int:
+    return x.numel() // x.shape[-1] if x.shape[-1] else 0
+
+
+@torch.library.custom_op("longspike::linear", mutates_args=())
+def linear_op(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """y = x weight^T + bias over the last axis, terms with x = 0 skipped, each row summed on its own in order."""
+    x = x.contiguous()
+    outputs, inputs = weight.shape
+    by_input = weight.t().contiguous()
+    y = native.empty((*x.shape[:-1], outputs), x.dtype)
+    bias_address = 0 if bias is None else bias.contiguous().data_ptr()
+    native.kernel("linear", x.dtype)(
+        x.data_ptr(), by_input.data_ptr(), bias_address, y.data_ptr(), _rows(x), inputs, outputs, native.threads()
+    )
+    return y
+
+
+@linear_op.register_fake
+def _(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    return x.new_empty((*x.shape[:-1], weight.shape[0]))
+
+
+def _linear_context(ctx, inputs, output) -> None:  # type: ignore[no-untyped-def]
+    x, weight, bias = inputs
+    ctx.save_for_backward(x, weight)
+    ctx.has_bias = bias is not None
+
+
+def _linear_backward(ctx, grad):  # type: ignore[no-untyped-def]
+    x, weight = ctx.saved_tensors
+    flat = grad.reshape(-1, grad.shape[-1])
+    grad_x = torch.mm(flat, weight).view(x.shape) if ctx.needs_input_grad[0] else None
+    grad_weight = torch.mm(flat.t(), x.reshape(-1, x.shape[-1])) if ctx.needs_input_grad[1] else None
+    return grad_x, grad_weight, flat.sum(0) if ctx.has_bias else None
+
+
+linear_op.register_autograd(_linear_backward, setup_context=_linear_context)
+
+
+@torch.library.custom_op("longspike::glu", mutates_args=())
+def glu_op(x: Tensor) -> Tensor:
+    """a * sigmoid(b) for x = (a, b) side by side on the last axis."""
+    x = x.contiguous()
+    channels = x.shape[-1] // 2
+    y = native.empty((*x.shape[:-1], channels), x.dtype)
+    native.kernel("glu_forward", x.dtype)(x.data_ptr(), y.data_ptr(), _rows(x), channels, native.threads())
+    return y
+
+
+@glu_op.register_fake
+def _(x: Tensor) -> Tensor:
+    return x.new_empty((*x.shape[:-1], x.shape[-1] // 2))
+
+
+@torch.library.custom_op("longspike::glu_backward", mutates_args=())
+def glu_backward_op(x: Tensor, grad_y: Tensor) -> Tensor:
+    """The gradient of x."""
+    x, grad_y = x.contiguous(), grad_y.contiguous()
+    grad_x = native.empty(tuple(x.shape), x.dtype)
+    native.kernel("glu_backward", x.dtype)(
+        x.data_ptr(), grad_y.data_ptr(), grad_x.data_ptr(), _rows(x), x.shape[-1] // 2, native.threads()
+    )
+    return grad_x
+
+
+@glu_backward_op.register_fake
+def _(x: Tensor, grad_y: Tensor) -> Tensor:
+    return torch.empty_like(x, memory_format=torch.contiguous_format)
+
+
+def _glu_context(ctx, inputs, output) -> None:  # type: ignore[no-untyped-def]
+    ctx.save_for_backward(inputs[0])
+
+
+def _glu_backward(ctx, grad):  # type: ignore[no-untyped-def]
+    (x,) = ctx.saved_tensors
+    return glu_backward_op(x, grad)
+
+
+glu_op.register_autograd(_glu_backward, setup_context=_glu_context)

@@ -1,0 +1,89 @@
+"""The refractory LIF neuron through the compiled kernels: sequential, speculative, backward."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from longspike.kernels import native
+from longspike.kernels.refractory_lif.surrogates import SURROGATES
+
+BLOCK = 64
+RESETS = {"subtract": 0, "zero": 1, "none": 2}
+GRADIENTS = {"full": 0, "detach_reset": 1, "instant": 2}
+
+Parameters = tuple[Tensor, Tensor, Tensor, Tensor]
+State = tuple[Tensor, Tensor, Tensor]
+
+
+def num_blocks(seqlen: int) -> int:
+    """Saved states of a sequence: one before each block of 64 steps."""
+    return (seqlen + BLOCK - 1) // BLOCK
+
+
+def speculation(seqlen: int, parameters: Parameters, threads: int) -> tuple[int, int]:
+    """Steps per chunk and of warm-up.
+
+    Two trajectories merge bit for bit after about 24 ln 2 / -ln(decay) steps; twice that covers the slow tail.
+    """
+    beta, _, rho, gamma = parameters
+    decay = max(float(beta.max()), float(gamma.max()) if bool((rho > 0).any()) else 0.0, 1e-3)
+    warmup = math.ceil(2 * 24 * math.log(2) / -math.log(decay))
+    wanted = max(4 * warmup, math.ceil(seqlen / (2 * threads)), BLOCK)
+    return math.ceil(wanted / BLOCK) * BLOCK, warmup
+
+
+def forward(
+    current: Tensor, parameters: Parameters, state: State, reset: str, method: str
+) -> tuple[Tensor, State, Tensor, int]:
+    """Spikes, final state, saved states (batch, blocks, 3, channels) and the number of lanes that were run again."""
+    current = current.contiguous()
+    batch, seqlen, channels = current.shape
+    spikes = native.empty((batch, seqlen, channels), current.dtype)
+    checkpoints = torch.empty((batch, num_blocks(seqlen), 3, channels), dtype=current.dtype)
+    v, r, s = (x.clone(memory_format=torch.contiguous_format) for x in state)
+    kept = [p.contiguous() for p in parameters]
+    threads = native.threads() if current.numel() >= 1 << 15 else 1
+    addresses = [x.data_ptr() for x in (current, spikes, v, r, s, checkpoints, *kept)]
+    call = (*addresses, batch, seqlen, channels, RESETS[reset], threads)
+    repaired = 0
+    if method == "speculative":
+        repaired = native.kernel("lif_speculative", current.dtype)(*call, *speculation(seqlen, parameters, threads))
+    else:
+        native.kernel("lif_forward", current.dtype)(*call)
+    return spikes, (v, r, s), checkpoints, repaired
+
+
+def backward(
+    current: Tensor,
+    grad_spikes: Tensor,
+    grad_state: State,
+    parameters: Parameters,
+    checkpoints: Tensor,
+    *,
+    reset: str,
+    surrogate: str,
+    scale: float,
+    gradient: str,
+) -> tuple[Tensor, ...]:
+    """The adjoint of `reference.backward`; the trajectory is computed again from the saved states."""
+    current, grad_spikes, checkpoints = current.contiguous(), grad_spikes.contiguous(), checkpoints.contiguous()
+    batch, seqlen, channels = current.shape
+    grad_current = native.empty((batch, seqlen, channels), current.dtype)
+    grad_v, grad_r, grad_s = (x.clone(memory_format=torch.contiguous_format) for x in grad_state)
+    sums = torch.zeros((batch, 4, channels), dtype=torch.float64)
+    kept = [p.contiguous() for p in parameters]
+    tensors = (current, grad_spikes, checkpoints, grad_current, grad_v, grad_r, grad_s, sums, *kept)
+    native.kernel("lif_backward", current.dtype)(
+        *(x.data_ptr() for x in tensors),
+        batch,
+        seqlen,
+        channels,
+        scale,
+        RESETS[reset],
+        SURROGATES[surrogate][0],
+        GRADIENTS[gradient],
+        native.threads() if current.numel() >= 1 << 15 else 1,
+    )
+    by_parameter = (row.clone() for row in sums.sum(0).to(current.dtype))
+    return grad_current, *by_parameter, grad_v, grad_r, grad_s

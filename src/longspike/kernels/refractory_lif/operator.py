@@ -1,0 +1,159 @@
+"""The refractory LIF neuron as PyTorch operators: shapes for tracing, gradients, one entry for every method."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from longspike.kernels import native
+from longspike.kernels._dispatch import choose_lif
+from longspike.kernels.refractory_lif import compiled, pmbc, reference
+
+METHOD_NUMBERS = ("reference", "sequential", "speculative", "pmbc")
+
+
+def _raise_if_nan(v: Tensor) -> None:
+    """A NaN in the current stays in the membrane, so the final state shows it at no cost."""
+    if not math.isfinite(float(v.sum())) and bool(v.isnan().any()):
+        channel = int(v.isnan().any(dim=0).nonzero()[0])
+        raise ValueError(
+            f"refractory_lif: `current` must not hold NaN; the membrane of channel {channel} became NaN. "
+            "Look for a division by zero or a diverged weight before this layer."
+        )
+
+
+@torch.library.custom_op("longspike::refractory_lif", mutates_args=())
+def refractory_lif_op(
+    current: Tensor,
+    beta: Tensor,
+    threshold: Tensor,
+    rho: Tensor,
+    gamma: Tensor,
+    v: Tensor,
+    r: Tensor,
+    s: Tensor,
+    reset: str,
+    surrogate: str,
+    scale: float,
+    gradient: str,
+    method: str,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Spikes, final v, r, s, saved states, and the certificate as five integers (see `certificate_from`)."""
+    batch, seqlen, channels = current.shape
+    choice = choose_lif(
+        method, batch=batch, seqlen=seqlen, channels=channels, device=current.device, dtype=current.dtype, reset=reset
+    )
+    parameters, state = (beta, threshold, rho, gamma), (v, r, s)
+    numbers = [METHOD_NUMBERS.index(choice.method), 0, current.numel(), 0, current.numel()]
+    checkpoints = current.new_empty((batch, 0, 3, channels))
+    if choice.backend == "cpp":
+        spikes, end, checkpoints, numbers[3] = compiled.forward(current, parameters, state, reset, choice.method)
+    elif choice.method == "pmbc":
+        spikes, end, certificate = pmbc.forward(current, parameters, state, reset)
+        numbers[1:4] = certificate.iterations, certificate.resolved, certificate.repaired
+    else:
+        spikes, end = reference.forward(current, parameters, state, reset)
+    if current.device.type == "cpu":
+        _raise_if_nan(end[0])
+    return spikes, *end, checkpoints, torch.tensor(numbers, dtype=torch.int64)
+
+
+def certificate_from(numbers: Tensor) -> pmbc.Certificate:
+    """The certificate that an operator call returned."""
+    method, *rest = numbers.tolist()
+    return pmbc.Certificate(METHOD_NUMBERS[method], *rest)
+
+
+def _saves_checkpoints(current: Tensor, method: str) -> bool:
+    if method == "auto":
+        return native.supports(current)
+    return method in ("sequential", "speculative")
+
+
+@refractory_lif_op.register_fake
+def _(
+    current: Tensor,
+    beta: Tensor,
+    threshold: Tensor,
+    rho: Tensor,
+    gamma: Tensor,
+    v: Tensor,
+    r: Tensor,
+    s: Tensor,
+    reset: str,
+    surrogate: str,
+    scale: float,
+    gradient: str,
+    method: str,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+    batch, seqlen, channels = current.shape
+    blocks = compiled.num_blocks(seqlen) if _saves_checkpoints(current, method) else 0
+    return (
+        torch.empty_like(current, memory_format=torch.contiguous_format),
+        *(torch.empty_like(x, memory_format=torch.contiguous_format) for x in (v, r, s)),
+        current.new_empty((batch, blocks, 3, channels)),
+        torch.empty(5, dtype=torch.int64),
+    )
+
+
+@torch.library.custom_op("longspike::refractory_lif_backward", mutates_args=())
+def refractory_lif_backward_op(
+    current: Tensor,
+    grads: Sequence[Tensor],
+    parameters: Sequence[Tensor],
+    state: Sequence[Tensor],
+    checkpoints: Tensor,
+    reset: str,
+    surrogate: str,
+    scale: float,
+    gradient: str,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Gradients of current, beta, threshold, rho, gamma, and of the initial v, r, s; `grads` of spikes, v, r, s."""
+    grad_spikes, *grad_state = grads
+    options = {"reset": reset, "surrogate": surrogate, "scale": scale, "gradient": gradient}
+    if not native.supports(current):
+        return reference.backward(  # type: ignore[return-value]
+            current, grad_spikes, tuple(grad_state), tuple(parameters), tuple(state), **options
+        )
+    if checkpoints.shape[1] == 0 and current.shape[1] > 0:
+        checkpoints = compiled.forward(current, tuple(parameters), tuple(state), reset, "sequential")[2]
+    return compiled.backward(  # type: ignore[return-value]
+        current, grad_spikes, tuple(grad_state), tuple(parameters), checkpoints, **options
+    )
+
+
+@refractory_lif_backward_op.register_fake
+def _(
+    current: Tensor,
+    grads: Sequence[Tensor],
+    parameters: Sequence[Tensor],
+    state: Sequence[Tensor],
+    checkpoints: Tensor,
+    reset: str,
+    surrogate: str,
+    scale: float,
+    gradient: str,
+) -> tuple[Tensor, ...]:
+    return tuple(
+        torch.empty_like(x, memory_format=torch.contiguous_format) for x in (current, *parameters, *state)
+    )
+
+
+def _setup_context(ctx, inputs, output) -> None:  # type: ignore[no-untyped-def]
+    current, *parameters_and_state = inputs[:8]
+    ctx.save_for_backward(current, *parameters_and_state, output[4])
+    ctx.options = inputs[8:12]
+    ctx.mark_non_differentiable(output[4], output[5])
+
+
+def _backward(ctx, grad_spikes, grad_v, grad_r, grad_s, *unused):  # type: ignore[no-untyped-def]
+    current, *parameters_and_state, checkpoints = ctx.saved_tensors
+    parameters, state = parameters_and_state[:4], parameters_and_state[4:]
+    grad_current, *grads = refractory_lif_backward_op(
+        current, [grad_spikes, grad_v, grad_r, grad_s], parameters, state, checkpoints, *ctx.options
+    )
+    return grad_current, *grads, None, None, None, None, None
+
+
+refractory_lif_op.register_autograd(_backward, setup_context=_setup_context)

@@ -1,0 +1,94 @@
+"""The diagonal state-space scan as PyTorch operators over the compiled kernel."""
+
+import torch
+from torch import Tensor
+
+from longspike.kernels import native
+
+BLOCK = 64
+
+
+def _num_blocks(seqlen: int) -> int:
+    return (seqlen + BLOCK - 1) // BLOCK
+
+
+@torch.library.custom_op("longspike::s4d_scan", mutates_args=())
+def s4d_scan_op(
+    u: Tensor, lam: Tensor, c: Tensor, d: Tensor, state: Tensor, saves: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    """y, the state after the last step, and (if `saves`) the state before every block of 64 steps for the backward."""
+    u = u.contiguous()
+    batch, seqlen, channels = u.shape
+    n_pairs = lam.shape[0]
+    y = native.empty((batch, seqlen, channels), u.dtype)
+    end = state.clone(memory_format=torch.contiguous_format)
+    blocks = _num_blocks(seqlen) if saves else 0
+    checkpoints = native.empty((batch, blocks, n_pairs, 2, channels), u.dtype)
+    kept = [x.contiguous() for x in (lam, c, d)]
+    native.kernel("s4d_forward", u.dtype)(
+        u.data_ptr(),
+        *(x.data_ptr() for x in kept),
+        y.data_ptr(),
+        end.data_ptr(),
+        checkpoints.data_ptr() if blocks else 0,
+        batch,
+        seqlen,
+        channels,
+        n_pairs,
+        native.threads() if u.numel() * n_pairs >= 1 << 15 else 1,
+    )
+    return y, end, checkpoints
+
+
+@s4d_scan_op.register_fake
+def _(u: Tensor, lam: Tensor, c: Tensor, d: Tensor, state: Tensor, saves: bool) -> tuple[Tensor, Tensor, Tensor]:
+    blocks = _num_blocks(u.shape[1]) if saves else 0
+    return (
+        torch.empty_like(u, memory_format=torch.contiguous_format),
+        torch.empty_like(state, memory_format=torch.contiguous_format),
+        u.new_empty((u.shape[0], blocks, lam.shape[0], 2, u.shape[2])),
+    )
+
+
+@torch.library.custom_op("longspike::s4d_scan_backward", mutates_args=())
+def s4d_scan_backward_op(
+    u: Tensor, grad_y: Tensor, grad_end: Tensor, lam: Tensor, c: Tensor, d: Tensor, checkpoints: Tensor
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Gradients of u, lambda, c, d and of the initial state; the states in between are computed again."""
+    u, grad_y = u.contiguous(), grad_y.contiguous()
+    batch, seqlen, channels = u.shape
+    n_pairs = lam.shape[0]
+    grad_u = native.empty((batch, seqlen, channels), u.dtype)
+    grad_state = grad_end.clone(memory_format=torch.contiguous_format)
+    grad_lam = torch.empty((batch, n_pairs, 2, channels), dtype=u.dtype)
+    grad_c = torch.empty_like(grad_lam)
+    grad_d = torch.empty((batch, channels), dtype=u.dtype)
+    kept = [x.contiguous() for x in (lam, c, d, checkpoints)]
+    tensors = (u, grad_y, *kept, grad_u, grad_state, grad_lam, grad_c, grad_d)
+    native.kernel("s4d_backward", u.dtype)(
+        *(x.data_ptr() for x in tensors), batch, seqlen, channels, n_pairs, native.threads()
+    )
+    return grad_u, grad_lam.sum(0), grad_c.sum(0), grad_d.sum(0), grad_state
+
+
+@s4d_scan_backward_op.register_fake
+def _(
+    u: Tensor, grad_y: Tensor, grad_end: Tensor, lam: Tensor, c: Tensor, d: Tensor, checkpoints: Tensor
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    return tuple(  # type: ignore[return-value]
+        torch.empty_like(x, memory_format=torch.contiguous_format) for x in (u, lam, c, d, grad_end)
+    )
+
+
+def _setup_context(ctx, inputs, output) -> None:  # type: ignore[no-untyped-def]
+    ctx.save_for_backward(*inputs[:4], output[2])
+    ctx.mark_non_differentiable(output[2])
+
+
+def _backward(ctx, grad_y, grad_end, _):  # type: ignore[no-untyped-def]
+    u, lam, c, d, checkpoints = ctx.saved_tensors
+    grad_u, grad_lam, grad_c, grad_d, grad_state = s4d_scan_backward_op(u, grad_y, grad_end, lam, c, d, checkpoints)
+    return grad_u, grad_lam, grad_c, grad_d, grad_state, None
+
+
+s4d_scan_op.register_autograd(_backward, setup_context=_setup_context)
