@@ -1,0 +1,113 @@
+"""Grey images from a folder of image files, decoded once and cached."""
+
+import hashlib
+import os
+import secrets
+from pathlib import Path
+
+import numpy as np
+
+from longspike._core.errors import DataFileError
+from longspike._core.extras import require
+
+SUFFIXES = (".jpg", ".jpeg", ".png")
+CACHE_VERSION = "grey 1"
+"""Part of the cache's key; to be raised when decoding changes."""
+
+
+def cache_folder() -> Path:
+    """Where decoded images are kept: LONGSPIKE_CACHE, else ~/.cache/longspike."""
+    return Path(os.environ.get("LONGSPIKE_CACHE") or "~/.cache/longspike").expanduser()
+
+
+def list_images(folder: Path, class_names: tuple[str, ...]) -> tuple[list[Path], np.ndarray]:
+    """The image files below folder/<class>/, by class in the order given and by name within a class.
+
+    Returns: the paths, and their labels, int64, (num_samples,).
+    Raises: DataFileError if a class has no folder or no image.
+    """
+    paths: list[Path] = []
+    counts = []
+    for name in class_names:
+        try:
+            entries = sorted(entry for entry in os.listdir(folder / name) if entry.lower().endswith(SUFFIXES))
+        except OSError as error:
+            raise DataFileError(
+                f"{folder / name} cannot be listed ({error.strerror}). Unpack the images again."
+            ) from error
+        if not entries:
+            raise DataFileError(
+                f"{folder / name} must hold images ({', '.join(SUFFIXES)}); got none. Unpack them again."
+            )
+        paths += [folder / name / entry for entry in entries]
+        counts.append(len(entries))
+    return paths, np.repeat(np.arange(len(class_names), dtype=np.int64), counts)
+
+
+def fingerprint(paths: list[Path]) -> str:
+    """A key of a list of files: SHA-256 over each file's class, name, size and time of change, in order."""
+    digest = hashlib.sha256(CACHE_VERSION.encode())
+    for path in paths:
+        status = os.stat(path)
+        digest.update(f"\n{path.parent.name}/{path.name} {status.st_size} {status.st_mtime_ns}".encode())
+    return digest.hexdigest()
+
+
+def decode_grey(paths: list[Path], *, height: int, width: int) -> np.ndarray:
+    """Decode images to Pillow's mode "L": grey = 0.299 R + 0.587 G + 0.114 B.
+
+    Returns: (num_samples, height, width), uint8.
+    Raises: DataFileError, naming the file, if one is no image or of another size; MissingExtraError without Pillow.
+    """
+    image_module = require("PIL.Image", extra="data", purpose="Reading a folder of images")
+    grey = np.empty((len(paths), height, width), dtype=np.uint8)
+    for row, path in zip(grey, paths, strict=True):
+        try:
+            with image_module.open(path) as image:
+                if image.size == (width, height):
+                    row[:] = image.convert("L")
+        except (OSError, SyntaxError, ValueError) as error:  # what Pillow raises for damaged files
+            raise DataFileError(f"{path} cannot be decoded as an image ({error}). Unpack the images again.") from error
+        if image.size != (width, height):
+            raise DataFileError(f"{path} must be {width}x{height} pixels; got {image.size[0]}x{image.size[1]}.")
+    return grey
+
+
+def _write_atomically(path: Path, array: np.ndarray) -> None:
+    """Write an .npy file under a temporary name and rename it, so that readers see all of it or none."""
+    temporary = path.with_name(f".{path.stem}-{secrets.token_hex(8)}.npy")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            np.save(temporary, array)
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise DataFileError(
+            f"{path}: the decoded images cannot be cached ({error.strerror}). Set LONGSPIKE_CACHE to a folder that can "
+            "be written."
+        ) from error
+
+
+def read_grey_folder(
+    folder: Path, *, class_names: tuple[str, ...], height: int, width: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Grey images and labels of folder/<class>/*.jpg|jpeg|png, decoded at the first call and cached afterwards.
+
+    The cache is one file, `grey-<fingerprint>.npy`, in `cache_folder()`; a changed, added or removed image gives
+    another fingerprint. An unreadable cache file is replaced. Nothing is written beside the images.
+
+    Returns: images, uint8, (num_samples, height, width); labels, int64, (num_samples,).
+    Raises: DataFileError if an image is missing or damaged, or the cache cannot be written.
+    """
+    paths, labels = list_images(folder, class_names)
+    cache_path = cache_folder() / f"grey-{fingerprint(paths)}.npy"
+    try:
+        grey = np.load(cache_path, allow_pickle=False)
+    except (OSError, ValueError, EOFError):  # absent or damaged: decode
+        grey = None
+    if grey is None or grey.shape != (len(paths), height, width) or grey.dtype != np.uint8:
+        grey = decode_grey(paths, height=height, width=width)
+        _write_atomically(cache_path, grey)
+    return grey, labels
