@@ -10,8 +10,8 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http.client import HTTPException
+from io import BufferedWriter
 from pathlib import Path
-from typing import IO
 
 from longspike._core.checks import check_choice
 from longspike._core.errors import DataFileError
@@ -84,7 +84,7 @@ class _CheckedRedirects(urllib.request.HTTPRedirectHandler):
     """Follows a redirect only where the address itself would be allowed."""
 
     def redirect_request(
-        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: "object", newurl: str
+        self, req: urllib.request.Request, fp: object, code: int, msg: str, headers: object, newurl: str
     ) -> urllib.request.Request | None:
         """The request that follows a redirect."""
         _check_url(newurl)
@@ -103,7 +103,7 @@ def _sha256_of(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _receive(remote: RemoteFile, stream: IO[bytes], progress: Progress | None, remedy: str) -> None:
+def _receive(remote: RemoteFile, stream: BufferedWriter, progress: Progress | None, remedy: str) -> None:
     """Copy the body to `stream`; raise unless it is whole and has the published checksum."""
     name = remote.url.rpartition("/")[2]
     digest, received = hashlib.sha256(), 0

@@ -8,8 +8,8 @@ import math
 import os
 import struct
 import zlib
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
@@ -22,7 +22,7 @@ GZIP_MAGIC = b"\x1f\x8b"
 CHUNK_BYTES = 1 << 20
 
 
-def _read_up_to(stream: BinaryIO, num_bytes: int) -> bytearray:
+def _read_up_to(stream: BufferedReader | gzip.GzipFile, num_bytes: int) -> bytearray:
     """At most `num_bytes`, in chunks: a header that promises too much costs no more than the file holds."""
     content = bytearray()
     while len(content) < num_bytes:
@@ -33,7 +33,7 @@ def _read_up_to(stream: BinaryIO, num_bytes: int) -> bytearray:
     return content
 
 
-def _read_stream(stream: BinaryIO, path: Path) -> np.ndarray:
+def _read_stream(stream: BufferedReader | gzip.GzipFile, path: Path) -> np.ndarray:
     """The array of an uncompressed stream; `path` is for the messages."""
     head = _read_up_to(stream, 4)
     if len(head) < 4 or head[:2] != b"\0\0" or head[2] not in DTYPES:
@@ -76,7 +76,7 @@ def read_idx(path: str | os.PathLike[str]) -> np.ndarray:
             if stream.peek(2)[:2] != GZIP_MAGIC:
                 return _read_stream(stream, path)
             with gzip.GzipFile(fileobj=stream) as unzipped:
-                return _read_stream(unzipped, path)  # type: ignore[arg-type]
+                return _read_stream(unzipped, path)
     except DataFileError:
         raise
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:

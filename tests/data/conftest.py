@@ -1,0 +1,68 @@
+"""Small data sets in the published layouts, and a cache of its own for every test."""
+
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from longspike.data import write_idx
+from longspike.data.cifar10 import BATCH_FILES, CLASS_NAMES
+from longspike.data.mnist import FILES
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache folder, which LONGSPIKE_CACHE names."""
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("LONGSPIKE_CACHE", str(folder))
+    return folder
+
+
+def _write_mnist(folder: Path, suffix: str = "") -> None:
+    """Write MNIST's four files with random images, 40 and 20, labels 0 to 9 in turn."""
+    random = np.random.default_rng(0)
+    folder.mkdir(parents=True)
+    for (images, labels), count in ((FILES[:2], 40), (FILES[2:], 20)):
+        write_idx(folder / f"{images}{suffix}", random.integers(0, 256, (count, 28, 28), dtype=np.uint8))
+        write_idx(folder / f"{labels}{suffix}", np.arange(count, dtype=np.uint8) % 10)
+
+
+@pytest.fixture
+def write_mnist() -> Callable[..., None]:
+    """The function that writes a small MNIST into a folder: write_mnist(folder, suffix="")."""
+    return _write_mnist
+
+
+@pytest.fixture
+def mnist_root(tmp_path: Path) -> Path:
+    """40 training and 20 test images in torchvision's layout."""
+    _write_mnist(tmp_path / "MNIST" / "raw")
+    return tmp_path
+
+
+@pytest.fixture
+def batches_root(tmp_path: Path) -> Path:
+    """CIFAR's six pickled batches of ten images each, as a current numpy and Python write them."""
+    random = np.random.default_rng(1)
+    folder = tmp_path / "cifar-10-batches-py"
+    folder.mkdir()
+    for name in BATCH_FILES:
+        content = {"data": random.integers(0, 256, (10, 3072), dtype=np.uint8), "labels": list(range(10))}
+        (folder / name).write_bytes(pickle.dumps(content, protocol=2))
+    return tmp_path
+
+
+@pytest.fixture
+def images_root(tmp_path: Path) -> Path:
+    """Two training images and one test image per class of CIFAR, as PNG and as JPEG."""
+    random = np.random.default_rng(2)
+    for part, names in (("train", ("0000.png", "0001.jpg")), ("test", ("0000.png",))):
+        for class_name in CLASS_NAMES:
+            folder = tmp_path / "cifar10-jpeg" / part / class_name
+            folder.mkdir(parents=True)
+            for name in names:
+                Image.fromarray(random.integers(0, 256, (32, 32, 3), dtype=np.uint8)).save(folder / name)
+    return tmp_path

@@ -1,0 +1,102 @@
+"""The table of data sets: every entry, its status, its missing files; and the embedded digits."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+import torch
+
+from longspike._core.errors import DataFileError
+from longspike.data import DATASETS, available, data_root, load, status
+from longspike.data.mnist import FILES
+
+ROOT_FIXTURES = {"digits": "tmp_path", "smnist": "mnist_root", "psmnist": "mnist_root", "scifar": "images_root"}
+
+
+@pytest.mark.parametrize("name", available())
+def test_every_entry_loads_what_it_promises(name: str, request: pytest.FixtureRequest) -> None:
+    root = request.getfixturevalue(ROOT_FIXTURES[name])
+    entry, bundle = DATASETS[name], load(name, root=root)
+    assert bundle.name == name
+    assert (bundle.d_input, bundle.num_classes) == (entry.d_input, entry.num_classes)
+    assert {split.max_seqlen for split in (bundle.train, bundle.val, bundle.test)} == {entry.seqlen}
+    assert "\n" not in entry.description
+    assert entry.files
+    state = status(name, root)
+    assert state.is_present
+    assert state.missing == ()
+
+
+def test_digits_are_split_by_class() -> None:
+    bundle = load("digits")
+    assert [len(split) for split in (bundle.train, bundle.val, bundle.test)] == [1347, 90, 360]
+    assert bundle.val.labels.bincount().tolist() == [9] * 10
+    assert int(bundle.test.labels.bincount().min()) >= 34
+    assert int(bundle.train.values.max()) == 16
+
+
+def test_digits_are_normalised() -> None:
+    splits = [getattr(load("digits"), part) for part in ("train", "val", "test")]
+    x = torch.cat([split.values for split in splits]).double() * splits[0].scale + splits[0].shift
+    assert abs(float(x.mean())) < 1e-3
+    assert abs(float(x.std()) - 1.0) < 1e-3
+
+
+def test_digits_in_the_test_set_are_pinned() -> None:
+    # recorded from the fixed seed of hold_out
+    assert load("digits").test.labels[:10].tolist() == [4, 7, 1, 3, 7, 2, 5, 8, 4, 2]
+
+
+@pytest.mark.parametrize("function", [load, status])
+def test_unknown_names_are_refused(function) -> None:
+    with pytest.raises(
+        ValueError, match=r"`name` must be one of 'digits', 'smnist', 'psmnist', 'scifar'; got 'mnist1d'"
+    ):
+        function("mnist1d")
+
+
+def test_a_missing_data_set_names_every_place_and_the_remedies(tmp_path: Path) -> None:
+    with pytest.raises(DataFileError) as caught:
+        load("psmnist", root=tmp_path)
+    message = str(caught.value)
+    for folder in ("MNIST/raw", "mnist", "."):
+        for name in FILES:
+            assert f"{tmp_path / folder}: " in message
+            assert f"{name} or {name}.gz" in message
+    assert "Run `longspike data download psmnist`, or set LONGSPIKE_DATA to the folder" in message
+
+
+def test_only_missing_files_are_named(mnist_root: Path) -> None:
+    (mnist_root / "MNIST/raw" / FILES[3]).unlink()
+    with pytest.raises(DataFileError, match=rf"MNIST/raw: {FILES[3]} or {FILES[3]}.gz\n"):
+        load("smnist", root=mnist_root)
+    state = status("smnist", mnist_root)
+    assert not state.is_present
+    assert state.folder is None
+    assert state.missing == (f"{FILES[3]} or {FILES[3]}.gz",)
+    assert len(state.places) == 3
+
+
+def test_missing_cifar_names_both_layouts(tmp_path: Path) -> None:
+    with pytest.raises(DataFileError, match=r"cifar-10-batches-py: data_batch_1.*\n.*cifar10-jpeg: train/airplane"):
+        load("scifar", root=tmp_path)
+
+
+def test_status_says_where(mnist_root: Path) -> None:
+    assert status("smnist", mnist_root).folder == mnist_root / "MNIST/raw"
+
+
+def test_status_of_digits_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    state = status("digits")
+    assert (state.is_present, state.missing) == (False, ("sklearn",))
+
+
+def test_the_data_folder_is_argument_then_environment_then_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LONGSPIKE_DATA", str(tmp_path / "environment"))
+    assert data_root(tmp_path / "argument") == tmp_path / "argument"
+    assert data_root() == tmp_path / "environment"
+    monkeypatch.delenv("LONGSPIKE_DATA")
+    assert data_root() == Path("~/.cache/longspike/data").expanduser()
