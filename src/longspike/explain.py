@@ -1,0 +1,47 @@
+"""Says which route an operator call would take, and why."""
+
+import torch
+from torch import Tensor
+
+from longspike._core.checks import check_choice
+from longspike.kernels._dispatch import Choice, choose_lif, choose_mixing, choose_s4d
+
+OPERATORS = ("refractory_lif", "s4d_scan", "linear", "glu")
+
+
+def explain(
+    operator: str,
+    x: Tensor | tuple[int, int, int],
+    *,
+    method: str = "auto",
+    reset: str = "subtract",
+    dtype: torch.dtype = torch.float32,
+    device: str | torch.device = "cpu",
+) -> Choice:
+    """Which method and backend a call would take, and why.
+
+    Args:
+        operator: "refractory_lif", "s4d_scan", "linear" or "glu".
+        x: the input, or its shape (batch, seqlen, channels) with `dtype` and `device`.
+        method, reset: as the call would have them.
+
+    Example:
+        >>> explain("refractory_lif", (8, 128, 64), method="reference").method
+        'reference'
+    """
+    check_choice("explain", "operator", operator, OPERATORS)
+    if isinstance(x, Tensor):
+        shape, dtype, device = tuple(x.shape), x.dtype, x.device
+    else:
+        shape = tuple(x)
+    if len(shape) != 3:
+        raise ValueError(f"explain: `x` must have shape (batch, seqlen, channels); got {shape}.")
+    place = torch.device(device)
+    if operator == "refractory_lif":
+        batch, seqlen, channels = shape
+        return choose_lif(
+            method, batch=batch, seqlen=seqlen, channels=channels, device=place, dtype=dtype, reset=reset
+        )
+    if operator == "s4d_scan":
+        return choose_s4d(method, seqlen=shape[1], device=place, dtype=dtype)
+    return choose_mixing(operator, method, device=place, dtype=dtype)

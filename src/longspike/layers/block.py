@@ -1,0 +1,99 @@
+"""The block of a spiking state-space model.
+
+    x -> norm -> S4D -> neuron -> dropout -> linear(d_model -> 2 d_model) on spikes -> GLU -> dropout -> + x
+"""
+
+from typing import Any, NamedTuple
+
+from torch import Tensor, nn
+
+from longspike._core.checks import check_choice
+from longspike.kernels.mixing import glu
+from longspike.layers.dropout import TiedDropout
+from longspike.layers.linear import SpikeLinear
+from longspike.layers.neuron import NeuronConfig, build_neuron
+from longspike.layers.pooling import length_mask
+from longspike.ssm.s4d import S4D
+
+NORM_POSITIONS = ("pre", "post", "none")
+
+
+class BlockState(NamedTuple):
+    """What a block remembers between two steps."""
+
+    ssm: Tensor
+    neuron: Any
+
+
+class SpikingBlock(nn.Module):
+    """One layer of SPikE-SSM with a switchable neuron.
+
+    Args:
+        d_model: channels. d_state: size of the S4D state.
+        neuron: which neuron, `NeuronConfig()` is the refractory LIF.
+        dropout: probability, tied in time, behind the neuron and behind the gate.
+        norm: "pre" normalises what enters S4D; "post" normalises the sum (unlike the reference code of SpikingSSMs,
+            where a "post" norm has no effect); "none".
+        init, dt_min, dt_max, discretisation: of S4D.
+        is_bidirectional: add a second S4D that reads the sequence backwards; such a block cannot be streamed.
+    """
+
+    def __init__(
+        self,
+        d_model: int,
+        *,
+        d_state: int = 64,
+        neuron: NeuronConfig | None = None,
+        dropout: float = 0.0,
+        norm: str = "pre",
+        init: str = "lin",
+        dt_min: float = 1e-3,
+        dt_max: float = 1e-1,
+        discretisation: str = "zoh",
+        is_bidirectional: bool = False,
+    ) -> None:
+        super().__init__()
+        check_choice("SpikingBlock", "norm", norm, NORM_POSITIONS)
+        ssm = {"d_state": d_state, "init": init, "dt_min": dt_min, "dt_max": dt_max, "discretisation": discretisation}
+        self.norm_position = norm
+        self.norm = nn.Identity() if norm == "none" else nn.LayerNorm(d_model)
+        self.ssm = S4D(d_model, **ssm)  # type: ignore[arg-type]
+        self.backward_ssm = S4D(d_model, **ssm) if is_bidirectional else None  # type: ignore[arg-type]
+        self.neuron = build_neuron(d_model, NeuronConfig() if neuron is None else neuron)
+        self.dropout = TiedDropout(dropout)
+        self.mix = SpikeLinear(d_model, 2 * d_model)
+
+    def init_state(self, batch: int) -> BlockState:
+        """The silent state of `batch` samples."""
+        return BlockState(self.ssm.init_state(batch), self.neuron.init_state(batch))  # type: ignore[operator]
+
+    def _current(self, x: Tensor, state: Tensor | None, lengths: Tensor | None) -> tuple[Tensor, Tensor]:
+        current, end = self.ssm(x, state)
+        if self.backward_ssm is not None:
+            if state is not None:
+                raise ValueError("SpikingBlock: a bidirectional block takes no state; it needs the whole sequence.")
+            valid = x if lengths is None else x * length_mask(lengths, x.shape[1])[..., None]
+            current = current + self.backward_ssm(valid.flip(1))[0].flip(1)
+        return current, end
+
+    def outputs(
+        self, x: Tensor, state: BlockState | None = None, lengths: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, BlockState]:
+        """y and the neuron's spikes, both (batch, seqlen, d_model), and the state after the last step."""
+        ssm_state, neuron_state = (None, None) if state is None else state
+        z = self.norm(x) if self.norm_position == "pre" else x
+        current, ssm_end = self._current(z, ssm_state, lengths)
+        spikes, neuron_end = self.neuron(current, neuron_state)
+        y = x + self.dropout(glu(self.mix(self.dropout(spikes))))
+        y = self.norm(y) if self.norm_position == "post" else y
+        return y, spikes, BlockState(ssm_end, neuron_end)
+
+    def forward(self, x: Tensor, state: BlockState | None = None) -> tuple[Tensor, BlockState]:
+        """y (batch, seqlen, d_model) and the state after the last step."""
+        y, _, end = self.outputs(x, state)
+        return y, end
+
+    def step(self, x_t: Tensor, state: BlockState) -> tuple[Tensor, BlockState]:
+        """y (batch, d_model) of one step."""
+        y, end = self(x_t[:, None], state)
+        return y[:, 0], end

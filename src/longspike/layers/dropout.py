@@ -1,0 +1,25 @@
+"""Dropout whose mask does not change over time."""
+
+import torch
+from torch import Tensor, nn
+
+from longspike._core.checks import check_bounds
+
+
+class TiedDropout(nn.Module):
+    """Zeroes whole channels of a sample for the whole sequence with probability p, and scales the rest by 1/(1 - p).
+
+    Acts in training only. (batch, seqlen, channels) -> the same.
+    """
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        check_bounds("TiedDropout", "p", p, low=0, high=1, closed_high=False)
+        self.p = p
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x with channels dropped."""
+        if not self.training or self.p == 0:
+            return x
+        mask = torch.rand(x.shape[0], 1, x.shape[2], dtype=x.dtype, device=x.device) >= self.p
+        return x * (mask.to(x.dtype) / (1 - self.p))

@@ -1,0 +1,30 @@
+"""A linear layer that skips silent inputs and treats every row alike."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from longspike.kernels.mixing import linear
+
+
+class SpikeLinear(nn.Module):
+    """y = W x + b over the last axis, for inputs that are mostly zero.
+
+    A silent input costs nothing, and a row's result depends on that row alone, bit for bit, so a sequence gives the same
+    numbers whole, in chunks and step by step. Starts like torch.nn.Linear: uniform in +-1/sqrt(in_features).
+    """
+
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__()
+        self.in_features, self.out_features = in_features, out_features
+        bound = 1 / math.sqrt(in_features)
+        self.weight = nn.Parameter(torch.empty(out_features, in_features).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.empty(out_features).uniform_(-bound, bound))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., in_features) -> (..., out_features)."""
+        return linear(x, self.weight.to(x.dtype), self.bias.to(x.dtype))
+
+    def extra_repr(self) -> str:
+        return f"in_features={self.in_features}, out_features={self.out_features}"

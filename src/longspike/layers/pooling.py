@@ -1,0 +1,50 @@
+"""Pooling over time that honours lengths and can be continued."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from longspike._core.checks import check_bounds, describe
+
+
+class PoolState(NamedTuple):
+    """What a running mean remembers: the sum (batch, channels) and the number of steps (batch)."""
+
+    total: Tensor
+    count: Tensor
+
+
+def length_mask(lengths: Tensor, seqlen: int) -> Tensor:
+    """(batch, seqlen) bool: True where a step is valid."""
+    return torch.arange(seqlen, device=lengths.device)[None] < lengths[:, None]
+
+
+def check_lengths(where: str, lengths: Tensor, x: Tensor) -> None:
+    """Raise unless `lengths` (batch) holds whole numbers between 0 and the number of steps of `x`."""
+    if lengths.dtype.is_floating_point or tuple(lengths.shape) != (x.shape[0],):
+        raise ValueError(f"{where}: `lengths` must hold {x.shape[0]} integers, one a sample; got {describe(lengths)}.")
+    check_bounds(where, "lengths", lengths, low=0, high=x.shape[1], remedy="No sample is longer than the batch.")
+
+
+class MeanPool(nn.Module):
+    """Mean over the valid steps seen so far; in a stream, over all chunks."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.channels = channels
+
+    def init_state(self, batch: int, *, like: Tensor) -> PoolState:
+        """Nothing seen yet."""
+        return PoolState(like.new_zeros(batch, self.channels), torch.zeros(batch, dtype=torch.long, device=like.device))
+
+    def forward(self, x: Tensor, state: PoolState | None = None, lengths: Tensor | None = None) -> tuple[Tensor, PoolState]:
+        """(batch, seqlen, channels) -> (batch, channels); zero where no step was seen."""
+        state = self.init_state(x.shape[0], like=x) if state is None else state
+        if lengths is None:
+            total, seen = x.sum(dim=1), torch.full_like(state.count, x.shape[1])
+        else:
+            check_lengths("MeanPool", lengths, x)
+            total, seen = (x * length_mask(lengths, x.shape[1])[..., None]).sum(dim=1), lengths
+        end = PoolState(state.total + total, state.count + seen)
+        return end.total / end.count.clamp(min=1)[:, None].to(x.dtype), end

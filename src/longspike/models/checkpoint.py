@@ -1,0 +1,108 @@
+"""A saved model: a folder with model.safetensors and config.json, versioned, never a pickle."""
+
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import asdict, fields
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+from safetensors import SafetensorError
+from torch import nn
+
+from longspike._core.errors import CheckpointError, ConfigError
+from longspike.layers.neuron import NeuronConfig
+from longspike.models.config import SpikeSSMConfig
+
+FORMAT_VERSION = 1
+WEIGHTS, CONFIG = "model.safetensors", "config.json"
+
+
+def save(model: nn.Module, config: SpikeSSMConfig, path: str | Path, *, metadata: dict[str, Any]) -> None:
+    """Write the folder beside its place first and move it there, so that a crash leaves the old one or the new one."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists() and not (path / CONFIG).is_file():
+        raise CheckpointError(f"{path} exists and is not a saved model; choose another path.")
+    description = {
+        "format": "longspike",
+        "format_version": FORMAT_VERSION,
+        "longspike_version": version("longspike"),
+        "model": type(model).__name__,
+        "config": asdict(config),
+        "metadata": metadata,
+    }
+    staging = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    try:
+        weights = {name: x.detach().cpu().contiguous() for name, x in model.state_dict().items()}
+        safetensors.torch.save_file(weights, staging / WEIGHTS)
+        (staging / CONFIG).write_text(json.dumps(description, indent=2) + "\n")
+        os.chmod(staging, 0o755)
+        if path.exists():
+            old = Path(tempfile.mkdtemp(prefix=f".{path.name}-old-", dir=path.parent))
+            os.replace(path, old / "model")
+            os.replace(staging, path)
+            shutil.rmtree(old)
+        else:
+            os.replace(staging, path)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def read_description(path: str | Path) -> dict[str, Any]:
+    """The contents of a saved model's config.json, checked."""
+    path = Path(path)
+    file = path / CONFIG
+    if not file.is_file():
+        raise CheckpointError(f"{path} is not a saved model: there is no {CONFIG} in it. `longspike train` writes one.")
+    try:
+        description = json.loads(file.read_text())
+        is_ours = description["format"] == "longspike"
+        found = description["format_version"]
+        missing = {"model", "config", "metadata"} - set(description)
+    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{file} is damaged or not a longspike model ({error!r}). Save the model again.") from None
+    if not is_ours or missing:
+        raise CheckpointError(f"{file} is not a longspike model. Save the model again.")
+    if found != FORMAT_VERSION:
+        raise CheckpointError(
+            f"{file} has format version {found}; this longspike ({version('longspike')}) reads version {FORMAT_VERSION}. "
+            f"Load it with longspike {description.get('longspike_version', 'of its time')} and save it again."
+        )
+    return description
+
+
+def read_config(description: dict[str, Any]) -> SpikeSSMConfig:
+    """The configuration in a description; unknown or invalid fields are an error."""
+    given = dict(description["config"])
+    unknown = set(given) - {f.name for f in fields(SpikeSSMConfig)}
+    if unknown:
+        raise CheckpointError(f"the saved configuration has unknown fields: {', '.join(sorted(unknown))}.")
+    try:
+        return SpikeSSMConfig(**{**given, "neuron": NeuronConfig(**given["neuron"])})
+    except (ConfigError, TypeError, KeyError, ValueError) as error:
+        raise CheckpointError(f"the saved configuration is not valid: {error}") from None
+
+
+def load_weights(model: nn.Module, path: str | Path) -> None:
+    """Fill `model` from the folder's weights; every tensor must be there with its shape, and finite."""
+    file = Path(path) / WEIGHTS
+    if not file.is_file():
+        raise CheckpointError(f"{path} is not complete: there is no {WEIGHTS} in it.")
+    try:
+        weights = safetensors.torch.load_file(file)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CheckpointError(f"{file} is truncated or damaged ({error}). Copy or save the model again.") from None
+    expected = model.state_dict()
+    wrong = sorted(set(expected) ^ set(weights)) + sorted(
+        name for name in set(expected) & set(weights) if expected[name].shape != weights[name].shape
+    )
+    if wrong:
+        raise CheckpointError(f"{file} does not fit its configuration; these tensors differ: {', '.join(wrong[:5])}.")
+    broken = sorted(name for name, x in weights.items() if x.is_floating_point() and not bool(x.isfinite().all()))
+    if broken:
+        raise CheckpointError(f"{file} holds NaN or infinity in {', '.join(broken[:5])}; the training diverged.")
+    model.load_state_dict(weights, assign=True)

@@ -1,0 +1,68 @@
+"""What describes a SpikeSSM completely."""
+
+from dataclasses import dataclass, field
+
+from longspike._core.errors import ConfigError
+from longspike.layers.block import NORM_POSITIONS
+from longspike.layers.neuron import NeuronConfig
+from longspike.ssm.discretise import DISCRETISATIONS
+from longspike.ssm.initialisation import INITIALISATIONS
+
+ENCODERS = ("linear", "embedding")
+POOLS = ("mean", "none")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SpikeSSMConfig:
+    """A SPikE-SSM network.
+
+    Attributes:
+        d_input: features per step (encoder "linear") or size of the vocabulary (encoder "embedding").
+        num_outputs: classes, or the vocabulary of a language model.
+        d_model, num_layers, d_state: width, depth, size of each S4D state.
+        neuron: the neuron of every block.
+        dropout, norm, init, dt_min, dt_max, discretisation, is_bidirectional: of every block.
+        encoder: "linear" for values, "embedding" for integer tokens.
+        pool: "mean" over valid steps, then a linear read-out; "none" reads out every step (sequence labelling, language).
+    """
+
+    d_input: int = 1
+    num_outputs: int = 10
+    d_model: int = 64
+    num_layers: int = 2
+    d_state: int = 64
+    neuron: NeuronConfig = field(default_factory=NeuronConfig)
+    dropout: float = 0.0
+    norm: str = "pre"
+    init: str = "lin"
+    dt_min: float = 1e-3
+    dt_max: float = 1e-1
+    discretisation: str = "zoh"
+    is_bidirectional: bool = False
+    encoder: str = "linear"
+    pool: str = "mean"
+
+    def __post_init__(self) -> None:
+        mistakes = []
+        for name in ("d_input", "num_outputs", "d_model", "num_layers", "d_state"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                mistakes.append(f"`{name}` must be a positive integer; got {value!r}")
+        if isinstance(self.d_state, int) and self.d_state % 2:
+            mistakes.append(f"`d_state` must be even; got {self.d_state}")
+        if not 0 <= self.dropout < 1:
+            mistakes.append(f"`dropout` must lie in [0, 1); got {self.dropout}")
+        if not 0 < self.dt_min <= self.dt_max:
+            mistakes.append(f"0 < `dt_min` <= `dt_max` must hold; got {self.dt_min} and {self.dt_max}")
+        choices = {
+            "norm": NORM_POSITIONS,
+            "init": INITIALISATIONS,
+            "discretisation": DISCRETISATIONS,
+            "encoder": ENCODERS,
+            "pool": POOLS,
+        }
+        for name, allowed in choices.items():
+            if getattr(self, name) not in allowed:
+                mistakes.append(f"`{name}` must be one of {', '.join(allowed)}; got {getattr(self, name)!r}")
+        if mistakes:
+            raise ConfigError("SpikeSSMConfig: " + "; ".join(mistakes) + ".")

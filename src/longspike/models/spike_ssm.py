@@ -1,0 +1,131 @@
+"""The SPikE-SSM network: encoder, blocks, pooling, read-out."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import torch
+from torch import Tensor, nn
+
+from longspike._core.checks import check_sequence, describe
+from longspike.layers.block import BlockState, SpikingBlock
+from longspike.layers.linear import SpikeLinear
+from longspike.layers.pooling import MeanPool, PoolState
+from longspike.models import checkpoint
+from longspike.models.config import SpikeSSMConfig
+from longspike.models.presets import preset
+
+
+class SpikeSSMState(NamedTuple):
+    """What the network remembers between two steps."""
+
+    blocks: tuple[BlockState, ...]
+    pool: PoolState | None
+
+
+class SpikeSSMOutput(NamedTuple):
+    """Logits (batch, num_outputs), or per step without pooling; the state; every block's spikes."""
+
+    logits: Tensor
+    state: SpikeSSMState | None
+    spikes: tuple[Tensor, ...]
+
+
+class SpikeSSM(nn.Module):
+    """A stack of spiking state-space blocks between an encoder and a read-out.
+
+    Whole sequences, chunks with the state passed on, and single steps give the same spikes, bit for bit, on the compiled
+    backend; logits agree to rounding (the pooled mean is summed in another order).
+
+    Reference: Zhong et al. 2024, SPikE-SSM, arXiv 2410.17268 (a reconstruction, see docs/maths/models.md).
+
+    Example:
+        >>> model = SpikeSSM(SpikeSSMConfig(d_model=8, num_layers=1, d_state=4))
+        >>> logits, state = model(torch.zeros(2, 5, 1))
+        >>> tuple(logits.shape)
+        (2, 10)
+    """
+
+    def __init__(self, config: SpikeSSMConfig) -> None:
+        super().__init__()
+        self.config = config
+        if config.encoder == "embedding":
+            self.encoder: nn.Module = nn.Embedding(config.d_input, config.d_model)
+        else:
+            self.encoder = SpikeLinear(config.d_input, config.d_model)
+        self.blocks = nn.ModuleList(
+            SpikingBlock(
+                config.d_model,
+                d_state=config.d_state,
+                neuron=config.neuron,
+                dropout=config.dropout,
+                norm=config.norm,
+                init=config.init,
+                dt_min=config.dt_min,
+                dt_max=config.dt_max,
+                discretisation=config.discretisation,
+                is_bidirectional=config.is_bidirectional,
+            )
+            for _ in range(config.num_layers)
+        )
+        self.pool = MeanPool(config.d_model) if config.pool == "mean" else None
+        self.decoder = nn.Linear(config.d_model, config.num_outputs)
+
+    @classmethod
+    def from_preset(cls, name: str, **changes: Any) -> Self:
+        """The network of a preset (`longspike.models.presets()`), with fields of its config changed."""
+        return cls(replace(preset(name), **changes))
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The dtype of the parameters."""
+        return self.decoder.weight.dtype
+
+    def init_state(self, batch: int) -> SpikeSSMState:
+        """The silent state of `batch` samples."""
+        blocks = tuple(block.init_state(batch) for block in self.blocks)  # type: ignore[operator]
+        pool = None if self.pool is None else self.pool.init_state(batch, like=self.decoder.weight)
+        return SpikeSSMState(blocks, pool)
+
+    def _check_input(self, x: Tensor) -> None:
+        if self.config.encoder == "linear":
+            check_sequence("SpikeSSM", "x", x, channels=self.config.d_input)
+        elif not isinstance(x, Tensor) or x.dim() != 2 or x.dtype not in (torch.int32, torch.int64):
+            raise ValueError(f"SpikeSSM: `x` must hold integer tokens of shape (batch, seqlen); got {describe(x)}.")
+
+    def outputs(self, x: Tensor, state: SpikeSSMState | None = None, lengths: Tensor | None = None) -> SpikeSSMOutput:
+        """Logits, state and the spikes of every block.
+
+        Args:
+            x: (batch, seqlen, d_input), or integer tokens (batch, seqlen).
+            state: the state before the first step, silent by default.
+            lengths: valid steps per sample of a right-padded batch; padding changes nothing. The samples then end at
+                different steps, so no state comes back.
+        """
+        self._check_input(x)
+        h = self.encoder(x)
+        ends, spikes = [], []
+        for k, block in enumerate(self.blocks):
+            h, block_spikes, end = block.outputs(h, None if state is None else state.blocks[k], lengths)  # type: ignore[operator]
+            ends.append(end)
+            spikes.append(block_spikes)
+        pooled: PoolState | None = None
+        if self.pool is not None:
+            h, pooled = self.pool(h, None if state is None else state.pool, lengths)
+        end_state = SpikeSSMState(tuple(ends), pooled) if lengths is None else None
+        return SpikeSSMOutput(self.decoder(h), end_state, tuple(spikes))
+
+    def forward(
+        self, x: Tensor, state: SpikeSSMState | None = None, lengths: Tensor | None = None
+    ) -> tuple[Tensor, SpikeSSMState | None]:
+        """Logits and the state after the last step; see `outputs`."""
+        logits, end, _ = self.outputs(x, state, lengths)
+        return logits, end
+
+    def step(self, x_t: Tensor, state: SpikeSSMState) -> tuple[Tensor, SpikeSSMState | None]:
+        """Logits after one more step; x_t (batch, d_input), or tokens (batch)."""
+        return self(x_t[:, None], state)
+
+    def save(self, path: str | Path, *, metadata: dict[str, Any] | None = None) -> None:
+        """Write weights (safetensors) and configuration (JSON) to the folder `path`, whole or not at all."""
+        checkpoint.save(self, self.config, path, metadata=metadata or {})

@@ -1,0 +1,1 @@
+"""Spiking dynamics: pure functions, and modules that hold their parameters."""

@@ -1,0 +1,101 @@
+"""Activations without a membrane, to compare with: Heaviside, Bernoulli, GELU; the same calls as a neuron."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from longspike.neurons.surrogate import Surrogate, as_surrogate
+
+NoState = tuple[()]
+
+
+class _Spike(torch.autograd.Function):
+    """1 where z > 0; the surrogate's slope backward."""
+
+    @staticmethod
+    def forward(ctx: Any, z: Tensor, surrogate: Surrogate) -> Tensor:
+        ctx.save_for_backward(z)
+        ctx.surrogate = surrogate
+        return (z > 0).to(z.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+        (z,) = ctx.saved_tensors
+        return grad * ctx.surrogate.slope(z), None
+
+
+def spike(z: Tensor, surrogate: Surrogate) -> Tensor:
+    """1 where z > 0, with the surrogate's slope as derivative."""
+    return _Spike.apply(z, surrogate)  # type: ignore[no-untyped-call]
+
+
+class Heaviside(nn.Module):
+    """s[t] = 1 if current[t] > threshold: the neuron of Binary S4D, no membrane and no reset.
+
+    Reference: Stan and Rhodes 2024, Learning long sequences in spiking neural networks, arXiv 2401.00955.
+    """
+
+    def __init__(self, channels: int, *, threshold: float = 0.0, surrogate: str | Surrogate = "triangle") -> None:
+        super().__init__()
+        self.channels, self.threshold, self.surrogate = channels, threshold, as_surrogate(surrogate)
+
+    def init_state(self, batch: int) -> NoState:
+        """Nothing is remembered."""
+        return ()
+
+    def forward(self, x: Tensor, state: NoState | None = None) -> tuple[Tensor, NoState]:
+        """Spikes shaped like x."""
+        return spike(x - self.threshold, self.surrogate), ()
+
+    def step(self, x_t: Tensor, state: NoState) -> tuple[Tensor, NoState]:
+        """Spikes of one step."""
+        return self(x_t, state)
+
+
+class Bernoulli(nn.Module):
+    """s[t] = 1 with probability clamp(current[t], 0, 1), in evaluation too: the neuron of P-SpikeSSM.
+
+    The gradient is that of the expected spike. Draws from PyTorch's global generator, as dropout does; so two runs
+    agree only when seeded alike, and a stream cannot repeat a batch.
+
+    Reference: Bal and Sengupta 2024, P-SpikeSSM, arXiv 2406.02923.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.channels = channels
+
+    def init_state(self, batch: int) -> NoState:
+        """Nothing is remembered."""
+        return ()
+
+    def forward(self, x: Tensor, state: NoState | None = None) -> tuple[Tensor, NoState]:
+        """Spikes shaped like x."""
+        probability = x.clamp(0, 1)
+        drawn = (torch.rand_like(probability) < probability).to(x.dtype)
+        return probability + (drawn - probability).detach(), ()
+
+    def step(self, x_t: Tensor, state: NoState) -> tuple[Tensor, NoState]:
+        """Spikes of one step."""
+        return self(x_t, state)
+
+
+class GELU(nn.Module):
+    """The dense activation of S4D: what spikes are compared with."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.channels = channels
+
+    def init_state(self, batch: int) -> NoState:
+        """Nothing is remembered."""
+        return ()
+
+    def forward(self, x: Tensor, state: NoState | None = None) -> tuple[Tensor, NoState]:
+        """Activations shaped like x."""
+        return torch.nn.functional.gelu(x), ()
+
+    def step(self, x_t: Tensor, state: NoState) -> tuple[Tensor, NoState]:
+        """Activations of one step."""
+        return self(x_t, state)

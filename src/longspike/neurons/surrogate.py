@@ -1,0 +1,52 @@
+"""The surrogate slope that stands in for the derivative of a spike."""
+
+import math
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from longspike._core.checks import check_choice
+from longspike.kernels.refractory_lif.surrogates import SURROGATES, surrogate_primitive, surrogate_slope
+
+
+@dataclass(frozen=True)
+class Surrogate:
+    """A slope g'(z) at z = v - rho*r - threshold; the table of formulas is in `kernels/refractory_lif/surrogates.py`.
+
+    Attributes:
+        name: "triangle", "fast_sigmoid", "atan", "boxcar" or "sigmoid".
+        scale: the width (triangle, boxcar) or the slope (the others), dimensionless; None takes the usual value
+            (1, 25, 2, 1, 4 in that order).
+
+    Example:
+        >>> Surrogate("atan").scale
+        2.0
+    """
+
+    name: str = "triangle"
+    scale: float | None = None
+
+    def __post_init__(self) -> None:
+        check_choice("Surrogate", "name", self.name, tuple(SURROGATES))
+        if self.scale is None:
+            object.__setattr__(self, "scale", SURROGATES[self.name][1])
+        if not (math.isfinite(self.value) and self.value > 0):
+            raise ValueError(f"Surrogate: `scale` must be positive and finite; got {self.scale}.")
+
+    @property
+    def value(self) -> float:
+        """The scale as a number."""
+        return float(self.scale)  # type: ignore[arg-type]
+
+    def slope(self, z: Tensor) -> Tensor:
+        """g'(z), the factor of the backward pass."""
+        return surrogate_slope(z, self.name, self.value)
+
+    def primitive(self, z: Tensor) -> Tensor:
+        """g(z), the smooth step whose derivative is the slope."""
+        return surrogate_primitive(z, self.name, self.value)
+
+
+def as_surrogate(surrogate: str | Surrogate) -> Surrogate:
+    """A name or a `Surrogate` as a `Surrogate`."""
+    return Surrogate(surrogate) if isinstance(surrogate, str) else surrogate

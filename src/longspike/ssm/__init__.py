@@ -1,0 +1,1 @@
+"""Linear state-space layers."""

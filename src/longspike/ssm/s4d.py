@@ -1,0 +1,99 @@
+"""S4D: the diagonal state-space layer, one set of parameters seen as scan, convolution and step."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from longspike._core.checks import check_bounds, check_choice, check_positive_int, check_sequence, describe
+from longspike.kernels._dispatch import S4D_METHODS
+from longspike.kernels.s4d_scan import s4d_scan
+from longspike.neurons.lif import compute_dtype
+from longspike.ssm.discretise import DISCRETISATIONS, bilinear, zero_order_hold
+from longspike.ssm.initialisation import INITIALISATIONS, initial_poles
+
+
+class S4D(nn.Module):
+    """A diagonal state-space model per channel, mixing time and leaving channels apart.
+
+        x'(t) = A x(t) + u(t),   y(t) = 2 Re(C x(t)) + D u(t),   A = -exp(log_A_real) + i*A_imag,   dt = exp(log_dt)
+
+    Args:
+        d_model: channels.
+        d_state: full real size N, even; N/2 complex-conjugate pairs are stored.
+        init: "lin", "inv" or "legs". dt_min, dt_max: log_dt starts log-uniform between them (dimensionless steps).
+        discretisation: "zoh" or "bilinear".
+        method: "scan" (compiled recurrence), "fft", "reference" or "auto".
+
+    State: (batch, d_state/2, 2, d_model), real and imaginary part.
+    Reference: Gu et al. 2022, S4D, arXiv 2206.11893.
+
+    Example:
+        >>> y, state = S4D(3, d_state=4)(torch.zeros(2, 7, 3))
+        >>> tuple(y.shape), tuple(state.shape)
+        ((2, 7, 3), (2, 2, 2, 3))
+    """
+
+    DYNAMICS = ("log_dt", "log_A_real", "A_imag")  # trained with a small step and no weight decay
+
+    def __init__(
+        self,
+        d_model: int,
+        *,
+        d_state: int = 64,
+        init: str = "lin",
+        dt_min: float = 1e-3,
+        dt_max: float = 1e-1,
+        discretisation: str = "zoh",
+        method: str = "auto",
+    ) -> None:
+        super().__init__()
+        check_positive_int("S4D", "d_model", d_model)
+        check_positive_int("S4D", "d_state", d_state, low=2)
+        if d_state % 2:
+            raise ValueError(f"S4D: `d_state` must be even (conjugate pairs); got {d_state}. Use {d_state + 1}.")
+        check_choice("S4D", "init", init, INITIALISATIONS)
+        check_choice("S4D", "discretisation", discretisation, DISCRETISATIONS)
+        check_choice("S4D", "method", method, S4D_METHODS)
+        check_bounds("S4D", "dt_min", dt_min, low=0, high=dt_max, closed_low=False)
+        self.d_model, self.d_state, self.n_pairs = d_model, d_state, d_state // 2
+        self.discretisation, self.method = discretisation, method
+        poles = initial_poles(d_state, init).to(torch.complex64)[:, None].expand(-1, d_model)
+        span = math.log(dt_max) - math.log(dt_min)
+        self.log_dt = nn.Parameter(torch.rand(d_model) * span + math.log(dt_min))
+        self.log_A_real = nn.Parameter(torch.log(-poles.real).clone())
+        self.A_imag = nn.Parameter(poles.imag.clone())
+        self.C = nn.Parameter(torch.randn(self.n_pairs, 2, d_model) * math.sqrt(0.5))
+        self.D = nn.Parameter(torch.randn(d_model))
+
+    def discrete(self, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
+        """(lambda, c, d) of the recurrence x[t] = lambda*x[t-1] + u[t], y = sum Re(c x) + d*u; c = 2*C*B_bar."""
+        a_real, a_imag = -torch.exp(self.log_A_real), self.A_imag
+        rule = zero_order_hold if self.discretisation == "zoh" else bilinear
+        lam, b = rule(a_real, a_imag, torch.exp(self.log_dt))
+        real = 2 * (self.C[:, 0] * b[:, 0] - self.C[:, 1] * b[:, 1])
+        imag = 2 * (self.C[:, 0] * b[:, 1] + self.C[:, 1] * b[:, 0])
+        return lam.to(dtype), torch.stack([real, imag], dim=1).to(dtype), self.D.to(dtype)
+
+    def init_state(self, batch: int) -> Tensor:
+        """The zero state of `batch` samples."""
+        return torch.zeros(batch, self.n_pairs, 2, self.d_model, dtype=self.D.dtype, device=self.D.device)
+
+    def forward(self, x: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """y (batch, seqlen, d_model) and the state after the last step."""
+        check_sequence("S4D", "x", x, channels=self.d_model)
+        dtype = compute_dtype(x.dtype)
+        state = self.init_state(x.shape[0]) if state is None else state
+        if tuple(state.shape) != (x.shape[0], self.n_pairs, 2, self.d_model):
+            wanted = (x.shape[0], self.n_pairs, 2, self.d_model)
+            raise ValueError(f"S4D: `state` must have shape {wanted}; got {describe(state)}. Start from init_state().")
+        y, end = s4d_scan(x.to(dtype), *self.discrete(dtype), state.to(dtype), method=self.method)
+        return y.to(x.dtype), end
+
+    def step(self, x_t: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """y (batch, d_model) of one step."""
+        y, end = self(x_t[:, None], state)
+        return y[:, 0], end
+
+    def extra_repr(self) -> str:
+        return f"d_model={self.d_model}, d_state={self.d_state}, discretisation={self.discretisation}"

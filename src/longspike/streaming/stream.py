@@ -1,0 +1,169 @@
+"""A model fed step by step or in chunks of any size, with the spikes it has on whole sequences."""
+
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from torch import Tensor
+
+from longspike._core.checks import describe
+from longspike._core.errors import CheckpointError
+from longspike.layers.block import BlockState
+from longspike.layers.pooling import PoolState
+from longspike.models.spike_ssm import SpikeSSM, SpikeSSMState
+from longspike.neurons.lif import LIFState
+
+
+def _copied(state: SpikeSSMState) -> SpikeSSMState:
+    def block(b: BlockState) -> BlockState:
+        if isinstance(b.neuron, LIFState):
+            return BlockState(b.ssm.clone(), LIFState(*(x.clone() for x in b.neuron)))
+        return BlockState(b.ssm.clone(), b.neuron.clone() if isinstance(b.neuron, Tensor) else b.neuron)
+
+    pool = None if state.pool is None else PoolState(*(x.clone() for x in state.pool))
+    return SpikeSSMState(tuple(block(b) for b in state.blocks), pool)
+
+
+def _flat(state: SpikeSSMState) -> dict[str, Tensor]:
+    tensors: dict[str, Tensor] = {}
+    for k, block in enumerate(state.blocks):
+        tensors[f"blocks.{k}.ssm"] = block.ssm
+        if isinstance(block.neuron, LIFState):
+            tensors |= {f"blocks.{k}.neuron.{name}": x for name, x in block.neuron._asdict().items()}
+        elif isinstance(block.neuron, Tensor):
+            tensors[f"blocks.{k}.neuron"] = block.neuron
+    if state.pool is not None:
+        tensors |= {"pool.total": state.pool.total, "pool.count": state.pool.count}
+    return tensors
+
+
+def _filled(template: SpikeSSMState, tensors: dict[str, Tensor]) -> SpikeSSMState:
+    blocks = []
+    for k, block in enumerate(template.blocks):
+        neuron = block.neuron
+        if isinstance(neuron, LIFState):
+            neuron = LIFState(*(tensors[f"blocks.{k}.neuron.{name}"] for name in LIFState._fields))
+        elif isinstance(neuron, Tensor):
+            neuron = tensors[f"blocks.{k}.neuron"]
+        blocks.append(BlockState(tensors[f"blocks.{k}.ssm"], neuron))
+    pool = None if template.pool is None else PoolState(tensors["pool.total"], tensors["pool.count"])
+    return SpikeSSMState(tuple(blocks), pool)
+
+
+class Stream:
+    """Feeds a model as its input arrives, and answers at any moment.
+
+    Memory does not grow with the number of steps. However the input is cut into pushes, the spikes are those of the
+    whole sequence, bit for bit, on the compiled backend.
+
+    Args:
+        model: a causal `SpikeSSM`; it is used in evaluation mode and not changed.
+        batch: streams side by side.
+
+    Raises: ValueError for a bidirectional model (it needs the future) and for the Bernoulli neuron (it draws at random).
+
+    Example:
+        >>> from longspike.models import SpikeSSM
+        >>> stream = Stream(SpikeSSM.from_preset("digits"))
+        >>> spikes = stream.push(torch.zeros(3, 1))
+        >>> stream.num_steps, tuple(stream.logits().shape)
+        (3, (10,))
+    """
+
+    def __init__(self, model: SpikeSSM, *, batch: int = 1) -> None:
+        if not isinstance(model, SpikeSSM):
+            raise TypeError(f"Stream: `model` must be a SpikeSSM; got {describe(model)}. Use longspike.load(path).")
+        if model.config.is_bidirectional:
+            raise ValueError("Stream: the model is bidirectional and needs the whole sequence. Train a causal one.")
+        if model.config.neuron.kind == "bernoulli":
+            raise ValueError("Stream: the Bernoulli neuron draws at random, so a stream cannot repeat a batch.")
+        self._model, self._batch = model, batch
+        self._was_training = model.training
+        self.reset()
+
+    @property
+    def num_steps(self) -> int:
+        """Steps seen since the start or the last reset."""
+        return self._num_steps
+
+    @property
+    def state(self) -> SpikeSSMState:
+        """A copy of everything the stream remembers; assign it to go back to that moment."""
+        return _copied(self._state)
+
+    @state.setter
+    def state(self, state: SpikeSSMState) -> None:
+        expected, given = _flat(self._model.init_state(self._batch)), _flat(state)
+        if {k: x.shape for k, x in expected.items()} != {k: x.shape for k, x in given.items()}:
+            raise ValueError("Stream: the assigned state is of another model or batch size. Assign one from Stream.state.")
+        self._state = _copied(state)
+        self._num_steps = int(state.pool.count[0]) if state.pool is not None else self._num_steps
+        self._logits = None
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self._state = self._model.init_state(self._batch)
+        self._num_steps = 0
+        self._logits: Tensor | None = None
+
+    def push(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Feed any number of steps, none included.
+
+        Args: x (steps, d_input), or tokens (steps); with several streams (batch, steps, d_input) or (batch, steps).
+        Returns: the spikes of every block in these steps, (steps, d_model) each, or with the batch axis in front.
+        Raises: ValueError on a wrong shape or a value that is not finite; the stream then stands where it stood.
+        """
+        is_linear = self._model.config.encoder == "linear"
+        has_batch = x.dim() == (3 if is_linear else 2)
+        whole = x if has_batch else x[None]
+        if whole.dim() != (3 if is_linear else 2) or whole.shape[0] != self._batch:
+            raise ValueError(f"Stream.push: `x` must hold steps for {self._batch} stream(s); got {describe(x)}.")
+        if is_linear:
+            whole = whole.to(self._model.dtype)
+            if not bool(whole.isfinite().all()):
+                raise ValueError("Stream.push: `x` must be finite; got NaN or infinity. Drop or repair the sample.")
+        mode = self._model.training
+        self._model.eval()
+        with torch.inference_mode():
+            logits, state, spikes = self._model.outputs(whole, self._state)
+        self._model.train(mode)
+        if state is None:
+            raise RuntimeError("Stream.push: the model returned no state.")
+        self._state, self._num_steps = state, self._num_steps + whole.shape[1]
+        if whole.shape[1]:
+            self._logits = logits if self._model.pool is not None else logits[:, -1]
+        return spikes if has_batch else tuple(s[0] for s in spikes)
+
+    def logits(self) -> Tensor:
+        """Logits for what was seen so far: (num_outputs), or (batch, num_outputs) with several streams.
+
+        Raises: ValueError before the first step.
+        """
+        if self._logits is None and self._num_steps and self._state.pool is not None:
+            with torch.inference_mode():
+                total, count = self._state.pool
+                self._logits = self._model.decoder(total / count.clamp(min=1)[:, None].to(total.dtype))
+        if self._logits is None:
+            raise ValueError("Stream.logits: nothing was pushed yet; push at least one step.")
+        return self._logits[0].clone() if self._batch == 1 else self._logits.clone()
+
+    def save(self, path: str | Path) -> None:
+        """Write the state to a safetensors file, from which `restore` continues bit for bit."""
+        tensors = {name: x.contiguous() for name, x in _flat(self._state).items()}
+        safetensors.torch.save_file(tensors, path, metadata={"num_steps": str(self._num_steps)})
+
+    def restore(self, path: str | Path) -> None:
+        """Continue from a file that `save` wrote.
+
+        Raises: CheckpointError if the file is missing, damaged, or of another model.
+        """
+        try:
+            tensors = safetensors.torch.load_file(path)
+            with safetensors.safe_open(path, framework="pt") as file:
+                num_steps = int(file.metadata()["num_steps"])
+            state = _filled(self._model.init_state(self._batch), tensors)
+        except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(f"{path} is not a saved stream of this model ({error}).") from None
+        self.state = state
+        self._num_steps = num_steps
