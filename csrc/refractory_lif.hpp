@@ -19,38 +19,41 @@ namespace longspike::LONGSPIKE_ARCH {
 
 enum class Reset { subtract, zero, none };
 
-// The state and parameters of up to `width` neighbouring channels of one sample.
+// State and parameters of one vector of neighbouring channels, side by side: one address reaches all of them.
+template <class T> struct alignas(LONGSPIKE_VECTOR_BYTES) LifCell {
+    T v[kLanes<T>], r[kLanes<T>], s[kLanes<T>], beta[kLanes<T>], theta[kLanes<T>], rho[kLanes<T>], gamma[kLanes<T>];
+};
+
+// Up to `width` neighbouring channels of one sample.
 template <class T> struct LifTile {
-    i64 width, lanes;  // lanes: width rounded up to whole vectors
-    std::vector<T> data;
-    T *v, *r, *s, *beta, *theta, *rho, *gamma;
+    i64 width;
+    std::vector<LifCell<T>> cells;
 
     LifTile(const LifParameters<T>& p, i64 first, i64 width_)
-        : width(width_), lanes((width_ + kLanes<T> - 1) / kLanes<T> * kLanes<T>), data(7 * (lanes + 16) + kLanes<T>) {
-        T* base = data.data();
-        base += (LONGSPIKE_VECTOR_BYTES - reinterpret_cast<std::uintptr_t>(base) % LONGSPIKE_VECTOR_BYTES) %
-                LONGSPIKE_VECTOR_BYTES / sizeof(T);
-        T** rows[] = {&v, &r, &s, &beta, &theta, &rho, &gamma};
-        for (int k = 0; k < 7; ++k) *rows[k] = base + k * (lanes + 16);  // staggered: no 4 KiB aliasing
-        std::copy_n(p.beta + first, width, beta);
-        std::copy_n(p.theta + first, width, theta);
-        std::copy_n(p.rho + first, width, rho);
-        std::copy_n(p.gamma + first, width, gamma);
+        : width(width_), cells((width_ + kLanes<T> - 1) / kLanes<T>, LifCell<T>{}) {
+        for (i64 j = 0; j < width; ++j) {
+            auto& cell = cells[j / kLanes<T>];
+            const i64 k = j % kLanes<T>;
+            cell.beta[k] = p.beta[first + j], cell.theta[k] = p.theta[first + j];
+            cell.rho[k] = p.rho[first + j], cell.gamma[k] = p.gamma[first + j];
+        }
     }
-    void load_state(const T* v0, const T* r0, const T* s0) {
-        std::copy_n(v0, width, v);
-        std::copy_n(r0, width, r);
-        std::copy_n(s0, width, s);
+    int lanes_of(i64 cell) const { return static_cast<int>(std::min<i64>(kLanes<T>, width - cell * kLanes<T>)); }
+    void load_state(const T* v, const T* r, const T* s) {
+        for (i64 i = 0, j = 0; j < width; ++i, j += kLanes<T>) {
+            const int n = lanes_of(i);
+            std::copy_n(v + j, n, cells[i].v), std::copy_n(r + j, n, cells[i].r), std::copy_n(s + j, n, cells[i].s);
+        }
     }
-    void store_state(T* v1, T* r1, T* s1) const {
-        std::copy_n(v, width, v1);
-        std::copy_n(r, width, r1);
-        std::copy_n(s, width, s1);
+    void store_state(T* v, T* r, T* s) const {
+        for (i64 i = 0, j = 0; j < width; ++i, j += kLanes<T>) {
+            const int n = lanes_of(i);
+            std::copy_n(cells[i].v, n, v + j), std::copy_n(cells[i].r, n, r + j), std::copy_n(cells[i].s, n, s + j);
+        }
     }
     void clear_state() {
-        std::fill_n(v, lanes, T(0));
-        std::fill_n(r, lanes, T(0));
-        std::fill_n(s, lanes, T(0));
+        for (auto& cell : cells)
+            for (int k = 0; k < kLanes<T>; ++k) cell.v[k] = cell.r[k] = cell.s[k] = 0;
     }
 };
 
@@ -60,26 +63,25 @@ template <class T, Reset kReset> inline Vec<T> after_reset(Vec<T> v, Vec<T> s, V
     return v;
 }
 
-// One vector of channels, one step: reads and writes the tile's state at lane j, returns the spikes.
-template <class T, Reset kReset> inline Vec<T> lif_step(const LifTile<T>& q, i64 j, Vec<T> current) {
-    const Vec<T> s = load<T>(q.s + j), theta = load<T>(q.theta + j);
-    const Vec<T> r = load<T>(q.gamma + j) * load<T>(q.r + j) + s;
-    const Vec<T> v = load<T>(q.beta + j) * after_reset<T, kReset>(load<T>(q.v + j), s, theta) + current;
-    const Vec<T> spikes = (v - load<T>(q.rho + j) * r) > theta ? splat<T>(1) : Vec<T>{};
-    store<T>(q.v + j, v);
-    store<T>(q.r + j, r);
-    store<T>(q.s + j, spikes);
+// One vector of channels, one step: reads and writes the cell's state, returns the spikes.
+template <class T, Reset kReset> inline Vec<T> lif_step(LifCell<T>& q, Vec<T> current) {
+    const Vec<T> s = load<T>(q.s), theta = load<T>(q.theta);
+    const Vec<T> r = load<T>(q.gamma) * load<T>(q.r) + s;
+    const Vec<T> v = load<T>(q.beta) * after_reset<T, kReset>(load<T>(q.v), s, theta) + current;
+    const Vec<T> spikes = (v - load<T>(q.rho) * r) > theta ? splat<T>(1) : Vec<T>{};
+    store<T>(q.v, v), store<T>(q.r, r), store<T>(q.s, spikes);
     return spikes;
 }
 
 // `rows` steps of one tile; `out` may be null (a silent run).
 template <class T, Reset kReset>
-void lif_rows(LifTile<T>& q, const T* x, T* out, i64 rows, i64 stride, bool streaming) {
-    const i64 whole = q.width / kLanes<T> * kLanes<T>;
-    const int rest = static_cast<int>(q.width - whole);
+void lif_rows(LifTile<T>& tile, const T* x, T* out, i64 rows, i64 stride, bool streaming) {
+    const i64 whole = tile.width / kLanes<T> * kLanes<T>;
+    const int rest = static_cast<int>(tile.width - whole);
     for (i64 t = 0; t < rows; ++t, x += stride) {
-        for (i64 j = 0; j < whole; j += kLanes<T>) {
-            const Vec<T> spikes = lif_step<T, kReset>(q, j, load<T>(x + j));
+        LifCell<T>* cell = tile.cells.data();
+        for (i64 j = 0; j < whole; j += kLanes<T>, ++cell) {
+            const Vec<T> spikes = lif_step<T, kReset>(*cell, load<T>(x + j));
             if (!out) continue;
             if (streaming)
                 store_streaming<T>(out + j, spikes);
@@ -87,7 +89,7 @@ void lif_rows(LifTile<T>& q, const T* x, T* out, i64 rows, i64 stride, bool stre
                 store<T>(out + j, spikes);
         }
         if (rest) {
-            const Vec<T> spikes = lif_step<T, kReset>(q, whole, load_first<T>(x + whole, rest));
+            const Vec<T> spikes = lif_step<T, kReset>(*cell, load_first<T>(x + whole, rest));
             if (out) store_first<T>(out + whole, spikes, rest);
         }
         if (out) out += stride;
@@ -201,72 +203,93 @@ template <class T> i64 lif_speculative(const LifCall<T>& c, i64 chunk, i64 warmu
     return total;
 }
 
-// Slope of the surrogate at z, the derivative of the primitive named in neurons/surrogate.py.
-template <class T> inline Vec<T> surrogate_slope(int kind, T scale, Vec<T> z) {
-    const Vec<T> one = splat<T>(1), a = splat<T>(scale);
-    switch (kind) {
-        case 0: return maximum<T>(Vec<T>{}, one - absolute<T>(z / a)) / a;                        // triangle
-        case 1: {                                                                                // fast_sigmoid
-            const Vec<T> d = one + a * absolute<T>(z);
-            return one / (d * d);
-        }
-        case 2: {  // atan
-            const Vec<T> w = splat<T>(T(1.5707963267948966)) * a * z;
-            return splat<T>(T(0.5)) * a / (one + w * w);
-        }
-        case 3: return absolute<T>(z) < splat<T>(T(0.5)) * a ? one / a : Vec<T>{};                // boxcar
-        default: {                                                                               // sigmoid
-            const Vec<T> p = one / (one + exponential<T>(-a * z));
-            return a * p * (one - p);
-        }
+// Slope of the surrogate at z, the derivative of the primitive in kernels/refractory_lif/surrogates.py; a is its scale.
+template <class T, int kKind> inline Vec<T> surrogate_slope(Vec<T> a, Vec<T> inverse, Vec<T> z) {
+    const Vec<T> one = splat<T>(1);
+    if constexpr (kKind == 0) return maximum<T>(Vec<T>{}, one - absolute<T>(z * inverse)) * inverse;      // triangle
+    if constexpr (kKind == 1) {                                                                          // fast_sigmoid
+        const Vec<T> d = one + a * absolute<T>(z);
+        return one / (d * d);
     }
+    if constexpr (kKind == 2) {  // atan
+        const Vec<T> w = splat<T>(T(1.5707963267948966)) * a * z;
+        return splat<T>(T(0.5)) * a / (one + w * w);
+    }
+    if constexpr (kKind == 3) return absolute<T>(z) < splat<T>(T(0.5)) * a ? inverse : Vec<T>{};          // boxcar
+    const Vec<T> p = one / (one + exponential<T>(-a * z));                                               // sigmoid
+    return a * p * (one - p);
 }
 
-// Scratch of the backward pass for one tile: the block's trajectory, its slopes, the adjoint, the sums.
+// What the backward pass keeps of one vector of channels at one step, and over a block.
+template <class T> struct alignas(LONGSPIKE_VECTOR_BYTES) LifMoment {
+    T v[kLanes<T>], r[kLanes<T>], s[kLanes<T>], slope[kLanes<T>];
+};
+template <class T> struct alignas(LONGSPIKE_VECTOR_BYTES) LifFlow {
+    T beta[kLanes<T>], theta[kLanes<T>], rho[kLanes<T>], gamma[kLanes<T>];
+    T to_mu[kLanes<T>], to_lam[kLanes<T>], to_kap[kLanes<T>];  // what the step after sends back to s, v, r
+    T sums[4][kLanes<T>];                                      // d_beta, d_theta, d_rho, d_gamma over the block
+};
 template <class T> struct LifAdjoint {
-    i64 lanes, row;
-    std::vector<T> v, r, s, slope;                                  // (kLifBlock + 1, row); row 0 is the state before
-    std::vector<T> to_mu, to_lam, to_kap, d_beta, d_theta, d_rho, d_gamma;  // (row)
-    std::vector<double> sums;                                       // (4, row)
-    explicit LifAdjoint(i64 lanes_)
-        : lanes(lanes_), row(lanes_ + 16), v((kLifBlock + 1) * row), r(v.size()), s(v.size()), slope(v.size()),
-          to_mu(row), to_lam(row), to_kap(row), d_beta(row), d_theta(row), d_rho(row), d_gamma(row), sums(4 * row) {}
+    i64 width, cells;
+    std::vector<LifMoment<T>> path;  // (kLifBlock + 1, cells); the first row is the state before the block
+    std::vector<LifFlow<T>> flow;    // (cells)
+    std::vector<double> sums;        // (4, width)
+    LifAdjoint(const LifTile<T>& tile)
+        : width(tile.width), cells(tile.cells.size()), path((kLifBlock + 1) * cells, LifMoment<T>{}),
+          flow(cells, LifFlow<T>{}), sums(4 * tile.width) {
+        for (i64 i = 0; i < cells; ++i) {
+            const auto& q = tile.cells[i];
+            std::copy_n(q.beta, kLanes<T>, flow[i].beta), std::copy_n(q.theta, kLanes<T>, flow[i].theta);
+            std::copy_n(q.rho, kLanes<T>, flow[i].rho), std::copy_n(q.gamma, kLanes<T>, flow[i].gamma);
+        }
+    }
+    // Block sums in T, the total in double: sums over long sequences stay exact to float's own resolution.
+    void collect() {
+        for (i64 j = 0; j < width; ++j)
+            for (int p = 0; p < 4; ++p) {
+                T& sum = flow[j / kLanes<T>].sums[p][j % kLanes<T>];
+                sums[p * width + j] += sum;
+                sum = 0;
+            }
+    }
 };
 
-// Runs a block again and keeps v, r, s of every step and the slope at z = v - rho*r - theta.
-template <class T, Reset kReset>
-void lif_replay(LifTile<T>& q, LifAdjoint<T>& a, const LifBackward<T>& c, const T* x, i64 rows) {
-    const auto keep = [&](i64 t) {
-        std::copy_n(q.v, q.lanes, a.v.data() + t * a.row);
-        std::copy_n(q.r, q.lanes, a.r.data() + t * a.row);
-        std::copy_n(q.s, q.lanes, a.s.data() + t * a.row);
-    };
-    keep(0);
-    for (i64 t = 1; t <= rows; ++t, x += c.channels) {
-        for (i64 j = 0; j < q.lanes; j += kLanes<T>) {
-            const int n = static_cast<int>(std::min<i64>(kLanes<T>, q.width - j));
-            lif_step<T, kReset>(q, j, load_first<T>(x + j, n));
-            const Vec<T> z = load<T>(q.v + j) - load<T>(q.rho + j) * load<T>(q.r + j) - load<T>(q.theta + j);
-            store<T>(a.slope.data() + t * a.row + j, surrogate_slope<T>(c.surrogate, c.surrogate_scale, z));
+// Runs a block again from the path's first row; keeps v, r, s of every step and the slope at z = v - rho*r - theta.
+template <class T, Reset kReset, int kKind>
+void lif_replay(LifAdjoint<T>& a, T scale, const T* x, i64 rows, i64 stride) {
+    const Vec<T> scale_v = splat<T>(scale), inverse = splat<T>(T(1) / scale);
+    const LifMoment<T>* before = a.path.data();
+    LifMoment<T>* now = a.path.data() + a.cells;
+    for (i64 t = 0; t < rows; ++t, x += stride) {
+        const LifFlow<T>* q = a.flow.data();
+        for (i64 j = 0; j < a.width; j += kLanes<T>, ++q, ++before, ++now) {
+            const int n = static_cast<int>(std::min<i64>(kLanes<T>, a.width - j));
+            const Vec<T> s0 = load<T>(before->s), theta = load<T>(q->theta);
+            const Vec<T> r = load<T>(q->gamma) * load<T>(before->r) + s0;
+            const Vec<T> v = load<T>(q->beta) * after_reset<T, kReset>(load<T>(before->v), s0, theta) + load_first<T>(x + j, n);
+            const Vec<T> u = v - load<T>(q->rho) * r;
+            store<T>(now->v, v), store<T>(now->r, r);
+            store<T>(now->s, u > theta ? splat<T>(1) : Vec<T>{});
+            store<T>(now->slope, surrogate_slope<T, kKind>(scale_v, inverse, u - theta));
         }
-        keep(t);
     }
 }
 
-// One step of the adjoint for one vector of channels; `t` counts from 1 within the block.
-template <class T, Reset kReset>
-inline Vec<T> lif_adjoint_step(const LifTile<T>& q, LifAdjoint<T>& a, i64 t, i64 j, Vec<T> grad, T through_reset, T through_time) {
-    const i64 now = t * a.row + j, before = now - a.row;
-    const Vec<T> beta = load<T>(q.beta + j), theta = load<T>(q.theta + j);
-    const Vec<T> v0 = load<T>(&a.v[before]), r0 = load<T>(&a.r[before]), s0 = load<T>(&a.s[before]);
-    const Vec<T> slope_mu = load<T>(&a.slope[now]) * (grad + load<T>(&a.to_mu[j]));
-    const Vec<T> lam = slope_mu + load<T>(&a.to_lam[j]);
-    const Vec<T> kap = load<T>(&a.to_kap[j]) - load<T>(q.rho + j) * slope_mu;
+template <class T> using ReplayFunction = void (*)(LifAdjoint<T>&, T, const T*, i64, i64);
+template <class T, Reset kReset> ReplayFunction<T> replay_function(int surrogate) {
+    static constexpr ReplayFunction<T> table[] = {lif_replay<T, kReset, 0>, lif_replay<T, kReset, 1>, lif_replay<T, kReset, 2>,
+                                                  lif_replay<T, kReset, 3>, lif_replay<T, kReset, 4>};
+    return table[surrogate];
+}
 
-    store<T>(&a.d_beta[j], fma(lam, after_reset<T, kReset>(v0, s0, theta), load<T>(&a.d_beta[j])));
-    store<T>(&a.d_rho[j], load<T>(&a.d_rho[j]) - slope_mu * load<T>(&a.r[now]));
-    store<T>(&a.d_gamma[j], fma(kap, r0, load<T>(&a.d_gamma[j])));
-    Vec<T> d_theta = load<T>(&a.d_theta[j]) - slope_mu, keep = beta, drop{};
+// One step of the adjoint for one vector of channels: returns the gradient of the current.
+template <class T, Reset kReset>
+inline Vec<T> lif_adjoint_step(LifFlow<T>& q, const LifMoment<T>& before, const LifMoment<T>& now, Vec<T> grad, Vec<T> through_reset, Vec<T> through_time) {
+    const Vec<T> beta = load<T>(q.beta), theta = load<T>(q.theta), v0 = load<T>(before.v), s0 = load<T>(before.s);
+    const Vec<T> slope_mu = load<T>(now.slope) * (grad + load<T>(q.to_mu));
+    const Vec<T> lam = slope_mu + load<T>(q.to_lam);
+    const Vec<T> kap = load<T>(q.to_kap) - load<T>(q.rho) * slope_mu;
+    Vec<T> d_theta = load<T>(q.sums[1]) - slope_mu, keep = beta, drop{};
     if constexpr (kReset == Reset::subtract) {
         d_theta -= beta * s0 * lam;
         drop = beta * theta;
@@ -275,52 +298,71 @@ inline Vec<T> lif_adjoint_step(const LifTile<T>& q, LifAdjoint<T>& a, i64 t, i64
         keep = beta * (splat<T>(1) - s0);
         drop = beta * v0;
     }
-    store<T>(&a.d_theta[j], d_theta);
-    store<T>(&a.to_mu[j], splat<T>(through_time) * (kap - splat<T>(through_reset) * drop * lam));
-    store<T>(&a.to_lam[j], splat<T>(through_time) * keep * lam);
-    store<T>(&a.to_kap[j], splat<T>(through_time) * load<T>(q.gamma + j) * kap);
+    store<T>(q.sums[0], fma(lam, after_reset<T, kReset>(v0, s0, theta), load<T>(q.sums[0])));
+    store<T>(q.sums[1], d_theta);
+    store<T>(q.sums[2], load<T>(q.sums[2]) - slope_mu * load<T>(now.r));
+    store<T>(q.sums[3], fma(kap, load<T>(before.r), load<T>(q.sums[3])));
+    store<T>(q.to_mu, through_time * (kap - through_reset * drop * lam));
+    store<T>(q.to_lam, through_time * keep * lam);
+    store<T>(q.to_kap, through_time * load<T>(q.gamma) * kap);
     return lam;
 }
 
+// The adjoint of one replayed block; `start` is the address offset of its first row.
+template <class T, Reset kReset>
+void lif_adjoint_block(const LifBackward<T>& c, LifAdjoint<T>& a, i64 start, i64 rows, bool streaming) {
+    const Vec<T> through_reset = splat<T>(c.gradient == 1 ? 0 : 1), through_time = splat<T>(c.gradient == 2 ? 0 : 1);
+    const LifMoment<T>* now = a.path.data() + (rows + 1) * a.cells - 1;
+    // Backwards the hardware does not prefetch: gradients 8 rows ahead, and the inputs of the block before, are fetched here.
+    for (i64 t = rows - 1; t >= 0; --t) {
+        const i64 row = start + t * c.channels;
+        const T* ahead = c.grad_spikes + std::max<i64>(0, row - 8 * c.channels);
+        const T* earlier = c.current + std::max<i64>(0, row - kLifBlock * c.channels);
+        for (i64 i = a.cells - 1; i >= 0; --i, --now) {
+            const i64 j = i * kLanes<T>;
+            __builtin_prefetch(ahead + j);
+            __builtin_prefetch(earlier + j, 0, 2);
+            const int n = static_cast<int>(std::min<i64>(kLanes<T>, a.width - j));
+            const Vec<T> grad = load_first<T>(c.grad_spikes + row + j, n);
+            const Vec<T> lam = lif_adjoint_step<T, kReset>(a.flow[i], now[-a.cells], *now, grad, through_reset, through_time);
+            if (streaming)
+                store_streaming<T>(c.grad_current + row + j, lam);
+            else
+                store_first<T>(c.grad_current + row + j, lam, n);
+        }
+    }
+}
+
 template <class T, Reset kReset> void lif_backward_tile(const LifBackward<T>& c, i64 b, i64 first, i64 width) {
-    LifTile<T> q(c.parameters, first, width);
-    LifAdjoint<T> a(q.lanes);
+    LifAdjoint<T> a(LifTile<T>(c.parameters, first, width));
     const i64 at = b * c.channels + first, blocks = (c.seqlen + kLifBlock - 1) / kLifBlock;
-    const T through_reset = c.gradient == 1 ? T(0) : T(1), through_time = c.gradient == 2 ? T(0) : T(1);
-    std::copy_n(c.grad_v + at, width, a.to_lam.data());
-    std::copy_n(c.grad_r + at, width, a.to_kap.data());
-    std::copy_n(c.grad_s + at, width, a.to_mu.data());
+    const auto replay = replay_function<T, kReset>(c.surrogate);
     const bool streaming = use_streaming<T>(c.grad_current, c.batch * c.seqlen * c.channels, c.channels);
-    std::vector<T>* partial[] = {&a.d_beta, &a.d_theta, &a.d_rho, &a.d_gamma};
+    for (i64 j = 0; j < width; ++j) {
+        auto& q = a.flow[j / kLanes<T>];
+        const i64 k = j % kLanes<T>;
+        q.to_lam[k] = c.grad_v[at + j], q.to_kap[k] = c.grad_r[at + j], q.to_mu[k] = c.grad_s[at + j];
+    }
     for (i64 k = blocks - 1; k >= 0; --k) {
         const T* saved = c.checkpoints + ((b * blocks + k) * 3) * c.channels + first;
-        q.load_state(saved, saved + c.channels, saved + 2 * c.channels);
+        for (i64 j = 0; j < width; ++j) {
+            auto& state = a.path[j / kLanes<T>];
+            const i64 lane = j % kLanes<T>;
+            state.v[lane] = saved[j], state.r[lane] = saved[c.channels + j], state.s[lane] = saved[2 * c.channels + j];
+        }
         const i64 rows = std::min(kLifBlock, c.seqlen - k * kLifBlock);
         const i64 start = (b * c.seqlen + k * kLifBlock) * c.channels + first;
-        lif_replay<T, kReset>(q, a, c, c.current + start, rows);
-        for (i64 t = rows; t >= 1; --t) {
-            const i64 row = start + (t - 1) * c.channels;
-            for (i64 j = 0; j < q.lanes; j += kLanes<T>) {
-                const int n = static_cast<int>(std::min<i64>(kLanes<T>, width - j));
-                const Vec<T> grad = load_first<T>(c.grad_spikes + row + j, n);
-                const Vec<T> lam = lif_adjoint_step<T, kReset>(q, a, t, j, grad, through_reset, through_time);
-                if (streaming)
-                    store_streaming<T>(c.grad_current + row + j, lam);
-                else
-                    store_first<T>(c.grad_current + row + j, lam, n);
-            }
-        }
-        for (int p = 0; p < 4; ++p)  // float sums over a block only; double beyond
-            for (i64 j = 0; j < width; ++j) {
-                a.sums[p * a.row + j] += (*partial[p])[j];
-                (*partial[p])[j] = 0;
-            }
+        replay(a, c.surrogate_scale, c.current + start, rows, c.channels);
+        lif_adjoint_block<T, kReset>(c, a, start, rows, streaming);
+        a.collect();
     }
-    std::copy_n(a.to_lam.data(), width, c.grad_v + at);
-    std::copy_n(a.to_kap.data(), width, c.grad_r + at);
-    std::copy_n(a.to_mu.data(), width, c.grad_s + at);
+    for (i64 j = 0; j < width; ++j) {
+        const auto& q = a.flow[j / kLanes<T>];
+        const i64 k = j % kLanes<T>;
+        c.grad_v[at + j] = q.to_lam[k], c.grad_r[at + j] = q.to_kap[k], c.grad_s[at + j] = q.to_mu[k];
+    }
     for (int p = 0; p < 4; ++p)
-        std::copy_n(a.sums.data() + p * a.row, width, c.grad_parameters + (b * 4 + p) * c.channels + first);
+        std::copy_n(a.sums.data() + p * width, width, c.grad_parameters + (b * 4 + p) * c.channels + first);
     fence_streaming();
 }
 

@@ -22,13 +22,13 @@ template <class T> struct S4dTile {
     T *lambda, *c, *d, *state, *u, *y, *saved;
     S4dTile(const T* lambda_, const T* c_, const T* d_, i64 channels, i64 n_pairs_, i64 first, int lanes_)
         : n_pairs(static_cast<int>(n_pairs_)), lanes(lanes_),
-          data((6 * n_pairs_ + 1 + 2 * kS4dBlock + 4 * (kS4dBlock + 1) + 1) * kLanes<T>) {
+          data((6 * n_pairs_ + 1 + 2 * (kS4dBlock + 1) + 8 * (kS4dBlock + 1) + 1) * kLanes<T>) {
         T* p = data.data();
         p += (LONGSPIKE_VECTOR_BYTES - reinterpret_cast<std::uintptr_t>(p) % LONGSPIKE_VECTOR_BYTES) %
              LONGSPIKE_VECTOR_BYTES / sizeof(T);
         const auto take = [&](i64 rows) { T* at = p; p += rows * kLanes<T>; return at; };
         lambda = take(2 * n_pairs), c = take(2 * n_pairs), state = take(2 * n_pairs), d = take(1);
-        u = take(kS4dBlock), y = take(kS4dBlock), saved = take(4 * (kS4dBlock + 1));
+        u = take(kS4dBlock + 1), y = take(kS4dBlock + 1), saved = take(8 * (kS4dBlock + 1));
         gather(lambda, lambda_ + first, 2 * n_pairs, channels);
         gather(c, c_ + first, 2 * n_pairs, channels);
         gather(d, d_ + first, 1, channels);
@@ -111,51 +111,62 @@ template <class T> struct S4dAdjoint {
     }
 };
 
-// kGroup pairs of one block: runs forward from the saved state and keeps it, then backward through the adjoint
-//     g[t] = conj(c) grad_y[t] + conj(lambda) g[t+1];  grad_u += Re g;  grad_lambda += g conj(x[t-1]);  grad_c += grad_y conj(x).
-// q.u holds the inputs, q.y the output's gradients, grad_u the input's gradients of the block.
-template <class T, int kGroup>
-void s4d_group_backward(S4dTile<T>& q, S4dAdjoint<T>& a, T* grad_u, int pair, int rows) {
-    Vec<T> lr[kGroup], li[kGroup], wr[kGroup], wi[kGroup], glr[kGroup], gli[kGroup], gcr[kGroup], gci[kGroup];
+// kGroup pairs of one block, forward from the saved state; every state is kept, as (step, pair, real|imag).
+template <class T, int kGroup> void s4d_replay(S4dTile<T>& q, int pair, int rows) {
+    Vec<T> lr[kGroup], li[kGroup], xr[kGroup], xi[kGroup];
     for (int g = 0; g < kGroup; ++g) {
         const i64 at = i64(2) * (pair + g) * kLanes<T>;
         lr[g] = load<T>(q.lambda + at), li[g] = load<T>(q.lambda + at + kLanes<T>);
-        wr[g] = load<T>(a.flow + at), wi[g] = load<T>(a.flow + at + kLanes<T>);
-        glr[g] = gli[g] = gcr[g] = gci[g] = Vec<T>{};
-        Vec<T> xr = load<T>(q.state + at), xi = load<T>(q.state + at + kLanes<T>);
-        T* saved = q.saved + 2 * g * kLanes<T>;
-        store<T>(saved, xr), store<T>(saved + kLanes<T>, xi);
-        for (int t = 1; t <= rows; ++t) {
-            const Vec<T> real = fma(lr[g], xr, fma(-li[g], xi, load<T>(q.u + (t - 1) * kLanes<T>)));
-            xi = fma(lr[g], xi, li[g] * xr);
-            xr = real;
-            store<T>(saved + 2 * t * kGroup * kLanes<T>, xr), store<T>(saved + (2 * t * kGroup + 1) * kLanes<T>, xi);
+        xr[g] = load<T>(q.state + at), xi[g] = load<T>(q.state + at + kLanes<T>);
+    }
+    T* saved = q.saved;
+    for (int t = 0; t <= rows; ++t) {
+        const Vec<T> u = load<T>(q.u + t * kLanes<T>);  // row `rows` is read and not used
+        for (int g = 0; g < kGroup; ++g, saved += 2 * kLanes<T>) {
+            store<T>(saved, xr[g]), store<T>(saved + kLanes<T>, xi[g]);
+            const Vec<T> real = fma(lr[g], xr[g], fma(-li[g], xi[g], u));
+            xi[g] = fma(lr[g], xi[g], li[g] * xr[g]);
+            xr[g] = real;
         }
+    }
+}
+
+// kPart of the kGroup pairs that were replayed, backward through the adjoint
+//     g[t] = conj(c) grad_y[t] + conj(lambda) g[t+1];  grad_u += Re g;  grad_lambda += g conj(x[t-1]);  grad_c += grad_y conj(x).
+// q.y holds the output's gradients, grad_u the input's. `pair` counts from the first pair, `part` within the group.
+template <class T, int kGroup, int kPart>
+void s4d_adjoint(const S4dTile<T>& q, S4dAdjoint<T>& a, T* grad_u, int pair, int part, int rows) {
+    Vec<T> lr[kPart], li[kPart], cr[kPart], ci[kPart], wr[kPart], wi[kPart], glr[kPart], gli[kPart], gcr[kPart], gci[kPart];
+    for (int g = 0; g < kPart; ++g) {
+        const i64 real = i64(2) * (pair + part + g) * kLanes<T>, imag = real + kLanes<T>;
+        lr[g] = load<T>(q.lambda + real), li[g] = load<T>(q.lambda + imag);
+        cr[g] = load<T>(q.c + real), ci[g] = load<T>(q.c + imag);
+        wr[g] = load<T>(a.flow + real), wi[g] = load<T>(a.flow + imag);
+        glr[g] = load<T>(a.lambda + real), gli[g] = load<T>(a.lambda + imag);
+        gcr[g] = load<T>(a.c + real), gci[g] = load<T>(a.c + imag);
     }
     for (int t = rows; t >= 1; --t) {
         const Vec<T> gy = load<T>(q.y + (t - 1) * kLanes<T>);
         Vec<T> gu = load<T>(grad_u + (t - 1) * kLanes<T>);
-        for (int g = 0; g < kGroup; ++g) {
-            const i64 at = i64(2) * (pair + g) * kLanes<T>;
-            const T* now = q.saved + 2 * (t * kGroup + g) * kLanes<T>;
+        for (int g = 0; g < kPart; ++g) {
+            const T* now = q.saved + 2 * (t * kGroup + part + g) * kLanes<T>;
             const T* before = now - 2 * kGroup * kLanes<T>;
-            const Vec<T> gr = fma(load<T>(q.c + at), gy, wr[g]), gi = fma(-load<T>(q.c + at + kLanes<T>), gy, wi[g]);
-            const Vec<T> xr = load<T>(before), xi = load<T>(before + kLanes<T>);
+            const Vec<T> gr = fma(cr[g], gy, wr[g]), gi = fma(-ci[g], gy, wi[g]);
             gu = gu + gr;
-            glr[g] = fma(gr, xr, fma(gi, xi, glr[g]));
-            gli[g] = fma(gi, xr, fma(-gr, xi, gli[g]));
-            gcr[g] = fma(gy, load<T>(now), gcr[g]);
-            gci[g] = fma(-gy, load<T>(now + kLanes<T>), gci[g]);
             wr[g] = fma(lr[g], gr, li[g] * gi);
             wi[g] = fma(lr[g], gi, -(li[g] * gr));
+            glr[g] = fma(gr, load<T>(before), fma(gi, load<T>(before + kLanes<T>), glr[g]));
+            gli[g] = fma(gi, load<T>(before), fma(-gr, load<T>(before + kLanes<T>), gli[g]));
+            gcr[g] = fma(gy, load<T>(now), gcr[g]);
+            gci[g] = fma(-gy, load<T>(now + kLanes<T>), gci[g]);
         }
         store<T>(grad_u + (t - 1) * kLanes<T>, gu);
     }
-    for (int g = 0; g < kGroup; ++g) {
-        const i64 real = i64(2) * (pair + g) * kLanes<T>, imag = real + kLanes<T>;
+    for (int g = 0; g < kPart; ++g) {
+        const i64 real = i64(2) * (pair + part + g) * kLanes<T>, imag = real + kLanes<T>;
         store<T>(a.flow + real, wr[g]), store<T>(a.flow + imag, wi[g]);
-        store<T>(a.lambda + real, load<T>(a.lambda + real) + glr[g]), store<T>(a.lambda + imag, load<T>(a.lambda + imag) + gli[g]);
-        store<T>(a.c + real, load<T>(a.c + real) + gcr[g]), store<T>(a.c + imag, load<T>(a.c + imag) + gci[g]);
+        store<T>(a.lambda + real, glr[g]), store<T>(a.lambda + imag, gli[g]);
+        store<T>(a.c + real, gcr[g]), store<T>(a.c + imag, gci[g]);
     }
 }
 
@@ -180,8 +191,15 @@ template <class T> void s4d_backward_tile(const S4dBackward<T>& c, i64 b, i64 fi
             grad_d = fma(gy, load<T>(q.u + t * kLanes<T>), grad_d);
         }
         int pair = 0;
-        for (; pair + 2 <= q.n_pairs; pair += 2) s4d_group_backward<T, 2>(q, a, grad_u.data(), pair, rows);
-        for (; pair < q.n_pairs; ++pair) s4d_group_backward<T, 1>(q, a, grad_u.data(), pair, rows);
+        for (; pair + 4 <= q.n_pairs; pair += 4) {
+            s4d_replay<T, 4>(q, pair, rows);
+            s4d_adjoint<T, 4, 2>(q, a, grad_u.data(), pair, 0, rows);
+            s4d_adjoint<T, 4, 2>(q, a, grad_u.data(), pair, 2, rows);
+        }
+        for (; pair < q.n_pairs; ++pair) {
+            s4d_replay<T, 1>(q, pair, rows);
+            s4d_adjoint<T, 1, 1>(q, a, grad_u.data(), pair, 0, rows);
+        }
         q.scatter(c.grad_u + at, grad_u.data(), rows, c.channels);
     }
     q.scatter(c.grad_state + at_state, a.flow, state_rows, c.channels);

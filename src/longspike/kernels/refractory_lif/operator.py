@@ -144,14 +144,17 @@ def _setup_context(ctx, inputs, output) -> None:  # type: ignore[no-untyped-def]
     current, *parameters_and_state = inputs[:8]
     ctx.save_for_backward(current, *parameters_and_state, output[4])
     ctx.options = inputs[8:12]
+    ctx.set_materialize_grads(False)
     ctx.mark_non_differentiable(output[4], output[5])
 
 
 def _backward(ctx, grad_spikes, grad_v, grad_r, grad_s, *unused):  # type: ignore[no-untyped-def]
     current, *parameters_and_state, checkpoints = ctx.saved_tensors
     parameters, state = parameters_and_state[:4], parameters_and_state[4:]
+    grad_spikes = torch.zeros_like(current) if grad_spikes is None else grad_spikes
+    grad_state = [torch.zeros_like(x) if grad is None else grad for grad, x in zip((grad_v, grad_r, grad_s), state)]
     grad_current, *grads = refractory_lif_backward_op(
-        current, [grad_spikes, grad_v, grad_r, grad_s], parameters, state, checkpoints, *ctx.options
+        current, [grad_spikes, *grad_state], parameters, state, checkpoints, *ctx.options
     )
     return grad_current, *grads, None, None, None, None, None
 

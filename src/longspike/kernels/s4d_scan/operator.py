@@ -82,11 +82,15 @@ def _(
 
 def _setup_context(ctx, inputs, output) -> None:  # type: ignore[no-untyped-def]
     ctx.save_for_backward(*inputs[:4], output[2])
+    ctx.set_materialize_grads(False)
     ctx.mark_non_differentiable(output[2])
 
 
 def _backward(ctx, grad_y, grad_end, _):  # type: ignore[no-untyped-def]
     u, lam, c, d, checkpoints = ctx.saved_tensors
+    grad_y = torch.zeros_like(u) if grad_y is None else grad_y
+    if grad_end is None:
+        grad_end = u.new_zeros((u.shape[0], *lam.shape))
     grad_u, grad_lam, grad_c, grad_d, grad_state = s4d_scan_backward_op(u, grad_y, grad_end, lam, c, d, checkpoints)
     return grad_u, grad_lam, grad_c, grad_d, grad_state, None
 
