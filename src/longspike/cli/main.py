@@ -1,0 +1,50 @@
+"""The command `longspike`: parses, calls, and turns exceptions into one clear line."""
+
+import os
+import sys
+import traceback
+
+import tyro
+
+from longspike.cli.commands import DESCRIPTION, commands
+from longspike.cli.output import note
+from longspike.cli.process import prepare_process
+
+FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run one command; returns the exit code: 0 ok, 1 failed, 2 wrong usage, 130 interrupted."""
+    prepare_process()
+    try:
+        code = tyro.extras.subcommand_cli_from_dict(
+            commands(),
+            prog="longspike",
+            description=DESCRIPTION,
+            args=args,
+            config=(tyro.conf.FlagCreatePairsOff,),
+        )
+        sys.stdout.flush()
+        return code or 0
+    except KeyboardInterrupt:
+        note("interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of a pipe has had enough, as in `longspike recipes | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        return _report(error)
+
+
+def _report(error: Exception) -> int:
+    """One line and the remedy; the traceback with LONGSPIKE_DEBUG=1."""
+    from longspike._core.errors import ConfigError, LongspikeError
+    from longspike.training.errors import RunFolderError
+
+    if os.environ.get("LONGSPIKE_DEBUG") == "1":
+        traceback.print_exc()
+    if isinstance(error, LongspikeError | ValueError | OSError):
+        note(f"error: {error}")
+    else:
+        note(f"error: {type(error).__name__}: {error}\nSet LONGSPIKE_DEBUG=1 to see where; please report it.")
+    return WRONG_USAGE if isinstance(error, ConfigError | RunFolderError) else FAILED

@@ -1,0 +1,8 @@
+"""Recipes: runs as plain Python functions that return one frozen description."""
+
+from longspike.recipes.definition import Recipe
+from longspike.recipes.overrides import override_keys, with_overrides
+from longspike.recipes.run import RunResult, run
+from longspike.recipes.table import recipe, recipes
+
+__all__ = ["Recipe", "RunResult", "override_keys", "recipe", "recipes", "run", "with_overrides"]

@@ -1,0 +1,58 @@
+"""Recipes for scikit-learn's digits: the demo, and the same network with other neurons."""
+
+from dataclasses import replace
+
+from longspike.models.presets import preset
+from longspike.recipes.definition import Recipe
+from longspike.training.config import TrainingConfig
+
+_TRAINING = TrainingConfig(epochs=60, batch_size=32, lr=0.01, weight_decay=0.01, rate_target=0.08, rate_weight=1.0)
+
+
+def digits() -> Recipe:
+    """The demo: refractory LIF neurons, few spikes."""
+    return Recipe(
+        name="digits",
+        description="8x8 digits, 64 steps, refractory LIF: the demo",
+        data="digits",
+        model=preset("digits"),
+        training=_TRAINING,
+        expected="about a minute on 2 cores",
+    )
+
+
+def _with_neuron(suffix: str, description: str, *, spikes: bool = True) -> Recipe:
+    training = _TRAINING if spikes else replace(_TRAINING, rate_target=None)
+    return Recipe(
+        name=f"digits-{suffix}",
+        description=f"8x8 digits with {description}",
+        data="digits",
+        model=preset(f"digits-{suffix}"),
+        training=training,
+        expected="a comparison, not a tuned result; like `digits` in everything but the neuron",
+    )
+
+
+def digits_hard_reset() -> Recipe:
+    """SpikingSSMs' neuron, exact."""
+    return _with_neuron("hard-reset", "hard-reset LIF (SpikingSSMs, exact)")
+
+
+def digits_sdn() -> Recipe:
+    """SpikingSSMs' neuron, approximated by its surrogate dynamic network."""
+    return _with_neuron("sdn", "SpikingSSMs' surrogate dynamic network")
+
+
+def digits_binary_s4d() -> Recipe:
+    """A threshold without a membrane."""
+    return _with_neuron("binary-s4d", "a plain threshold (Binary S4D)")
+
+
+def digits_bernoulli() -> Recipe:
+    """Spikes drawn at random."""
+    return _with_neuron("bernoulli", "Bernoulli spikes (P-SpikeSSM)")
+
+
+def digits_s4d() -> Recipe:
+    """No spikes: the dense network to compare with."""
+    return _with_neuron("s4d", "GELU instead of spikes (S4D)", spikes=False)

@@ -1,0 +1,83 @@
+"""Carries a recipe out: data, network, training, and the test set once at the end."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from longspike._core.errors import ConfigError
+from longspike.data import BatchLoader, DataBundle, load
+from longspike.models.spike_ssm import SpikeSSM
+from longspike.recipes.definition import Recipe
+from longspike.recipes.run_folder import prepare, versions, write_record
+from longspike.training import FitResult, Progress, Score, fit, score
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunResult:
+    """A finished run: how it went, and the score of its best weights on the test set."""
+
+    recipe: Recipe
+    fit: FitResult
+    test: Score
+
+
+def _record(recipe: Recipe, bundle: DataBundle) -> dict[str, Any]:
+    data = {
+        "name": bundle.name,
+        "source": bundle.source,
+        "class_names": list(bundle.class_names),
+        "scale": bundle.train.scale,
+        "shift": bundle.train.shift,
+    }
+    return {"recipe": recipe.as_dict(), "versions": versions(), "data": data}
+
+
+def _check_fits(recipe: Recipe, bundle: DataBundle) -> None:
+    for name, expected in (("d_input", bundle.d_input), ("num_outputs", bundle.num_classes)):
+        if getattr(recipe.model, name) != expected:
+            raise ConfigError(
+                f"the data set {bundle.name!r} needs model.{name}={expected}; the recipe {recipe.name!r} has "
+                f"{getattr(recipe.model, name)}."
+            )
+
+
+def run(
+    recipe: Recipe,
+    *,
+    run_dir: str | Path,
+    resume: bool = False,
+    overwrite: bool = False,
+    data_root: str | Path | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> RunResult:
+    """Train the recipe's network in `run_dir` and score it on the test set.
+
+    Args:
+        resume: continue a run of the same recipe. overwrite: delete a run that is there.
+        data_root: the data folder, see `longspike.data.load`. progress: see `longspike.training.fit`.
+    Raises: what `longspike.training.fit` and `longspike.data.load` raise; ConfigError if the recipe does not fit.
+    """
+    run_dir = Path(run_dir)
+    bundle = load(recipe.data, root=data_root)
+    _check_fits(recipe, bundle)
+    prepare(run_dir, recipe, resume=resume, overwrite=overwrite)
+    record = _record(recipe, bundle)
+    write_record(run_dir, record)
+    config = recipe.training
+    torch.manual_seed(config.seed)
+    model = SpikeSSM(recipe.model)
+    result = fit(
+        model,
+        BatchLoader(bundle.train, batch_size=config.batch_size, shuffle=True, seed=config.seed),
+        BatchLoader(bundle.val, batch_size=config.batch_size, shuffle=False, seed=0),
+        config,
+        run_dir=run_dir,
+        resume=resume,
+        metadata=record,
+        progress=progress,
+    )
+    test = score(model, BatchLoader(bundle.test, batch_size=config.batch_size, shuffle=False, seed=0))
+    return RunResult(recipe=recipe, fit=result, test=test)

@@ -1,0 +1,98 @@
+"""The folder of a run: what may go into it, and the record of the recipe."""
+
+import json
+import os
+import platform
+import shutil
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from longspike._core.errors import ConfigError
+from longspike.recipes.definition import Recipe
+from longspike.training.errors import RunFolderError
+
+RECORD = "recipe.json"
+_OURS = (RECORD, "last.ckpt", "best.ckpt", "model", "logs")
+_PACKAGES = ("longspike", "torch", "numpy", "lightning")
+
+
+def versions() -> dict[str, str]:
+    """What the run was made with."""
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def write_record(run_dir: Path, record: dict[str, Any]) -> None:
+    """Write recipe.json whole or not at all."""
+    run_dir.mkdir(parents=True, exist_ok=True)
+    staging = run_dir / f".{RECORD}"
+    staging.write_text(json.dumps(record, indent=2) + "\n")
+    os.replace(staging, run_dir / RECORD)
+
+
+def _check_same(run_dir: Path, recipe: Recipe) -> None:
+    """Raise unless the recorded recipe is `recipe`."""
+    file = run_dir / RECORD
+    try:
+        recorded = json.loads(file.read_text())["recipe"]
+    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError):
+        raise ConfigError(f"{file} is damaged, so the run cannot be continued. Train again with --overwrite.") from None
+    before, now = _flat(recorded), _flat(json.loads(json.dumps(recipe.as_dict())))
+    decisive = {
+        key for key in before.keys() | now.keys() if key.partition(".")[0] in ("name", "data", "model", "training")
+    }
+    changed = [
+        f"{k} was {before.get(k)!r}, now {now.get(k)!r}" for k in sorted(decisive) if before.get(k) != now.get(k)
+    ]
+    if changed:
+        raise ConfigError(
+            f"{run_dir} was trained with another recipe: {'; '.join(changed)}. Resume with the same recipe and --set "
+            "values, or choose another folder with --run-dir."
+        )
+
+
+def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    leaves: dict[str, Any] = {}
+    for key, value in tree.items():
+        leaves |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return leaves
+
+
+def prepare(run_dir: Path, recipe: Recipe, *, resume: bool, overwrite: bool) -> None:
+    """Make the folder fit for the run.
+
+    Raises:
+        RunFolderError: it holds a run and neither `resume` nor `overwrite` is set, or it holds something else.
+        ConfigError: `resume`, and the recorded recipe differs.
+    """
+    if resume and overwrite:
+        raise ConfigError("--resume and --overwrite exclude each other. Give one of them.")
+    if not run_dir.exists() or (run_dir.is_dir() and not any(run_dir.iterdir())):
+        return
+    if not (run_dir / RECORD).is_file():
+        raise RunFolderError(f"{run_dir} exists and is not a training run. Choose another folder with --run-dir.")
+    if resume:
+        _check_same(run_dir, recipe)
+    elif not overwrite:
+        raise RunFolderError(
+            f"{run_dir} holds a training run already. Continue it with --resume, choose another folder with --run-dir, or "
+            "replace it with --overwrite."
+        )
+    else:
+        _clear(run_dir)
+
+
+def _clear(run_dir: Path) -> None:
+    """Delete what a run writes and nothing else; the record goes last, so that a half-cleared run stays a run."""
+    for name in reversed(_OURS):
+        path = run_dir / name
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)

@@ -1,0 +1,41 @@
+"""Recipes for two CPU cores: the long-sequence tasks with small networks."""
+
+from longspike.models.presets import preset
+from longspike.recipes.definition import Recipe
+from longspike.training.config import TrainingConfig
+
+
+def smnist() -> Recipe:
+    """MNIST pixel by pixel."""
+    return Recipe(
+        name="smnist",
+        description="sequential MNIST, 784 steps, small network",
+        data="smnist",
+        model=preset("smnist-small"),
+        training=TrainingConfig(epochs=12, batch_size=50, lr=0.01, checkpoint_every_steps=200),
+        expected="about 70 minutes on 2 cores; not the published network, see smnist-full",
+    )
+
+
+def psmnist() -> Recipe:
+    """MNIST pixel by pixel, permuted."""
+    return Recipe(
+        name="psmnist",
+        description="permuted sequential MNIST, 784 steps, small network",
+        data="psmnist",
+        model=preset("psmnist-small"),
+        training=TrainingConfig(epochs=12, batch_size=50, lr=0.01, checkpoint_every_steps=200),
+        expected="about 70 minutes on 2 cores; not the published network, see psmnist-full",
+    )
+
+
+def scifar() -> Recipe:
+    """CIFAR-10 in grey, pixel by pixel."""
+    return Recipe(
+        name="scifar",
+        description="sequential grey CIFAR-10, 1024 steps, small network",
+        data="scifar",
+        model=preset("scifar-small"),
+        training=TrainingConfig(epochs=12, batch_size=50, lr=0.01, checkpoint_every_steps=200),
+        expected="about 80 minutes on 2 cores; not the published network, see scifar-full",
+    )

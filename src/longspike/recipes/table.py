@@ -1,0 +1,54 @@
+"""The recipes by name: a literal table."""
+
+import difflib
+from collections.abc import Callable
+
+from longspike._core.errors import ConfigError
+from longspike.recipes.definition import Recipe
+from longspike.recipes.digits import (
+    digits,
+    digits_bernoulli,
+    digits_binary_s4d,
+    digits_hard_reset,
+    digits_s4d,
+    digits_sdn,
+)
+from longspike.recipes.full import psmnist_full, scifar_full, smnist_full
+from longspike.recipes.small import psmnist, scifar, smnist
+
+_RECIPES: dict[str, Callable[[], Recipe]] = {
+    "digits": digits,
+    "digits-hard-reset": digits_hard_reset,
+    "digits-sdn": digits_sdn,
+    "digits-binary-s4d": digits_binary_s4d,
+    "digits-bernoulli": digits_bernoulli,
+    "digits-s4d": digits_s4d,
+    "smnist": smnist,
+    "psmnist": psmnist,
+    "scifar": scifar,
+    "smnist-full": smnist_full,
+    "psmnist-full": psmnist_full,
+    "scifar-full": scifar_full,
+}
+
+
+def recipes() -> tuple[str, ...]:
+    """The names that `recipe` knows.
+
+    Example:
+        >>> "digits" in recipes()
+        True
+    """
+    return tuple(_RECIPES)
+
+
+def recipe(name: str) -> Recipe:
+    """The recipe of a name.
+
+    Raises: ConfigError with the nearest name and all names.
+    """
+    if name not in _RECIPES:
+        near = difflib.get_close_matches(name, _RECIPES, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise ConfigError(f"there is no recipe {name!r}.{hint} The recipes are: {', '.join(_RECIPES)}.")
+    return _RECIPES[name]()

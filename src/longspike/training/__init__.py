@@ -1,0 +1,28 @@
+"""Training: a configuration, a function that fits, and scores. Lightning loads when `fit` is called, not before."""
+
+from longspike.training.config import TrainingConfig
+from longspike.training.errors import DivergedError, InterruptedRunError, RunFolderError
+from longspike.training.fit import FitResult, fit
+from longspike.training.losses import classification_loss, firing_rate, rate_penalty
+from longspike.training.optim import build_optimizer, parameter_groups, schedule_factor
+from longspike.training.progress import Progress
+from longspike.training.score import score
+from longspike.training.tally import Score
+
+__all__ = [
+    "DivergedError",
+    "FitResult",
+    "InterruptedRunError",
+    "Progress",
+    "RunFolderError",
+    "Score",
+    "TrainingConfig",
+    "build_optimizer",
+    "classification_loss",
+    "firing_rate",
+    "fit",
+    "parameter_groups",
+    "rate_penalty",
+    "schedule_factor",
+    "score",
+]

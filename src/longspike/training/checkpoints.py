@@ -1,0 +1,123 @@
+"""Checkpoints of a run: written whole or not at all, read without unpickling code."""
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.plugins.io import CheckpointIO
+
+from longspike._core.errors import CheckpointError
+from longspike.training.module import TrainingModule
+from longspike.training.tally import Score
+
+LAST, BEST = "last.ckpt", "best.ckpt"
+
+
+def read_checkpoint(path: str | Path) -> dict[str, Any]:
+    """The contents of a checkpoint: tensors and plain values, on the CPU.
+
+    Raises: CheckpointError if the file is missing, damaged, or holds anything that would have to be executed.
+    """
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise CheckpointError(f"{path} does not exist. Start the run again without --resume.") from None
+    except Exception as error:  # whatever a damaged archive or a refused pickle raises, it means one thing
+        raise CheckpointError(
+            f"{path} is damaged or not a checkpoint of longspike ({type(error).__name__}). Train again with --overwrite."
+        ) from error
+
+
+class AtomicCheckpointIO(CheckpointIO):
+    """Writes beside the place, flushes to the disk and renames: a crash leaves the old file or the new one."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None) -> None:
+        """Write `checkpoint` to `path`."""
+        path = Path(path)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                torch.save(checkpoint, file)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(name, path)
+        finally:
+            Path(name).unlink(missing_ok=True)
+
+    def load_checkpoint(
+        self, path: str | Path, map_location: Any | None = None, weights_only: bool | None = None
+    ) -> dict[str, Any]:
+        """Read `path`; always without unpickling code."""
+        return read_checkpoint(path)
+
+    def remove_checkpoint(self, path: str | Path) -> None:
+        """Delete `path`."""
+        Path(path).unlink(missing_ok=True)
+
+
+class Checkpointing(Callback):
+    """Saves last.ckpt after every epoch and, if asked for, every few steps; best.ckpt when validation improves.
+
+    Best means the highest accuracy, and among equal ones the lowest loss. best.ckpt is written before the last.ckpt of
+    its epoch: a run that dies in between repeats the epoch, bit for bit, and writes the same best.ckpt again.
+    """
+
+    def __init__(self, run_dir: Path, *, every_steps: int | None) -> None:
+        self.run_dir, self.every_steps = run_dir, every_steps
+        self.best: Score | None = None
+        self.best_epoch = 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """What is best so far, as plain values."""
+        if self.best is None:
+            return {}
+        rates = [*self.best.layer_rates]
+        return {
+            "epoch": self.best_epoch,
+            "loss": self.best.loss,
+            "accuracy": self.best.accuracy,
+            "layer_rates": rates,
+            "num_samples": self.best.num_samples,
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Continue from there."""
+        if state_dict:
+            self.best_epoch = state_dict["epoch"]
+            self.best = Score(
+                loss=state_dict["loss"],
+                accuracy=state_dict["accuracy"],
+                layer_rates=tuple(state_dict["layer_rates"]),
+                num_samples=state_dict["num_samples"],
+            )
+
+    def save_last(self, trainer: Trainer) -> None:
+        """Save everything needed to go on; never the state of a run that diverged."""
+        _training_module(trainer.lightning_module).check_finite()
+        trainer.save_checkpoint(self.run_dir / LAST)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Save inside an epoch; its last batch is left to the end of the epoch."""
+        is_due = self.every_steps is not None and trainer.global_step % self.every_steps == 0
+        if is_due and not trainer.is_last_batch:
+            self.save_last(trainer)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Compare, then save the best and the last."""
+        score = _training_module(pl_module).val_tally.score()
+        if self.best is None or (score.accuracy, -score.loss) > (self.best.accuracy, -self.best.loss):
+            self.best, self.best_epoch = score, trainer.current_epoch + 1
+            trainer.save_checkpoint(self.run_dir / BEST, weights_only=True)
+        self.save_last(trainer)
+
+
+def _training_module(module: LightningModule) -> TrainingModule:
+    if not isinstance(module, TrainingModule):
+        raise TypeError(f"Checkpointing: expects a TrainingModule; got {type(module).__name__}.")
+    return module

@@ -1,0 +1,58 @@
+"""What training minimises: cross entropy, and a price on firing."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from longspike._core.checks import check_bounds, describe
+from longspike.layers.pooling import length_mask
+
+
+def classification_loss(logits: Tensor, labels: Tensor, *, label_smoothing: float = 0.0) -> Tensor:
+    """Mean cross entropy of logits (batch, classes) against labels (batch).
+
+    Raises: ValueError if the logits have another number of axes.
+    """
+    if logits.dim() != 2:
+        raise ValueError(
+            f"classification_loss: `logits` must have shape (batch, classes); got {describe(logits)}. "
+            'Use a model with pool="mean".'
+        )
+    return functional.cross_entropy(logits, labels, label_smoothing=label_smoothing)
+
+
+def firing_rate(spikes: Tensor, lengths: Tensor | None = None) -> Tensor:
+    """Spikes per neuron and valid step, a scalar in [0, 1]; differentiable.
+
+        rate = sum over b, t < lengths[b], h of spikes[b, t, h] / (sum over b of lengths[b] * channels)
+
+    Args:
+        spikes: (batch, seqlen, channels). lengths: (batch), valid steps; None if all are.
+
+    Example:
+        >>> spikes = torch.tensor([[[1.0], [0.0]], [[0.0], [1.0]]])
+        >>> firing_rate(spikes).item(), firing_rate(spikes, torch.tensor([2, 1])).item()
+        (0.5, 0.3333333432674408)
+    """
+    if lengths is None:
+        return spikes.mean()
+    per_step = spikes.sum(dim=2) * length_mask(lengths, spikes.shape[1])
+    return per_step.sum() / (lengths.sum() * spikes.shape[2]).clamp(min=1)
+
+
+def rate_penalty(rates: Sequence[Tensor], *, target: float, weight: float = 1.0) -> Tensor:
+    """The price of firing above the target.
+
+        penalty = weight * sum over layers of max(rate / target - 1, 0)^2
+
+    Relative to the target, so that one weight serves targets of 1 % and of 20 %.
+
+    Args:
+        rates: one scalar per layer, from `firing_rate`. target: in (0, 1). weight: at least 0.
+    """
+    check_bounds("rate_penalty", "target", target, low=0, high=1, closed_low=False, closed_high=False)
+    check_bounds("rate_penalty", "weight", weight, low=0)
+    excess = functional.relu(torch.stack(list(rates)) / target - 1)
+    return weight * excess.square().sum()

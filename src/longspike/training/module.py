@@ -1,0 +1,71 @@
+"""One step of training and of validation, as Lightning wants them."""
+
+import math
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule
+from torch import Tensor
+
+from longspike.models.spike_ssm import SpikeSSM
+from longspike.training.config import TrainingConfig
+from longspike.training.errors import DivergedError
+from longspike.training.losses import rate_penalty
+from longspike.training.optim import build_optimizer
+from longspike.training.protocols import LabelledBatch
+from longspike.training.seeding import step_seed
+from longspike.training.step import batch_outputs
+from longspike.training.tally import Tally
+
+CHECK_EVERY_STEPS = 20
+"""How often a loss on a GPU is looked at; on a CPU every one is, for nothing."""
+
+
+class TrainingModule(LightningModule):
+    """Computes losses and keeps the sums; it logs nothing itself, so that a step costs no more than its mathematics."""
+
+    def __init__(self, model: SpikeSSM, config: TrainingConfig, *, num_steps: int) -> None:
+        super().__init__()
+        self.model = model
+        self.config = config
+        self.num_steps = num_steps
+        self.train_tally, self.val_tally = Tally(), Tally()
+        self._loss_sum: Tensor | None = None
+
+    def configure_optimizers(self) -> Any:
+        """AdamW, and its schedule by the step."""
+        optimizer, schedule = build_optimizer(self.model, self.config, num_steps=self.num_steps)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _forward(self, batch: LabelledBatch, tally: Tally) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """The cross entropy and the rates of a batch, which is added to `tally`."""
+        loss, logits, rates, num_steps = batch_outputs(
+            self.model, batch, label_smoothing=self.config.label_smoothing if self.training else 0.0
+        )
+        tally.add(loss=loss, logits=logits, labels=batch.labels, rates=rates, num_steps=num_steps)
+        return loss, rates
+
+    def training_step(self, batch: LabelledBatch, batch_idx: int) -> Tensor:
+        """The loss; its randomness is a function of (seed, step) alone."""
+        torch.manual_seed(step_seed(self.config.seed, self.global_step))
+        loss, rates = self._forward(batch, self.train_tally)
+        if self.config.rate_target is not None and rates:
+            loss = loss + rate_penalty(rates, target=self.config.rate_target, weight=self.config.rate_weight)
+        self._loss_sum = loss.detach() if self._loss_sum is None else self._loss_sum + loss.detach()
+        if loss.device.type == "cpu" or self.global_step % CHECK_EVERY_STEPS == 0:
+            self.check_finite()
+        return loss
+
+    def check_finite(self) -> None:
+        """Raise DivergedError if a loss since the last check was not finite."""
+        if self._loss_sum is not None and not math.isfinite(self._loss_sum.item()):
+            raise DivergedError(
+                f"the loss stopped being finite by step {self.global_step + 1} of {self.num_steps} (epoch "
+                f"{self.current_epoch + 1}). Lower training.lr (now {self.config.lr:g}), raise training.warmup_fraction "
+                f"(now {self.config.warmup_fraction:g}) or set training.clip_norm (now {self.config.clip_norm})."
+            )
+        self._loss_sum = None
+
+    def validation_step(self, batch: LabelledBatch, batch_idx: int) -> None:
+        """Counts a batch."""
+        self._forward(batch, self.val_tally)
