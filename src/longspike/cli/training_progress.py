@@ -1,7 +1,7 @@
 """The progress of a training run on stderr: a bar on a terminal, a line an epoch elsewhere."""
 
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
@@ -55,7 +55,7 @@ class TrainingProgress:
         """Show a state; the end of an epoch leaves a line."""
         left = _duration((state.num_steps - state.step) / max(state.steps_per_second, 1e-9))
         if self._console.is_terminal:
-            fields = {
+            fields: dict[str, Any] = {
                 "epoch": f"epoch {state.epoch}/{state.num_epochs}",
                 "rate": f"{state.steps_per_second:.1f} steps/s",
                 "left": f"{left} left",

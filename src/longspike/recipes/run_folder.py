@@ -81,8 +81,8 @@ def prepare(run_dir: Path, recipe: Recipe, *, resume: bool, overwrite: bool) -> 
         _check_same(run_dir, recipe)
     elif not overwrite:
         raise RunFolderError(
-            f"{run_dir} holds a training run already. Continue it with --resume, choose another folder with --run-dir, or "
-            "replace it with --overwrite."
+            f"{run_dir} holds a training run already. Continue it with --resume, choose another folder with --run-dir, "
+            "or replace it with --overwrite."
         )
     else:
         _clear(run_dir)

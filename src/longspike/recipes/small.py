@@ -12,7 +12,7 @@ def smnist() -> Recipe:
         description="sequential MNIST, 784 steps, small network",
         data="smnist",
         model=preset("smnist-small"),
-        training=TrainingConfig(epochs=12, batch_size=50, lr=0.01, checkpoint_every_steps=200),
+        training=TrainingConfig(epochs=12, batch_size=50, lr=0.01, rate_target=0.1, checkpoint_every_steps=200),
         expected="about 70 minutes on 2 cores; not the published network, see smnist-full",
     )
 
@@ -24,7 +24,7 @@ def psmnist() -> Recipe:
         description="permuted sequential MNIST, 784 steps, small network",
         data="psmnist",
         model=preset("psmnist-small"),
-        training=TrainingConfig(epochs=12, batch_size=50, lr=0.01, checkpoint_every_steps=200),
+        training=TrainingConfig(epochs=12, batch_size=50, lr=0.01, rate_target=0.1, checkpoint_every_steps=200),
         expected="about 70 minutes on 2 cores; not the published network, see psmnist-full",
     )
 
@@ -36,6 +36,6 @@ def scifar() -> Recipe:
         description="sequential grey CIFAR-10, 1024 steps, small network",
         data="scifar",
         model=preset("scifar-small"),
-        training=TrainingConfig(epochs=12, batch_size=50, lr=0.01, checkpoint_every_steps=200),
+        training=TrainingConfig(epochs=12, batch_size=50, lr=0.01, rate_target=0.1, checkpoint_every_steps=200),
         expected="about 80 minutes on 2 cores; not the published network, see scifar-full",
     )

@@ -1,7 +1,6 @@
 """Checkpoints of a run: written whole or not at all, read without unpickling code."""
 
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.plugins.io import CheckpointIO
 
 from longspike._core.errors import CheckpointError
-from longspike.training.module import TrainingModule
+from longspike.training.module import as_training_module
 from longspike.training.tally import Score
 
 LAST, BEST = "last.ckpt", "best.ckpt"
@@ -28,7 +27,8 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         raise CheckpointError(f"{path} does not exist. Start the run again without --resume.") from None
     except Exception as error:  # whatever a damaged archive or a refused pickle raises, it means one thing
         raise CheckpointError(
-            f"{path} is damaged or not a checkpoint of longspike ({type(error).__name__}). Train again with --overwrite."
+            f"{path} is damaged or not a checkpoint of longspike ({type(error).__name__}). "
+            "Train again with --overwrite."
         ) from error
 
 
@@ -38,15 +38,12 @@ class AtomicCheckpointIO(CheckpointIO):
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None) -> None:
         """Write `checkpoint` to `path`."""
         path = Path(path)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                torch.save(checkpoint, file)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(name, path)
-        finally:
-            Path(name).unlink(missing_ok=True)
+        partial = path.with_name(f".{path.name}.partial")
+        with partial.open("wb") as file:
+            torch.save(checkpoint, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
 
     def load_checkpoint(
         self, path: str | Path, map_location: Any | None = None, weights_only: bool | None = None
@@ -97,7 +94,7 @@ class Checkpointing(Callback):
 
     def save_last(self, trainer: Trainer) -> None:
         """Save everything needed to go on; never the state of a run that diverged."""
-        _training_module(trainer.lightning_module).check_finite()
+        as_training_module(trainer.lightning_module).check_finite()
         trainer.save_checkpoint(self.run_dir / LAST)
 
     def on_train_batch_end(
@@ -110,14 +107,8 @@ class Checkpointing(Callback):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Compare, then save the best and the last."""
-        score = _training_module(pl_module).val_tally.score()
+        score = as_training_module(pl_module).val_tally.score()
         if self.best is None or (score.accuracy, -score.loss) > (self.best.accuracy, -self.best.loss):
             self.best, self.best_epoch = score, trainer.current_epoch + 1
             trainer.save_checkpoint(self.run_dir / BEST, weights_only=True)
         self.save_last(trainer)
-
-
-def _training_module(module: LightningModule) -> TrainingModule:
-    if not isinstance(module, TrainingModule):
-        raise TypeError(f"Checkpointing: expects a TrainingModule; got {type(module).__name__}.")
-    return module

@@ -68,7 +68,7 @@ def fit(
     run_dir = Path(run_dir)
     if not resume and ((run_dir / "last.ckpt").exists() or (run_dir / MODEL).exists()):
         raise RunFolderError(
-            f"{run_dir} holds a training run already. Continue it with --resume, or choose another folder with --run-dir "
+            f"{run_dir} holds a training run already. Continue it with --resume, choose another folder with --run-dir, "
             "or replace it with --overwrite."
         )
     require("lightning.pytorch", extra="train", purpose="Training")

@@ -61,11 +61,18 @@ class TrainingModule(LightningModule):
         if self._loss_sum is not None and not math.isfinite(self._loss_sum.item()):
             raise DivergedError(
                 f"the loss stopped being finite by step {self.global_step + 1} of {self.num_steps} (epoch "
-                f"{self.current_epoch + 1}). Lower training.lr (now {self.config.lr:g}), raise training.warmup_fraction "
-                f"(now {self.config.warmup_fraction:g}) or set training.clip_norm (now {self.config.clip_norm})."
+                f"{self.current_epoch + 1}). Lower training.lr (now {self.config.lr:g}), raise "
+                f"training.warmup_fraction (now {self.config.warmup_fraction:g}) or set training.clip_norm (now {self.config.clip_norm})."
             )
         self._loss_sum = None
 
     def validation_step(self, batch: LabelledBatch, batch_idx: int) -> None:
         """Counts a batch."""
         self._forward(batch, self.val_tally)
+
+
+def as_training_module(module: LightningModule) -> TrainingModule:
+    """`module`, known to be a TrainingModule: Lightning's callbacks are told less than they get."""
+    if not isinstance(module, TrainingModule):
+        raise TypeError(f"expected a TrainingModule; got {type(module).__name__}.")
+    return module

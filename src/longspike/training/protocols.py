@@ -27,8 +27,8 @@ class Loader(Protocol):
 class ResumableLoader(Loader, Protocol):
     """A loader that can start at any batch of any epoch.
 
-    Its state has the entries `epoch` and `next_batch`, and the settings that have to be equal; batches are a function of
-    the state alone.
+    Its state has the entries `epoch` and `next_batch`, and the settings that have to be equal; batches are a function
+    of the state alone.
     """
 
     def state_dict(self) -> dict[str, int]: ...

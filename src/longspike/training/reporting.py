@@ -8,7 +8,7 @@ from typing import Any
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
-from longspike.training.module import TrainingModule
+from longspike.training.module import as_training_module
 from longspike.training.progress import Progress
 from longspike.training.tally import Score
 
@@ -28,7 +28,6 @@ class Reporting(Callback):
 
     def __init__(self, progress: Callable[[Progress], None] | None) -> None:
         self.progress = progress
-        self.last_val: Score | None = None
         self._train: Score | None = None
         self._clock = _Clock()
 
@@ -37,45 +36,47 @@ class Reporting(Callback):
         self._clock = _Clock(start=time.monotonic(), start_step=trainer.global_step)
 
     def on_train_batch_end(
-        self, trainer: Trainer, pl_module: TrainingModule, outputs: Any, batch: Any, batch_idx: int
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Report if it is time."""
         step = trainer.global_step
         if step % LOG_EVERY_STEPS == 0 or trainer.is_last_batch:
-            self._train = pl_module.train_tally.score()
-            pl_module.train_tally.reset()
+            module = as_training_module(pl_module)
+            self._train = module.train_tally.score()
+            module.train_tally.reset()
             lr = max(group["lr"] for group in trainer.optimizers[0].param_groups)
             self._log(trainer, {**self._train.as_dict("train"), "lr": lr})
         now = time.monotonic()
         if now - self._clock.reported >= REPORT_EVERY_SECONDS:
             self._clock.reported = now
-            self._report(trainer, pl_module, val=None)
+            self._report(trainer, val=None)
 
-    def on_validation_epoch_start(self, trainer: Trainer, pl_module: TrainingModule) -> None:
+    def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Begin a new count."""
-        pl_module.val_tally.reset()
+        as_training_module(pl_module).val_tally.reset()
 
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: TrainingModule) -> None:
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Log and report the validation of the epoch."""
-        self.last_val = pl_module.val_tally.score()
-        self._log(trainer, {**self.last_val.as_dict("val"), "epoch": trainer.current_epoch + 1})
-        self._report(trainer, pl_module, val=self.last_val)
+        val = as_training_module(pl_module).val_tally.score()
+        self._log(trainer, {**val.as_dict("val"), "epoch": trainer.current_epoch + 1})
+        self._report(trainer, val=val)
 
     def _log(self, trainer: Trainer, numbers: dict[str, float]) -> None:
         for logger in trainer.loggers:
             logger.log_metrics(numbers, step=trainer.global_step)
 
-    def _report(self, trainer: Trainer, pl_module: TrainingModule, *, val: Score | None) -> None:
+    def _report(self, trainer: Trainer, *, val: Score | None) -> None:
         if self.progress is None:
             return
-        train = pl_module.train_tally.score() if pl_module.train_tally.num_samples else self._train
+        module = as_training_module(trainer.lightning_module)
+        train = module.train_tally.score() if module.train_tally.num_samples else self._train
         seconds = time.monotonic() - self._clock.start
         self.progress(
             Progress(
                 epoch=trainer.current_epoch + 1,
                 num_epochs=trainer.max_epochs or 0,
                 step=trainer.global_step,
-                num_steps=pl_module.num_steps,
+                num_steps=module.num_steps,
                 train=train,
                 val=val,
                 seconds=seconds,
