@@ -334,6 +334,7 @@ void lif_adjoint_block(const LifBackward<T>& c, LifAdjoint<T>& a, i64 start, i64
 }
 
 template <class T, Reset kReset> void lif_backward_tile(const LifBackward<T>& c, i64 b, i64 first, i64 width) {
+    const FlushDenormals flush;
     LifAdjoint<T> a(LifTile<T>(c.parameters, first, width));
     const i64 at = b * c.channels + first, blocks = (c.seqlen + kLifBlock - 1) / kLifBlock;
     const auto replay = replay_function<T, kReset>(c.surrogate);

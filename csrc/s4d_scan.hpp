@@ -74,6 +74,7 @@ constexpr int kForwardGroup = 2;  // sixteen registers
 #endif
 
 template <class T> void s4d_forward_tile(const S4dCall<T>& c, i64 b, i64 first, int lanes) {
+    const FlushDenormals flush;
     S4dTile<T> q(c.lambda, c.c, c.d, c.channels, c.n_pairs, first, lanes);
     const i64 blocks = (c.seqlen + kS4dBlock - 1) / kS4dBlock, state_rows = 2 * c.n_pairs;
     T* state = c.state + b * state_rows * c.channels + first;
@@ -171,6 +172,7 @@ void s4d_adjoint(const S4dTile<T>& q, S4dAdjoint<T>& a, T* grad_u, int pair, int
 }
 
 template <class T> void s4d_backward_tile(const S4dBackward<T>& c, i64 b, i64 first, int lanes) {
+    const FlushDenormals flush;
     S4dTile<T> q(c.lambda, c.c, c.d, c.channels, c.n_pairs, first, lanes);
     S4dAdjoint<T> a(c.n_pairs);
     const i64 blocks = (c.seqlen + kS4dBlock - 1) / kS4dBlock, state_rows = 2 * c.n_pairs;
