@@ -1,20 +1,41 @@
-"""The table of commands; each lives in a file of its own and loads PyTorch only when it runs."""
+"""The table of commands; each lives in a file of its own, which is imported only when its command is named."""
 
 from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
 
-DESCRIPTION = "Spiking state-space models: train, evaluate, stream."
+DESCRIPTION = "Spiking state-space models: train, evaluate, stream. `longspike COMMAND --help` says more."
 
-_COMMANDS = ("train", "recipes", "data", "evaluate", "stream", "bench", "info")
+_SUMMARIES = {
+    "train": "Train a network by a recipe; it can be stopped and resumed at any moment.",
+    "recipes": "List the recipes, or show one in full.",
+    "data": "List, check, fetch and locate data sets.",
+    "evaluate": "Measure a saved model: accuracy, spikes, energy and speed.",
+    "stream": "Feed a saved model step by step and watch it decide.",
+    "bench": "Measure the speed of the operators on this machine.",
+    "info": "Show versions, the compiled extension, threads and extras.",
+}
 """Command `name` is the function `name` of the module `longspike.cli.name`."""
 
 
-def commands() -> dict[str, Callable[..., int | None]]:
-    """The commands by name, in the order in which help shows them."""
-    table = {}
-    for name in _COMMANDS:
-        module = f"longspike.cli.{name}"
-        if find_spec(module) is not None:
-            table[name] = getattr(import_module(module), name)
-    return table
+def command_names() -> tuple[str, ...]:
+    """The commands that are installed, in the order in which help shows them."""
+    return tuple(name for name in _SUMMARIES if find_spec(f"longspike.cli.{name}") is not None)
+
+
+def command(name: str) -> Callable[..., int | None]:
+    """The function behind a command."""
+    return getattr(import_module(f"longspike.cli.{name}"), name)
+
+
+def stubs() -> dict[str, Callable[[], None]]:
+    """Functions that only carry a summary, for the overview, which thus imports no command."""
+
+    def stub(summary: str) -> Callable[[], None]:
+        def overview() -> None:
+            return None
+
+        overview.__doc__ = summary
+        return overview
+
+    return {name: stub(_SUMMARIES[name]) for name in command_names()}

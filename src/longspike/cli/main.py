@@ -6,24 +6,24 @@ import traceback
 
 import tyro
 
-from longspike.cli.commands import DESCRIPTION, commands
+from longspike.cli.commands import DESCRIPTION, command, command_names, stubs
 from longspike.cli.output import note
 from longspike.cli.process import prepare_process
 
+_CONFIG = (tyro.conf.FlagCreatePairsOff, tyro.conf.PositionalRequiredArgs)
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 
 
 def main(args: list[str] | None = None) -> int:
     """Run one command; returns the exit code: 0 ok, 1 failed, 2 wrong usage, 130 interrupted."""
     prepare_process()
+    words = sys.argv[1:] if args is None else args
     try:
-        code = tyro.extras.subcommand_cli_from_dict(
-            commands(),
-            prog="longspike",
-            description=DESCRIPTION,
-            args=args,
-            config=(tyro.conf.FlagCreatePairsOff,),
-        )
+        if words and words[0] in command_names():
+            function, prog, rest = command(words[0]), f"longspike {words[0]}", words[1:]
+            code = tyro.cli(function, prog=prog, args=rest, config=_CONFIG)
+        else:
+            code = tyro.extras.subcommand_cli_from_dict(stubs(), prog="longspike", description=DESCRIPTION, args=words)
         sys.stdout.flush()
         return code or 0
     except KeyboardInterrupt:

@@ -13,8 +13,7 @@ if TYPE_CHECKING:
 
 
 def train(
-    recipe: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RECIPE")],
-    /,
+    recipe: Annotated[str, tyro.conf.arg(metavar="RECIPE")],
     *,
     overrides: Annotated[tuple[str, ...], tyro.conf.arg(name="set", metavar="[KEY=VALUE ...]")] = (),
     run_dir: Path | None = None,

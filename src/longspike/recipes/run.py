@@ -25,14 +25,15 @@ class RunResult:
 
 
 def _record(recipe: Recipe, bundle: DataBundle) -> dict[str, Any]:
-    data = {
-        "name": bundle.name,
+    """What is kept beside the weights: the recipe, the versions, and the data with its normalisation."""
+    return {
+        "recipe": recipe.as_dict(),
+        "versions": versions(),
+        "data": bundle.name,
         "source": bundle.source,
         "class_names": list(bundle.class_names),
-        "scale": bundle.train.scale,
-        "shift": bundle.train.shift,
+        "normalisation": {"scale": bundle.train.scale, "shift": bundle.train.shift},
     }
-    return {"recipe": recipe.as_dict(), "versions": versions(), "data": data}
 
 
 def _check_fits(recipe: Recipe, bundle: DataBundle) -> None:

@@ -13,7 +13,7 @@ from longspike.recipes.definition import Recipe
 from longspike.training.errors import RunFolderError
 
 RECORD = "recipe.json"
-_OURS = (RECORD, "last.ckpt", "best.ckpt", "model", "logs")
+_OURS = (RECORD, "last.ckpt", "best.ckpt", "model", "logs", "evaluation.json", "report.html")
 _PACKAGES = ("longspike", "torch", "numpy", "lightning")
 
 

@@ -62,7 +62,8 @@ class TrainingModule(LightningModule):
             raise DivergedError(
                 f"the loss stopped being finite by step {self.global_step + 1} of {self.num_steps} (epoch "
                 f"{self.current_epoch + 1}). Lower training.lr (now {self.config.lr:g}), raise "
-                f"training.warmup_fraction (now {self.config.warmup_fraction:g}) or set training.clip_norm (now {self.config.clip_norm})."
+                f"training.warmup_fraction (now {self.config.warmup_fraction:g}) or set training.clip_norm "
+                f"(now {self.config.clip_norm})."
             )
         self._loss_sum = None
 

@@ -1,0 +1,116 @@
+"""`longspike data`: lists, checks, fetches and locates data sets."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import tyro
+
+from longspike._core.errors import ConfigError, DataFileError
+from longspike.cli.output import note, print_json, print_line, table
+
+if TYPE_CHECKING:
+    from longspike.data import DatasetStatus
+
+
+def data(
+    action: Literal["list", "status", "download", "path"],
+    name: Annotated[tyro.conf.Positional[str | None], tyro.conf.arg(metavar="[NAME]")] = None,
+    *,
+    data_root: Path | None = None,
+    json: bool = False,
+) -> int:
+    """List, check, fetch and locate data sets.
+
+    Args:
+        action: list: what there is. status: whether the files are there. download NAME: fetch them. path NAME: where.
+        name: A data set, e.g. smnist; needed by download and path.
+        data_root: Data folder; LONGSPIKE_DATA or ~/.cache/longspike/data if not given.
+        json: Print JSON.
+    """
+    if name is None and action in ("download", "path"):
+        raise ConfigError(f"`longspike data {action}` needs the name of a data set, e.g. smnist.")
+    if action == "list":
+        return _list(name, json)
+    if action == "status":
+        return _status(name, data_root, json)
+    return _download(str(name), data_root, json) if action == "download" else _path(str(name), data_root, json)
+
+
+def _names(name: str | None) -> tuple[str, ...]:
+    from longspike.data import available
+
+    if name is not None and name not in available():
+        raise ConfigError(f"there is no data set {name!r}. The data sets are: {', '.join(available())}.")
+    return available() if name is None else (name,)
+
+
+def _list(name: str | None, json: bool) -> int:
+    from longspike.data import DATASETS
+
+    rows = []
+    for each in _names(name):
+        entry = DATASETS[each]
+        rows.append({"name": each, "seqlen": entry.seqlen, "description": entry.description, "files": entry.files})
+    if json:
+        print_json(rows)
+    else:
+        print_line(table([(r["name"], f"{r['seqlen']} steps", r["description"]) for r in rows]))  # type: ignore[misc]
+    return 0
+
+
+def _status_dict(status: "DatasetStatus") -> dict[str, Any]:
+    folder = None if status.folder is None else str(status.folder)
+    return {"name": status.name, "is_present": status.is_present, "folder": folder, "missing": list(status.missing)}
+
+
+def _status(name: str | None, data_root: Path | None, json: bool) -> int:
+    from longspike.data import status
+
+    found = [status(each, data_root) for each in _names(name)]
+    if json:
+        print_json([_status_dict(each) for each in found])
+    else:
+        print_line(table([_status_row(each) for each in found]))
+    return 0 if name is None or found[0].is_present else 1
+
+
+def _status_row(status: "DatasetStatus") -> tuple[str, ...]:
+    if status.is_present:
+        return (status.name, "ready", "" if status.folder is None else str(status.folder))
+    return (status.name, "missing", f"{', '.join(status.missing)}; run: longspike data download {status.name}")
+
+
+def _path(name: str, data_root: Path | None, json: bool) -> int:
+    from longspike.data import DATASETS, status
+
+    _names(name)
+    if DATASETS[name].package is not None:
+        raise ConfigError(f"{name} comes with the package {DATASETS[name].package} and lies in no data folder.")
+    found = status(name, data_root)
+    if found.folder is None:
+        missing = ", ".join(found.missing)
+        raise DataFileError(f"{name} is not there; missing: {missing}. Run: longspike data download {name}")
+    if json:
+        print_json({"name": name, "folder": str(found.folder)})
+    else:
+        print_line(str(found.folder))
+    return 0
+
+
+def _download(name: str, root: Path | None, json: bool) -> int:
+    from longspike.cli.download_progress import DownloadProgress
+    from longspike.data import DATASETS, data_root, download
+
+    _names(name)
+    if DATASETS[name].package is not None:
+        note(f"{name} comes with the package {DATASETS[name].package}; there is nothing to download.")
+        paths: tuple[Path, ...] = ()
+    else:
+        with DownloadProgress() as progress:
+            paths = download(name, data_root(root), progress=progress.update)
+    if json:
+        print_json({"name": name, "files": [str(path) for path in paths]})
+    else:
+        for path in paths:
+            print_line(str(path))
+    return 0

@@ -1,0 +1,49 @@
+"""`longspike recipes`: lists the recipes, or shows one."""
+
+from typing import Annotated, Any
+
+import tyro
+
+from longspike.cli.output import print_json, print_line, table
+
+
+def recipes(
+    name: Annotated[tyro.conf.Positional[str | None], tyro.conf.arg(metavar="[NAME]")] = None, *, json: bool = False
+) -> int:
+    """List the recipes, or show one with every value that --set can change.
+
+    Args:
+        name: A recipe to show in full.
+        json: Print JSON.
+    """
+    from longspike.recipes import recipe
+    from longspike.recipes import recipes as recipe_names
+
+    if name is not None:
+        chosen = recipe(name)
+        if json:
+            print_json(chosen.as_dict())
+        else:
+            _print_recipe(chosen.as_dict())
+        return 0
+    everything = [recipe(each) for each in recipe_names()]
+    if json:
+        print_json([each.as_dict() for each in everything])
+    else:
+        print_line(table([(each.name, each.description, each.expected) for each in everything]))
+    return 0
+
+
+def _print_recipe(tree: dict[str, Any]) -> None:
+    for key in ("name", "description", "data", "expected"):
+        print_line(f"{key:<12}  {tree[key]}")
+    print_line("\nchange with --set key=value:")
+    print_line(table(_rows(tree["model"], "model") + _rows(tree["training"], "training"), indent=2))
+
+
+def _rows(tree: dict[str, Any], prefix: str) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = []
+    for key, value in tree.items():
+        name = f"{prefix}.{key}"
+        rows += _rows(value, name) if isinstance(value, dict) else [(name, "none" if value is None else str(value))]
+    return rows
