@@ -9,8 +9,8 @@ from longspike.models.config import SpikeSSMConfig
 _PRESETS = {
     # Ours, for two CPU cores.
     "digits": SpikeSSMConfig(d_model=64, num_layers=2, d_state=16),
-    "smnist-small": SpikeSSMConfig(d_model=96, num_layers=3, d_state=16, dropout=0.05),
-    "psmnist-small": SpikeSSMConfig(d_model=96, num_layers=3, d_state=16, dropout=0.05),
+    "smnist-small": SpikeSSMConfig(d_model=64, num_layers=3, d_state=16, dropout=0.05),
+    "psmnist-small": SpikeSSMConfig(d_model=64, num_layers=3, d_state=32, dropout=0.05),
     "scifar-small": SpikeSSMConfig(d_model=96, num_layers=3, d_state=16, dropout=0.1),
     # Published sizes, for a GPU.
     "smnist": SpikeSSMConfig(d_model=400, num_layers=2, d_state=64, dropout=0.1, norm="post"),

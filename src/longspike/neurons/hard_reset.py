@@ -27,7 +27,8 @@ def hard_reset_orbit(current: Tensor, *, beta: float) -> Tensor:
     check_sequence("hard_reset_orbit", "current", current)
     check_bounds("hard_reset_orbit", "beta", beta, low=0, high=1, closed_low=False, closed_high=False)
     seqlen = current.shape[1]
-    c = leaky_scan(current.double(), torch.tensor(beta, dtype=torch.float64)).transpose(1, 2).contiguous()
+    decay = torch.full((current.shape[2],), beta, dtype=torch.float64, device=current.device)
+    c = leaky_scan(current.double(), decay).transpose(1, 2).contiguous()
     following = _next_spike(c, beta)  # (batch, channels, seqlen + 1); `seqlen` means never
     crossing = torch.cat([c > 1, torch.ones_like(c[..., :1], dtype=torch.bool)], dim=-1)
     first = crossing.to(torch.int8).argmax(dim=-1, keepdim=True)
