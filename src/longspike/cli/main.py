@@ -1,11 +1,14 @@
 """The command `longspike`: parses, calls, and turns exceptions into one clear line."""
 
+import difflib
 import os
 import sys
 import traceback
 
 import tyro
 
+from longspike._core.errors import ConfigError, LongspikeError
+from longspike.cli.arguments import spread_overrides
 from longspike.cli.commands import DESCRIPTION, command, command_names, stubs
 from longspike.cli.output import note
 from longspike.cli.process import prepare_process
@@ -20,8 +23,10 @@ def main(args: list[str] | None = None) -> int:
     words = sys.argv[1:] if args is None else args
     try:
         if words and words[0] in command_names():
-            function, prog, rest = command(words[0]), f"longspike {words[0]}", words[1:]
+            function, prog, rest = command(words[0]), f"longspike {words[0]}", spread_overrides(words[1:])
             code = tyro.cli(function, prog=prog, args=rest, config=_CONFIG)
+        elif words and not words[0].startswith("-"):
+            raise ConfigError(_no_command(words[0]))
         else:
             code = tyro.extras.subcommand_cli_from_dict(stubs(), prog="longspike", description=DESCRIPTION, args=words)
         sys.stdout.flush()
@@ -36,9 +41,14 @@ def main(args: list[str] | None = None) -> int:
         return _report(error)
 
 
+def _no_command(word: str) -> str:
+    near = difflib.get_close_matches(word, command_names(), n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return f"there is no command {word!r}.{hint} The commands are: {', '.join(command_names())}."
+
+
 def _report(error: Exception) -> int:
     """One line and the remedy; the traceback with LONGSPIKE_DEBUG=1."""
-    from longspike._core.errors import ConfigError, LongspikeError
     from longspike.training.errors import RunFolderError
 
     if os.environ.get("LONGSPIKE_DEBUG") == "1":

@@ -39,10 +39,11 @@ def stream(
 ) -> int:
     """Feed a saved model step by step and watch it decide.
 
+    Files and stdin (one step a line) hold values normalised as in training; samples of a data set are normalised here.
+
     Args:
         model: Folder of a saved model, e.g. runs/digits/model.
-        source: A .npy or .csv file of (steps, d_input) values, a test sample such as digits:7, or - for stdin, a step
-            per line. Files and stdin hold values normalised as in training; samples are normalised here.
+        source: A .npy or .csv file of (steps, d_input) normalised values, a test sample as digits:7, or - for stdin.
         pace: Steps per second to slow down to, for watching; as fast as it goes if not given.
         check: Also run the whole sequence at once and fail unless the spikes are equal.
         data_root: Data folder; LONGSPIKE_DATA or ~/.cache/longspike/data if not given.
@@ -81,6 +82,7 @@ def _feed(network: "SpikeSSM", feed: "StreamInput", panel: "StreamPanel", pace: 
 
     from longspike.streaming import Stream
 
+    Stream(network).push(torch.zeros(2, network.config.d_input))  # the first call loads things; it is no step
     live = Stream(network)
     inputs, spikes, times = [], [], []
     start = time.monotonic()

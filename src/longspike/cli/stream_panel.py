@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
-import torch
 from rich.console import Console, Group
 from rich.live import Live
 from rich.panel import Panel
@@ -12,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 from torch import Tensor
 
-BAR_WIDTH, MAX_CLASSES, MAX_NEURONS = 30, 12, 96
+BAR_WIDTH, MAX_CLASSES = 30, 12
 REFRESH_PER_SECOND = 20
 
 
@@ -59,11 +58,12 @@ class StreamPanel:
             filled = round(share * BAR_WIDTH)
             bar = Text("█" * filled + "·" * (BAR_WIDTH - filled), style=style)
             bars.add_row(Text(self._class_names[k], style=style), bar, f"{share:6.1%}")
-        rows = [self._spike_row(k, layer) for k, layer in enumerate(spikes)]
+        rows = [row for k, layer in enumerate(spikes) for row in self._spike_rows(k, layer)]
         of = "" if self._num_steps is None else f" of {self._num_steps}"
         return Panel(Group(bars, Text(), *rows), title=self._title, subtitle=f"step {step}{of}", expand=False)
 
-    def _spike_row(self, index: int, spikes: Tensor) -> Text:
-        fired = torch.count_nonzero(spikes).item()
-        marks = "".join("|" if s else "·" for s in spikes[:MAX_NEURONS].tolist())
-        return Text(f"layer {index + 1}  {marks}  {fired:>3} spikes")
+    def _spike_rows(self, index: int, spikes: Tensor) -> tuple[Text, Text]:
+        """How many neurons fire, and which, as far as the terminal is wide."""
+        room = max(self._console.width - 6, 8)
+        marks = "".join("|" if s else "·" for s in spikes[:room].tolist()) + ("…" if len(spikes) > room else "")
+        return Text(f"layer {index + 1}: {int(spikes.count_nonzero())} of {len(spikes)} fire", style="dim"), Text(marks)

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 def train(
     recipe: Annotated[str, tyro.conf.arg(metavar="RECIPE")],
     *,
-    overrides: Annotated[tuple[str, ...], tyro.conf.arg(name="set", metavar="[KEY=VALUE ...]")] = (),
+    overrides: Annotated[
+        tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(name="set", metavar="KEY=VALUE ...")
+    ] = (),
     run_dir: Path | None = None,
     resume: bool = False,
     overwrite: bool = False,
@@ -42,9 +44,9 @@ def train(
 
     chosen = with_overrides(recipe_named(recipe), overrides)
     folder = Path("runs") / recipe if run_dir is None else run_dir
-    note(f"{chosen.name}: {chosen.description}\nexpected: {chosen.expected}\nrun folder: {folder}")
+    title = f"{chosen.name}: {chosen.description}\nexpected: {chosen.expected}\nrun folder: {folder}"
     try:
-        with TrainingProgress() as progress:
+        with TrainingProgress(title) as progress:
             result = run(
                 chosen,
                 run_dir=folder,

@@ -26,7 +26,8 @@ def _duration(seconds: float) -> str:
 class TrainingProgress:
     """Shows what `fit` reports."""
 
-    def __init__(self) -> None:
+    def __init__(self, title: str) -> None:
+        self._title = title
         self._console = Console(stderr=True, highlight=False)
         self._bar = Progress(
             TextColumn("{task.fields[epoch]}"),
@@ -52,7 +53,10 @@ class TrainingProgress:
         self._bar.stop()
 
     def update(self, state: TrainingState) -> None:
-        """Show a state; the end of an epoch leaves a line."""
+        """Show a state; the end of an epoch leaves a line. The title comes with the first one, when all is well."""
+        if self._title:
+            self._console.print(self._title, markup=False)
+            self._title = ""
         left = _duration((state.num_steps - state.step) / max(state.steps_per_second, 1e-9))
         if self._console.is_terminal:
             fields: dict[str, Any] = {

@@ -48,10 +48,7 @@ def _replaced(config: Any, changes: dict[str, Any], prefix: str) -> Any:
                 new[field.name] = _replaced(value, changes, key)
         elif key in changes:
             new[field.name] = changes[key]
-    try:
-        return replace(config, **new)
-    except ValueError as error:
-        raise ConfigError(f"the changed recipe is not valid: {error}") from None
+    return replace(config, **new)
 
 
 def with_overrides(recipe: Recipe, overrides: Sequence[str]) -> Recipe:
@@ -79,5 +76,12 @@ def with_overrides(recipe: Recipe, overrides: Sequence[str]) -> Recipe:
         if key in changes:
             raise ConfigError(f"--set {text}: {key!r} was set before. Give it once.")
         changes[key] = _parse(key, value, keys[key])
-    sections = {section: _replaced(getattr(recipe, section), changes, section) for section in _SECTIONS}
+    sections, mistakes = {}, []
+    for section in _SECTIONS:
+        try:
+            sections[section] = _replaced(getattr(recipe, section), changes, section)
+        except ValueError as error:
+            mistakes.append(str(error))
+    if mistakes:
+        raise ConfigError(f"the changed recipe is not valid: {' '.join(mistakes)}")
     return replace(recipe, **sections)

@@ -48,7 +48,12 @@ class TrainingModule(LightningModule):
     def training_step(self, batch: LabelledBatch, batch_idx: int) -> Tensor:
         """The loss; its randomness is a function of (seed, step) alone."""
         torch.manual_seed(step_seed(self.config.seed, self.global_step))
-        loss, rates = self._forward(batch, self.train_tally)
+        try:
+            loss, rates = self._forward(batch, self.train_tally)
+        except ValueError as error:  # an operator met NaN; once steps were taken, with sound data, training is to blame
+            if self.global_step == 0 or not bool(batch.x.isfinite().all()):
+                raise
+            raise self._diverged() from error
         if self.config.rate_target is not None and rates:
             loss = loss + rate_penalty(rates, target=self.config.rate_target, weight=self.config.rate_weight)
         self._loss_sum = loss.detach() if self._loss_sum is None else self._loss_sum + loss.detach()
@@ -59,13 +64,16 @@ class TrainingModule(LightningModule):
     def check_finite(self) -> None:
         """Raise DivergedError if a loss since the last check was not finite."""
         if self._loss_sum is not None and not math.isfinite(self._loss_sum.item()):
-            raise DivergedError(
-                f"the loss stopped being finite by step {self.global_step + 1} of {self.num_steps} (epoch "
-                f"{self.current_epoch + 1}). Lower training.lr (now {self.config.lr:g}), raise "
-                f"training.warmup_fraction (now {self.config.warmup_fraction:g}) or set training.clip_norm "
-                f"(now {self.config.clip_norm})."
-            )
+            raise self._diverged()
         self._loss_sum = None
+
+    def _diverged(self) -> DivergedError:
+        return DivergedError(
+            f"the training diverged: numbers stopped being finite by step {self.global_step + 1} of {self.num_steps} "
+            f"(epoch {self.current_epoch + 1}). Lower training.lr (now {self.config.lr:g}), raise "
+            f"training.warmup_fraction (now {self.config.warmup_fraction:g}) or set training.clip_norm "
+            f"(now {self.config.clip_norm})."
+        )
 
     def validation_step(self, batch: LabelledBatch, batch_idx: int) -> None:
         """Counts a batch."""

@@ -1,0 +1,20 @@
+"""Words of the command line, before they are parsed."""
+
+from collections.abc import Sequence
+
+
+def spread_overrides(words: Sequence[str]) -> list[str]:
+    """Give every key=value after `--set` a `--set` of its own, so that both ways of writing several mean the same.
+
+    Example:
+        >>> spread_overrides(["--set", "a=1", "b=2", "--set", "c=3", "--json"])
+        ['--set', 'a=1', '--set', 'b=2', '--set', 'c=3', '--json']
+    """
+    spread: list[str] = []
+    is_after_set = False
+    for word in words:
+        if is_after_set and "=" in word and not word.startswith("-") and spread[-1] != "--set":
+            spread.append("--set")
+        is_after_set = word == "--set" or (is_after_set and "=" in word and not word.startswith("-"))
+        spread.append(word)
+    return spread
