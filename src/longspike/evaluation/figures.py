@@ -1,0 +1,195 @@
+"""The figures of a report, each as text that an <img> can show: a data address that holds the whole image."""
+
+import base64
+import io
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from longspike._core.extras import require
+from longspike.evaluation.curves import Curve
+from longspike.evaluation.result import AnytimePoint, SampleTrace
+
+INK, MUTED, GRID = "#1f2430", "#6b7280", "#e5e7eb"
+COLOURS = ("#3b5bdb", "#e8590c", "#2b8a3e", "#9c36b5", "#0c8599", "#c2255c", "#5c940d", "#862e9c")
+STYLE = {
+    "font.size": 9,
+    "font.family": "sans-serif",
+    "text.color": INK,
+    "axes.edgecolor": "#9aa1ad",
+    "axes.labelcolor": MUTED,
+    "axes.titlesize": 10,
+    "axes.titlecolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.8,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "grid.color": GRID,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "longspike",
+}
+MAX_INPUT_LINES = 3
+"""Inputs with more features are drawn as an image."""
+
+
+MAX_NAME = 24
+"""Longer class names are cut in legends."""
+
+
+def plain(text: str) -> str:
+    """`text`, not too long, and without a meaning to matplotlib, where two dollar signs would enclose a formula."""
+    short = text if len(text) <= MAX_NAME else f"{text[: MAX_NAME - 3]}..."
+    return short.replace("$", r"\$")
+
+
+def _draw(width: float, height: float, kind: str, paint: Any, *args: Any) -> str:
+    """Call paint(figure, *args) on an empty figure in the report's style; its image as a data address."""
+    matplotlib = require("matplotlib", extra="viz", purpose="The report")
+    figure_module = require("matplotlib.figure", extra="viz", purpose="The report")
+    stream = io.BytesIO()
+    with matplotlib.rc_context(STYLE), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")  # a class name in a script without a font
+        figure = figure_module.Figure(figsize=(width, height), layout="constrained")
+        paint(figure, *args)
+        if kind == "svg":
+            figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
+        else:
+            figure.savefig(stream, format="png", dpi=160, metadata={"Software": None})
+    mime = {"svg": "image/svg+xml", "png": "image/png"}[kind]
+    return f"data:{mime};base64,{base64.b64encode(stream.getvalue()).decode('ascii')}"
+
+
+def _paint_curves(figure: Any, curves: dict[tuple[str, str], Curve]) -> None:
+    titles = {"loss": "Loss", "accuracy": "Accuracy", "rate": "Firing rate"}
+    quantities = [name for name in titles if any(key[0] == name for key in curves)]
+    for axes, quantity in zip(np.atleast_1d(figure.subplots(1, len(quantities))), quantities, strict=True):
+        for colour, split, width in ((COLOURS[0], "train", 1.0), (COLOURS[1], "val", 1.8)):
+            if (quantity, split) in curves:
+                marker = "o" if len(curves[quantity, split][0]) < 30 and split == "val" else None
+                axes.plot(
+                    *curves[quantity, split], color=colour, linewidth=width, label=split, marker=marker, markersize=3
+                )
+        axes.set_title(titles[quantity])
+        axes.set_xlabel("optimiser step")
+        axes.grid(True, axis="y")
+        axes.legend()
+
+
+def curves_figure(curves: dict[tuple[str, str], Curve]) -> str:
+    """Loss, accuracy and firing rate during training."""
+    num_panels = len({quantity for quantity, _ in curves})
+    return _draw(max(3.4 * num_panels, 10.2), 2.9, "svg", _paint_curves, curves)
+
+
+def _paint_anytime(figure: Any, points: Sequence[AnytimePoint], num_classes: int) -> None:
+    axes = figure.subplots()
+    steps, values = [p.steps for p in points], [p.accuracy for p in points]
+    axes.axhline(1 / num_classes, color=MUTED, linewidth=0.8, linestyle="--", label="chance")
+    axes.plot(steps, values, color=COLOURS[0], marker="o", markersize=4, linewidth=1.6, label="running read-out")
+    axes.set_ylim(0, 1.03)
+    axes.set_xlim(0, steps[-1] * 1.03)
+    axes.set_xlabel("steps seen")
+    axes.set_ylabel("accuracy")
+    axes.grid(True, axis="y")
+    axes.legend(loc="upper left")
+
+
+def anytime_figure(points: Sequence[AnytimePoint], num_classes: int) -> str:
+    """Accuracy against the number of steps seen."""
+    return _draw(5.2, 2.9, "svg", _paint_anytime, points, num_classes)
+
+
+def _paint_rates(figure: Any, rates: Sequence[float], silent: Sequence[float]) -> None:
+    axes = figure.subplots()
+    for offset, values, colour, label in (
+        (-0.19, rates, COLOURS[0], "firing rate"),
+        (0.19, silent, "#ced4da", "silent"),
+    ):
+        bars = axes.barh(np.arange(len(values)) + offset, values, height=0.36, color=colour, label=label)
+        axes.bar_label(bars, labels=[f"{value:.1%}" for value in values], padding=3, fontsize=8, color=INK)
+    axes.set_yticks(range(len(rates)), [f"block {n + 1}" for n in range(len(rates))])
+    axes.invert_yaxis()
+    axes.set_xlim(0, max(*rates, *silent, 1e-3) * 1.25)
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    axes.tick_params(axis="y", length=0, labelcolor=INK)
+    axes.grid(True, axis="x")
+    axes.set_axisbelow(True)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.16), ncols=2)
+
+
+def rates_figure(rates: Sequence[float], silent: Sequence[float]) -> str:
+    """Firing rate and share of silent neurons of every block."""
+    return _draw(5.2, max(2.9, 0.55 * len(rates) + 1), "svg", _paint_rates, rates, silent)
+
+
+def _paint_input(axes: Any, x: np.ndarray) -> None:
+    steps = np.arange(len(x))
+    if x.shape[1] > MAX_INPUT_LINES:
+        axes.imshow(
+            x.T, aspect="auto", cmap="Greys", interpolation="nearest", extent=(-0.5, len(x) - 0.5, x.shape[1], 0)
+        )
+    else:
+        for k in range(x.shape[1]):
+            axes.plot(steps, x[:, k], color=COLOURS[k] if x.shape[1] > 1 else INK, linewidth=0.9, drawstyle="steps-mid")
+    axes.set_ylabel("input")
+
+
+def _paint_spikes(axes: Any, spikes: Sequence[np.ndarray]) -> None:
+    """All blocks under each other, one row a neuron, a colour a block."""
+    base, centres = 0, []
+    for k, block in enumerate(spikes):
+        steps, channels = np.nonzero(block)
+        size = float(np.clip(1400 / max(block.shape[0], 1), 0.6, 9))
+        axes.scatter(steps, channels + base, s=size, marker="s", linewidths=0, color=COLOURS[k % len(COLOURS)])
+        centres.append(base + block.shape[1] / 2)
+        base += block.shape[1]
+        if k + 1 < len(spikes):
+            axes.axhline(base - 0.5, color=GRID, linewidth=1)
+    axes.set_ylim(base - 0.5, -0.5)
+    axes.set_yticks(centres, [f"block {k + 1}" for k in range(len(spikes))])
+    axes.tick_params(axis="y", length=0, labelcolor=INK)
+
+
+def _paint_probabilities(axes: Any, sample: SampleTrace, class_names: Sequence[str]) -> None:
+    probabilities = sample.probabilities
+    if probabilities is None:
+        return
+    leading = set(np.argsort(probabilities.max(axis=0))[-4:].tolist()) | {sample.label, sample.prediction}
+    order = sorted(leading, key=lambda c: -float(probabilities[-1, c]))
+    axes.plot(np.delete(probabilities, order, axis=1), color=GRID, linewidth=0.8)
+    for k, c in enumerate(order):
+        name = plain(class_names[c]) + (" (true)" if c == sample.label else "")
+        axes.plot(probabilities[:, c], color=COLOURS[k], linewidth=1.6, label=name, linestyle="-" if k < 4 else "--")
+    axes.set_ylim(-0.02, 1.05)
+    axes.set_ylabel("probability")
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+
+
+def _paint_sample(figure: Any, sample: SampleTrace, class_names: Sequence[str], panels: dict[str, float]) -> None:
+    grid = figure.subplots(len(panels), 1, sharex=True, height_ratios=list(panels.values()), squeeze=False)[:, 0]
+    for axes, name in zip(grid, panels, strict=True):
+        if name == "input":
+            _paint_input(axes, sample.x)
+        elif name == "spikes":
+            _paint_spikes(axes, sample.spikes)
+        else:
+            _paint_probabilities(axes, sample, class_names)
+    grid[-1].set_xlim(-0.5, len(sample.x) - 0.5)
+    grid[-1].xaxis.get_major_locator().set_params(integer=True)
+    grid[-1].set_xlabel("step")
+
+
+def sample_figure(sample: SampleTrace, class_names: Sequence[str]) -> str:
+    """The input above, the spikes of every neuron, and class probabilities below, over time."""
+    neurons = sum(block.shape[1] for block in sample.spikes)
+    panels = {"input": 0.9}
+    if neurons:
+        panels["spikes"] = 1.0 + min(neurons, 600) / 120
+    if sample.probabilities is not None:
+        panels["probabilities"] = 1.1
+    return _draw(10.2, 0.7 + sum(panels.values()), "png", _paint_sample, sample, class_names, panels)

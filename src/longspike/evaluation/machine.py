@@ -1,0 +1,40 @@
+"""What the numbers were measured with: versions and the machine."""
+
+import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+
+def versions() -> dict[str, str]:
+    """Versions of the package and of what computes for it."""
+    return {
+        "longspike": version("longspike"),
+        "torch": torch.__version__,
+        "numpy": version("numpy"),
+        "python": platform.python_version(),
+    }
+
+
+def cpu_model(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """The processor's name as the system gives it."""
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text(errors="replace").splitlines():
+            name, _, value = line.partition(":")
+            if name.strip() == "model name" and value.strip():
+                return value.strip()
+    return platform.processor() or platform.machine() or "unknown"
+
+
+def machine(device: torch.device) -> dict[str, str | int]:
+    """Processor, cores, threads, and the device that computed."""
+    is_gpu = device.type == "cuda"
+    return {
+        "cpu": cpu_model(),
+        "cores": os.cpu_count() or 1,
+        "torch_threads": torch.get_num_threads(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "device": torch.cuda.get_device_name(device) if is_gpu else device.type,
+    }
