@@ -96,4 +96,5 @@ def _print_result(result: "RunResult") -> None:
         print_line(f"firing rate     {test.rate:.1%} spikes per neuron and step (by layer: {layers})")
     print_line(f"trained for     {fit.seconds:.0f} s, {fit.num_steps} steps in all")
     print_line(f"model           {fit.model_path}")
-    print_line(f'next            python -c "import longspike; print(longspike.load({str(fit.model_path)!r}))"')
+    print_line(f"next            longspike evaluate {shlex.quote(str(fit.model_path))}")
+    print_line(f"                longspike stream {shlex.quote(str(fit.model_path))} {result.recipe.data}:0")

@@ -6,7 +6,7 @@ from longspike.models.presets import preset
 from longspike.recipes.definition import Recipe
 from longspike.training.config import TrainingConfig
 
-_TRAINING = TrainingConfig(epochs=60, batch_size=32, lr=0.01, weight_decay=0.01, rate_target=0.08, rate_weight=1.0)
+_TRAINING = TrainingConfig(epochs=60, batch_size=32, lr=0.01, label_smoothing=0.1, rate_target=0.08)
 
 
 def digits() -> Recipe:

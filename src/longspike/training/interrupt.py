@@ -12,8 +12,12 @@ from longspike.training.checkpoints import Checkpointing
 from longspike.training.errors import InterruptedRunError
 
 
+class _Abort(BaseException):
+    """A second SIGINT; Lightning turns a KeyboardInterrupt into sys.exit(1), and this it lets pass."""
+
+
 class StopRequest:
-    """While entered, the first SIGINT sets `is_set` and the second raises KeyboardInterrupt; main thread only."""
+    """While entered, the first SIGINT sets `is_set` and the second leaves with KeyboardInterrupt; main thread only."""
 
     def __init__(self) -> None:
         self.is_set = False
@@ -21,7 +25,7 @@ class StopRequest:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.is_set:
-            raise KeyboardInterrupt
+            raise _Abort
         self.is_set = True
 
     def __enter__(self) -> Self:
@@ -34,6 +38,8 @@ class StopRequest:
     ) -> None:
         if self._previous is not None:
             signal.signal(signal.SIGINT, self._previous)
+        if kind is _Abort:
+            raise KeyboardInterrupt from None
 
 
 class Interruption(Callback):

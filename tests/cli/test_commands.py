@@ -1,0 +1,122 @@
+"""recipes, data, info and train, and how errors come out."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cli.conftest import Run
+from longspike.cli.arguments import spread_overrides
+from longspike.cli.process import keep_freed_memory
+from longspike.cli.train import resume_command
+from longspike.recipes import recipes
+
+TINY = ["model.d_model=4", "model.num_layers=1", "model.d_state=4", "training.batch_size=300", "training.epochs=2"]
+
+
+def test_recipes_lists_them_all(cli: Run) -> None:
+    code, out, _ = cli("recipes")
+    assert code == 0
+    assert tuple(line.split()[0] for line in out.splitlines()) == recipes()
+    assert [entry["name"] for entry in json.loads(cli("recipes", "--json")[1])] == list(recipes())
+
+
+def test_recipes_shows_one(cli: Run) -> None:
+    _, out, _ = cli("recipes", "digits")
+    assert "model.neuron.rho" in out
+    assert json.loads(cli("recipes", "digits", "--json")[1])["data"] == "digits"
+    code, out, err = cli("recipes", "digit")
+    assert (code, out) == (2, "")
+    assert err.startswith("error: there is no recipe 'digit'. Did you mean 'digits'?")
+
+
+def test_data(cli: Run, tmp_path: Path) -> None:
+    root = ("--data-root", str(tmp_path))
+    assert json.loads(cli("data", "list", "--json")[1])[0]["name"] == "digits"
+    assert cli("data", "list")[1].splitlines()[1].startswith("smnist   784 steps")
+    code, out, _ = cli("data", "status", *root)
+    assert code == 0
+    assert "digits   ready" in out
+    assert "run: longspike data download smnist" in out
+    assert cli("data", "status", "smnist", *root)[0] == 1
+    code, _, err = cli("data", "path", "smnist", *root)
+    assert code == 1
+    assert "Run: longspike data download smnist" in err
+    assert "comes with the package sklearn" in cli("data", "path", "digits")[2]
+    assert cli("data", "download", "digits")[0] == 0
+    assert cli("data", "download") == (
+        2,
+        "",
+        "error: `longspike data download` needs the name of a data set, e.g. smnist.\n",
+    )
+    assert cli("data", "path", "mnist")[2].startswith("error: there is no data set 'mnist'. The data sets are: digits")
+
+
+def test_data_path_is_the_folder_of_the_files(cli: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "MNIST" / "raw"
+    folder.mkdir(parents=True)
+    for part in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"):
+        (folder / f"{part}-ubyte").touch()
+    assert cli("data", "path", "psmnist", "--data-root", str(tmp_path)) == (0, f"{folder}\n", "")
+
+
+def test_info(cli: Run) -> None:
+    found = json.loads(cli("info", "--json")[1])
+    assert set(found["extras"]) == {"train", "data", "viz"}
+    assert found["extension"]["is_loaded"] or found["extension"]["reason"]
+    assert cli("info")[1].startswith("longspike")
+
+
+def test_info_says_how_to_install_what_is_missing(cli: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("longspike.cli.info.find_spec", lambda module: None if module == "lightning" else module)
+    assert 'extra train  missing; run: pip install "longspike[train]"' in cli("info")[1]
+
+
+@pytest.mark.slow
+def test_train_stream_and_resume(cli: Run, tmp_path: Path) -> None:
+    run_dir = str(tmp_path / "run")
+    code, out, err = cli("train", "digits", "--set", *TINY, "--run-dir", run_dir, "--json")
+    assert code == 0, err
+    result = json.loads(out)
+    assert 0 <= result["test/accuracy"] <= 1
+    assert result["steps"] == 10
+    assert "epoch   2/2" in err
+    code, out, err = cli("train", "digits", "--set", *TINY, "--run-dir", run_dir)
+    assert (code, out) == (2, "")
+    assert "--resume" in err
+    assert "--overwrite" in err
+    code, out, _ = cli("train", "digits", "--set", *TINY, "--run-dir", run_dir, "--resume")
+    assert code == 0
+    assert out.startswith("test accuracy")
+    assert cli("stream", result["model"], "digits:0", "--check")[0] == 0
+
+
+def test_errors_are_one_line_and_debug_shows_more(cli: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    code, out, err = cli("train", "digits", "--set", "training.lr=fast")
+    assert (code, out, err) == (2, "", "error: --set training.lr: expected a number; got 'fast'.\n")
+    monkeypatch.setenv("LONGSPIKE_DEBUG", "1")
+    assert "Traceback" in cli("train", "digits", "--set", "training.lr=fast")[2]
+
+
+def test_both_ways_to_set_several(cli: Run) -> None:
+    assert spread_overrides(["--set", "a=1", "b=2", "digits"]) == ["--set", "a=1", "--set", "b=2", "digits"]
+    for words in (
+        ["--set", "training.lr=x", "training.seed=y"],
+        ["--set", "training.lr=x", "--set", "training.seed=y"],
+    ):
+        assert "training.lr" in cli("train", "digits", *words)[2]
+    code, _, err = cli("train", "--set", "training.seed=1", "--set", "training.lr=x", "digits")
+    assert (code, "training.lr" in err) == (2, True)
+
+
+def test_the_command_to_resume_can_be_pasted() -> None:
+    command = resume_command("digits", ("training.lr=0.1", "model.d_model=8"), Path("my runs/a"), None)
+    assert command == "longspike train digits --set training.lr=0.1 model.d_model=8 --run-dir 'my runs/a' --resume"
+
+
+def test_memory_setting_is_silent_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform.system", lambda: "Darwin")
+    assert keep_freed_memory() is False
+    monkeypatch.setattr("platform.system", lambda: "Linux")
+    monkeypatch.setattr("platform.libc_ver", lambda: ("musl", "1.2"))
+    assert keep_freed_memory() is False

@@ -1,0 +1,115 @@
+"""longspike stream: what it reads, and what it says."""
+
+import io
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from rich.console import Console
+
+import longspike
+from cli.conftest import Run
+from longspike.cli.stream_panel import StreamPanel
+from longspike.data import load, make_batch
+
+
+def streamed(cli: Run, *words: str) -> dict:
+    code, out, err = cli("stream", *words, "--json")
+    assert code == 0, err
+    return json.loads(out)
+
+
+def test_a_sample_of_a_data_set(cli: Run, model_path: Path) -> None:
+    result = streamed(cli, str(model_path), "digits:7", "--check")
+    batch = make_batch(load("digits").test, torch.tensor([7]))
+    logits, _, spikes = longspike.load(model_path).outputs(batch.x)
+    assert result["steps"] == 64
+    assert result["label"] == "eight"
+    assert result["equals_whole_sequence"] is True
+    assert result["spikes"] == [int(layer.count_nonzero()) for layer in spikes]
+    assert result["probabilities"] == pytest.approx(logits.softmax(-1)[0].tolist(), abs=1e-5)
+
+
+def test_files_and_stdin_agree(cli: Run, model_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.random.default_rng(0).normal(size=9).astype(np.float32)
+    np.save(tmp_path / "flat.npy", values)
+    np.savetxt(tmp_path / "x.csv", values[:, None], delimiter=",", fmt="%.9e")
+    monkeypatch.setattr("sys.stdin", io.StringIO("".join(f"{value:.9e}\n" for value in values)))
+    sources = (str(tmp_path / "flat.npy"), str(tmp_path / "x.csv"), "-")
+    results = [streamed(cli, str(model_path), source) for source in sources]
+    assert results[0]["steps"] == 9
+    assert results[0]["probabilities"] == results[1]["probabilities"] == results[2]["probabilities"]
+
+
+def test_text_for_people(cli: Run, model_path: Path) -> None:
+    _, out, err = cli("stream", str(model_path), "digits:7", "--check")
+    assert re.search(r"^decision +\w+ \(\d+\.\d%\), (right|wrong: it is eight)$", out, flags=re.MULTILINE)
+    assert re.search(r"^steps +64, \d+ us each \(p99 \d+ us\)$", out, flags=re.MULTILINE)
+    assert re.search(r"^spikes +\d+ of 768 possible", out, flags=re.MULTILINE)
+    assert "equal, bit for bit" in out
+    assert err == ""
+
+
+def test_a_difference_fails(cli: Run, model_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("longspike.cli.stream._is_equal", lambda network, outcome: False)
+    code, out, _ = cli("stream", str(model_path), "digits:7", "--check")
+    assert code == 1
+    assert "NOT equal" in out
+
+
+@pytest.mark.parametrize(
+    ("source", "code", "message"),
+    [
+        ("digits:360", 2, r"digits:360 does not exist; the test split has samples 0 to 359"),
+        ("mnist:1", 2, r"there is no data set 'mnist'\. The data sets are: digits"),
+        ("nonsense", 2, r"INPUT must be a \.npy or \.csv file, DATASET:INDEX such as digits:7, or - for stdin"),
+        ("absent.npy", 1, r"absent\.npy does not exist"),
+        ("wide.npy", 1, r"must hold \(steps, 1\) values; it holds an array of shape \(4, 2\)"),
+        ("words.csv", 1, r"does not hold numbers"),
+        ("objects.npy", 1, r"does not hold numbers"),
+    ],
+)
+def test_bad_input_is_named(
+    source: str, code: int, message: str, cli: Run, model_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.save("wide.npy", np.zeros((4, 2)))
+    np.save("objects.npy", np.array([{}], dtype=object), allow_pickle=True)
+    Path("words.csv").write_text("a,b\n")
+    found, out, err = cli("stream", str(model_path), source)
+    assert (found, out) == (code, "")
+    assert re.search(f"^error: .*{message}", err)
+
+
+def test_bad_lines_on_stdin_are_named(cli: Run, model_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for text, message in (
+        ("1\nx\n", "stdin, line 2: expected 1 number(s); got 'x'"),
+        ("1 2\n", "stdin, line 1: expected 1 number(s) a line; got 2"),
+        ("", "the input holds no step"),
+    ):
+        monkeypatch.setattr("sys.stdin", io.StringIO(text))
+        code, _, err = cli("stream", str(model_path), "-")
+        assert code == 2
+        assert message in err
+
+
+def test_pace_and_model_are_checked(cli: Run, model_path: Path, tmp_path: Path) -> None:
+    assert "--pace must be positive" in cli("stream", str(model_path), "digits:0", "--pace", "0")[2]
+    code, _, err = cli("stream", str(tmp_path / "absent"), "digits:0")
+    assert code == 1
+    assert "is not a saved model" in err
+
+
+def test_the_panel_shows_classes_and_spikes() -> None:
+    panel = StreamPanel("m <- x", ["cat", "dog"], num_steps=9)
+    picture = panel.render(4, torch.tensor([0.25, 0.75]), [torch.tensor([1.0, 0.0, 1.0])])
+    console = Console(width=60, file=io.StringIO())
+    console.print(picture)
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "step 4 of 9" in text
+    assert re.search(r"dog +█{22,23}·+ +75\.0%", text)
+    assert "layer 1: 2 of 3 fire" in text
+    assert "|·|" in text

@@ -1,0 +1,87 @@
+"""A recipe carried out, and the rules for its folder."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import longspike
+from longspike._core.errors import ConfigError
+from longspike.models import checkpoint
+from longspike.recipes import Recipe, recipe, run, with_overrides
+from longspike.recipes.run_folder import prepare, write_record
+from longspike.training import RunFolderError
+
+TINY = ["model.d_model=4", "model.num_layers=1", "model.d_state=4", "training.epochs=1", "training.batch_size=300"]
+
+
+def tiny() -> Recipe:
+    return with_overrides(recipe("digits"), TINY)
+
+
+def recorded(run_dir: Path) -> Path:
+    write_record(run_dir, {"recipe": tiny().as_dict()})
+    return run_dir
+
+
+@pytest.mark.slow
+def test_run_saves_the_recipe_and_the_versions(tmp_path: Path) -> None:
+    result = run(tiny(), run_dir=tmp_path / "run")
+    record = json.loads((tmp_path / "run" / "recipe.json").read_text())
+    assert record["recipe"] == json.loads(json.dumps(tiny().as_dict()))
+    assert record["versions"]["longspike"] == longspike.__version__
+    assert record["data"] == "digits"
+    metadata = checkpoint.read_description(result.fit.model_path)["metadata"]
+    assert {key: metadata[key] for key in record} == record
+    assert result.test.num_samples == 360
+    with pytest.raises(RunFolderError):
+        run(tiny(), run_dir=tmp_path / "run")
+    again = run(tiny(), run_dir=tmp_path / "run", resume=True)
+    assert again.test == result.test
+    assert run(tiny(), run_dir=tmp_path / "run", overwrite=True).test == result.test
+
+
+def test_sizes_must_fit_the_data(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"the data set 'digits' needs model\.d_input=1; the recipe 'digits' has 2"):
+        run(with_overrides(tiny(), ["model.d_input=2"]), run_dir=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_is_kept_unless_told(tmp_path: Path) -> None:
+    with pytest.raises(RunFolderError, match=r"--resume.*--run-dir.*--overwrite"):
+        prepare(recorded(tmp_path / "run"), tiny(), resume=False, overwrite=False)
+
+
+def test_a_foreign_folder_is_never_touched(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(RunFolderError, match="is not a training run"):
+        prepare(tmp_path, tiny(), resume=False, overwrite=True)
+    assert (tmp_path / "thesis.tex").exists()
+
+
+def test_overwriting_deletes_only_what_a_run_writes(tmp_path: Path) -> None:
+    run_dir = recorded(tmp_path / "run")
+    (run_dir / "last.ckpt").write_text("old")
+    (run_dir / "logs").mkdir()
+    (run_dir / "notes.txt").write_text("mine")
+    prepare(run_dir, tiny(), resume=False, overwrite=True)
+    assert [path.name for path in run_dir.iterdir()] == ["notes.txt"]
+
+
+def test_resuming_wants_the_same_recipe(tmp_path: Path) -> None:
+    run_dir = recorded(tmp_path / "run")
+    prepare(run_dir, tiny(), resume=True, overwrite=False)
+    with pytest.raises(ConfigError, match=r"model\.d_model was 4, now 8; training\.lr was 0\.01, now 0"):
+        prepare(run_dir, with_overrides(tiny(), ["model.d_model=8", "training.lr=0.02"]), resume=True, overwrite=False)
+
+
+def test_a_damaged_record_is_named(tmp_path: Path) -> None:
+    run_dir = recorded(tmp_path / "run")
+    (run_dir / "recipe.json").write_text("{")
+    with pytest.raises(ConfigError, match=r"recipe\.json is damaged"):
+        prepare(run_dir, tiny(), resume=True, overwrite=False)
+
+
+def test_resume_and_overwrite_exclude_each_other(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="exclude each other"):
+        prepare(tmp_path / "run", tiny(), resume=True, overwrite=True)

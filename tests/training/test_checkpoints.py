@@ -1,0 +1,48 @@
+"""Checkpoint files: whole or absent, and never executed."""
+
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+
+from longspike._core.errors import CheckpointError
+from longspike.training.checkpoints import AtomicCheckpointIO, read_checkpoint
+
+
+def test_round_trip_leaves_no_stray(tmp_path: Path) -> None:
+    io = AtomicCheckpointIO()
+    io.save_checkpoint({"x": torch.arange(3)}, tmp_path / "last.ckpt")
+    assert io.load_checkpoint(tmp_path / "last.ckpt")["x"].tolist() == [0, 1, 2]
+    assert [path.name for path in tmp_path.iterdir()] == ["last.ckpt"]
+    io.remove_checkpoint(tmp_path / "last.ckpt")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
+    io = AtomicCheckpointIO()
+    io.save_checkpoint({"x": 1}, tmp_path / "last.ckpt")
+    with pytest.raises((AttributeError, pickle.PicklingError)):
+        io.save_checkpoint({"x": lambda: None}, tmp_path / "last.ckpt")
+    assert io.load_checkpoint(tmp_path / "last.ckpt") == {"x": 1}
+
+
+class Malicious:
+    """Runs code when it is unpickled."""
+
+    def __reduce__(self) -> tuple:
+        return (pytest.fail, ("the pickle was executed",))
+
+
+def test_a_pickle_with_code_is_refused(tmp_path: Path) -> None:
+    torch.save({"x": Malicious()}, tmp_path / "last.ckpt")
+    with pytest.raises(CheckpointError, match="damaged or not a checkpoint of longspike"):
+        read_checkpoint(tmp_path / "last.ckpt")
+
+
+def test_damage_and_absence_are_named(tmp_path: Path) -> None:
+    (tmp_path / "cut.ckpt").write_bytes(b"PK\x03\x04 not much")
+    with pytest.raises(CheckpointError, match=r"cut\.ckpt is damaged.*--overwrite"):
+        read_checkpoint(tmp_path / "cut.ckpt")
+    with pytest.raises(CheckpointError, match=r"absent\.ckpt does not exist"):
+        read_checkpoint(tmp_path / "absent.ckpt")

@@ -1,0 +1,82 @@
+"""A whole run: what it leaves behind, and how it ends early."""
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+import longspike
+from longspike.data import BatchLoader
+from longspike.models import checkpoint
+from longspike.training import DivergedError, Progress, RunFolderError, fit, score
+from training.conftest import CONFIG, NUM_BATCHES, small_model, small_split, train_loader, val_loader
+
+pytestmark = pytest.mark.slow
+
+
+def test_a_run_leaves_a_model_checkpoints_and_logs(run_dir: Path) -> None:
+    seen: list[Progress] = []
+    model = small_model()
+    result = fit(model, train_loader(), val_loader(), CONFIG, run_dir=run_dir, metadata={"a": 1}, progress=seen.append)
+    assert {path.name for path in run_dir.iterdir()} == {"last.ckpt", "best.ckpt", "logs", "model"}
+    assert result.num_steps == CONFIG.epochs * NUM_BATCHES
+    ends = [state for state in seen if state.val is not None]
+    assert [state.epoch for state in ends] == [1, 2, 3]
+    best = max(ends, key=lambda state: (state.val.accuracy, -state.val.loss))
+    assert (result.best_epoch, result.val) == (best.epoch, best.val)
+    saved = longspike.load(result.model_path)
+    assert all(torch.equal(a, b) for a, b in zip(saved.parameters(), model.parameters(), strict=True))
+    assert score(saved, val_loader()).accuracy == result.val.accuracy
+    metadata = checkpoint.read_description(result.model_path)["metadata"]
+    assert metadata["a"] == 1
+    assert metadata["result"]["best_epoch"] == result.best_epoch
+    with next((run_dir / "logs" / "csv").rglob("metrics.csv")).open() as file:
+        columns = set(csv.DictReader(file).fieldnames or ())
+    assert {"step", "train/loss", "train/rate_layer1", "val/accuracy", "val/rate", "lr"} <= columns
+    assert list((run_dir / "logs" / "tensorboard").rglob("events*"))
+
+
+def test_training_learns(run_dir: Path) -> None:
+    config = replace(CONFIG, epochs=12, rate_target=None)
+    result = fit(small_model(), train_loader(), val_loader(), config, run_dir=run_dir)
+    assert result.val.accuracy >= 0.9
+
+
+def test_the_penalty_lowers_the_rate(run_dir: Path) -> None:
+    rates = []
+    for name, target in (("free", None), ("priced", 0.02)):
+        config = replace(CONFIG, epochs=12, rate_target=target, rate_weight=1.0)
+        result = fit(small_model(), train_loader(), val_loader(), config, run_dir=run_dir / name)
+        rates.append(result.val.rate)
+    assert rates[1] < 0.5 * rates[0]
+
+
+def test_a_run_is_not_overwritten(run_dir: Path) -> None:
+    run_dir.mkdir(parents=True)
+    (run_dir / "last.ckpt").write_bytes(b"precious")
+    with pytest.raises(RunFolderError, match=r"holds a training run already.*--resume.*--run-dir.*--overwrite"):
+        fit(small_model(), train_loader(), val_loader(), CONFIG, run_dir=run_dir)
+    assert (run_dir / "last.ckpt").read_bytes() == b"precious"
+
+
+def test_divergence_names_the_step_and_saves_nothing_broken(run_dir: Path) -> None:
+    config = replace(CONFIG, lr=1e30, ssm_lr=1e30, clip_norm=None, checkpoint_every_steps=1)
+    with pytest.raises(DivergedError, match=r"diverged.*by step \d+ of 21 \(epoch 1\)\. Lower training\.lr"):
+        fit(small_model(), train_loader(), val_loader(), config, run_dir=run_dir)
+    assert not (run_dir / "model").exists()
+
+
+def test_broken_data_is_not_called_divergence(run_dir: Path) -> None:
+    split = small_split(12, seed=4)
+    split.values[0, 0, 0] = float("nan")
+    loader = BatchLoader(split, batch_size=12, shuffle=False, seed=0)
+    with pytest.raises(ValueError, match="NaN"):
+        fit(small_model(), loader, val_loader(), CONFIG, run_dir=run_dir)
+
+
+def test_threads_are_restored(run_dir: Path) -> None:
+    before = torch.get_num_threads()
+    fit(small_model(), train_loader(), val_loader(), replace(CONFIG, epochs=1, num_threads=before + 1), run_dir=run_dir)
+    assert torch.get_num_threads() == before

@@ -1,0 +1,72 @@
+"""Cross entropy, firing rates and their price."""
+
+import pytest
+import torch
+
+from longspike.training import classification_loss, firing_rate, rate_penalty
+from longspike.training.tally import Tally
+
+
+def test_firing_rate_is_the_documented_mean() -> None:
+    spikes = (torch.rand(3, 5, 4) < 0.4).double()
+    lengths = torch.tensor([5, 2, 0])
+    valid = sum(spikes[b, t].sum() for b in range(3) for t in range(int(lengths[b])))
+    torch.testing.assert_close(firing_rate(spikes, lengths), valid / (7 * 4))
+    torch.testing.assert_close(firing_rate(spikes), spikes.mean())
+
+
+def test_padding_is_not_counted() -> None:
+    spikes = (torch.rand(2, 3, 4) < 0.5).float()
+    padded = torch.cat([spikes, torch.ones(2, 2, 4)], dim=1)
+    assert torch.equal(firing_rate(padded, torch.tensor([3, 3])), firing_rate(spikes, torch.tensor([3, 3])))
+
+
+def test_no_valid_step_means_no_spikes() -> None:
+    assert firing_rate(torch.ones(2, 3, 4), torch.tensor([0, 0])).item() == 0
+
+
+def test_penalty_is_the_documented_formula() -> None:
+    rates = [torch.tensor(0.05), torch.tensor(0.2), torch.tensor(0.3)]
+    expected = 2.0 * ((0.2 / 0.1 - 1) ** 2 + (0.3 / 0.1 - 1) ** 2)
+    assert rate_penalty(rates, target=0.1, weight=2.0).item() == pytest.approx(expected)
+
+
+def test_penalty_pushes_only_layers_above_the_target() -> None:
+    rates = torch.tensor([0.05, 0.2], requires_grad=True)
+    rate_penalty([rates[0], rates[1]], target=0.1).backward()
+    assert rates.grad is not None
+    assert rates.grad[0] == 0
+    assert rates.grad[1] > 0
+
+
+def test_bad_arguments_are_named() -> None:
+    with pytest.raises(ValueError, match=r"rate_penalty: `target` must lie in \(0, 1\); got 0"):
+        rate_penalty([torch.tensor(0.1)], target=0.0)
+    with pytest.raises(ValueError, match=r"classification_loss: `logits` must have shape \(batch, classes\)"):
+        classification_loss(torch.zeros(2, 3, 4), torch.zeros(2, dtype=torch.long))
+
+
+def test_a_tally_of_parts_is_the_tally_of_the_whole() -> None:
+    logits, labels = torch.randn(7, 3), torch.randint(0, 3, (7,))
+    rates = torch.rand(7, 2)
+    whole, parts = Tally(), Tally()
+    for tally, cuts in ((whole, [(0, 7)]), (parts, [(0, 4), (4, 7)])):
+        for low, high in cuts:
+            tally.add(
+                loss=torch.nn.functional.cross_entropy(logits[low:high], labels[low:high]),
+                logits=logits[low:high],
+                labels=labels[low:high],
+                rates=tuple(rates[low:high].mean(dim=0)),
+                num_steps=5 * (high - low),
+            )
+    a, b = whole.score(), parts.score()
+    assert a.accuracy == b.accuracy
+    assert a.loss == pytest.approx(b.loss)
+    assert a.layer_rates == pytest.approx(b.layer_rates)
+    assert a.rate == pytest.approx(rates.mean().item())
+    assert set(a.as_dict("val")) == {"val/loss", "val/accuracy", "val/rate", "val/rate_layer0", "val/rate_layer1"}
+
+
+def test_an_empty_tally_says_so() -> None:
+    with pytest.raises(ValueError, match="nothing was added yet"):
+        Tally().score()

@@ -1,0 +1,120 @@
+"""A run that is killed anywhere and resumed ends with the same bits."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from longspike.data import BatchLoader
+from longspike.training import FitResult, InterruptedRunError, fit
+from longspike.training.checkpoints import read_checkpoint
+from training.conftest import CONFIG, NUM_BATCHES, interrupt, small_model, train_loader, val_loader
+
+pytestmark = pytest.mark.slow
+
+
+class CrashError(Exception):
+    """Stands in for anything that ends a process."""
+
+
+def crash() -> None:
+    raise CrashError
+
+
+def resume(run_dir: Path) -> FitResult:
+    return fit(small_model(), train_loader(), val_loader(), CONFIG, run_dir=run_dir, resume=True)
+
+
+def tensors(tree: object, prefix: str = "") -> dict[str, Tensor]:
+    """Every tensor in a checkpoint's weights and optimiser."""
+    if isinstance(tree, Tensor):
+        return {prefix: tree}
+    items = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ()
+    return {name: x for key, value in items for name, x in tensors(value, f"{prefix}/{key}").items()}
+
+
+def final(run_dir: Path) -> dict[str, Tensor]:
+    saved = read_checkpoint(run_dir / "last.ckpt")
+    return tensors({"weights": saved["state_dict"], "optimizer": saved["optimizer_states"]})
+
+
+def assert_same_bits(a: dict[str, Tensor], b: dict[str, Tensor]) -> None:
+    assert a.keys() == b.keys()
+    different = [name for name in a if not torch.equal(a[name], b[name])]
+    assert not different
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Tensor], FitResult]:
+    run_dir = tmp_path_factory.mktemp("uninterrupted")
+    result = fit(small_model(), train_loader(), val_loader(), CONFIG, run_dir=run_dir)
+    return final(run_dir), result
+
+
+# The first batch; before and after a save inside an epoch; an epoch's last batch, the next one's first; the very last.
+@pytest.mark.parametrize("at", [0, 1, 3, 4, NUM_BATCHES - 1, NUM_BATCHES, NUM_BATCHES + 4, 3 * NUM_BATCHES - 1])
+def test_crash_and_resume(at: int, run_dir: Path, uninterrupted: tuple[dict[str, Tensor], FitResult]) -> None:
+    with pytest.raises(CrashError):
+        fit(small_model(), train_loader(at=at, action=crash), val_loader(), CONFIG, run_dir=run_dir)
+    result = resume(run_dir)
+    assert_same_bits(final(run_dir), uninterrupted[0])
+    assert (result.val, result.best_epoch) == (uninterrupted[1].val, uninterrupted[1].best_epoch)
+
+
+def test_several_crashes(run_dir: Path, uninterrupted: tuple[dict[str, Tensor], FitResult]) -> None:
+    for at in (3, 5, 9, 15):
+        with pytest.raises(CrashError):
+            fit(small_model(), train_loader(at=at, action=crash), val_loader(), CONFIG, run_dir=run_dir, resume=True)
+    resume(run_dir)
+    assert_same_bits(final(run_dir), uninterrupted[0])
+
+
+def test_kill_minus_nine_and_resume(run_dir: Path, uninterrupted: tuple[dict[str, Tensor], FitResult]) -> None:
+    code = (
+        "from training.conftest import *; from longspike.training import fit\n"
+        f"fit(small_model(), train_loader(at=11, action=kill), val_loader(), CONFIG, run_dir={str(run_dir)!r})"
+    )
+    tests = Path(__file__).parents[1]
+    outcome = subprocess.run([sys.executable, "-c", code], cwd=tests, capture_output=True, text=True, check=False)
+    assert outcome.returncode == -9, outcome.stderr
+    assert (run_dir / "last.ckpt").exists()
+    assert not (run_dir / "model").exists()
+    resume(run_dir)
+    assert_same_bits(final(run_dir), uninterrupted[0])
+
+
+@pytest.mark.parametrize("at", [2, NUM_BATCHES - 1, NUM_BATCHES + 2])
+def test_interrupt_saves_and_resumes(
+    at: int, run_dir: Path, uninterrupted: tuple[dict[str, Tensor], FitResult]
+) -> None:
+    with pytest.raises(InterruptedRunError, match=r"stopped after step \d+; .*last\.ckpt") as caught:
+        fit(small_model(), train_loader(at=at, action=interrupt), val_loader(), CONFIG, run_dir=run_dir)
+    assert caught.value.step == at + 1
+    resume(run_dir)
+    assert_same_bits(final(run_dir), uninterrupted[0])
+
+
+def test_a_second_interrupt_stops_at_once(run_dir: Path) -> None:
+    def twice() -> None:
+        interrupt()
+        interrupt()
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(small_model(), train_loader(at=4, action=twice), val_loader(), CONFIG, run_dir=run_dir)
+
+
+def test_a_finished_run_resumes_to_itself(run_dir: Path) -> None:
+    first = fit(small_model(), train_loader(), val_loader(), CONFIG, run_dir=run_dir)
+    again = resume(run_dir)
+    assert (again.val, again.best_epoch) == (first.val, first.best_epoch)
+
+
+def test_another_loader_is_refused(run_dir: Path) -> None:
+    with pytest.raises(CrashError):
+        fit(small_model(), train_loader(at=3, action=crash), val_loader(), CONFIG, run_dir=run_dir)
+    other = BatchLoader(train_loader().split, batch_size=5, shuffle=True, seed=CONFIG.seed)
+    with pytest.raises(ValueError, match="batch_size=5"):
+        fit(small_model(), other, val_loader(), CONFIG, run_dir=run_dir, resume=True)
