@@ -8,7 +8,7 @@ from torch import Tensor
 
 _extension: ModuleType | None
 try:
-    from longspike import _native as _extension_module
+    import longspike._native as _extension_module
 
     _extension = _extension_module
     unavailable_reason = ""

@@ -1,0 +1,65 @@
+# The two commands of a newcomer are `make demo` and `make test`; `make help` lists the rest.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+RUN := $(BIN)/longspike
+
+.PHONY: help demo test check format docs exactness bench clean
+
+help:
+	@echo "make demo       train on embedded digits, evaluate, stream (sets up .venv)"
+	@echo "make test       the test suite"
+	@echo "make check      format, lint, types, import rules, tests"
+	@echo "make docs       build the documentation into docs/_build/html"
+	@echo "make exactness  compare every route of the neuron on 10^8 positions (about half an hour)"
+	@echo "make bench      speed against other libraries (a quarter of an hour)"
+	@echo "make clean      remove .venv and everything that was built"
+
+.venv/pip:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "longspike needs Python 3.11 or newer; set PYTHON=...")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -r requirements/cpu.txt
+	touch $@
+
+.venv/package: .venv/pip pyproject.toml CMakeLists.txt $(wildcard csrc/*)
+	$(BIN)/python -m pip install --quiet -e '.[all]'
+	touch $@
+
+.venv/dev: .venv/package requirements/peers.txt
+	$(BIN)/python -m pip install --quiet -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --no-deps -r requirements/peers.txt
+	touch $@
+
+demo: .venv/package
+	$(RUN) info
+	$(RUN) train digits --run-dir runs/demo --overwrite
+	$(RUN) evaluate runs/demo/model
+	$(RUN) stream runs/demo/model digits:7 --check
+	@echo "report: runs/demo/report.html"
+
+test: .venv/dev
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+check: .venv/dev
+	$(BIN)/ruff format --check src tests benchmarks tools docs
+	$(BIN)/ruff check src tests benchmarks tools docs
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(MAKE) docs
+	$(MAKE) test
+
+format: .venv/dev
+	$(BIN)/ruff format src tests benchmarks tools docs
+	$(BIN)/ruff check --fix src tests benchmarks tools docs
+
+docs: .venv/dev
+	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html
+
+exactness: .venv/dev
+	$(BIN)/python benchmarks/exactness.py --positions 100000000 --output results/exactness.json
+
+bench: .venv/dev
+	$(RUN) bench --output results/bench.json
+
+clean:
+	rm -rf .venv build dist docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis

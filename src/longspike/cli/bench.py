@@ -1,0 +1,145 @@
+"""`longspike bench`: the speed of the operators on this machine, against other libraries where they are installed."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from longspike.cli.output import note, print_json, print_line, table
+
+if TYPE_CHECKING:
+    from longspike.benchmark.timing import Timing
+
+SHAPES = ("64,1024,256", "8,16384,256")
+STATE_SPACE_SHAPE = "8,4096,256"
+
+
+def bench(
+    *,
+    what: Literal["neuron", "ssm", "all"] = "all",
+    shape: tuple[str, ...] = SHAPES,
+    ssm_shape: str = STATE_SPACE_SHAPE,
+    d_state: int = 64,
+    rounds: int = 5,
+    only: tuple[str, ...] = (),
+    output: Path | None = None,
+    json: bool = False,
+) -> int:
+    """Measure the speed of the operators on this machine.
+
+    Every candidate runs once a round, so the ratios hold where the machine drifts. Nothing is timed while a kernel
+    disagrees with its reference.
+
+    Args:
+        what: The neuron, the state-space layer, or both.
+        shape: Shapes of the neuron, each BATCH,SEQLEN,CHANNELS.
+        ssm_shape: Shape of the state-space layer.
+        d_state: Size of its state.
+        rounds: Rounds after two of warm-up.
+        only: Candidates of the neuron by name; all if none is given.
+        output: Also write the JSON here.
+        json: Print JSON.
+    """
+    import torch
+
+    from longspike.benchmark.baselines import BASELINES
+    from longspike.benchmark.neuron import LIMIT, bench_neuron
+    from longspike.benchmark.state_space import bench_state_space
+    from longspike.evaluation.machine import machine, versions
+
+    unknown = set(only) - set(BASELINES)
+    if unknown:
+        raise ValueError(f"bench: there is no candidate {', '.join(sorted(unknown))}; there are {', '.join(BASELINES)}.")
+    report: dict[str, Any] = {
+        "command": f"longspike bench --what {what} --shape {' '.join(shape)} --rounds {rounds}",
+        "versions": versions() | _peer_versions(),
+        "machine": machine(torch.device("cpu")),
+        "neuron": [],
+        "ssm": [],
+    }
+    if what in ("neuron", "all"):
+        for text in shape:
+            result = bench_neuron(
+                _shape(text), names=only or tuple(BASELINES), rounds=rounds, on_progress=_progress(text)
+            )
+            entry = {
+                "shape": list(result.shape),
+                "forward": _rows(result.forward, "longspike"),
+                "training": _rows(result.training, "longspike"),
+                "rates": result.rates,
+                "skipped": result.skipped,
+            }
+            report["neuron"].append(entry)
+            if not json:
+                _print(f"neuron, forward, {text}", entry["forward"], f"limit: {LIMIT} of the same tensor")
+                _print(f"neuron, forward and backward, {text}", entry["training"], "gradient of the current")
+                for name, reason in result.skipped.items():
+                    print_line(f"skipped {name}: {reason}")
+    if what in ("ssm", "all"):
+        forward, training = bench_state_space(
+            _shape(ssm_shape), d_state=d_state, rounds=rounds, on_progress=_progress(ssm_shape)
+        )
+        entry = {
+            "shape": list(_shape(ssm_shape)),
+            "d_state": d_state,
+            "forward": _rows(forward, "longspike scan"),
+            "training": _rows(training, "longspike scan"),
+        }
+        report["ssm"].append(entry)
+        if not json:
+            _print(f"S4D, forward, {ssm_shape}, N={d_state}", entry["forward"], "kernel computation included")
+            _print(f"S4D, forward and backward, {ssm_shape}, N={d_state}", entry["training"], "all gradients")
+    if output is not None:
+        from json import dumps
+
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_text(dumps(report, indent=2) + "\n")
+    if json:
+        print_json(report)
+    return 0
+
+
+def _shape(text: str) -> tuple[int, int, int]:
+    parts = text.split(",")
+    if len(parts) != 3 or not all(part.strip().isdigit() and int(part) > 0 for part in parts):
+        raise ValueError(f"bench: a shape is BATCH,SEQLEN,CHANNELS, three positive integers; got {text!r}.")
+    return int(parts[0]), int(parts[1]), int(parts[2])
+
+
+def _progress(text: str) -> Any:
+    return lambda name: note(f"  {text}: {name}")
+
+
+def _peer_versions() -> dict[str, str]:
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {}
+    for package in ("spikingjelly", "snntorch", "norse"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _rows(timings: "list[Timing]", ours: str) -> list[dict[str, Any]]:
+    base = next((t for t in timings if t.name == ours), None)
+    return [
+        {
+            "name": t.name,
+            "median_ms": round(1e3 * t.median, 3),
+            "min_ms": round(1e3 * min(t.seconds), 3),
+            "max_ms": round(1e3 * max(t.seconds), 3),
+            "times_ours": round(t.ratio_to(base), 3) if base is not None else None,
+            "note": t.note,
+        }
+        for t in timings
+    ]
+
+
+def _print(title: str, rows: list[dict[str, Any]], remark: str) -> None:
+    print_line(f"\n{title}  ({remark})")
+    lines: list[tuple[str, ...]] = [("", "median ms", "min .. max", "times ours")]
+    for row in rows:
+        spread = f"{row['min_ms']} .. {row['max_ms']}"
+        ratio = "" if row["times_ours"] is None else f"{row['times_ours']:.2f}x"
+        lines.append((row["name"], f"{row['median_ms']:.2f}", spread, ratio))
+    print_line(table(lines, indent=2))
