@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from longspike import functional, models, nn
-    from longspike.explain import explain
+    from longspike._explain import explain
     from longspike.models import load
     from longspike.streaming import Stream
 
 __all__ = ["Stream", "__version__", "explain", "functional", "load", "models", "nn"]
 __version__ = version("longspike")
 
-_HOMES = {"Stream": "longspike.streaming", "explain": "longspike.explain", "load": "longspike.models"}
+_HOMES = {"Stream": "longspike.streaming", "explain": "longspike._explain", "load": "longspike.models"}
 _MODULES = ("functional", "models", "nn")
 
 
