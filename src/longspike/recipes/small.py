@@ -13,7 +13,7 @@ def smnist() -> Recipe:
         data="smnist",
         model=preset("smnist-small"),
         training=TrainingConfig(epochs=12, batch_size=50, lr=0.01, rate_target=0.1, checkpoint_every_steps=200),
-        expected="about 70 minutes on 2 cores; not the published network, see smnist-full",
+        expected="about 70 minutes on 2 idle cores; not the published network, see smnist-full",
     )
 
 
@@ -25,7 +25,7 @@ def psmnist() -> Recipe:
         data="psmnist",
         model=preset("psmnist-small"),
         training=TrainingConfig(epochs=12, batch_size=50, lr=0.01, rate_target=0.1, checkpoint_every_steps=200),
-        expected="about 70 minutes on 2 cores; not the published network, see psmnist-full",
+        expected="about 70 minutes on 2 idle cores; not the published network, see psmnist-full",
     )
 
 
@@ -37,5 +37,5 @@ def scifar() -> Recipe:
         data="scifar",
         model=preset("scifar-small"),
         training=TrainingConfig(epochs=12, batch_size=50, lr=0.01, rate_target=0.1, checkpoint_every_steps=200),
-        expected="about 80 minutes on 2 cores; not the published network, see scifar-full",
+        expected="about 80 minutes on 2 idle cores; not the published network, see scifar-full",
     )

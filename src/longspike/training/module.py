@@ -3,7 +3,6 @@
 import math
 from typing import Any
 
-import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor
 
@@ -13,7 +12,7 @@ from longspike.training.errors import DivergedError
 from longspike.training.losses import rate_penalty
 from longspike.training.optim import build_optimizer
 from longspike.training.protocols import LabelledBatch
-from longspike.training.seeding import step_seed
+from longspike.training.seeding import seed_generators, step_seed
 from longspike.training.step import batch_outputs
 from longspike.training.tally import Tally
 
@@ -47,7 +46,7 @@ class TrainingModule(LightningModule):
 
     def training_step(self, batch: LabelledBatch, batch_idx: int) -> Tensor:
         """The loss; its randomness is a function of (seed, step) alone."""
-        torch.manual_seed(step_seed(self.config.seed, self.global_step))
+        seed_generators(step_seed(self.config.seed, self.global_step))
         try:
             loss, rates = self._forward(batch, self.train_tally)
         except ValueError as error:  # an operator met NaN; once steps were taken, with sound data, training is to blame

@@ -1,6 +1,7 @@
 """Randomness as a pure function of the seed and the step."""
 
 import numpy as np
+import torch
 
 
 def step_seed(seed: int, step: int) -> int:
@@ -13,3 +14,13 @@ def step_seed(seed: int, step: int) -> int:
         (True, False)
     """
     return int(np.random.SeedSequence([seed, step]).generate_state(1)[0])
+
+
+def seed_generators(seed: int) -> None:
+    """Seed the CPU's generator, and the GPU's where there is one.
+
+    torch.manual_seed does the same at many times the cost, which small networks would feel at every step.
+    """
+    torch.default_generator.manual_seed(seed)
+    if torch.cuda.is_available():
+        torch.cuda.manual_seed(seed)
