@@ -10,6 +10,7 @@ from longspike.cli.arguments import spread_overrides
 from longspike.cli.process import keep_freed_memory
 from longspike.cli.train import resume_command
 from longspike.recipes import recipes
+from longspike.training import InterruptedRunError
 
 TINY = ["model.d_model=4", "model.num_layers=1", "model.d_state=4", "training.batch_size=300", "training.epochs=2"]
 
@@ -120,3 +121,16 @@ def test_memory_setting_is_silent_elsewhere(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("platform.system", lambda: "Linux")
     monkeypatch.setattr("platform.libc_ver", lambda: ("musl", "1.2"))
     assert keep_freed_memory() is False
+
+
+def test_an_interrupted_run_prints_the_command_to_resume(
+    cli: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*args: object, **kwargs: object) -> None:
+        raise InterruptedRunError(tmp_path, 7)
+
+    monkeypatch.setattr("longspike.recipes.run", interrupted)
+    code, out, err = cli("train", "digits", "--set", "training.seed=2", "--run-dir", str(tmp_path / "run"))
+    assert (code, out) == (130, "")
+    assert "stopped after step 7" in err
+    assert f"longspike train digits --set training.seed=2 --run-dir {tmp_path / 'run'} --resume" in err
