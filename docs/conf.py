@@ -16,6 +16,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "plain_docstrings",
     "sphinx.ext.viewcode",
+    "doctest_blocks",
     "native_maths",
     "result_files",
 ]
