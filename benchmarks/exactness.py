@@ -100,7 +100,9 @@ def main() -> None:
             channels = max(5, min(67, POSITIONS_PER_REGIME // seqlen))
             batch = max(1, POSITIONS_PER_REGIME // (seqlen * channels))
             current = drive(kind, (batch, seqlen, channels), beta, generator)
-            start = LIFState(*(torch.rand(batch, channels, generator=generator) for _ in range(2)), torch.zeros(batch, channels))
+            start = LIFState(
+                *(torch.rand(batch, channels, generator=generator) for _ in range(2)), torch.zeros(batch, channels)
+            )
             reset = RESETS[(number + round_number) % len(RESETS)]
             options = {"beta": beta, "rho": rho, "gamma": gamma, "threshold": 1.0, "reset": reset, "state": start}
             truth = refractory_lif(current, method="reference", **options)  # type: ignore[call-overload]
@@ -113,7 +115,11 @@ def main() -> None:
             if min(t.positions for t in tallies.values()) >= arguments.positions:
                 break
         round_number += 1
-        print(f"round {round_number}: " + ", ".join(f"{m} {t.positions:,} positions {t.mismatches} wrong" for m, t in tallies.items()), flush=True)
+        print(
+            f"round {round_number}: "
+            + ", ".join(f"{m} {t.positions:,} positions {t.mismatches} wrong" for m, t in tallies.items()),
+            flush=True,
+        )
     report = {
         "command": f"python benchmarks/exactness.py --positions {arguments.positions} --seed {arguments.seed}",
         "versions": {"longspike": __version__, "torch": torch.__version__, "python": platform.python_version()},

@@ -39,9 +39,7 @@ def explain(
     place = torch.device(device)
     if operator == "refractory_lif":
         batch, seqlen, channels = shape
-        return choose_lif(
-            method, batch=batch, seqlen=seqlen, channels=channels, device=place, dtype=dtype, reset=reset
-        )
+        return choose_lif(method, batch=batch, seqlen=seqlen, channels=channels, device=place, dtype=dtype, reset=reset)
     if operator == "s4d_scan":
         return choose_s4d(method, seqlen=shape[1], device=place, dtype=dtype)
     return choose_mixing(operator, method, device=place, dtype=dtype)

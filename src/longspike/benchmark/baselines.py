@@ -79,7 +79,12 @@ def spikingjelly() -> Neuron:
     from spikingjelly.activation_based import functional, neuron, surrogate
 
     node: nn.Module = neuron.LIFNode(
-        tau=1 / (1 - BETA), decay_input=False, v_threshold=1.0, v_reset=None, surrogate_function=surrogate.ATan(), step_mode="m"
+        tau=1 / (1 - BETA),
+        decay_input=False,
+        v_threshold=1.0,
+        v_reset=None,
+        surrogate_function=surrogate.ATan(),
+        step_mode="m",
     )
 
     def run(x: Tensor) -> Tensor:

@@ -38,9 +38,13 @@ def check_kernel(shape: tuple[int, int, int]) -> None:
         (spikes * torch.linspace(0, 1, spikes.numel()).view_as(spikes)).sum().backward()
         results[method] = (spikes.detach(), leaf.grad)
     if not torch.equal(results["auto"][0], results["reference"][0]):
-        raise LongspikeError("bench: the kernel's spikes differ from the reference; nothing was timed. Run `make test`.")
+        raise LongspikeError(
+            "bench: the kernel's spikes differ from the reference; nothing was timed. Run `make test`."
+        )
     if not torch.allclose(results["auto"][1], results["reference"][1], rtol=1e-4, atol=1e-6):  # type: ignore[arg-type]
-        raise LongspikeError("bench: the kernel's gradient differs from the reference; nothing was timed. Run `make test`.")
+        raise LongspikeError(
+            "bench: the kernel's gradient differs from the reference; nothing was timed. Run `make test`."
+        )
 
 
 def _training_step(neuron: Neuron, x: Tensor, grad: Tensor) -> Callable[[], None]:

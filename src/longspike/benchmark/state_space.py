@@ -49,7 +49,9 @@ def bench_state_space(
     small = x[:1, : min(256, shape[1])]
     with torch.no_grad():
         truth = layers["longspike scan"](small)
-        if not torch.allclose(layers["complex kernel + FFT"](small), truth, rtol=1e-3, atol=1e-3 * float(truth.abs().max())):
+        if not torch.allclose(
+            layers["complex kernel + FFT"](small), truth, rtol=1e-3, atol=1e-3 * float(truth.abs().max())
+        ):
             raise LongspikeError("bench: scan and convolution of S4D disagree; nothing was timed. Run `make test`.")
     grad = torch.randn(shape)
 

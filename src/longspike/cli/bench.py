@@ -47,7 +47,9 @@ def bench(
 
     unknown = set(only) - set(BASELINES)
     if unknown:
-        raise ValueError(f"bench: there is no candidate {', '.join(sorted(unknown))}; there are {', '.join(BASELINES)}.")
+        raise ValueError(
+            f"bench: there is no candidate {', '.join(sorted(unknown))}; there are {', '.join(BASELINES)}."
+        )
     report: dict[str, Any] = {
         "command": f"longspike bench --what {what} --shape {' '.join(shape)} --rounds {rounds}",
         "versions": versions() | _peer_versions(),
@@ -60,7 +62,7 @@ def bench(
             result = bench_neuron(
                 _shape(text), names=only or tuple(BASELINES), rounds=rounds, on_progress=_progress(text)
             )
-            entry = {
+            entry: dict[str, Any] = {
                 "shape": list(result.shape),
                 "forward": _rows(result.forward, "longspike"),
                 "training": _rows(result.training, "longspike"),

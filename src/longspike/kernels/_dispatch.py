@@ -47,7 +47,9 @@ def _why_not_compiled(device: torch.device, dtype: torch.dtype) -> str:
 
 def _require_compiled(operator: str, method: str, why_not: str) -> None:
     if why_not:
-        raise BackendUnavailableError(f"{operator}: method={method!r} cannot run, because {why_not}. Use method='auto'.")
+        raise BackendUnavailableError(
+            f"{operator}: method={method!r} cannot run, because {why_not}. Use method='auto'."
+        )
 
 
 def choose_lif(

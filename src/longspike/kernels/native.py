@@ -48,7 +48,9 @@ def empty(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
     A fresh large allocation costs several times the kernel that fills it, in page faults. The buffer goes back to the
     pool when its last tensor dies.
     """
-    itemsize = torch.empty((), dtype=dtype).element_size() if dtype not in DTYPES else (4 if dtype == torch.float32 else 8)
+    itemsize = (
+        torch.empty((), dtype=dtype).element_size() if dtype not in DTYPES else (4 if dtype == torch.float32 else 8)
+    )
     num_bytes = math.prod(shape) * itemsize
     if num_bytes < POOLED_BYTES or _extension is None:
         return torch.empty(shape, dtype=dtype)

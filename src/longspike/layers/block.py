@@ -1,6 +1,6 @@
 """The block of a spiking state-space model.
 
-    x -> norm -> S4D -> neuron -> dropout -> linear(d_model -> 2 d_model) on spikes -> GLU -> dropout -> + x
+x -> norm -> S4D -> neuron -> dropout -> linear(d_model -> 2 d_model) on spikes -> GLU -> dropout -> + x
 """
 
 from typing import Any, NamedTuple

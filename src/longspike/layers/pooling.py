@@ -12,7 +12,7 @@ class PoolState(NamedTuple):
     """What a running mean remembers: the sum (batch, channels) and the number of steps (batch)."""
 
     total: Tensor
-    count: Tensor
+    steps: Tensor
 
 
 def length_mask(lengths: Tensor, seqlen: int) -> Tensor:
@@ -38,13 +38,15 @@ class MeanPool(nn.Module):
         """Nothing seen yet."""
         return PoolState(like.new_zeros(batch, self.channels), torch.zeros(batch, dtype=torch.long, device=like.device))
 
-    def forward(self, x: Tensor, state: PoolState | None = None, lengths: Tensor | None = None) -> tuple[Tensor, PoolState]:
+    def forward(
+        self, x: Tensor, state: PoolState | None = None, lengths: Tensor | None = None
+    ) -> tuple[Tensor, PoolState]:
         """(batch, seqlen, channels) -> (batch, channels); zero where no step was seen."""
         state = self.init_state(x.shape[0], like=x) if state is None else state
         if lengths is None:
-            total, seen = x.sum(dim=1), torch.full_like(state.count, x.shape[1])
+            total, seen = x.sum(dim=1), torch.full_like(state.steps, x.shape[1])
         else:
             check_lengths("MeanPool", lengths, x)
             total, seen = (x * length_mask(lengths, x.shape[1])[..., None]).sum(dim=1), lengths
-        end = PoolState(state.total + total, state.count + seen)
-        return end.total / end.count.clamp(min=1)[:, None].to(x.dtype), end
+        end = PoolState(state.total + total, state.steps + seen)
+        return end.total / end.steps.clamp(min=1)[:, None].to(x.dtype), end

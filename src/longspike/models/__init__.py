@@ -1,7 +1,7 @@
 """Networks, their configurations, presets and files."""
 
 from longspike.models.config import SpikeSSMConfig
-from longspike.models.load import load
+from longspike.models.loading import load
 from longspike.models.presets import presets
 from longspike.models.spike_ssm import SpikeSSM, SpikeSSMOutput, SpikeSSMState
 

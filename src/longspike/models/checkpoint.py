@@ -64,7 +64,9 @@ def read_description(path: str | Path) -> dict[str, Any]:
         found = description["format_version"]
         missing = {"model", "config", "metadata"} - set(description)
     except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
-        raise CheckpointError(f"{file} is damaged or not a longspike model ({error!r}). Save the model again.") from None
+        raise CheckpointError(
+            f"{file} is damaged or not a longspike model ({error!r}). Save the model again."
+        ) from None
     if not is_ours or missing:
         raise CheckpointError(f"{file} is not a longspike model. Save the model again.")
     if found != FORMAT_VERSION:

@@ -1,6 +1,6 @@
 """The hard-reset LIF neuron of SpikingSSMs, exact: as a loop, and parallel over time by following its orbit.
 
-    u'[t] = beta*u[t-1] + current[t];   s[t] = 1 if u'[t] > 1 else 0;   u[t] = (1 - s[t])*u'[t]
+u'[t] = beta*u[t-1] + current[t];   s[t] = 1 if u'[t] > 1 else 0;   u[t] = (1 - s[t])*u'[t]
 """
 
 import math

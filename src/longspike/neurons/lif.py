@@ -59,7 +59,9 @@ def _per_channel(name: str, value: Tensor | float, current: Tensor) -> Tensor:
     return value.to(dtype).expand(channels)
 
 
-def _check_parameters(beta: Tensor | float, threshold: Tensor | float, rho: Tensor | float, gamma: Tensor | float) -> None:
+def _check_parameters(
+    beta: Tensor | float, threshold: Tensor | float, rho: Tensor | float, gamma: Tensor | float
+) -> None:
     remedy = "Did you pass a time constant? Use beta_from_tau(tau_s, step_s)."
     check_bounds(WHERE, "beta", beta, low=0, high=1, closed_low=False, closed_high=False, remedy=remedy)
     check_bounds(WHERE, "threshold", threshold, low=0, closed_low=False, high=math.inf, closed_high=False)

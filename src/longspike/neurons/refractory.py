@@ -63,8 +63,8 @@ class RefractoryLIF(nn.Module):
         """(beta, threshold, rho, gamma), each (channels)."""
         threshold = self.log_threshold.exp()
         rho = torch.zeros_like(threshold) if self.log_rho is None else self.log_rho.exp()
-        beta = torch.sigmoid(self.logit_beta) if self.trains_beta else self.fixed_beta
-        gamma = torch.sigmoid(self.logit_gamma) if self.trains_gamma else self.fixed_gamma
+        beta = torch.sigmoid(self.get_parameter("logit_beta")) if self.trains_beta else self.fixed_beta
+        gamma = torch.sigmoid(self.get_parameter("logit_gamma")) if self.trains_gamma else self.fixed_gamma
         return beta, threshold, rho, gamma  # type: ignore[return-value]
 
     def init_state(self, batch: int) -> LIFState:

@@ -24,9 +24,10 @@ def hippo_legs(d_state: int) -> Tensor:
 
 
 def legs_spectrum(d_state: int) -> Tensor:
-    """Eigenvalues with positive imaginary part of LegS' normal part A + P P^T, P[n] = sqrt(n + 1/2): (d_state/2), complex.
+    """Eigenvalues with positive imaginary part of LegS' normal part A + P P^T, P[n] = sqrt(n + 1/2).
 
     A + P P^T = -I/2 + skew, so every real part is -1/2 and the imaginary parts are eigenvalues of a Hermitian matrix.
+    Returns (d_state/2), complex128.
     """
     p = torch.sqrt(torch.arange(d_state, dtype=torch.float64) + 0.5)
     normal = hippo_legs(d_state) + p[:, None] * p[None, :]
@@ -36,7 +37,10 @@ def legs_spectrum(d_state: int) -> Tensor:
 
 
 def initial_poles(d_state: int, init: str) -> Tensor:
-    """The poles A_n (d_state/2), complex128: S4D-Lin -1/2 + i*pi*n, S4D-Inv -1/2 + i*(N/pi)*(N/(2n+1) - 1), or LegS'."""
+    """The poles A_n, (d_state/2) complex128.
+
+    S4D-Lin: -1/2 + i*pi*n. S4D-Inv: -1/2 + i*(N/pi)*(N/(2n+1) - 1). S4D-LegS: the spectrum of HiPPO-LegS.
+    """
     n = torch.arange(d_state // 2, dtype=torch.float64)
     half = torch.full_like(n, -0.5)
     if init == "lin":

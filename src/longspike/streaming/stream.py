@@ -34,7 +34,7 @@ def _flat(state: SpikeSSMState) -> dict[str, Tensor]:
         elif isinstance(block.neuron, Tensor):
             tensors[f"blocks.{k}.neuron"] = block.neuron
     if state.pool is not None:
-        tensors |= {"pool.total": state.pool.total, "pool.count": state.pool.count}
+        tensors |= {"pool.total": state.pool.total, "pool.steps": state.pool.steps}
     return tensors
 
 
@@ -47,7 +47,7 @@ def _filled(template: SpikeSSMState, tensors: dict[str, Tensor]) -> SpikeSSMStat
         elif isinstance(neuron, Tensor):
             neuron = tensors[f"blocks.{k}.neuron"]
         blocks.append(BlockState(tensors[f"blocks.{k}.ssm"], neuron))
-    pool = None if template.pool is None else PoolState(tensors["pool.total"], tensors["pool.count"])
+    pool = None if template.pool is None else PoolState(tensors["pool.total"], tensors["pool.steps"])
     return SpikeSSMState(tuple(blocks), pool)
 
 
@@ -61,7 +61,8 @@ class Stream:
         model: a causal `SpikeSSM`; it is used in evaluation mode and not changed.
         batch: streams side by side.
 
-    Raises: ValueError for a bidirectional model (it needs the future) and for the Bernoulli neuron (it draws at random).
+    Raises:
+        ValueError: a bidirectional model (it needs the future), or the Bernoulli neuron (it draws at random).
 
     Example:
         >>> from longspike.models import SpikeSSM
@@ -79,8 +80,8 @@ class Stream:
         if model.config.neuron.kind == "bernoulli":
             raise ValueError("Stream: the Bernoulli neuron draws at random, so a stream cannot repeat a batch.")
         self._model, self._batch = model, batch
-        self._was_training = model.training
-        self.reset()
+        self._state, self._num_steps = model.init_state(batch), 0
+        self._logits: Tensor | None = None
 
     @property
     def num_steps(self) -> int:
@@ -96,16 +97,16 @@ class Stream:
     def state(self, state: SpikeSSMState) -> None:
         expected, given = _flat(self._model.init_state(self._batch)), _flat(state)
         if {k: x.shape for k, x in expected.items()} != {k: x.shape for k, x in given.items()}:
-            raise ValueError("Stream: the assigned state is of another model or batch size. Assign one from Stream.state.")
+            raise ValueError("Stream: the state is of another model or batch size. Assign one from Stream.state.")
         self._state = _copied(state)
-        self._num_steps = int(state.pool.count[0]) if state.pool is not None else self._num_steps
+        self._num_steps = int(state.pool.steps[0]) if state.pool is not None else self._num_steps
         self._logits = None
 
     def reset(self) -> None:
         """Forget everything."""
         self._state = self._model.init_state(self._batch)
         self._num_steps = 0
-        self._logits: Tensor | None = None
+        self._logits = None
 
     def push(self, x: Tensor) -> tuple[Tensor, ...]:
         """Feed any number of steps, none included.
@@ -142,8 +143,8 @@ class Stream:
         """
         if self._logits is None and self._num_steps and self._state.pool is not None:
             with torch.inference_mode():
-                total, count = self._state.pool
-                self._logits = self._model.decoder(total / count.clamp(min=1)[:, None].to(total.dtype))
+                total, steps = self._state.pool
+                self._logits = self._model.decoder(total / steps.clamp(min=1)[:, None].to(total.dtype))
         if self._logits is None:
             raise ValueError("Stream.logits: nothing was pushed yet; push at least one step.")
         return self._logits[0].clone() if self._batch == 1 else self._logits.clone()

@@ -6,14 +6,12 @@ import torch
 from torch import Tensor
 
 from longspike.kernels import native
+from longspike.kernels.refractory_lif.reference import Parameters, State
 from longspike.kernels.refractory_lif.surrogates import SURROGATES
 
 BLOCK = 64
 RESETS = {"subtract": 0, "zero": 1, "none": 2}
 GRADIENTS = {"full": 0, "detach_reset": 1, "instant": 2}
-
-Parameters = tuple[Tensor, Tensor, Tensor, Tensor]
-State = tuple[Tensor, Tensor, Tensor]
 
 
 def num_blocks(seqlen: int) -> int:

@@ -89,7 +89,7 @@ def _(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     batch, seqlen, channels = current.shape
     blocks = compiled.num_blocks(seqlen) if _saves_checkpoints(current, method) else 0
-    return (
+    return (  # type: ignore[return-value]
         torch.empty_like(current, memory_format=torch.contiguous_format),
         *(torch.empty_like(x, memory_format=torch.contiguous_format) for x in (v, r, s)),
         current.new_empty((batch, blocks, 3, channels)),
@@ -110,16 +110,33 @@ def refractory_lif_backward_op(
     gradient: str,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Gradients of current, beta, threshold, rho, gamma, and of the initial v, r, s; `grads` of spikes, v, r, s."""
-    grad_spikes, *grad_state = grads
-    options = {"reset": reset, "surrogate": surrogate, "scale": scale, "gradient": gradient}
+    grad_spikes, *grad_end = grads
+    grad_state, held = (grad_end[0], grad_end[1], grad_end[2]), (state[0], state[1], state[2])
+    dynamics = (parameters[0], parameters[1], parameters[2], parameters[3])
     if not native.supports(current):
         return reference.backward(  # type: ignore[return-value]
-            current, grad_spikes, tuple(grad_state), tuple(parameters), tuple(state), **options
+            current,
+            grad_spikes,
+            grad_state,
+            dynamics,
+            held,
+            reset=reset,
+            surrogate=surrogate,
+            scale=scale,
+            gradient=gradient,
         )
     if checkpoints.shape[1] == 0 and current.shape[1] > 0:
-        checkpoints = compiled.forward(current, tuple(parameters), tuple(state), reset, "sequential")[2]
+        checkpoints = compiled.forward(current, dynamics, held, reset, "sequential")[2]
     return compiled.backward(  # type: ignore[return-value]
-        current, grad_spikes, tuple(grad_state), tuple(parameters), checkpoints, **options
+        current,
+        grad_spikes,
+        grad_state,
+        dynamics,
+        checkpoints,
+        reset=reset,
+        surrogate=surrogate,
+        scale=scale,
+        gradient=gradient,
     )
 
 
@@ -135,9 +152,7 @@ def _(
     scale: float,
     gradient: str,
 ) -> tuple[Tensor, ...]:
-    return tuple(
-        torch.empty_like(x, memory_format=torch.contiguous_format) for x in (current, *parameters, *state)
-    )
+    return tuple(torch.empty_like(x, memory_format=torch.contiguous_format) for x in (current, *parameters, *state))
 
 
 def _setup_context(ctx, inputs, output) -> None:  # type: ignore[no-untyped-def]

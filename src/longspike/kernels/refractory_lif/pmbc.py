@@ -2,12 +2,13 @@
 
 With the reset unrolled, `F(x) = H(c - K x - theta)`, where c is the leaky scan of the current and K is strictly causal
 with kernel k_m = theta*beta^m + rho*gamma^(m-1) >= 0. F reverses order, so the iterates x <- F(x) from 0 bracket the
-spikes from both sides, and a position on which two consecutive iterates agree is certain. Positions that are not
+spikes from both sides, and a position on which two consecutive iterates agree is certain. The positions that are not
 certain after `MAX_ITERATIONS` are decided in time order, they alone.
 
 Everything is computed in float64. A lane that anywhere comes closer to its threshold than the rounding of the plain loop
-in the tensors' own dtype is solved again by that loop, so the spikes are the loop's, bit for bit. Reference: Zhong et al. 2024 (SPikE-SSM) for the idea; the algorithm with its proofs
-is in docs/maths/neurons.md.
+in the tensors' own dtype is solved again by that loop, so the spikes are the loop's, bit for bit.
+
+Reference: Zhong et al. 2024 (SPikE-SSM) for the idea; the algorithm with its proofs is in docs/maths/neurons.md.
 """
 
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from torch import Tensor
 
 from longspike.kernels import native
 from longspike.kernels.refractory_lif import compiled, reference
+from longspike.kernels.refractory_lif.reference import Parameters, State
 
 MAX_ITERATIONS = 64
 
@@ -66,7 +68,7 @@ def _delayed(x: Tensor) -> Tensor:
     return torch.cat([torch.zeros_like(x[:, :1]), x[:, :-1]], dim=1)
 
 
-def _drive(current: Tensor, parameters: tuple[Tensor, ...], state: tuple[Tensor, ...], reset: str) -> tuple[Tensor, Tensor]:
+def _drive(current: Tensor, parameters: Parameters, state: State, reset: str) -> tuple[Tensor, Tensor]:
     """The membrane c and the refractory trace that the current and the initial state make on their own."""
     beta, threshold, _, gamma = parameters
     v, r, s = state
@@ -77,14 +79,12 @@ def _drive(current: Tensor, parameters: tuple[Tensor, ...], state: tuple[Tensor,
     return c, trace
 
 
-def forward(
-    current: Tensor, parameters: tuple[Tensor, ...], state: tuple[Tensor, ...], reset: str
-) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor], Certificate]:
+def forward(current: Tensor, parameters: Parameters, state: State, reset: str) -> tuple[Tensor, State, Certificate]:
     """Spikes, the final state (v, r, s) and the certificate."""
     dtype = current.dtype
     wide = current.double()
     beta, threshold, rho, gamma = (p.double() for p in parameters)
-    wide_state = tuple(x.double() for x in state)
+    wide_state = (state[0].double(), state[1].double(), state[2].double())
     if current.shape[1] == 0:
         v, r, s = state
         return torch.empty_like(current), (v.clone(), r.clone(), s.clone()), Certificate("pmbc", 0, 0, 0, 0)
@@ -108,13 +108,14 @@ def forward(
     v, r = potentials(spikes)
     close = ((v - rho * r - threshold).abs() <= _rounding(v, r, wide, (beta, threshold, rho, gamma), dtype)).any(dim=1)
     repaired = int((~certain).sum())
-    result, end = spikes.to(dtype), tuple(x[:, -1].to(dtype, copy=True) for x in (v, r, spikes))
+    result = spikes.to(dtype)
+    end = (v[:, -1].to(dtype, copy=True), r[:, -1].to(dtype, copy=True), spikes[:, -1].to(dtype, copy=True))
     if bool(close.any()):
         repaired += _solve_lanes(result, end, close, current, parameters, state, reset)
     return result, end, Certificate("pmbc", iterations, resolved, repaired, spikes.numel())
 
 
-def _rounding(v: Tensor, r: Tensor, current: Tensor, parameters: tuple[Tensor, ...], dtype: torch.dtype) -> Tensor:
+def _rounding(v: Tensor, r: Tensor, current: Tensor, parameters: Parameters, dtype: torch.dtype) -> Tensor:
     """How far the loop in `dtype` can be from exact arithmetic at the threshold test, per lane (batch, 1, channels).
 
     A step rounds the leak three times, so |error of v| <= 3*u*max|v|/(1 - beta); the trace twice; the test twice.
@@ -130,7 +131,7 @@ def _decide_in_order(
     potentials: Callable[[Tensor], tuple[Tensor, Tensor]],
     known: Tensor,
     open_positions: Tensor,
-    parameters: tuple[Tensor, ...],
+    parameters: Parameters,
     reset: str,
 ) -> Tensor:
     """Decide only the open positions, in time order, all lanes side by side.
@@ -165,11 +166,11 @@ def _decide_in_order(
 
 def _solve_lanes(
     spikes: Tensor,
-    end: tuple[Tensor, ...],
+    end: State,
     close: Tensor,
     current: Tensor,
-    parameters: tuple[Tensor, ...],
-    state: tuple[Tensor, ...],
+    parameters: Parameters,
+    state: State,
     reset: str,
 ) -> int:
     """Solve the lanes `close` (batch, channels) again in sequence and the tensors' own dtype; writes in place.
@@ -178,12 +179,12 @@ def _solve_lanes(
     """
     sample, channel = close.nonzero(as_tuple=True)
     lanes = current[sample, :, channel].t()[None]
-    lane_state = tuple(x[sample, channel][None] for x in state)
-    lane_parameters = tuple(p[channel] for p in parameters)
+    v, r, s = (x[sample, channel][None] for x in state)
+    beta, threshold, rho, gamma = (p[channel] for p in parameters)
     if native.supports(current):
-        solved, lane_end, _, _ = compiled.forward(lanes, lane_parameters, lane_state, reset, "sequential")
+        solved, lane_end, _, _ = compiled.forward(lanes, (beta, threshold, rho, gamma), (v, r, s), reset, "sequential")
     else:
-        solved, lane_end = reference.forward(lanes, lane_parameters, lane_state, reset)
+        solved, lane_end = reference.forward(lanes, (beta, threshold, rho, gamma), (v, r, s), reset)
     spikes[sample, :, channel] = solved[0].t()
     for whole, part in zip(end, lane_end, strict=True):
         whole[sample, channel] = part[0]

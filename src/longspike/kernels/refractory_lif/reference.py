@@ -1,14 +1,17 @@
 """The refractory LIF neuron as a plain loop over time, forward and backward: the definition of correct.
 
-    r[t] = gamma*r[t-1] + s[t-1]
-    v[t] = beta*u[t-1] + current[t]      u = v - theta*s (subtract) | v*(1 - s) (zero) | v (none)
-    s[t] = 1 if v[t] - rho*r[t] > theta else 0
+r[t] = gamma*r[t-1] + s[t-1]
+v[t] = beta*u[t-1] + current[t]      u = v - theta*s (subtract) | v*(1 - s) (zero) | v (none)
+s[t] = 1 if v[t] - rho*r[t] > theta else 0
 """
 
 import torch
 from torch import Tensor
 
 from longspike.kernels.refractory_lif.surrogates import surrogate_slope
+
+Parameters = tuple[Tensor, Tensor, Tensor, Tensor]  # beta, threshold, rho, gamma, each (channels)
+State = tuple[Tensor, Tensor, Tensor]  # v, r, s, each (batch, channels)
 
 
 def after_reset(v: Tensor, s: Tensor, threshold: Tensor, reset: str) -> Tensor:
@@ -20,9 +23,7 @@ def after_reset(v: Tensor, s: Tensor, threshold: Tensor, reset: str) -> Tensor:
     return v
 
 
-def lif_step(
-    current: Tensor, state: tuple[Tensor, Tensor, Tensor], parameters: tuple[Tensor, Tensor, Tensor, Tensor], reset: str
-) -> tuple[Tensor, Tensor, Tensor]:
+def lif_step(current: Tensor, state: State, parameters: Parameters, reset: str) -> State:
     """One step: (v, r, s) before -> (v, r, s) after. Tensors (batch, channels), parameters (channels)."""
     v, r, s = state
     beta, threshold, rho, gamma = parameters
@@ -31,9 +32,7 @@ def lif_step(
     return v_next, r_next, (v_next - rho * r_next > threshold).to(v.dtype)
 
 
-def forward(
-    current: Tensor, parameters: tuple[Tensor, Tensor, Tensor, Tensor], state: tuple[Tensor, Tensor, Tensor], reset: str
-) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]:
+def forward(current: Tensor, parameters: Parameters, state: State, reset: str) -> tuple[Tensor, State]:
     """Spikes (batch, seqlen, channels) and the state (v, r, s) after the last step."""
     spikes = torch.empty_like(current, memory_format=torch.contiguous_format)
     for t in range(current.shape[1]):
@@ -46,9 +45,9 @@ def forward(
 def backward(
     current: Tensor,
     grad_spikes: Tensor,
-    grad_state: tuple[Tensor, Tensor, Tensor],
-    parameters: tuple[Tensor, Tensor, Tensor, Tensor],
-    state: tuple[Tensor, Tensor, Tensor],
+    grad_state: State,
+    parameters: Parameters,
+    state: State,
     *,
     reset: str,
     surrogate: str,

@@ -1,10 +1,10 @@
 """Surrogate slopes g'(z), z = v - rho*r - threshold, each the derivative of a named primitive g.
 
-    triangle(width a)      g' = max(0, 1 - |z|/a) / a
-    fast_sigmoid(slope a)  g  = z / (1 + a|z|)                 g' = 1 / (1 + a|z|)^2
-    atan(slope a)          g  = atan(pi*a*z/2) / pi + 1/2      g' = (a/2) / (1 + (pi*a*z/2)^2)
-    boxcar(width a)        g' = 1/a where |z| < a/2, else 0
-    sigmoid(slope a)       g  = 1 / (1 + exp(-a*z))            g' = a*g*(1 - g)
+triangle(width a)      g' = max(0, 1 - |z|/a) / a
+fast_sigmoid(slope a)  g  = z / (1 + a|z|)                 g' = 1 / (1 + a|z|)^2
+atan(slope a)          g  = atan(pi*a*z/2) / pi + 1/2      g' = (a/2) / (1 + (pi*a*z/2)^2)
+boxcar(width a)        g' = 1/a where |z| < a/2, else 0
+sigmoid(slope a)       g  = 1 / (1 + exp(-a*z))            g' = a*g*(1 - g)
 """
 
 import math

@@ -1,7 +1,7 @@
 """The diagonal state-space scan as an FFT convolution, with state in and state out.
 
-    K[l] = sum_n Re(c_n lambda_n^l)      y = K * u + d u + sum_n Re(c_n lambda_n^(t+1) x_n[-1])
-    x_n[L-1] = lambda_n^L x_n[-1] + sum_t lambda_n^(L-1-t) u[t]
+K[l] = sum_n Re(c_n lambda_n^l)      y = K * u + d u + sum_n Re(c_n lambda_n^(t+1) x_n[-1])
+x_n[L-1] = lambda_n^L x_n[-1] + sum_t lambda_n^(L-1-t) u[t]
 """
 
 import torch
