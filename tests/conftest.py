@@ -1,10 +1,32 @@
-"""Seeds for every test."""
+"""Seeds and settings for every test."""
+
+from collections.abc import Iterator
 
 import pytest
 import torch
+from hypothesis import settings
+
+settings.register_profile("longspike", deadline=None, derandomize=True, database=None)
+settings.load_profile("longspike")
 
 
 @pytest.fixture(autouse=True)
 def seed() -> None:
     """Every test starts from the same random state."""
     torch.manual_seed(0)
+
+
+@pytest.fixture
+def architectures() -> Iterator[list[str]]:
+    """The instruction sets this processor has, by name; the one in use is put back afterwards."""
+    native = pytest.importorskip("longspike._native", reason="the compiled extension is not built")
+    before, found = native.architecture(), []
+    for name in ("portable", "avx2", "avx512"):
+        try:
+            native.use_architecture(name)
+        except ValueError:
+            continue
+        found.append(name)
+    native.use_architecture(before)
+    yield found
+    native.use_architecture(before)

@@ -1,0 +1,45 @@
+"""The public names: adding or removing one changes this file on purpose."""
+
+import importlib
+
+import pytest
+
+import longspike
+
+NAMES = {
+    "longspike": ["Stream", "__version__", "explain", "functional", "load", "models", "nn"],
+    "longspike.functional": ["Certificate", "LIFState", "beta_from_tau", "hard_reset_orbit", "refractory_lif"],
+    "longspike.models": ["SpikeSSM", "SpikeSSMConfig", "SpikeSSMOutput", "SpikeSSMState", "load", "presets"],
+    "longspike.nn": [
+        "Bernoulli",
+        "BlockState",
+        "GELU",
+        "HardResetLIF",
+        "Heaviside",
+        "LIFState",
+        "MeanPool",
+        "NeuronConfig",
+        "RefractoryLIF",
+        "S4D",
+        "SDN",
+        "SpikeLinear",
+        "SpikingBlock",
+        "Surrogate",
+        "TiedDropout",
+    ],
+    "longspike.streaming": ["Stream"],
+}
+
+
+@pytest.mark.parametrize("module", NAMES)
+def test_public_names(module: str) -> None:
+    found = importlib.import_module(module)
+    assert sorted(found.__all__) == NAMES[module]
+    for name in found.__all__:
+        assert getattr(found, name) is not None
+
+
+def test_unknown_name() -> None:
+    with pytest.raises(AttributeError, match="module 'longspike' has no attribute 'nothing'"):
+        longspike.nothing  # noqa: B018
+    assert dir(longspike) == longspike.__all__

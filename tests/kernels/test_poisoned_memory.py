@@ -1,0 +1,88 @@
+"""No operator reads memory that it has not written: every fresh tensor is full of NaN."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from longspike.functional import LIFState, refractory_lif
+from longspike.kernels import native
+from longspike.kernels.mixing import glu, linear
+from longspike.kernels.s4d_scan import s4d_scan
+from operators import GRADIENTS, RESETS, lif_case, s4d_case, weighted_sum
+
+SEQLENS = (0, 1, 63, 64, 65, 130)
+
+
+def poisoned(allocate: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    def fresh(*args: Any, **options: Any) -> Tensor:
+        x = allocate(*args, **options)
+        return x.fill_(float("nan")) if x.is_floating_point() else x
+
+    return fresh
+
+
+@pytest.fixture(autouse=True)
+def nan_in_fresh_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    for home, name in (
+        (torch, "empty"),
+        (torch, "empty_like"),
+        (torch.Tensor, "new_empty"),
+        (native, "empty"),
+    ):
+        monkeypatch.setattr(home, name, poisoned(getattr(home, name)))
+
+
+def test_the_poison_works() -> None:
+    assert bool(native.empty((2, 3), torch.float32).isnan().all())
+    assert bool(torch.empty(3).isnan().all())
+
+
+def assert_finite(tensors: list[Tensor]) -> None:
+    assert all(bool(x.isfinite().all()) for x in tensors)
+
+
+@pytest.mark.parametrize("seqlen", SEQLENS)
+@pytest.mark.parametrize("reset", RESETS)
+@pytest.mark.parametrize("method", ["reference", "sequential", "speculative", "pmbc"])
+def test_refractory_lif(method: str, reset: str, seqlen: int) -> None:
+    if method == "pmbc" and reset == "zero":
+        pytest.skip("PMBC has no zero reset")
+    for gradient in GRADIENTS:
+        leaves = lif_case(2, seqlen, 5, slowest=0.5).leaves()
+        current, beta, threshold, rho, gamma, *state = leaves
+        spikes, end = refractory_lif(
+            current,
+            beta=beta,
+            threshold=threshold,
+            rho=rho,
+            gamma=gamma,
+            reset=reset,
+            gradient=gradient,
+            state=LIFState(*state),
+            method=method,
+        )
+        assert_finite([spikes, *end])
+        assert_finite(list(torch.autograd.grad(weighted_sum([spikes, *end]), leaves)))
+
+
+@pytest.mark.parametrize("seqlen", SEQLENS)
+@pytest.mark.parametrize("n_pairs", [1, 5])
+@pytest.mark.parametrize("method", ["scan", "fft", "reference"])
+def test_s4d_scan(method: str, n_pairs: int, seqlen: int) -> None:
+    leaves = s4d_case(2, seqlen, 3, n_pairs).leaves()
+    y, end = s4d_scan(*leaves, method=method)
+    assert_finite([y, end])
+    grads = torch.autograd.grad(weighted_sum([y, end]), leaves, allow_unused=True, materialize_grads=True)
+    assert_finite(list(grads))
+
+
+@pytest.mark.parametrize("rows", [0, 1, 33])
+def test_mixing(rows: int) -> None:
+    x, weight, bias = (torch.randn(*s, requires_grad=True) for s in ((rows, 5), (37, 5), (37,)))
+    y = linear(x, weight, bias)
+    assert_finite([y, *torch.autograd.grad(y.sum(), (x, weight, bias))])
+    z = torch.randn(rows, 34, requires_grad=True)
+    assert_finite([glu(z), *torch.autograd.grad(glu(z).sum(), z)])

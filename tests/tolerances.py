@@ -1,0 +1,40 @@
+"""Every tolerance of the suite, each with its reason. Tests import them; none is written anywhere else."""
+
+# One rounding is eps/2: 6e-8 in float32, 1.1e-16 in float64. A chain of n of them stays within n*eps/2 in the worst
+# case and near sqrt(n)*eps/2 in practice.
+
+# Adjoint of the neuron in float64 against autograd: the same products in another order over at most 130 steps.
+LIF_GRADIENT_F64 = 1e-10
+# The same in float32: 130 steps, sums over time and batch, slopes of up to scale 5.
+LIF_GRADIENT_F32 = 2e-4
+# PMBC sums the membrane by doubling instead of step by step: log2(1000) = 10 levels, decay up to 0.98.
+PMBC_STATE = {"float32": 2e-5, "float64": 1e-12}
+# The scan against a float64 complex recurrence, relative to the largest output: up to 1000 steps at |lambda| < 1.
+S4D_SCAN = {"float32": 2e-5, "float64": 1e-12}
+# The FFT spreads each output's rounding over the whole sequence; the power table doubles the error at each level.
+S4D_FFT = {"float32": 2e-4, "float64": 1e-11}
+# Discretisation formulas on real pairs against torch's complex arithmetic in float64.
+DISCRETISE = 1e-12
+# Eigenvalues of matrices of up to 16 x 16 with entries up to 30, by two LAPACK routines; numpy's is not symmetric.
+EIGENVALUES = 1e-9
+# A row of up to 41 products in another order than the BLAS.
+MIXING = {"float32": 1e-5, "float64": 1e-13}
+# exp to about one unit in the last place, then two roundings.
+GLU = {"float32": 1e-6, "float64": 1e-14}
+# Central differences with step 1e-6 in float64: the truncation is 1e-12 * g''', the cancellation 1e-16 / 1e-6.
+NUMERIC_SLOPE = 1e-6
+# Logits of pooled means, summed whole or chunk by chunk, float32.
+LOGITS = 1e-5
+# A bfloat16 output keeps 8 bits.
+BFLOAT16 = 1e-2
+# A spike counts as a mismatch with a peer only where the peer's own distance from its threshold exceeds this: the peers
+# round beta*v + x in another order (v + (x - v)/tau, or its two terms apart), float32, |v| < 10, decay up to 0.9.
+PEER_MARGIN = {"float32": 2e-5, "float64": 1e-12}
+# Membranes and gradients of the peers in float64: the same sums in another order over 60 steps.
+PEER_F64 = 1e-10
+# snnTorch's surrogates multiply by float32 constants.
+PEER_GRADIENT_F32 = 2e-5
+# The mean of n draws lies within five standard deviations.
+SIGMAS = 5.0
+# Share of wrong spikes of the shipped SDN fit on standard white noise (its documentation says about a thousandth).
+SDN_WHITE_NOISE = 0.01

@@ -1,0 +1,164 @@
+"""Saved models: the round trip, and everything that is refused."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+import torch
+
+import longspike
+from longspike._core.errors import CheckpointError
+from longspike.models import SpikeSSM, SpikeSSMConfig, checkpoint
+from longspike.nn import NeuronConfig
+
+
+def network(**changes) -> SpikeSSM:
+    neuron = NeuronConfig(beta=0.4, reset="zero", surrogate="atan", surrogate_scale=1.5, trains_beta=True)
+    options = {"d_input": 2, "d_model": 5, "num_layers": 2, "d_state": 4, "num_outputs": 3, "neuron": neuron}
+    return SpikeSSM(SpikeSSMConfig(**{**options, **changes}))
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    network().save(tmp_path / "model", metadata={"seed": 7})
+    return tmp_path / "model"
+
+
+@pytest.mark.parametrize("kind", ["refractory", "hard_reset", "sdn", "heaviside", "bernoulli", "gelu"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_round_trip(tmp_path: Path, kind: str, dtype: torch.dtype) -> None:
+    model = network(neuron=NeuronConfig(kind=kind)).to(dtype).train()
+    model.save(tmp_path / "deep" / "model")
+    loaded = longspike.load(tmp_path / "deep" / "model")
+    assert loaded.config == model.config
+    assert not loaded.training
+    assert model.training
+    assert loaded.dtype == dtype
+    expected = model.state_dict()
+    assert {name: x.requires_grad for name, x in loaded.named_parameters()} == {
+        name: x.requires_grad for name, x in model.named_parameters()
+    }
+    for name, x in loaded.state_dict().items():
+        assert torch.equal(x, expected[name]), name
+    if kind != "bernoulli":
+        x = torch.randn(2, 9, 2, dtype=dtype)
+        assert torch.equal(loaded(x)[0], model.eval()(x)[0])
+
+
+def test_config_survives_with_every_field_changed(tmp_path: Path) -> None:
+    model = network(
+        norm="post", init="legs", dt_min=0.01, dt_max=0.2, discretisation="bilinear", is_bidirectional=True, pool="none"
+    )
+    model.save(tmp_path / "model")
+    assert longspike.load(str(tmp_path / "model")).config == model.config
+
+
+def test_what_is_written(saved: Path) -> None:
+    assert sorted(file.name for file in saved.iterdir()) == ["config.json", "model.safetensors"]
+    description = json.loads((saved / "config.json").read_text())
+    assert description["metadata"] == {"seed": 7}
+    assert description["format_version"] == checkpoint.FORMAT_VERSION
+    assert description["longspike_version"] == longspike.__version__
+
+
+def test_saving_again_replaces_and_leaves_nothing_behind(saved: Path) -> None:
+    other = network()
+    other.save(saved)
+    assert torch.equal(longspike.load(saved).decoder.weight, other.decoder.weight)
+    assert [file.name for file in saved.parent.iterdir()] == ["model"]
+
+
+def edit(change: Callable[[dict], object]) -> Callable[[Path], None]:
+    def damage(path: Path) -> None:
+        description = json.loads((path / "config.json").read_text())
+        change(description)
+        (path / "config.json").write_text(json.dumps(description))
+
+    return damage
+
+
+def weights(change: Callable[[dict], object]) -> Callable[[Path], None]:
+    def damage(path: Path) -> None:
+        tensors = safetensors.torch.load_file(path / "model.safetensors")
+        tensors = {name: x.clone() for name, x in tensors.items()}
+        change(tensors)
+        safetensors.torch.save_file(tensors, path / "model.safetensors")
+
+    return damage
+
+
+def truncate(name: str, size: int) -> Callable[[Path], None]:
+    return lambda path: (path / name).write_bytes((path / name).read_bytes()[:size])
+
+
+DAMAGE = {
+    "no config": (lambda path: (path / "config.json").unlink(), "there is no config.json in it"),
+    "no weights": (lambda path: (path / "model.safetensors").unlink(), "there is no model.safetensors in it"),
+    "bad json": (truncate("config.json", 40), "damaged or not a longspike model"),
+    "not an object": (lambda path: (path / "config.json").write_text("[1, 2]"), "damaged or not a longspike model"),
+    "not text": (lambda path: (path / "config.json").write_bytes(b"\xff\xfe\x00"), "damaged or not a longspike model"),
+    "other program": (edit(lambda d: d.update(format="other")), "is not a longspike model"),
+    "no metadata": (edit(lambda d: d.pop("metadata")), "is not a longspike model"),
+    "other version": (
+        edit(lambda d: d.update(format_version=99)),
+        "has format version 99; this longspike .* reads version 1",
+    ),
+    "unknown model": (edit(lambda d: d.update(model="Flames")), "holds a Flames, which this longspike does not know"),
+    "unknown field": (edit(lambda d: d["config"].update(colour=1)), "unknown fields: colour"),
+    "unknown neuron field": (edit(lambda d: d["config"]["neuron"].update(colour=1)), "is not valid"),
+    "no neuron": (edit(lambda d: d["config"].pop("neuron")), "is not valid"),
+    "invalid value": (edit(lambda d: d["config"].update(d_state=3)), "is not valid.*d_state"),
+    "invalid type": (edit(lambda d: d["config"].update(dropout="much")), "is not valid"),
+    "unknown kind": (edit(lambda d: d["config"]["neuron"].update(kind="cell")), "is not valid.*kind"),
+    "truncated weights": (truncate("model.safetensors", 200), "is truncated or damaged"),
+    "half the weights": (truncate("model.safetensors", 1500), "is truncated or damaged"),
+    "empty weights": (truncate("model.safetensors", 0), "is truncated or damaged"),
+    "missing tensor": (weights(lambda w: w.pop("decoder.bias")), "these tensors differ: decoder.bias"),
+    "additional tensor": (weights(lambda w: w.update(extra=torch.zeros(2))), "these tensors differ: extra"),
+    "other shape": (
+        weights(lambda w: w.update({"decoder.bias": torch.zeros(4)})),
+        "these tensors differ: decoder.bias",
+    ),
+    "other size": (edit(lambda d: d["config"].update(d_model=6)), "does not fit its configuration"),
+    "nan": (weights(lambda w: w["decoder.bias"].fill_(float("nan"))), "holds NaN or infinity in decoder.bias"),
+    "infinity": (weights(lambda w: w["decoder.bias"].fill_(float("inf"))), "holds NaN or infinity in decoder.bias"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_damage_is_named(saved: Path, damage: str) -> None:
+    apply, message = DAMAGE[damage]
+    apply(saved)
+    with pytest.raises(CheckpointError, match=message):
+        longspike.load(saved)
+
+
+def test_missing_folder(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="is not a saved model"):
+        longspike.load(tmp_path / "nothing")
+
+
+def test_a_folder_of_something_else_is_not_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "cat.jpg").write_bytes(b"cat")
+    with pytest.raises(CheckpointError, match="exists and is not a saved model"):
+        network().save(tmp_path / "photos")
+    assert (tmp_path / "photos" / "cat.jpg").read_bytes() == b"cat"
+
+
+def test_a_failing_write_leaves_the_old_model(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = longspike.load(saved).decoder.weight
+
+    def full_disk(*_, **__):
+        raise OSError("no space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint.safetensors.torch, "save_file", full_disk)
+        with pytest.raises(OSError, match="no space"):
+            network().save(saved)
+    with pytest.raises(TypeError):
+        network().save(saved, metadata={"not json": object()})
+    assert torch.equal(longspike.load(saved).decoder.weight, before)
+    assert [file.name for file in saved.parent.iterdir()] == ["model"]

@@ -1,0 +1,186 @@
+"""Blocks and networks: presets, padding, steps, read-out."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from longspike.models import SpikeSSM, SpikeSSMConfig, presets
+from longspike.models.presets import preset
+from longspike.nn import MeanPool, NeuronConfig, SpikingBlock, TiedDropout
+from tolerances import LOGITS, SIGMAS
+
+EXACT = ("refractory", "hard_reset", "heaviside")
+
+
+def network(**changes) -> SpikeSSM:
+    torch.manual_seed(3)
+    options = {"d_input": 2, "d_model": 7, "num_layers": 2, "d_state": 6, "num_outputs": 3, "dt_max": 0.3}
+    options["neuron"] = NeuronConfig(threshold=0.2, beta=0.6)
+    return SpikeSSM(SpikeSSMConfig(**{**options, **changes})).eval()
+
+
+@pytest.mark.parametrize("name", presets())
+def test_every_preset_trains(name: str) -> None:
+    model = SpikeSSM.from_preset(name, d_model=16)
+    assert model.config == replace(preset(name), d_model=16)
+    logits, _ = model(torch.randn(2, 33, 1))
+    assert logits.shape == (2, 10)
+    torch.nn.functional.cross_entropy(logits, torch.tensor([1, 7])).backward()
+    for parameter_name, p in model.named_parameters():
+        if p.requires_grad:
+            assert p.grad is not None, parameter_name
+            assert bool(p.grad.isfinite().all()), parameter_name
+
+
+def test_published_sizes() -> None:
+    """Shen et al. 2024, SpikingSSMs, table of hyper-parameters."""
+    sizes = {name: (preset(name).d_model, preset(name).num_layers) for name in ("smnist", "psmnist", "scifar")}
+    assert sizes == {"smnist": (400, 2), "psmnist": (256, 4), "scifar": (512, 6)}
+
+
+@pytest.mark.parametrize("norm", ["pre", "post", "none"])
+@pytest.mark.parametrize("kind", ["refractory", "hard_reset", "sdn", "heaviside", "bernoulli", "gelu"])
+def test_every_neuron_with_every_norm_trains(kind: str, norm: str) -> None:
+    model = network(neuron=NeuronConfig(kind=kind, surrogate="atan"), norm=norm).train()
+    model(torch.randn(2, 21, 2))[0].square().sum().backward()
+    for name, p in model.named_parameters():
+        if p.requires_grad:
+            assert bool(p.grad.isfinite().all()), name
+
+
+@pytest.mark.parametrize("norm", ["pre", "post", "none"])
+def test_block_by_its_equation(norm: str) -> None:
+    block = SpikingBlock(5, d_state=4, norm=norm, neuron=NeuronConfig(threshold=0.3))
+    x = torch.randn(2, 13, 5)
+    y, spikes, _ = block.outputs(x)
+    current, _ = block.ssm(block.norm(x) if norm == "pre" else x)
+    expected_spikes, _ = block.neuron(current)
+    assert torch.equal(spikes, expected_spikes)
+    expected = x + torch.nn.functional.glu(block.mix(spikes), dim=-1)
+    torch.testing.assert_close(y, block.norm(expected) if norm == "post" else expected)
+    assert torch.equal(block(x)[0], y)
+
+
+@pytest.mark.slow
+@torch.no_grad()
+@pytest.mark.parametrize(("norm", "pool"), [("pre", "mean"), ("post", "none"), ("none", "mean")])
+@pytest.mark.parametrize("kind", EXACT)
+def test_whole_chunks_and_steps_spike_alike(kind: str, norm: str, pool: str) -> None:
+    model = network(neuron=NeuronConfig(kind=kind, beta=0.6, threshold=0.2), norm=norm, pool=pool)
+    x = torch.randn(2, 67, 2)
+    whole = model.outputs(x)
+    assert 0.01 < float(whole.spikes[1].detach().mean()) < 0.99
+    for lengths in ([1] * 67, [64, 0, 3], [5, 59, 2, 1]):
+        state, spikes, logits = model.init_state(2), [], []
+        for chunk in x.split(lengths, dim=1):
+            output = model.outputs(chunk, state)
+            state = output.state
+            spikes.append(output.spikes)
+            logits.append(output.logits)
+        for k, expected in enumerate(whole.spikes):
+            assert torch.equal(torch.cat([s[k] for s in spikes], 1), expected)
+        ours = torch.cat(logits, 1) if pool == "none" else logits[-1]
+        torch.testing.assert_close(ours, whole.logits, rtol=LOGITS, atol=LOGITS)
+
+
+def test_step_of_the_network() -> None:
+    model, x = network(), torch.randn(2, 9, 2)
+    state = model.init_state(2)
+    for t in range(9):
+        logits, state = model.step(x[:, t], state)
+    torch.testing.assert_close(logits, model(x)[0], rtol=LOGITS, atol=LOGITS)
+
+
+@pytest.mark.parametrize("is_bidirectional", [False, True])
+@pytest.mark.parametrize("norm", ["pre", "post", "none"])
+def test_padding_changes_nothing(norm: str, is_bidirectional: bool) -> None:
+    model = network(norm=norm, is_bidirectional=is_bidirectional)
+    lengths = torch.tensor([17, 40, 1, 0])
+    x = torch.randn(4, 43, 2)
+    for k, n in enumerate(lengths.tolist()):
+        x[k, n:] = 1e3 * torch.randn(43 - n, 2)
+    padded = model.outputs(x, lengths=lengths)
+    assert padded.state is None
+    for k, n in enumerate(lengths.tolist()):
+        alone = model.outputs(x[k : k + 1, :n])
+        torch.testing.assert_close(padded.logits[k], alone.logits[0], rtol=LOGITS, atol=LOGITS)
+        for ours, expected in zip(padded.spikes, alone.spikes, strict=True):
+            assert torch.equal(ours[k, :n], expected[0])
+
+
+def test_bidirectional_sees_the_future() -> None:
+    model, x = network(is_bidirectional=True, pool="none"), torch.randn(1, 30, 2)
+    other = x.clone()
+    other[:, 25:] += 3
+    assert not torch.equal(model(x)[0][:, :20], model(other)[0][:, :20])
+    causal = network(pool="none")
+    assert torch.equal(causal(x)[0][:, :25], causal(other)[0][:, :25])
+
+
+def test_samples_do_not_mix() -> None:
+    model, x = network(), torch.randn(5, 40, 2)
+    together = model.outputs(x)
+    for k in range(5):
+        alone = model.outputs(x[k : k + 1])
+        for ours, expected in zip(together.spikes, alone.spikes, strict=True):
+            assert torch.equal(ours[k], expected[0])
+
+
+def test_embedding_encoder() -> None:
+    model = network(encoder="embedding", d_input=11, pool="none", num_outputs=11)
+    tokens = torch.randint(0, 11, (2, 19))
+    logits, _ = model(tokens)
+    assert logits.shape == (2, 19, 11)
+    assert torch.equal(logits, model(tokens.int())[0])
+    step, _ = model.step(tokens[:, 0], model.init_state(2))
+    torch.testing.assert_close(step[:, 0], logits[:, 0])
+    logits.sum().backward()
+    assert bool(model.encoder.weight.grad.isfinite().all())
+
+
+@pytest.mark.parametrize("pool", ["mean", "none"])
+def test_empty_sequence(pool: str) -> None:
+    model = network(pool=pool)
+    logits, state = model(torch.zeros(2, 0, 2))
+    assert logits.shape == ((2, 3) if pool == "mean" else (2, 0, 3))
+    assert bool(logits.isfinite().all())
+    for a, b in zip(state.blocks, model.init_state(2).blocks, strict=True):
+        assert torch.equal(a.ssm, b.ssm)
+
+
+def test_half_and_double_networks() -> None:
+    x = torch.randn(2, 21, 2)
+    for dtype in (torch.bfloat16, torch.float64):
+        logits, _ = network().to(dtype)(x.to(dtype))
+        assert logits.dtype == dtype
+        assert bool(logits.isfinite().all())
+
+
+def test_mean_pool_over_valid_steps() -> None:
+    pool, x = MeanPool(3), torch.randn(2, 7, 3)
+    torch.testing.assert_close(pool(x)[0], x.mean(1))
+    mean, state = pool(x, lengths=torch.tensor([5, 0]))
+    torch.testing.assert_close(mean[0], x[0, :5].mean(0))
+    assert torch.equal(mean[1], torch.zeros(3))
+    assert state.steps.tolist() == [5, 0]
+    both, _ = pool(x, state)
+    torch.testing.assert_close(both[0], (x[0, :5].sum(0) + x[0].sum(0)) / 12)
+
+
+def test_tied_dropout_holds_its_mask_over_time() -> None:
+    dropout, x = TiedDropout(0.3), torch.ones(50, 9, 41)
+    y = dropout(x)
+    assert torch.equal(y, y[:, :1].expand_as(y))
+    torch.testing.assert_close(y.unique(), torch.tensor([0.0, 1 / 0.7]))
+    kept, n = float((y[:, 0] > 0).float().mean()), 50 * 41
+    assert abs(kept - 0.7) <= SIGMAS * (0.21 / n) ** 0.5
+    assert torch.equal(dropout.eval()(x), x)
+    assert torch.equal(TiedDropout(0.0)(x), x)
+
+
+def test_dropout_acts_in_training_only() -> None:
+    model, x = network(dropout=0.5), torch.randn(2, 21, 2)
+    assert torch.equal(model(x)[0], model(x)[0])
+    model.train()
+    assert not torch.equal(model(x)[0], model(x)[0])

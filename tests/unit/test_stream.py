@@ -1,0 +1,166 @@
+"""The stream: state in and out, files, refusals."""
+
+import pytest
+import safetensors.torch
+import torch
+
+from longspike import Stream
+from longspike._core.errors import CheckpointError
+from longspike.models import SpikeSSM, SpikeSSMConfig
+from longspike.nn import NeuronConfig
+
+
+def network(kind: str = "refractory", **changes) -> SpikeSSM:
+    torch.manual_seed(11)
+    neuron = NeuronConfig(kind=kind, beta=0.7, threshold=0.2)
+    options = {"d_input": 2, "d_model": 5, "num_layers": 2, "d_state": 6, "num_outputs": 3, "neuron": neuron}
+    return SpikeSSM(SpikeSSMConfig(**{**options, **changes})).eval()
+
+
+def assert_same(a: tuple, b: tuple) -> None:
+    assert len(a) == len(b)
+    assert all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+@pytest.mark.parametrize("kind", ["refractory", "hard_reset", "heaviside", "sdn", "gelu"])
+@pytest.mark.parametrize("num_streams", [1, 3])
+def test_a_restored_stream_goes_on_bit_for_bit(tmp_path, kind: str, num_streams: int) -> None:
+    model, x = network(kind), torch.randn(num_streams, 70, 2)
+    first = Stream(model, batch=num_streams)
+    first.push(x[:, :41])
+    first.save(tmp_path / "stream.safetensors")
+    second = Stream(model, batch=num_streams)
+    second.restore(tmp_path / "stream.safetensors")
+    assert second.num_steps == 41
+    assert torch.equal(second.logits(), first.logits())
+    assert_same(first.push(x[:, 41:]), second.push(x[:, 41:]))
+    assert torch.equal(second.logits(), first.logits())
+    assert second.num_steps == 70
+
+
+def test_reset_forgets_everything() -> None:
+    stream, x = Stream(network()), torch.randn(30, 2)
+    first = stream.push(x)
+    stream.reset()
+    assert stream.num_steps == 0
+    with pytest.raises(ValueError, match="nothing was pushed yet"):
+        stream.logits()
+    assert_same(stream.push(x), first)
+
+
+def test_state_is_a_copy() -> None:
+    stream = Stream(network())
+    stream.push(torch.randn(9, 2))
+    before, state = stream.logits(), stream.state
+    for block in state.blocks:
+        block.ssm.fill_(5)
+        block.neuron.v.fill_(5)
+    stream.logits().fill_(5)
+    assert torch.equal(stream.logits(), before)
+    assert not bool((stream.state.blocks[0].ssm == 5).any())
+
+
+def test_the_state_does_not_grow() -> None:
+    stream = Stream(network())
+
+    def size() -> int:
+        state = stream.state
+        tensors = [*state.pool, *(x for b in state.blocks for x in (b.ssm, *b.neuron))]
+        return sum(x.untyped_storage().nbytes() for x in tensors)
+
+    stream.push(torch.randn(1, 2))
+    small = size()
+    for _ in range(3):
+        stream.push(torch.randn(500, 2))
+    assert size() == small
+    inside = [x for b in stream._state.blocks for x in (b.ssm, *b.neuron)]
+    assert sum(x.untyped_storage().nbytes() for x in inside) <= small  # no view into a whole packet
+
+
+def test_streams_side_by_side_do_not_mix() -> None:
+    model, x = network(), torch.randn(3, 40, 2)
+    together = Stream(model, batch=3)
+    spikes = together.push(x)
+    for k in range(3):
+        alone = Stream(model)
+        assert_same(alone.push(x[k]), tuple(s[k] for s in spikes))
+
+
+def test_tokens() -> None:
+    model = network(encoder="embedding", d_input=7, pool="none")
+    tokens = torch.randint(0, 7, (20,))
+    stream = Stream(model)
+    parts = [stream.push(packet) for packet in tokens.split([1, 12, 7])]
+    assert_same(
+        tuple(torch.cat([p[k] for p in parts]) for k in range(2)),
+        tuple(s[0] for s in model.outputs(tokens[None]).spikes),
+    )
+
+
+def test_a_packet_of_nothing() -> None:
+    stream = Stream(network())
+    spikes = stream.push(torch.zeros(0, 2))
+    assert [s.shape for s in spikes] == [(0, 5), (0, 5)]
+    stream.push(torch.randn(4, 2))
+    logits = stream.logits()
+    stream.push(torch.zeros(0, 2))
+    assert torch.equal(stream.logits(), logits)
+    assert stream.num_steps == 4
+
+
+def test_a_training_model_is_streamed_in_evaluation_mode() -> None:
+    model = network(dropout=0.5).train()
+    x = torch.randn(30, 2)
+    spikes = Stream(model).push(x)
+    assert model.training
+    assert_same(spikes, tuple(s[0] for s in model.eval().outputs(x[None]).spikes))
+
+
+@pytest.mark.parametrize(
+    ("packet", "message"),
+    [
+        (torch.tensor([[0.0, float("nan")]]), "must be finite"),
+        (torch.tensor([[0.0, float("inf")]]), "must be finite"),
+        (torch.zeros(4, 3), "must have 2 channels"),
+        (torch.zeros(4), "must hold steps for 1 stream"),
+        (torch.zeros(2, 4, 2), "must hold steps for 1 stream"),
+    ],
+)
+def test_a_failed_push_changes_nothing(packet: torch.Tensor, message: str) -> None:
+    x = torch.randn(12, 2)
+    stream, other = Stream(network()), Stream(network())
+    stream.push(x[:5])
+    other.push(x[:5])
+    with pytest.raises(ValueError, match=message):
+        stream.push(packet)
+    assert stream.num_steps == 5
+    assert torch.equal(stream.logits(), other.logits())
+    assert_same(stream.push(x[5:]), other.push(x[5:]))
+
+
+def test_what_cannot_be_streamed() -> None:
+    with pytest.raises(ValueError, match="bidirectional and needs the whole sequence"):
+        Stream(network(is_bidirectional=True))
+    with pytest.raises(ValueError, match="Bernoulli neuron draws at random"):
+        Stream(network("bernoulli"))
+    with pytest.raises(TypeError, match="`model` must be a SpikeSSM"):
+        Stream(torch.nn.Linear(2, 3))
+    with pytest.raises(ValueError, match="must hold steps for 3 stream"):
+        Stream(network(), batch=3).push(torch.zeros(4, 2))
+    with pytest.raises(ValueError, match="another model or batch size"):
+        Stream(network()).state = Stream(network(), batch=2).state
+
+
+def test_files_that_are_no_streams(tmp_path) -> None:
+    stream, path = Stream(network()), tmp_path / "stream.safetensors"
+    with pytest.raises(CheckpointError, match="is not a saved stream"):
+        stream.restore(tmp_path / "nothing")
+    path.write_bytes(b"nonsense")
+    with pytest.raises(CheckpointError, match="is not a saved stream"):
+        stream.restore(path)
+    safetensors.torch.save_file({"x": torch.zeros(2)}, path)
+    with pytest.raises(CheckpointError, match="is not a saved stream"):
+        stream.restore(path)
+    Stream(network("gelu")).save(path)  # it has no neuron state
+    with pytest.raises(CheckpointError, match="is not a saved stream"):
+        stream.restore(path)
