@@ -38,7 +38,8 @@ demo: .venv/package
 	@echo "report: runs/demo/report.html"
 
 test: .venv/dev
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 2 --dist worksteal --doctest-glob='*.md' tests docs
+	$(BIN)/python -m pytest -q --doctest-modules --pyargs longspike
 
 check: .venv/dev
 	$(BIN)/ruff format --check src tests benchmarks tools docs

@@ -20,7 +20,7 @@ def hippo_legs(d_state: int) -> Tensor:
     """
     root = torch.sqrt(2 * torch.arange(d_state, dtype=torch.float64) + 1)
     below = torch.tril(root[:, None] * root[None, :], diagonal=-1)
-    return -below - torch.diag(torch.arange(1, d_state + 1, dtype=torch.float64))
+    return 0.0 - below - torch.diag(torch.arange(1, d_state + 1, dtype=torch.float64))
 
 
 def legs_spectrum(d_state: int) -> Tensor:
