@@ -4,7 +4,15 @@ import torch
 from torch import Tensor
 
 from longspike._core.checks import check_choice
-from longspike.kernels._dispatch import Choice, choose_lif, choose_mixing, choose_s4d
+from longspike.kernels._dispatch import (
+    LIF_METHODS,
+    MIXING_METHODS,
+    S4D_METHODS,
+    Choice,
+    choose_lif,
+    choose_mixing,
+    choose_s4d,
+)
 
 OPERATORS = ("refractory_lif", "s4d_scan", "linear", "glu")
 
@@ -36,6 +44,8 @@ def explain(
         shape = tuple(x)
     if len(shape) != 3:
         raise ValueError(f"explain: `x` must have shape (batch, seqlen, channels); got {shape}.")
+    methods = {"refractory_lif": LIF_METHODS, "s4d_scan": S4D_METHODS}.get(operator, MIXING_METHODS)
+    check_choice("explain", "method", method, methods)
     place = torch.device(device)
     if operator == "refractory_lif":
         batch, seqlen, channels = shape

@@ -1,10 +1,12 @@
 """Rules of the code base that a reader cannot check at a glance."""
 
 import ast
+import io
 import re
 import shutil
 import subprocess
 import sys
+import tokenize
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted((ROOT / "src" / "longspike").rglob("*.py"))
 KERNELS = sorted([*(ROOT / "csrc").glob("*.hpp"), *(ROOT / "csrc").glob("*.cpp")])
-LONGEST_FILE, LONGEST_KERNEL = 400, 600
+LONGEST_FILE, LONGEST_KERNEL, LONGEST_FUNCTION = 400, 600, 60
 MACHINE_PATHS = re.compile(r"/(?:home|root|work|tmp|Users|mnt)/\w")
 
 
@@ -130,3 +132,22 @@ def test_the_core_works_without_the_extension() -> None:
         "except RuntimeError as error: print(type(error).__name__)\n"
     )
     assert done.stdout.split("\n")[:2] == ["reference torch True", "BackendUnavailableError"], done.stderr
+
+
+def lines_of_code(text: str, node: ast.FunctionDef) -> int:
+    """Lines that hold code: no blank lines, comments or docstring."""
+    skip = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
+    first = node.body[0]
+    has_docstring = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
+    document = range(first.lineno, first.end_lineno + 1) if has_docstring else range(0)
+    lines = set()
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type not in skip:
+            lines.update(range(token.start[0], token.end[0] + 1))
+    return len({n for n in lines if node.lineno <= n <= node.end_lineno and n not in document})
+
+
+def test_function_length(source: tuple[str, ast.Module]) -> None:
+    text, tree = source
+    long = {f.name: lines_of_code(text, f) for f in functions(tree) if f.end_lineno - f.lineno >= LONGEST_FUNCTION}
+    assert {k: n for k, n in long.items() if n > LONGEST_FUNCTION} == {}

@@ -41,8 +41,6 @@ def bench(
     import torch
 
     from longspike.benchmark.baselines import BASELINES
-    from longspike.benchmark.neuron import LIMIT, bench_neuron
-    from longspike.benchmark.state_space import bench_state_space
     from longspike.evaluation.machine import machine, versions
 
     unknown = set(only) - set(BASELINES)
@@ -58,37 +56,9 @@ def bench(
         "ssm": [],
     }
     if what in ("neuron", "all"):
-        for text in shape:
-            result = bench_neuron(
-                _shape(text), names=only or tuple(BASELINES), rounds=rounds, on_progress=_progress(text)
-            )
-            entry: dict[str, Any] = {
-                "shape": list(result.shape),
-                "forward": _rows(result.forward, "longspike"),
-                "training": _rows(result.training, "longspike"),
-                "rates": result.rates,
-                "skipped": result.skipped,
-            }
-            report["neuron"].append(entry)
-            if not json:
-                _print(f"neuron, forward, {text}", entry["forward"], f"limit: {LIMIT} of the same tensor")
-                _print(f"neuron, forward and backward, {text}", entry["training"], "gradient of the current")
-                for name, reason in result.skipped.items():
-                    print_line(f"skipped {name}: {reason}")
+        report["neuron"] = [_bench_neuron(text, only, rounds, quiet=json) for text in shape]
     if what in ("ssm", "all"):
-        forward, training = bench_state_space(
-            _shape(ssm_shape), d_state=d_state, rounds=rounds, on_progress=_progress(ssm_shape)
-        )
-        entry = {
-            "shape": list(_shape(ssm_shape)),
-            "d_state": d_state,
-            "forward": _rows(forward, "longspike scan"),
-            "training": _rows(training, "longspike scan"),
-        }
-        report["ssm"].append(entry)
-        if not json:
-            _print(f"S4D, forward, {ssm_shape}, N={d_state}", entry["forward"], "kernel computation included")
-            _print(f"S4D, forward and backward, {ssm_shape}, N={d_state}", entry["training"], "all gradients")
+        report["ssm"] = [_bench_ssm(ssm_shape, d_state, rounds, quiet=json)]
     if output is not None:
         from json import dumps
 
@@ -97,6 +67,37 @@ def bench(
     if json:
         print_json(report)
     return 0
+
+
+def _bench_neuron(text: str, only: tuple[str, ...], rounds: int, *, quiet: bool) -> dict[str, Any]:
+    from longspike.benchmark.baselines import BASELINES
+    from longspike.benchmark.neuron import LIMIT, bench_neuron
+
+    result = bench_neuron(_shape(text), names=only or tuple(BASELINES), rounds=rounds, on_progress=_progress(text))
+    forward, training = _rows(result.forward, "longspike"), _rows(result.training, "longspike")
+    if not quiet:
+        _print(f"neuron, forward, {text}", forward, f"limit: {LIMIT} of the same tensor")
+        _print(f"neuron, forward and backward, {text}", training, "gradient of the current")
+        for name, reason in result.skipped.items():
+            print_line(f"skipped {name}: {reason}")
+    return {
+        "shape": list(result.shape),
+        "forward": forward,
+        "training": training,
+        "rates": result.rates,
+        "skipped": result.skipped,
+    }
+
+
+def _bench_ssm(text: str, d_state: int, rounds: int, *, quiet: bool) -> dict[str, Any]:
+    from longspike.benchmark.state_space import bench_state_space
+
+    timings = bench_state_space(_shape(text), d_state=d_state, rounds=rounds, on_progress=_progress(text))
+    forward, training = (_rows(part, "longspike scan") for part in timings)
+    if not quiet:
+        _print(f"S4D, forward, {text}, N={d_state}", forward, "kernel computation included")
+        _print(f"S4D, forward and backward, {text}, N={d_state}", training, "all gradients")
+    return {"shape": list(_shape(text)), "d_state": d_state, "forward": forward, "training": training}
 
 
 def _shape(text: str) -> tuple[int, int, int]:

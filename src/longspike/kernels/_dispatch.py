@@ -63,7 +63,7 @@ def choose_lif(
     if method == "pmbc" and reset == "zero":
         raise ValueError(
             "refractory_lif: method='pmbc' needs a linear reset path; got reset='zero'. "
-            "Use method='sequential' or 'speculative', or hard_reset_lif(method='orbit') for rho = 0."
+            "Use method='sequential' or 'speculative', or hard_reset_orbit for rho = 0."
         )
     if method in ("pmbc", "reference"):
         return Choice("refractory_lif", method, "torch", "it was asked for by name")

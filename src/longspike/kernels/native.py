@@ -57,6 +57,16 @@ def empty(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
     return torch.from_numpy(_extension.pooled_array(num_bytes)).view(dtype).view(shape)
 
 
+def expect(where: str, dtype: torch.dtype, **tensors: tuple[Tensor, tuple[int, ...]]) -> None:
+    """Raise unless every named tensor is on the CPU with this dtype and its shape: addresses follow, which check nothing."""
+    for name, (x, shape) in tensors.items():
+        if tuple(x.shape) != shape or x.dtype != dtype or x.device.type != "cpu":
+            raise ValueError(
+                f"{where}: `{name}` must have shape {shape} and dtype {dtype} on the CPU; "
+                f"got shape {tuple(x.shape)} and dtype {x.dtype} on {x.device}."
+            )
+
+
 def threads() -> int:
     """Threads for a compiled call: PyTorch's own setting."""
     return torch.get_num_threads()

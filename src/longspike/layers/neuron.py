@@ -1,12 +1,14 @@
 """The neuron inside a block, chosen by name: one code path compares them all."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from torch import nn
 
-from longspike._core.checks import check_choice
+from longspike._core.checks import check_bounds, check_choice
 from longspike.neurons.hard_reset import HardResetLIF
+from longspike.neurons.lif import GRADIENTS, RESETS
 from longspike.neurons.memoryless import GELU, Bernoulli, Heaviside
 from longspike.neurons.refractory import RefractoryLIF
 from longspike.neurons.sdn import SDN
@@ -41,6 +43,14 @@ class NeuronConfig:
     def __post_init__(self) -> None:
         check_choice("NeuronConfig", "kind", self.kind, NEURONS)
         Surrogate(self.surrogate, self.surrogate_scale)
+        check_choice("NeuronConfig", "reset", self.reset, RESETS)
+        check_choice("NeuronConfig", "gradient", self.gradient, GRADIENTS)
+        for name in ("beta", "gamma"):
+            check_bounds("NeuronConfig", name, getattr(self, name), low=0, high=1, closed_low=False, closed_high=False)
+        check_bounds(
+            "NeuronConfig", "threshold", self.threshold, low=0, closed_low=False, high=math.inf, closed_high=False
+        )
+        check_bounds("NeuronConfig", "rho", self.rho, low=0, high=math.inf, closed_high=False)
 
     @property
     def is_spiking(self) -> bool:

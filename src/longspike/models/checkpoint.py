@@ -44,8 +44,13 @@ def save(model: nn.Module, config: SpikeSSMConfig, path: str | Path, *, metadata
         if path.exists():
             old = Path(tempfile.mkdtemp(prefix=f".{path.name}-old-", dir=path.parent))
             os.replace(path, old / "model")
-            os.replace(staging, path)
-            shutil.rmtree(old)
+            try:
+                os.replace(staging, path)
+            except OSError:
+                os.replace(old / "model", path)
+                raise
+            finally:
+                shutil.rmtree(old, ignore_errors=True)
         else:
             os.replace(staging, path)
     finally:
@@ -79,7 +84,9 @@ def read_description(path: str | Path) -> dict[str, Any]:
 
 def read_config(description: dict[str, Any]) -> SpikeSSMConfig:
     """The configuration in a description; unknown or invalid fields are an error."""
-    given = dict(description["config"])
+    given = description["config"]
+    if not isinstance(given, dict) or not isinstance(description["model"], str):
+        raise CheckpointError("the saved configuration is not valid: `config` must be an object and `model` a name.")
     unknown = set(given) - {f.name for f in fields(SpikeSSMConfig)}
     if unknown:
         raise CheckpointError(f"the saved configuration has unknown fields: {', '.join(sorted(unknown))}.")

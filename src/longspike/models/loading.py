@@ -15,8 +15,9 @@ def load(path: str | Path) -> SpikeSSM:
     Raises: CheckpointError if the folder is not a model, is damaged, or was written by another format version.
     """
     description = checkpoint.read_description(path)
+    config = checkpoint.read_config(description)
     if description["model"] not in _MODELS:
         raise CheckpointError(f"{path} holds a {description['model']}, which this longspike does not know. Upgrade it.")
-    model = _MODELS[description["model"]](checkpoint.read_config(description))
+    model = _MODELS[description["model"]](config)
     checkpoint.load_weights(model, path)
     return model.eval()

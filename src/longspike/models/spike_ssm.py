@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from longspike._core.checks import check_sequence, describe
 from longspike.layers.block import BlockState, SpikingBlock
 from longspike.layers.linear import SpikeLinear
-from longspike.layers.pooling import MeanPool, PoolState
+from longspike.layers.pooling import MeanPool, PoolState, check_lengths
 from longspike.models import checkpoint
 from longspike.models.config import SpikeSSMConfig
 from longspike.models.presets import preset
@@ -103,6 +103,8 @@ class SpikeSSM(nn.Module):
                 different steps, so no state comes back.
         """
         self._check_input(x)
+        if lengths is not None:
+            check_lengths("SpikeSSM", lengths, x)
         h = self.encoder(x)
         ends, spikes = [], []
         for k, block in enumerate(self.blocks):

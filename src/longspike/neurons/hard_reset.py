@@ -27,6 +27,10 @@ def hard_reset_orbit(current: Tensor, *, beta: float) -> Tensor:
     check_sequence("hard_reset_orbit", "current", current)
     check_bounds("hard_reset_orbit", "beta", beta, low=0, high=1, closed_low=False, closed_high=False)
     seqlen = current.shape[1]
+    if seqlen == 0:
+        return torch.empty_like(current)
+    if not bool(current.isfinite().all()):
+        raise ValueError("hard_reset_orbit: `current` must be finite; got NaN or infinity.")
     decay = torch.full((current.shape[2],), beta, dtype=torch.float64, device=current.device)
     c = leaky_scan(current.double(), decay).transpose(1, 2).contiguous()
     following = _next_spike(c, beta)  # (batch, channels, seqlen + 1); `seqlen` means never

@@ -69,7 +69,8 @@ def _check_parameters(
     check_bounds(WHERE, "gamma", gamma, low=0, high=1, closed_high=False)
 
 
-def _check_state(state: LIFState | None, current: Tensor) -> LIFState:
+def check_state(state: LIFState | None, current: Tensor) -> LIFState:
+    """The state, silent by default, in the dtype that computes; raise unless it fits the current."""
     batch, _, channels = current.shape
     dtype = compute_dtype(current.dtype)
     if state is None:
@@ -193,7 +194,7 @@ def refractory_lif(
     spikes, end, numbers = lif_unchecked(
         current,
         (b, th, rh, g),
-        _check_state(state, current),
+        check_state(state, current),
         reset=reset,
         surrogate=as_surrogate(surrogate),
         gradient=gradient,

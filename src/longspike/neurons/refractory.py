@@ -6,7 +6,16 @@ import torch
 from torch import Tensor, nn
 
 from longspike._core.checks import check_bounds, check_choice, check_positive_int, check_sequence
-from longspike.neurons.lif import GRADIENTS, RESETS, LIFState, compute_dtype, lif_unchecked, zero_state
+from longspike.kernels._dispatch import LIF_METHODS
+from longspike.neurons.lif import (
+    GRADIENTS,
+    RESETS,
+    LIFState,
+    check_state,
+    compute_dtype,
+    lif_unchecked,
+    zero_state,
+)
 from longspike.neurons.surrogate import Surrogate, as_surrogate
 
 
@@ -47,6 +56,7 @@ class RefractoryLIF(nn.Module):
         check_bounds(where, "rho", rho, low=0, high=math.inf, closed_high=False)
         check_choice(where, "reset", reset, RESETS)
         check_choice(where, "gradient", gradient, GRADIENTS)
+        check_choice(where, "method", method, LIF_METHODS)
         self.channels, self.reset, self.gradient, self.method = channels, reset, gradient, method
         self.surrogate = as_surrogate(surrogate)
         self.log_threshold = nn.Parameter(torch.full((channels,), math.log(threshold)))
@@ -75,11 +85,10 @@ class RefractoryLIF(nn.Module):
         """Spikes of currents (batch, seqlen, channels), and the state after the last step."""
         check_sequence("RefractoryLIF", "x", x, channels=self.channels)
         dtype = compute_dtype(x.dtype)
-        state = self.init_state(x.shape[0]) if state is None else state
         spikes, end, _ = lif_unchecked(
             x,
             tuple(p.to(dtype) for p in self.dynamics()),  # type: ignore[arg-type]
-            LIFState(*(part.to(dtype) for part in state)),
+            check_state(state, x),
             reset=self.reset,
             surrogate=self.surrogate,
             gradient=self.gradient,

@@ -30,7 +30,7 @@ class Surrogate:
         check_choice("Surrogate", "name", self.name, tuple(SURROGATES))
         if self.scale is None:
             object.__setattr__(self, "scale", SURROGATES[self.name][1])
-        if not (math.isfinite(self.value) and self.value > 0):
+        if not 0 < self.value < math.inf:
             raise ValueError(f"Surrogate: `scale` must be positive and finite; got {self.scale}.")
 
     @property

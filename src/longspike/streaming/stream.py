@@ -124,11 +124,13 @@ class Stream:
             whole = whole.to(self._model.dtype)
             if not bool(whole.isfinite().all()):
                 raise ValueError("Stream.push: `x` must be finite; got NaN or infinity. Drop or repair the sample.")
-        mode = self._model.training
+        was_training = self._model.training
         self._model.eval()
-        with torch.inference_mode():
-            logits, state, spikes = self._model.outputs(whole, self._state)
-        self._model.train(mode)
+        try:
+            with torch.inference_mode():
+                logits, state, spikes = self._model.outputs(whole, self._state)
+        finally:
+            self._model.train(was_training)
         if state is None:
             raise RuntimeError("Stream.push: the model returned no state.")
         self._state, self._num_steps = state, self._num_steps + whole.shape[1]
@@ -152,19 +154,23 @@ class Stream:
     def save(self, path: str | Path) -> None:
         """Write the state to a safetensors file, from which `restore` continues bit for bit."""
         tensors = {name: x.contiguous() for name, x in _flat(self._state).items()}
+        if self._logits is not None:
+            tensors["logits"] = self._logits.contiguous()
         safetensors.torch.save_file(tensors, path, metadata={"num_steps": str(self._num_steps)})
 
     def restore(self, path: str | Path) -> None:
         """Continue from a file that `save` wrote.
 
-        Raises: CheckpointError if the file is missing, damaged, or of another model.
+        Raises: CheckpointError if the file is missing, damaged, or of another model; the stream then stays as it is.
         """
         try:
             tensors = safetensors.torch.load_file(path)
             with safetensors.safe_open(path, framework="pt") as file:
                 num_steps = int(file.metadata()["num_steps"])
-            state = _filled(self._model.init_state(self._batch), tensors)
+            logits = tensors.pop("logits", None)
+            if set(tensors) != set(_flat(self._state)):
+                raise ValueError("it holds other layers")
+            self.state = _filled(self._model.init_state(self._batch), tensors)
         except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
             raise CheckpointError(f"{path} is not a saved stream of this model ({error}).") from None
-        self.state = state
-        self._num_steps = num_steps
+        self._num_steps, self._logits = num_steps, logits

@@ -15,12 +15,15 @@ def linear_op(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """y = x weight^T + bias over the last axis, terms with x = 0 skipped, each row summed on its own in order."""
     x = x.contiguous()
     outputs, inputs = weight.shape
+    if x.shape[-1] != inputs:
+        raise ValueError(f"linear: `x` must have {inputs} features on its last axis; got shape {tuple(x.shape)}.")
     by_input = weight.t().contiguous()
+    held_bias = torch.zeros(outputs, dtype=x.dtype) if bias is None else bias.contiguous()
+    native.expect("linear", x.dtype, weight=(weight, (outputs, inputs)), bias=(held_bias, (outputs,)))
     y = native.empty((*x.shape[:-1], outputs), x.dtype)
-    bias_address = 0 if bias is None else bias.contiguous().data_ptr()
-    native.kernel("linear", x.dtype)(
-        x.data_ptr(), by_input.data_ptr(), bias_address, y.data_ptr(), _rows(x), inputs, outputs, native.threads()
-    )
+    rows = y.numel() // outputs if outputs else 0
+    tensors = (x, by_input, held_bias, y)
+    native.kernel("linear", x.dtype)(*(t.data_ptr() for t in tensors), rows, inputs, outputs, native.threads())
     return y
 
 
@@ -50,6 +53,8 @@ linear_op.register_autograd(_linear_backward, setup_context=_linear_context)
 def glu_op(x: Tensor) -> Tensor:
     """a * sigmoid(b) for x = (a, b) side by side on the last axis."""
     x = x.contiguous()
+    if x.shape[-1] % 2:
+        raise ValueError(f"glu: `x` must have an even number of features on its last axis; got shape {tuple(x.shape)}.")
     channels = x.shape[-1] // 2
     y = native.empty((*x.shape[:-1], channels), x.dtype)
     native.kernel("glu_forward", x.dtype)(x.data_ptr(), y.data_ptr(), _rows(x), channels, native.threads())
@@ -65,6 +70,7 @@ def _(x: Tensor) -> Tensor:
 def glu_backward_op(x: Tensor, grad_y: Tensor) -> Tensor:
     """The gradient of x."""
     x, grad_y = x.contiguous(), grad_y.contiguous()
+    native.expect("glu_backward", x.dtype, grad_y=(grad_y, (*x.shape[:-1], x.shape[-1] // 2)))
     grad_x = native.empty(tuple(x.shape), x.dtype)
     native.kernel("glu_backward", x.dtype)(
         x.data_ptr(), grad_y.data_ptr(), grad_x.data_ptr(), _rows(x), x.shape[-1] // 2, native.threads()

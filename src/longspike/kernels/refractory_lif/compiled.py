@@ -31,12 +31,20 @@ def speculation(seqlen: int, parameters: Parameters, threads: int) -> tuple[int,
     return math.ceil(wanted / BLOCK) * BLOCK, warmup
 
 
+def _expect_shapes(current: Tensor, parameters: Parameters, state: State) -> None:
+    batch, _, channels = current.shape
+    named = zip(("beta", "threshold", "rho", "gamma", "v", "r", "spike"), (*parameters, *state), strict=True)
+    shapes = {name: (x, (channels,) if x.dim() == 1 else (batch, channels)) for name, x in named}
+    native.expect("refractory_lif", current.dtype, **shapes)
+
+
 def forward(
     current: Tensor, parameters: Parameters, state: State, reset: str, method: str
 ) -> tuple[Tensor, State, Tensor, int]:
     """Spikes, final state, saved states (batch, blocks, 3, channels) and the number of lanes that were run again."""
     current = current.contiguous()
     batch, seqlen, channels = current.shape
+    _expect_shapes(current, parameters, state)
     spikes = native.empty((batch, seqlen, channels), current.dtype)
     checkpoints = torch.empty((batch, num_blocks(seqlen), 3, channels), dtype=current.dtype)
     v, r, s = (x.clone(memory_format=torch.contiguous_format) for x in state)
@@ -45,6 +53,8 @@ def forward(
     addresses = [x.data_ptr() for x in (current, spikes, v, r, s, checkpoints, *kept)]
     call = (*addresses, batch, seqlen, channels, RESETS[reset], threads)
     repaired = 0
+    if batch == 0 or channels == 0:
+        return spikes, (v, r, s), checkpoints, repaired
     if method == "speculative":
         repaired = native.kernel("lif_speculative", current.dtype)(*call, *speculation(seqlen, parameters, threads))
     else:
@@ -65,6 +75,14 @@ def backward(
     gradient: str,
 ) -> tuple[Tensor, ...]:
     """The adjoint of `reference.backward`; the trajectory is computed again from the saved states."""
+    _expect_shapes(current, parameters, grad_state)
+    blocks = (current.shape[0], num_blocks(current.shape[1]), 3, current.shape[2])
+    native.expect(
+        "refractory_lif_backward",
+        current.dtype,
+        grad_spikes=(grad_spikes, tuple(current.shape)),
+        checkpoints=(checkpoints, blocks),
+    )
     current, grad_spikes, checkpoints = current.contiguous(), grad_spikes.contiguous(), checkpoints.contiguous()
     batch, seqlen, channels = current.shape
     grad_current = native.empty((batch, seqlen, channels), current.dtype)
@@ -72,16 +90,17 @@ def backward(
     sums = torch.zeros((batch, 4, channels), dtype=torch.float64)
     kept = [p.contiguous() for p in parameters]
     tensors = (current, grad_spikes, checkpoints, grad_current, grad_v, grad_r, grad_s, sums, *kept)
-    native.kernel("lif_backward", current.dtype)(
-        *(x.data_ptr() for x in tensors),
-        batch,
-        seqlen,
-        channels,
-        scale,
-        RESETS[reset],
-        SURROGATES[surrogate][0],
-        GRADIENTS[gradient],
-        native.threads() if current.numel() >= 1 << 15 else 1,
-    )
+    if batch and channels:
+        native.kernel("lif_backward", current.dtype)(
+            *(x.data_ptr() for x in tensors),
+            batch,
+            seqlen,
+            channels,
+            scale,
+            RESETS[reset],
+            SURROGATES[surrogate][0],
+            GRADIENTS[gradient],
+            native.threads() if current.numel() >= 1 << 15 else 1,
+        )
     by_parameter = (row.clone() for row in sums.sum(0).to(current.dtype))
     return grad_current, *by_parameter, grad_v, grad_r, grad_s

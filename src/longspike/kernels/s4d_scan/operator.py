@@ -12,6 +12,12 @@ def _num_blocks(seqlen: int) -> int:
     return (seqlen + BLOCK - 1) // BLOCK
 
 
+def _expect_shapes(u: Tensor, lam: Tensor, c: Tensor, d: Tensor, state: Tensor) -> None:
+    pairs = (lam.shape[0], 2, u.shape[2])
+    shapes = {"lam": (lam, pairs), "c": (c, pairs), "d": (d, (u.shape[2],)), "state": (state, (u.shape[0], *pairs))}
+    native.expect("s4d_scan", u.dtype, **shapes)
+
+
 @torch.library.custom_op("longspike::s4d_scan", mutates_args=())
 def s4d_scan_op(
     u: Tensor, lam: Tensor, c: Tensor, d: Tensor, state: Tensor, saves: bool
@@ -20,6 +26,7 @@ def s4d_scan_op(
     u = u.contiguous()
     batch, seqlen, channels = u.shape
     n_pairs = lam.shape[0]
+    _expect_shapes(u, lam, c, d, state)
     y = native.empty((batch, seqlen, channels), u.dtype)
     end = state.clone(memory_format=torch.contiguous_format)
     blocks = _num_blocks(seqlen) if saves else 0
@@ -58,6 +65,9 @@ def s4d_scan_backward_op(
     u, grad_y = u.contiguous(), grad_y.contiguous()
     batch, seqlen, channels = u.shape
     n_pairs = lam.shape[0]
+    _expect_shapes(u, lam, c, d, grad_end)
+    blocks = (batch, _num_blocks(seqlen), n_pairs, 2, channels)
+    native.expect("s4d_scan_backward", u.dtype, grad_y=(grad_y, tuple(u.shape)), checkpoints=(checkpoints, blocks))
     grad_u = native.empty((batch, seqlen, channels), u.dtype)
     grad_state = grad_end.clone(memory_format=torch.contiguous_format)
     grad_lam = torch.empty((batch, n_pairs, 2, channels), dtype=u.dtype)
