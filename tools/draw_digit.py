@@ -1,6 +1,6 @@
 """Draw the README's picture: one digit read pixel by pixel, its spikes and its decision, from a trained model.
 
-    python tools/draw_digit.py runs/demo/model docs/_static/digit.png --index 7
+python tools/draw_digit.py runs/demo/model docs/_static/digit.png --index 7
 """
 
 import argparse
@@ -42,7 +42,9 @@ def main() -> None:
     for label in range(decided.shape[1]):
         is_winner = label == winner
         colour = "#e8590c" if is_winner else "#b8bec9"
-        axes[-1].plot(decided[:, label], color=colour, linewidth=2 if is_winner else 1, label=f"{label}" if is_winner else None)
+        axes[-1].plot(
+            decided[:, label], color=colour, linewidth=2 if is_winner else 1, label=f"{label}" if is_winner else None
+        )
     axes[-1].legend(loc="upper left", frameon=False)
     axes[-1].set_ylabel("probability")
     axes[-1].set_xlabel("step")
