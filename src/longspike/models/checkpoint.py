@@ -40,6 +40,7 @@ def save(model: nn.Module, config: SpikeSSMConfig, path: str | Path, *, metadata
         weights = {name: x.detach().cpu().contiguous() for name, x in model.state_dict().items()}
         safetensors.torch.save_file(weights, staging / WEIGHTS)
         (staging / CONFIG).write_text(json.dumps(description, indent=2) + "\n")
+        os.chmod(staging / WEIGHTS, 0o644)  # safetensors writes for the owner alone
         os.chmod(staging, 0o755)
         if path.exists():
             old = Path(tempfile.mkdtemp(prefix=f".{path.name}-old-", dir=path.parent))
