@@ -71,10 +71,11 @@ template <class T> void bind_kernels(nb::module_& m, const std::string& suffix) 
     }, nogil());
     m.def(name("lif_backward_").c_str(), [](Address current, Address grad_spikes, Address checkpoints, Address grad_current,
           Address grad_v, Address grad_r, Address grad_s, Address grad_parameters, Address beta, Address theta, Address rho, Address gamma,
-          i64 batch, i64 seqlen, i64 channels, double scale, int reset, int surrogate, int gradient, int threads) {
+          i64 batch, i64 seqlen, i64 channels, double scale, int reset, int surrogate, int gradient, int threads, bool has_refractory,
+          bool wants_parameters) {
         table<T>().lif_backward({at<T>(current), at<T>(grad_spikes), at<T>(checkpoints), at<T>(grad_current), at<T>(grad_v),
             at<T>(grad_r), at<T>(grad_s), at<double>(grad_parameters), {at<T>(beta), at<T>(theta), at<T>(rho), at<T>(gamma)},
-            batch, seqlen, channels, static_cast<T>(scale), reset, surrogate, gradient, threads});
+            batch, seqlen, channels, static_cast<T>(scale), reset, surrogate, gradient, threads, has_refractory, wants_parameters});
     }, nogil());
     m.def(name("s4d_forward_").c_str(), [](Address u, Address lambda, Address c, Address d, Address y, Address state, Address checkpoints,
           i64 batch, i64 seqlen, i64 channels, i64 n_pairs, int threads) {

@@ -33,6 +33,8 @@ template <class T> struct LifBackward {
     i64 batch, seqlen, channels;
     T surrogate_scale;
     int reset, surrogate, gradient, threads;  // gradient: 0 full, 1 detach_reset, 2 instant
+    bool has_refractory;    // false only if rho is zero and no gradient enters r: then r is left alone
+    bool wants_parameters;  // false: grad_parameters is left alone
 };
 
 // x[t] = lambda*x[t-1] + u[t];  y[t] = sum_n Re(c_n x_n[t]) + d*u[t], complex numbers as pairs of rows.

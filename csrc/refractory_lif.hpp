@@ -255,7 +255,7 @@ template <class T> struct LifAdjoint {
 };
 
 // Runs a block again from the path's first row; keeps v, r, s of every step and the slope at z = v - rho*r - theta.
-template <class T, Reset kReset, int kKind>
+template <class T, Reset kReset, bool kRefractory, int kKind>
 void lif_replay(LifAdjoint<T>& a, T scale, const T* x, i64 rows, i64 stride) {
     const Vec<T> scale_v = splat<T>(scale), inverse = splat<T>(T(1) / scale);
     const LifMoment<T>* before = a.path.data();
@@ -265,10 +265,14 @@ void lif_replay(LifAdjoint<T>& a, T scale, const T* x, i64 rows, i64 stride) {
         for (i64 j = 0; j < a.width; j += kLanes<T>, ++q, ++before, ++now) {
             const int n = static_cast<int>(std::min<i64>(kLanes<T>, a.width - j));
             const Vec<T> s0 = load<T>(before->s), theta = load<T>(q->theta);
-            const Vec<T> r = load<T>(q->gamma) * load<T>(before->r) + s0;
             const Vec<T> v = load<T>(q->beta) * after_reset<T, kReset>(load<T>(before->v), s0, theta) + load_first<T>(x + j, n);
-            const Vec<T> u = v - load<T>(q->rho) * r;
-            store<T>(now->v, v), store<T>(now->r, r);
+            Vec<T> u = v;
+            if constexpr (kRefractory) {
+                const Vec<T> r = load<T>(q->gamma) * load<T>(before->r) + s0;
+                u = v - load<T>(q->rho) * r;
+                store<T>(now->r, r);
+            }
+            store<T>(now->v, v);
             store<T>(now->s, u > theta ? splat<T>(1) : Vec<T>{});
             store<T>(now->slope, surrogate_slope<T, kKind>(scale_v, inverse, u - theta));
         }
@@ -276,40 +280,44 @@ void lif_replay(LifAdjoint<T>& a, T scale, const T* x, i64 rows, i64 stride) {
 }
 
 template <class T> using ReplayFunction = void (*)(LifAdjoint<T>&, T, const T*, i64, i64);
-template <class T, Reset kReset> ReplayFunction<T> replay_function(int surrogate) {
-    static constexpr ReplayFunction<T> table[] = {lif_replay<T, kReset, 0>, lif_replay<T, kReset, 1>, lif_replay<T, kReset, 2>,
-                                                  lif_replay<T, kReset, 3>, lif_replay<T, kReset, 4>};
+template <class T, Reset kReset, bool kRefractory> ReplayFunction<T> replay_function(int surrogate) {
+    static constexpr ReplayFunction<T> table[] = {
+        lif_replay<T, kReset, kRefractory, 0>, lif_replay<T, kReset, kRefractory, 1>, lif_replay<T, kReset, kRefractory, 2>,
+        lif_replay<T, kReset, kRefractory, 3>, lif_replay<T, kReset, kRefractory, 4>};
     return table[surrogate];
 }
 
 // One step of the adjoint for one vector of channels: returns the gradient of the current.
-template <class T, Reset kReset>
+template <class T, Reset kReset, bool kRefractory, bool kSums>
 inline Vec<T> lif_adjoint_step(LifFlow<T>& q, const LifMoment<T>& before, const LifMoment<T>& now, Vec<T> grad, Vec<T> through_reset, Vec<T> through_time) {
     const Vec<T> beta = load<T>(q.beta), theta = load<T>(q.theta), v0 = load<T>(before.v), s0 = load<T>(before.s);
     const Vec<T> slope_mu = load<T>(now.slope) * (grad + load<T>(q.to_mu));
     const Vec<T> lam = slope_mu + load<T>(q.to_lam);
-    const Vec<T> kap = load<T>(q.to_kap) - load<T>(q.rho) * slope_mu;
-    Vec<T> d_theta = load<T>(q.sums[1]) - slope_mu, keep = beta, drop{};
-    if constexpr (kReset == Reset::subtract) {
-        d_theta -= beta * s0 * lam;
-        drop = beta * theta;
+    Vec<T> kap{}, keep = beta, drop{};
+    if constexpr (kRefractory) {
+        kap = load<T>(q.to_kap) - load<T>(q.rho) * slope_mu;
+        store<T>(q.to_kap, through_time * load<T>(q.gamma) * kap);
     }
+    if constexpr (kReset == Reset::subtract) drop = beta * theta;
     if constexpr (kReset == Reset::zero) {
         keep = beta * (splat<T>(1) - s0);
         drop = beta * v0;
     }
-    store<T>(q.sums[0], fma(lam, after_reset<T, kReset>(v0, s0, theta), load<T>(q.sums[0])));
-    store<T>(q.sums[1], d_theta);
-    store<T>(q.sums[2], load<T>(q.sums[2]) - slope_mu * load<T>(now.r));
-    store<T>(q.sums[3], fma(kap, load<T>(before.r), load<T>(q.sums[3])));
+    if constexpr (kSums) {
+        Vec<T> d_theta = load<T>(q.sums[1]) - slope_mu;
+        if constexpr (kReset == Reset::subtract) d_theta -= beta * s0 * lam;
+        store<T>(q.sums[0], fma(lam, after_reset<T, kReset>(v0, s0, theta), load<T>(q.sums[0])));
+        store<T>(q.sums[1], d_theta);
+        store<T>(q.sums[2], load<T>(q.sums[2]) - slope_mu * load<T>(now.r));
+        store<T>(q.sums[3], fma(kap, load<T>(before.r), load<T>(q.sums[3])));
+    }
     store<T>(q.to_mu, through_time * (kap - through_reset * drop * lam));
     store<T>(q.to_lam, through_time * keep * lam);
-    store<T>(q.to_kap, through_time * load<T>(q.gamma) * kap);
     return lam;
 }
 
 // The adjoint of one replayed block; `start` is the address offset of its first row.
-template <class T, Reset kReset>
+template <class T, Reset kReset, bool kRefractory, bool kSums>
 void lif_adjoint_block(const LifBackward<T>& c, LifAdjoint<T>& a, i64 start, i64 rows, bool streaming) {
     const Vec<T> through_reset = splat<T>(c.gradient == 1 ? 0 : 1), through_time = splat<T>(c.gradient == 2 ? 0 : 1);
     const LifMoment<T>* now = a.path.data() + (rows + 1) * a.cells - 1;
@@ -324,7 +332,7 @@ void lif_adjoint_block(const LifBackward<T>& c, LifAdjoint<T>& a, i64 start, i64
             __builtin_prefetch(earlier + j, 0, 2);
             const int n = static_cast<int>(std::min<i64>(kLanes<T>, a.width - j));
             const Vec<T> grad = load_first<T>(c.grad_spikes + row + j, n);
-            const Vec<T> lam = lif_adjoint_step<T, kReset>(a.flow[i], now[-a.cells], *now, grad, through_reset, through_time);
+            const Vec<T> lam = lif_adjoint_step<T, kReset, kRefractory, kSums>(a.flow[i], now[-a.cells], *now, grad, through_reset, through_time);
             if (streaming)
                 store_streaming<T>(c.grad_current + row + j, lam);
             else
@@ -333,11 +341,12 @@ void lif_adjoint_block(const LifBackward<T>& c, LifAdjoint<T>& a, i64 start, i64
     }
 }
 
-template <class T, Reset kReset> void lif_backward_tile(const LifBackward<T>& c, i64 b, i64 first, i64 width) {
+template <class T, Reset kReset, bool kRefractory, bool kSums>
+void lif_backward_tile(const LifBackward<T>& c, i64 b, i64 first, i64 width) {
     const FlushDenormals flush;
     LifAdjoint<T> a(LifTile<T>(c.parameters, first, width));
     const i64 at = b * c.channels + first, blocks = (c.seqlen + kLifBlock - 1) / kLifBlock;
-    const auto replay = replay_function<T, kReset>(c.surrogate);
+    const auto replay = replay_function<T, kReset, kRefractory>(c.surrogate);
     const bool streaming = use_streaming<T>(c.grad_current, c.batch * c.seqlen * c.channels, c.channels);
     for (i64 j = 0; j < width; ++j) {
         auto& q = a.flow[j / kLanes<T>];
@@ -354,17 +363,26 @@ template <class T, Reset kReset> void lif_backward_tile(const LifBackward<T>& c,
         const i64 rows = std::min(kLifBlock, c.seqlen - k * kLifBlock);
         const i64 start = (b * c.seqlen + k * kLifBlock) * c.channels + first;
         replay(a, c.surrogate_scale, c.current + start, rows, c.channels);
-        lif_adjoint_block<T, kReset>(c, a, start, rows, streaming);
-        a.collect();
+        lif_adjoint_block<T, kReset, kRefractory, kSums>(c, a, start, rows, streaming);
+        if constexpr (kSums) a.collect();
     }
     for (i64 j = 0; j < width; ++j) {
         const auto& q = a.flow[j / kLanes<T>];
         const i64 k = j % kLanes<T>;
         c.grad_v[at + j] = q.to_lam[k], c.grad_r[at + j] = q.to_kap[k], c.grad_s[at + j] = q.to_mu[k];
     }
-    for (int p = 0; p < 4; ++p)
+    for (int p = 0; kSums && p < 4; ++p)
         std::copy_n(a.sums.data() + p * width, width, c.grad_parameters + (b * 4 + p) * c.channels + first);
     fence_streaming();
+}
+
+template <class T, Reset kReset> void lif_backward_tile_of(const LifBackward<T>& c, i64 b, i64 first, i64 width) {
+    if (c.wants_parameters)
+        lif_backward_tile<T, kReset, true, true>(c, b, first, width);
+    else if (c.has_refractory)
+        lif_backward_tile<T, kReset, true, false>(c, b, first, width);
+    else
+        lif_backward_tile<T, kReset, false, false>(c, b, first, width);
 }
 
 template <class T> void lif_backward(const LifBackward<T>& c) {
@@ -372,11 +390,11 @@ template <class T> void lif_backward(const LifBackward<T>& c) {
     parallel_for(c.batch * tiles, c.threads, [&](i64 item) {
         const i64 b = item / tiles, first = item % tiles * width, n = std::min(width, c.channels - first);
         if (c.reset == 0)
-            lif_backward_tile<T, Reset::subtract>(c, b, first, n);
+            lif_backward_tile_of<T, Reset::subtract>(c, b, first, n);
         else if (c.reset == 1)
-            lif_backward_tile<T, Reset::zero>(c, b, first, n);
+            lif_backward_tile_of<T, Reset::zero>(c, b, first, n);
         else
-            lif_backward_tile<T, Reset::none>(c, b, first, n);
+            lif_backward_tile_of<T, Reset::none>(c, b, first, n);
     });
 }
 

@@ -45,7 +45,7 @@ def test_refractory_lif_backward(method: str) -> None:
     case = lif_case(2, 65, 3, dtype=torch.float64)
     spikes, v, r, s, checkpoints, _ = refractory_lif_op(case.current, *case.parameters, *case.state, *OPTIONS, method)
     grads = [torch.randn_like(x) for x in (spikes, v, r, s)]
-    arguments = (case.current, grads, list(case.parameters), list(case.state), checkpoints, *OPTIONS)
+    arguments = (case.current, grads, list(case.parameters), list(case.state), checkpoints, *OPTIONS, True, True)
     torch.library.opcheck(refractory_lif_backward_op, arguments)
 
 

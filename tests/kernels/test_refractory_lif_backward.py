@@ -186,3 +186,21 @@ def test_compiled_slope_is_that_of_the_surrogate(surrogate: Surrogate) -> None:
     current = (z + 1.0)[None, None].requires_grad_()
     refractory_lif(current, beta=0.5, surrogate=surrogate, method="sequential")[0].sum().backward()
     assert relative_error(current.grad[0, 0], surrogate.slope((current.detach() - 1.0)[0, 0])) <= LIF_GRADIENT_F64
+
+
+@pytest.mark.parametrize("reset", ["subtract", "zero", "none"])
+@pytest.mark.parametrize("rho", [0.0, 0.7])
+@pytest.mark.parametrize("uses_state", [False, True])
+def test_leaving_out_what_nobody_asked_for_changes_nothing_else(reset: str, rho: float, uses_state: bool) -> None:
+    """The backward pass skips parameter gradients and, for rho = 0, the refractory trace; the rest stays bit for bit."""
+    current, weight = torch.randn(3, 130, 19, dtype=torch.float64), torch.randn(3, 130, 19, dtype=torch.float64)
+    found = []
+    for trains in (True, False):
+        leaf = current.clone().requires_grad_()
+        start = LIFState(*(torch.full((3, 19), 0.3, dtype=torch.float64, requires_grad=True) for _ in range(3)))
+        beta = torch.full((19,), 0.8, dtype=torch.float64, requires_grad=trains)
+        spikes, end = refractory_lif(leaf, beta=beta, rho=rho, gamma=0.6, reset=reset, state=start)
+        total = (spikes * weight).sum() + (sum((x * x).sum() for x in end) if uses_state else 0)
+        found.append(torch.autograd.grad(total, (leaf, *start)))
+    for full, lean in zip(*found, strict=True):
+        assert torch.equal(full, lean)

@@ -73,8 +73,14 @@ def backward(
     surrogate: str,
     scale: float,
     gradient: str,
+    wants_parameters: bool,
+    has_grad_r: bool,
 ) -> tuple[Tensor, ...]:
-    """The adjoint of `reference.backward`; the trajectory is computed again from the saved states."""
+    """The adjoint of `reference.backward`; the trajectory is computed again from the saved states.
+
+    Without `wants_parameters` the gradients of the four parameters are zero and cost nothing; with rho = 0 and no
+    gradient into r either, the refractory trace is left out.
+    """
     _expect_shapes(current, parameters, grad_state)
     blocks = (current.shape[0], num_blocks(current.shape[1]), 3, current.shape[2])
     native.expect(
@@ -101,6 +107,8 @@ def backward(
             SURROGATES[surrogate][0],
             GRADIENTS[gradient],
             native.threads() if current.numel() >= 1 << 15 else 1,
+            wants_parameters or has_grad_r or bool((parameters[2] != 0).any()),
+            wants_parameters,
         )
     by_parameter = (row.clone() for row in sums.sum(0).to(current.dtype))
     return grad_current, *by_parameter, grad_v, grad_r, grad_s

@@ -108,6 +108,8 @@ def refractory_lif_backward_op(
     surrogate: str,
     scale: float,
     gradient: str,
+    wants_parameters: bool,
+    has_grad_r: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Gradients of current, beta, threshold, rho, gamma, and of the initial v, r, s; `grads` of spikes, v, r, s."""
     grad_spikes, *grad_end = grads
@@ -137,6 +139,8 @@ def refractory_lif_backward_op(
         surrogate=surrogate,
         scale=scale,
         gradient=gradient,
+        wants_parameters=wants_parameters,
+        has_grad_r=has_grad_r,
     )
 
 
@@ -151,6 +155,8 @@ def _(
     surrogate: str,
     scale: float,
     gradient: str,
+    wants_parameters: bool,
+    has_grad_r: bool,
 ) -> tuple[Tensor, ...]:
     return tuple(torch.empty_like(x, memory_format=torch.contiguous_format) for x in (current, *parameters, *state))
 
@@ -169,7 +175,14 @@ def _backward(ctx, grad_spikes, grad_v, grad_r, grad_s, *unused):  # type: ignor
     grad_spikes = torch.zeros_like(current) if grad_spikes is None else grad_spikes
     grad_state = [torch.zeros_like(x) if grad is None else grad for grad, x in zip((grad_v, grad_r, grad_s), state)]
     grad_current, *grads = refractory_lif_backward_op(
-        current, [grad_spikes, *grad_state], parameters, state, checkpoints, *ctx.options
+        current,
+        [grad_spikes, *grad_state],
+        parameters,
+        state,
+        checkpoints,
+        *ctx.options,
+        any(ctx.needs_input_grad[1:5]),
+        grad_r is not None,
     )
     return grad_current, *grads, None, None, None, None, None
 
