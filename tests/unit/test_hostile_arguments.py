@@ -49,7 +49,8 @@ def test_no_channels_and_no_samples(batch: int, channels: int) -> None:
     current = torch.zeros(batch, 70, channels, requires_grad=True)
     for method in ("reference", "sequential", "speculative"):
         spikes, state = refractory_lif(current, beta=0.5, method=method)
-        assert spikes.shape == current.shape and state.v.shape == (batch, channels)
+        assert spikes.shape == current.shape
+        assert state.v.shape == (batch, channels)
         (spikes.sum() + state.v.sum()).backward()
     if channels:
         assert S4D(channels, d_state=4)(current)[0].shape == current.shape
@@ -58,8 +59,8 @@ def test_no_channels_and_no_samples(batch: int, channels: int) -> None:
 def test_operators_refuse_mixed_dtypes() -> None:
     layer = S4D(3, d_state=4)
     state = layer.init_state(2)
+    lam, c, d = layer.discrete(torch.float64)
     with pytest.raises(ValueError, match=r"s4d_scan: `lam` must have shape \(2, 2, 3\) and dtype torch.float32"):
-        lam, c, d = layer.discrete(torch.float64)
         torch.ops.longspike.s4d_scan(torch.zeros(2, 5, 3), lam, c, d, state, False)
     row, wide = torch.ones(3), torch.ones(3, dtype=torch.float64)
     v = torch.zeros(2, 3)
