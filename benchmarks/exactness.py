@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from longspike import __version__
+from longspike.evaluation.machine import machine
 from longspike.functional import LIFState, refractory_lif
 
 BETAS = (0.125, 0.5, 0.9)
@@ -123,8 +124,7 @@ def main() -> None:
     report = {
         "command": f"python benchmarks/exactness.py --positions {arguments.positions} --seed {arguments.seed}",
         "versions": {"longspike": __version__, "torch": torch.__version__, "python": platform.python_version()},
-        "machine": platform.processor() or platform.machine(),
-        "threads": torch.get_num_threads(),
+        "machine": machine(torch.device("cpu")),
         "methods": {m: {**asdict(t), "regimes": len(t.regimes)} for m, t in tallies.items()},
     }
     print(json.dumps(report, indent=2))
