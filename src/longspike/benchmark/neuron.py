@@ -70,6 +70,7 @@ def bench_neuron(
     *,
     names: tuple[str, ...] = tuple(BASELINES),
     rounds: int = 5,
+    lead_in: int = 1,
     on_progress: Callable[[str], None] = lambda name: None,
 ) -> NeuronBenchmark:
     """Time the neuron at (batch, seqlen, channels), float32; each library in its own layout, none in a foreign one.
@@ -96,8 +97,8 @@ def bench_neuron(
         training[name] = _training_step(neuron, data, upstream)
     return NeuronBenchmark(
         shape=shape,
-        forward=time_rounds(forward, rounds=rounds, on_progress=on_progress),
-        training=time_rounds(training, rounds=rounds, on_progress=on_progress),
+        forward=time_rounds(forward, rounds=rounds, lead_in=lead_in, on_progress=on_progress),
+        training=time_rounds(training, rounds=rounds, lead_in=lead_in, on_progress=on_progress),
         rates=rates,
         skipped=skipped,
     )

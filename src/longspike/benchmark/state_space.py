@@ -32,6 +32,7 @@ def bench_state_space(
     *,
     d_state: int = 64,
     rounds: int = 5,
+    lead_in: int = 1,
     on_progress: Callable[[str], None] = lambda name: None,
 ) -> tuple[list[Timing], list[Timing]]:
     """Forward and training step of S4D at (batch, seqlen, channels): ours by scan, ours by FFT, the usual formulation.
@@ -72,6 +73,16 @@ def bench_state_space(
         return run
 
     return (
-        time_rounds({name: forward(layer) for name, layer in layers.items()}, rounds=rounds, on_progress=on_progress),
-        time_rounds({name: training(layer) for name, layer in layers.items()}, rounds=rounds, on_progress=on_progress),
+        time_rounds(
+            {name: forward(layer) for name, layer in layers.items()},
+            rounds=rounds,
+            lead_in=lead_in,
+            on_progress=on_progress,
+        ),
+        time_rounds(
+            {name: training(layer) for name, layer in layers.items()},
+            rounds=rounds,
+            lead_in=lead_in,
+            on_progress=on_progress,
+        ),
     )

@@ -34,15 +34,23 @@ def time_rounds(
     candidates: dict[str, Callable[[], object]],
     *,
     rounds: int,
-    warm_up: int = 2,
+    warm_up: int = 1,
+    lead_in: int = 1,
     notes: dict[str, str] | None = None,
     on_progress: Callable[[str], None] = lambda name: None,
 ) -> list[Timing]:
-    """Run every candidate `warm_up` times, then once a round; garbage is collected between runs, never inside one."""
+    """Time every candidate once a round, after `warm_up` rounds that do not count.
+
+    Before the timed call come `lead_in` calls of the same candidate, so that it finds the caches and the memory of a
+    loop that repeats it, whoever ran before; with 0 it finds what the others left. Garbage is collected before a timed
+    call, never inside one.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in candidates}
     for number in range(-warm_up, rounds):
         for name, run in candidates.items():
             on_progress(name)
+            for _ in range(lead_in):
+                run()
             gc.collect()
             gc.disable()
             started = time.perf_counter()

@@ -46,7 +46,7 @@ def forward(
     batch, seqlen, channels = current.shape
     _expect_shapes(current, parameters, state)
     spikes = native.empty((batch, seqlen, channels), current.dtype)
-    checkpoints = torch.empty((batch, num_blocks(seqlen), 3, channels), dtype=current.dtype)
+    checkpoints = native.empty((batch, num_blocks(seqlen), 3, channels), current.dtype)
     v, r, s = (x.clone(memory_format=torch.contiguous_format) for x in state)
     kept = [p.contiguous() for p in parameters]
     threads = native.threads() if current.numel() >= 1 << 15 else 1
