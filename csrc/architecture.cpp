@@ -1,6 +1,6 @@
 // Compiled once per instruction set, with LONGSPIKE_ARCH naming the namespace.
 #include "mixing.hpp"
-#include "refractory_lif.hpp"
+#include "refractory_lif_backward.hpp"
 #include "s4d_scan.hpp"
 
 #define LONGSPIKE_TEXT_(x) #x
