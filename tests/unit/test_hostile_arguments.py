@@ -11,6 +11,8 @@ import longspike
 from longspike._core.errors import CheckpointError
 from longspike.functional import hard_reset_orbit, refractory_lif
 from longspike.kernels.mixing import glu, linear
+from longspike.kernels.refractory_lif import compiled as lif
+from longspike.kernels.s4d_scan import operator as s4d
 from longspike.models import SpikeSSM, SpikeSSMConfig
 from longspike.nn import S4D, NeuronConfig, RefractoryLIF, SpikeLinear
 from longspike.streaming import Stream
@@ -159,3 +161,9 @@ def test_a_named_surrogate_compiles_with_dynamic_shapes() -> None:
     for seqlen in (7, 9):
         x = torch.randn(2, seqlen, 3)
         assert torch.equal(compiled(x), refractory_lif(x, beta=0.5)[0])
+
+
+def test_both_sides_count_the_same_blocks() -> None:
+    """Python allocates the saved states that C++ writes, one a block."""
+    native = pytest.importorskip("longspike._native", reason="the compiled extension is not built")
+    assert (native.lif_block, native.s4d_block) == (lif.BLOCK, s4d.BLOCK)

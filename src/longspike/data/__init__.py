@@ -1,6 +1,7 @@
 """Labelled sequences: data sets by name, their splits, and batches of them."""
 
-from longspike.data.batching import Batch, collate, make_batch, mask
+from longspike._core.lengths import length_mask as mask
+from longspike.data.batching import Batch, collate, make_batch
 from longspike.data.download import RemoteFile, download
 from longspike.data.holdout import hold_out
 from longspike.data.idx import read_idx, write_idx

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from longspike._core.checks import describe
+from longspike._core.lengths import length_mask as mask
 from longspike.data.splits import Split
 
 
@@ -21,16 +22,6 @@ class Batch(NamedTuple):
     x: Tensor
     lengths: Tensor
     labels: Tensor
-
-
-def mask(lengths: Tensor, seqlen: int) -> Tensor:
-    """Which steps are valid: mask[b, t] = (t < lengths[b]); boolean, (batch, seqlen), on the device of `lengths`.
-
-    Example:
-        >>> mask(torch.tensor([2, 0]), 3).int().tolist()
-        [[1, 1, 0], [0, 0, 0]]
-    """
-    return torch.arange(seqlen, device=lengths.device) < lengths[:, None]
 
 
 def collate(samples: Sequence[tuple[Tensor, int]]) -> Batch:

@@ -48,10 +48,7 @@ def empty(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
     A fresh large allocation costs several times the kernel that fills it, in page faults. The buffer goes back to the
     pool when its last tensor dies.
     """
-    itemsize = (
-        torch.empty((), dtype=dtype).element_size() if dtype not in DTYPES else (4 if dtype == torch.float32 else 8)
-    )
-    num_bytes = math.prod(shape) * itemsize
+    num_bytes = math.prod(shape) * dtype.itemsize
     if num_bytes < POOLED_BYTES or _extension is None:
         return torch.empty(shape, dtype=dtype)
     return torch.from_numpy(_extension.pooled_array(num_bytes)).view(dtype).view(shape)

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 from torch import Tensor, nn
 
 from longspike._core.checks import check_choice
+from longspike._core.lengths import length_mask
 from longspike.kernels.mixing import glu
 from longspike.layers.dropout import TiedDropout
 from longspike.layers.linear import SpikeLinear
 from longspike.layers.neuron import NeuronConfig, build_neuron
-from longspike.layers.pooling import length_mask
 from longspike.ssm.s4d import S4D
 
 NORM_POSITIONS = ("pre", "post", "none")

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from longspike._core.checks import check_bounds, describe
+from longspike._core.lengths import length_mask
 
 
 class PoolState(NamedTuple):
@@ -13,11 +14,6 @@ class PoolState(NamedTuple):
 
     total: Tensor
     steps: Tensor
-
-
-def length_mask(lengths: Tensor, seqlen: int) -> Tensor:
-    """(batch, seqlen) bool: True where a step is valid."""
-    return torch.arange(seqlen, device=lengths.device)[None] < lengths[:, None]
 
 
 def check_lengths(where: str, lengths: Tensor, x: Tensor) -> None:

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from longspike._core.checks import check_bounds, describe
-from longspike.layers.pooling import length_mask
+from longspike._core.lengths import length_mask
 
 
 def classification_loss(logits: Tensor, labels: Tensor, *, label_smoothing: float = 0.0) -> Tensor:
