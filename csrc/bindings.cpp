@@ -1,13 +1,12 @@
-// The only file that knows Python. Addresses and sizes come in; longspike/kernels/native.py vouches for them.
-#include <nanobind/nanobind.h>
+// The module: instruction sets, buffers, and the kernels of sequences; bindings_*.cpp add the others.
+#include "bindings.hpp"
+
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/string.h>
 
 #include "buffers.hpp"
-#include "kernels.hpp"
 #include "parallel.hpp"
 
-namespace nb = nanobind;
 using namespace longspike;
 
 #if defined(LONGSPIKE_X86)
@@ -28,10 +27,14 @@ const Architecture& best() {
     return portable::architecture();
 }
 
-const Architecture& now() {
+}  // namespace
+
+const Architecture& longspike::now() {
     if (!chosen) chosen = &best();
     return *chosen;
 }
+
+namespace {
 
 std::string use_architecture(const std::string& name) {
     const std::string before = now().name;
@@ -47,9 +50,6 @@ std::string use_architecture(const std::string& name) {
 template <class T> const KernelTable<T>& table();
 template <> const KernelTable<float>& table<float>() { return now().f32; }
 template <> const KernelTable<double>& table<double>() { return now().f64; }
-
-using Address = std::uintptr_t;
-template <class T> T* at(Address address) { return reinterpret_cast<T*>(address); }
 
 template <class T>
 LifCall<T> lif_call(Address current, Address spikes, Address v, Address r, Address s, Address checkpoints, Address beta,

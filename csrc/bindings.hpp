@@ -1,0 +1,20 @@
+// What the binding files share: the only files that know Python. Addresses and sizes come in; longspike/kernels/native.py
+// vouches for them.
+#pragma once
+#include <nanobind/nanobind.h>
+
+#include <cstdint>
+
+#include "kernels.hpp"
+
+namespace nb = nanobind;
+
+namespace longspike {
+
+// The kernels of the instruction set in use.
+const Architecture& now();
+
+using Address = std::uintptr_t;
+template <class T> T* at(Address address) { return reinterpret_cast<T*>(address); }
+
+}  // namespace longspike
