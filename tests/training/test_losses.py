@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from longspike.models.classifier import Classification, LayerActivity
 from longspike.training import classification_loss, firing_rate, rate_penalty
 from longspike.training.tally import Tally
 
@@ -48,22 +49,24 @@ def test_bad_arguments_are_named() -> None:
 
 def test_a_tally_of_parts_is_the_tally_of_the_whole() -> None:
     logits, labels = torch.randn(7, 3), torch.randint(0, 3, (7,))
-    rates = torch.rand(7, 2)
+    spikes, updates = torch.rand(7, 2), (5, 11)
     whole, parts = Tally(), Tally()
     for tally, cuts in ((whole, [(0, 7)]), (parts, [(0, 4), (4, 7)])):
         for low, high in cuts:
             tally.add(
                 loss=torch.nn.functional.cross_entropy(logits[low:high], labels[low:high]),
-                logits=logits[low:high],
+                answer=Classification(
+                    logits[low:high],
+                    tuple(LayerActivity(s, n * (high - low)) for s, n in zip(spikes[low:high].sum(dim=0), updates)),
+                ),
                 labels=labels[low:high],
-                rates=tuple(rates[low:high].mean(dim=0)),
-                num_steps=5 * (high - low),
             )
     a, b = whole.score(), parts.score()
     assert a.accuracy == b.accuracy
     assert a.loss == pytest.approx(b.loss)
     assert a.layer_rates == pytest.approx(b.layer_rates)
-    assert a.rate == pytest.approx(rates.mean().item())
+    assert a.layer_rates == pytest.approx((spikes.sum(dim=0) / torch.tensor([35, 77])).tolist())
+    assert a.rate == pytest.approx(spikes.sum().item() / (7 * 16))
     assert set(a.as_dict("val")) == {"val/loss", "val/accuracy", "val/rate", "val/rate_layer0", "val/rate_layer1"}
 
 

@@ -2,16 +2,18 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 import torch
 from torch import Tensor, nn
 
 from longspike._core.checks import check_sequence, describe
+from longspike._core.lengths import length_mask
 from longspike.layers.block import BlockState, SpikingBlock
 from longspike.layers.linear import SpikeLinear
 from longspike.layers.pooling import MeanPool, PoolState, check_lengths
 from longspike.models import checkpoint
+from longspike.models.classifier import AbstractClassifier, Classification, LayerActivity
 from longspike.models.config import SpikeSSMConfig
 from longspike.models.presets import preset
 
@@ -31,7 +33,16 @@ class SpikeSSMOutput(NamedTuple):
     spikes: tuple[Tensor, ...]
 
 
-class SpikeSSM(nn.Module):
+class SequenceBatch(Protocol):
+    """Padded sequences x (batch, seqlen, d_input) or tokens (batch, seqlen), and their valid steps (batch)."""
+
+    @property
+    def x(self) -> Tensor: ...
+    @property
+    def lengths(self) -> Tensor: ...
+
+
+class SpikeSSM(AbstractClassifier):
     """A stack of spiking state-space blocks between an encoder and a read-out.
 
     Whole sequences, chunks with the state passed on, and single steps give the same spikes, bit for bit, on the compiled
@@ -127,6 +138,18 @@ class SpikeSSM(nn.Module):
     def step(self, x_t: Tensor, state: SpikeSSMState) -> tuple[Tensor, SpikeSSMState | None]:
         """Logits after one more step; x_t (batch, d_input), or tokens (batch)."""
         return self(x_t[:, None], state)
+
+    def classify(self, batch: "SequenceBatch") -> Classification:
+        """Logits and activity on padded sequences; lengths are used only if a sample is padded, which is faster."""
+        seqlen, num_steps = batch.x.shape[1], int(batch.lengths.sum())
+        lengths = None if num_steps == seqlen * batch.x.shape[0] else batch.lengths
+        logits, _, spikes = self.outputs(batch.x, lengths=lengths)
+        valid = None if lengths is None else length_mask(lengths, seqlen)[..., None]
+        activity = tuple(
+            LayerActivity((s if valid is None else s * valid).sum(), num_steps * s.shape[2])
+            for s in (spikes if self.config.neuron.is_spiking else ())
+        )
+        return Classification(logits, activity)
 
     def save(self, path: str | Path, *, metadata: dict[str, Any] | None = None) -> None:
         """Write weights (safetensors) and configuration (JSON) to the folder `path`, whole or not at all."""

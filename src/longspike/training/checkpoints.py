@@ -78,6 +78,7 @@ class Checkpointing(Callback):
             "loss": self.best.loss,
             "accuracy": self.best.accuracy,
             "layer_rates": rates,
+            "rate": self.best.rate,
             "num_samples": self.best.num_samples,
         }
 
@@ -89,6 +90,7 @@ class Checkpointing(Callback):
                 loss=state_dict["loss"],
                 accuracy=state_dict["accuracy"],
                 layer_rates=tuple(state_dict["layer_rates"]),
+                rate=state_dict["rate"],
                 num_samples=state_dict["num_samples"],
             )
 

@@ -11,7 +11,7 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
-from longspike.models.spike_ssm import SpikeSSM
+from longspike.models.classifier import AbstractClassifier
 from longspike.training.checkpoints import BEST, LAST, AtomicCheckpointIO, Checkpointing, read_checkpoint
 from longspike.training.config import TrainingConfig
 from longspike.training.interrupt import Interruption, StopRequest
@@ -68,7 +68,7 @@ def _build_trainer(config: TrainingConfig, run_dir: Path, callbacks: list[Callba
 
 
 def run_engine(
-    model: SpikeSSM,
+    model: AbstractClassifier,
     train_loader: ResumableLoader,
     val_loader: Loader,
     config: TrainingConfig,

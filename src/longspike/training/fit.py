@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from longspike._core.extras import require
-from longspike.models.spike_ssm import SpikeSSM
+from longspike.models.classifier import AbstractClassifier
 from longspike.training.config import TrainingConfig
 from longspike.training.errors import RunFolderError
 from longspike.training.progress import Progress
@@ -36,7 +36,7 @@ class FitResult:
 
 
 def fit(
-    model: SpikeSSM,
+    model: AbstractClassifier,
     train_loader: ResumableLoader,
     val_loader: Loader,
     config: TrainingConfig,

@@ -6,7 +6,7 @@ from typing import Any
 from lightning.pytorch import LightningModule
 from torch import Tensor
 
-from longspike.models.spike_ssm import SpikeSSM
+from longspike.models.classifier import AbstractClassifier
 from longspike.training.config import TrainingConfig
 from longspike.training.errors import DivergedError
 from longspike.training.losses import rate_penalty
@@ -23,7 +23,7 @@ CHECK_EVERY_STEPS = 20
 class TrainingModule(LightningModule):
     """Computes losses and keeps the sums; it logs nothing itself, so that a step costs no more than its mathematics."""
 
-    def __init__(self, model: SpikeSSM, config: TrainingConfig, *, num_steps: int) -> None:
+    def __init__(self, model: AbstractClassifier, config: TrainingConfig, *, num_steps: int) -> None:
         super().__init__()
         self.model = model
         self.config = config
@@ -38,11 +38,10 @@ class TrainingModule(LightningModule):
 
     def _forward(self, batch: LabelledBatch, tally: Tally) -> tuple[Tensor, tuple[Tensor, ...]]:
         """The cross entropy and the rates of a batch, which is added to `tally`."""
-        loss, logits, rates, num_steps = batch_outputs(
-            self.model, batch, label_smoothing=self.config.label_smoothing if self.training else 0.0
-        )
-        tally.add(loss=loss, logits=logits, labels=batch.labels, rates=rates, num_steps=num_steps)
-        return loss, rates
+        smoothing = self.config.label_smoothing if self.training else 0.0
+        loss, answer = batch_outputs(self.model, batch, label_smoothing=smoothing)
+        tally.add(loss=loss, answer=answer, labels=batch.labels)
+        return loss, tuple(layer.rate for layer in answer.activity)
 
     def training_step(self, batch: LabelledBatch, batch_idx: int) -> Tensor:
         """The loss; its randomness is a function of (seed, step) alone."""
@@ -50,7 +49,7 @@ class TrainingModule(LightningModule):
         try:
             loss, rates = self._forward(batch, self.train_tally)
         except ValueError as error:  # an operator met NaN; once steps were taken, with sound data, training is to blame
-            if self.global_step == 0 or not bool(batch.x.isfinite().all()):
+            if self.global_step == 0 or not _is_finite(batch):
                 raise
             raise self._diverged() from error
         if self.config.rate_target is not None and rates:
@@ -77,6 +76,11 @@ class TrainingModule(LightningModule):
     def validation_step(self, batch: LabelledBatch, batch_idx: int) -> None:
         """Counts a batch."""
         self._forward(batch, self.val_tally)
+
+
+def _is_finite(batch: LabelledBatch) -> bool:
+    values = getattr(batch, "x", None)
+    return values is None or bool(values.isfinite().all())
 
 
 def as_training_module(module: LightningModule) -> TrainingModule:

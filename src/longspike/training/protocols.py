@@ -7,12 +7,8 @@ from torch import Tensor
 
 
 class LabelledBatch(Protocol):
-    """Padded sequences x (batch, seqlen, d_input), valid steps lengths (batch), labels (batch)."""
+    """Samples that the network's `classify` knows how to read, and labels (batch)."""
 
-    @property
-    def x(self) -> Tensor: ...
-    @property
-    def lengths(self) -> Tensor: ...
     @property
     def labels(self) -> Tensor: ...
 

@@ -2,13 +2,13 @@
 
 import torch
 
-from longspike.models.spike_ssm import SpikeSSM
+from longspike.models.classifier import AbstractClassifier
 from longspike.training.protocols import LabelledBatch, Loader
 from longspike.training.step import batch_outputs
 from longspike.training.tally import Score, Tally
 
 
-def score(model: SpikeSSM, loader: Loader) -> Score:
+def score(model: AbstractClassifier, loader: Loader) -> Score:
     """Mean loss, accuracy and firing rates of `model`, in evaluation mode, over the batches of `loader`."""
     tally = Tally()
     was_training = model.training
@@ -20,6 +20,6 @@ def score(model: SpikeSSM, loader: Loader) -> Score:
     return tally.score()
 
 
-def _count(model: SpikeSSM, batch: LabelledBatch, tally: Tally) -> None:
-    loss, logits, rates, num_steps = batch_outputs(model, batch)
-    tally.add(loss=loss, logits=logits, labels=batch.labels, rates=rates, num_steps=num_steps)
+def _count(model: AbstractClassifier, batch: LabelledBatch, tally: Tally) -> None:
+    loss, answer = batch_outputs(model, batch)
+    tally.add(loss=loss, answer=answer, labels=batch.labels)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from longspike.models.classifier import Classification
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Score:
@@ -12,19 +14,16 @@ class Score:
 
     Attributes:
         loss: mean loss. accuracy: share of right answers.
-        layer_rates: spikes per neuron and step of every layer; empty for a network without spikes.
+        layer_rates: spikes per neuron update of every layer; empty for a network without spikes.
+        rate: spikes per neuron update over all layers; None without spikes.
         num_samples: how many samples.
     """
 
     loss: float
     accuracy: float
     layer_rates: tuple[float, ...]
+    rate: float | None
     num_samples: int
-
-    @property
-    def rate(self) -> float | None:
-        """Spikes per neuron and step over all layers (which are equally wide); None without spikes."""
-        return sum(self.layer_rates) / len(self.layer_rates) if self.layer_rates else None
 
     def as_dict(self, prefix: str) -> dict[str, float]:
         """Named numbers for a log."""
@@ -44,31 +43,35 @@ class Tally:
     def reset(self) -> None:
         """Forget everything."""
         self._sums: Tensor | None = None
-        self._num_samples, self._num_steps = 0, 0
+        self._num_samples = 0
+        self._num_updates: list[int] = []
 
     @property
     def num_samples(self) -> int:
         """Samples added so far."""
         return self._num_samples
 
-    def add(self, *, loss: Tensor, logits: Tensor, labels: Tensor, rates: tuple[Tensor, ...], num_steps: int) -> None:
-        """Count a batch; `num_steps` valid steps stand behind its rates."""
+    def add(self, *, loss: Tensor, answer: Classification, labels: Tensor) -> None:
+        """Count a batch."""
         batch = labels.shape[0]
-        correct = (logits.argmax(dim=-1) == labels).sum()
-        parts = [loss.detach() * batch, correct, *(rate.detach() * num_steps for rate in rates)]
+        correct = (answer.logits.argmax(dim=-1) == labels).sum()
+        parts = [loss.detach() * batch, correct, *(layer.num_spikes.detach() for layer in answer.activity)]
         sums = torch.stack([part.to(torch.float64) for part in parts])
         self._sums = sums if self._sums is None else self._sums + sums
         self._num_samples += batch
-        self._num_steps += num_steps
+        updates = [layer.num_updates for layer in answer.activity]
+        self._num_updates = [a + b for a, b in zip(self._num_updates or [0] * len(updates), updates, strict=True)]
 
     def score(self) -> Score:
         """The means. Raises: ValueError if nothing was added."""
         if self._sums is None:
             raise ValueError("Tally.score: nothing was added yet; add at least one batch.")
-        loss, correct, *rates = self._sums.tolist()
+        loss, correct, *spikes = self._sums.tolist()
+        updates = self._num_updates
         return Score(
             loss=loss / self._num_samples,
             accuracy=correct / self._num_samples,
-            layer_rates=tuple(rate / max(self._num_steps, 1) for rate in rates),
+            layer_rates=tuple(s / max(n, 1) for s, n in zip(spikes, updates, strict=True)),
+            rate=sum(spikes) / max(sum(updates), 1) if updates else None,
             num_samples=self._num_samples,
         )
