@@ -2,6 +2,7 @@
 #include "mixing.hpp"
 #include "refractory_lif_backward.hpp"
 #include "s4d_scan.hpp"
+#include "tick.hpp"
 
 #define LONGSPIKE_TEXT_(x) #x
 #define LONGSPIKE_TEXT(x) LONGSPIKE_TEXT_(x)
@@ -13,8 +14,13 @@ template <class T> constexpr KernelTable<T> table() {
             s4d_backward<T>, linear<T>, glu<T, false>, glu<T, true>};
 }
 
+template <class T> constexpr TickTable<T> tick_table() {
+    return {embed_forward<T>, embed_backward<T>, normalise<T>, pool_ticks<T>};
+}
+
 const Architecture& architecture() {
-    static const Architecture here{LONGSPIKE_TEXT(LONGSPIKE_ARCH), table<float>(), table<double>()};
+    static const Architecture here{LONGSPIKE_TEXT(LONGSPIKE_ARCH), table<float>(), table<double>(), tick_table<float>(),
+                                   tick_table<double>()};
     return here;
 }
 

@@ -17,4 +17,6 @@ const Architecture& now();
 using Address = std::uintptr_t;
 template <class T> T* at(Address address) { return reinterpret_cast<T*>(address); }
 
+void bind_tick(nb::module_& m);
+
 }  // namespace longspike

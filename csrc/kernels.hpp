@@ -84,10 +84,51 @@ template <class T> struct KernelTable {
     void (*glu_backward)(const GluCall<T>&);
 };
 
+// u[tick] = sum over the tick's items and their channels of values * weight[cell, channel].
+template <class T> struct EmbedCall {
+    const T *values, *weight;              // (items, channels), (cells, channels, d_model)
+    const i64 *cell, *tick_offsets;        // (items), (ticks + 1)
+    T* u;                                  // (ticks, d_model)
+    i64 items, ticks, channels, d_model;
+    int threads;
+};
+
+template <class T> struct NormCall {
+    const T *x, *weight, *bias;  // (rows, channels), (channels), (channels)
+    T* y;
+    T eps;
+    i64 rows, channels;
+    int threads;
+};
+
+// The mean of the weighted means of windows of `size` ticks, continued from a state.
+template <class T> struct PoolCall {
+    const T* y;                         // (ticks, channels)
+    const double* weights;              // (ticks)
+    const i64* offsets;                 // (batch + 1)
+    double *window, *windows, *counts;  // (batch, channels), (batch, channels), (batch, 3), in and out
+    T* mean;                            // (batch, channels)
+    i64 batch, channels, size;
+    int threads;
+};
+
+template <class T> struct TickTable {
+    void (*embed_forward)(const EmbedCall<T>&);
+    void (*embed_backward)(const EmbedCall<T>&, const T* grad_u, T* grad_values, T* grad_weight);
+    void (*normalise)(const NormCall<T>&);
+    void (*pool_ticks)(const PoolCall<T>&);
+};
+
 struct Architecture {
     const char* name;
     KernelTable<float> f32;
     KernelTable<double> f64;
+    TickTable<float> tick_f32;
+    TickTable<double> tick_f64;
 };
+
+template <class T> const TickTable<T>& tick_table(const Architecture& a);
+template <> inline const TickTable<float>& tick_table<float>(const Architecture& a) { return a.tick_f32; }
+template <> inline const TickTable<double>& tick_table<double>(const Architecture& a) { return a.tick_f64; }
 
 }  // namespace longspike

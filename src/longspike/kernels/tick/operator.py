@@ -1,0 +1,173 @@
+"""The operators of a tick as PyTorch operators over the compiled kernels."""
+
+import torch
+from torch import Tensor
+
+from longspike.kernels import native
+
+
+@torch.library.custom_op("longspike::embed_cells", mutates_args=())
+def embed_op(values: Tensor, cell: Tensor, tick_offsets: Tensor, weight: Tensor) -> Tensor:
+    """u[tick] = sum of values * weight[cell] over the tick's items, channels in order, zeros skipped."""
+    values, cell, tick_offsets, weight = (x.contiguous() for x in (values, cell, tick_offsets, weight))
+    items, channels = values.shape
+    cells, _, d_model = weight.shape
+    ticks = len(tick_offsets) - 1
+    native.expect("embed_cells", values.dtype, weight=(weight, (cells, channels, d_model)))
+    native.expect("embed_cells", torch.int64, cell=(cell, (items,)), tick_offsets=(tick_offsets, (ticks + 1,)))
+    _check_embedding(cell, tick_offsets, cells)
+    u = native.empty((ticks, d_model), values.dtype)
+    tensors = (values, weight, cell, tick_offsets, u)
+    sizes = (items, ticks, channels, d_model, native.threads())
+    native.kernel("embed_forward", values.dtype)(*(x.data_ptr() for x in tensors), *sizes)
+    return u
+
+
+def _check_embedding(cell: Tensor, tick_offsets: Tensor, cells: int) -> None:
+    if len(cell) and not (0 <= int(cell.min()) and int(cell.max()) < cells):
+        raise ValueError(f"embed_cells: `cell` must lie in [0, {cells}); got {int(cell.min())} to {int(cell.max())}.")
+    is_sound = (
+        int(tick_offsets[0]) == 0 and int(tick_offsets[-1]) == len(cell) and bool((tick_offsets.diff() >= 0).all())
+    )
+    if not is_sound:
+        raise ValueError(f"embed_cells: `tick_offsets` must rise from 0 to {len(cell)}, the number of items.")
+
+
+@embed_op.register_fake
+def _(values: Tensor, cell: Tensor, tick_offsets: Tensor, weight: Tensor) -> Tensor:
+    return values.new_empty((tick_offsets.shape[0] - 1, weight.shape[2]))
+
+
+@torch.library.custom_op("longspike::embed_cells_backward", mutates_args=())
+def embed_backward_op(
+    values: Tensor, cell: Tensor, tick_offsets: Tensor, weight: Tensor, grad: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The gradients of the values and of the weight."""
+    values, cell, tick_offsets, weight, grad = (x.contiguous() for x in (values, cell, tick_offsets, weight, grad))
+    (items, channels), (_, _, d_model), ticks = values.shape, weight.shape, len(tick_offsets) - 1
+    native.expect("embed_cells_backward", values.dtype, grad=(grad, (ticks, d_model)))
+    grad_values, grad_weight = torch.empty_like(values), torch.zeros_like(weight)
+    tensors = (values, weight, cell, tick_offsets, grad, grad_values, grad_weight)
+    sizes = (items, ticks, channels, d_model, native.threads())
+    native.kernel("embed_backward", values.dtype)(*(x.data_ptr() for x in tensors), *sizes)
+    return grad_values, grad_weight
+
+
+@embed_backward_op.register_fake
+def _(values: Tensor, cell: Tensor, tick_offsets: Tensor, weight: Tensor, grad: Tensor) -> tuple[Tensor, Tensor]:
+    return torch.empty_like(values), torch.empty_like(weight)
+
+
+def _embed_context(ctx, inputs, output) -> None:  # type: ignore[no-untyped-def]
+    ctx.save_for_backward(*inputs)
+
+
+def _embed_backward(ctx, grad):  # type: ignore[no-untyped-def]
+    grad_values, grad_weight = embed_backward_op(*ctx.saved_tensors, grad)
+    return grad_values, None, None, grad_weight
+
+
+embed_op.register_autograd(_embed_backward, setup_context=_embed_context)
+
+
+@torch.library.custom_op("longspike::layer_norm", mutates_args=())
+def layer_norm_op(x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
+    """(x - mean) / sqrt(variance + eps) * weight + bias over the last axis, each row on its own."""
+    x, weight, bias = x.contiguous(), weight.contiguous(), bias.contiguous()
+    channels = x.shape[-1]
+    native.expect("layer_norm", x.dtype, weight=(weight, (channels,)), bias=(bias, (channels,)))
+    y = native.empty(tuple(x.shape), x.dtype)
+    rows = x.numel() // channels if channels else 0
+    tensors = (x, weight, bias, y)
+    native.kernel("layer_norm", x.dtype)(*(t.data_ptr() for t in tensors), eps, rows, channels, native.threads())
+    return y
+
+
+@layer_norm_op.register_fake
+def _(x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
+    return torch.empty_like(x, memory_format=torch.contiguous_format)
+
+
+def _norm_context(ctx, inputs, output) -> None:  # type: ignore[no-untyped-def]
+    x, weight, _, ctx.eps = inputs
+    ctx.save_for_backward(x, weight)
+
+
+def _norm_backward(ctx, grad):  # type: ignore[no-untyped-def]
+    x, weight = ctx.saved_tensors
+    centred = x - x.mean(dim=-1, keepdim=True)
+    scale = torch.rsqrt(centred.square().mean(dim=-1, keepdim=True) + ctx.eps)
+    standard, upper = centred * scale, grad * weight
+    spread = (upper * standard).mean(dim=-1, keepdim=True)
+    grad_x = scale * (upper - upper.mean(dim=-1, keepdim=True) - standard * spread)
+    rest = tuple(range(x.dim() - 1))
+    return grad_x, (grad * standard).sum(rest), grad.sum(rest), None
+
+
+layer_norm_op.register_autograd(_norm_backward, setup_context=_norm_context)
+
+
+@torch.library.custom_op("longspike::event_pool", mutates_args=())
+def event_pool_op(
+    y: Tensor, weights: Tensor, offsets: Tensor, window: Tensor, windows: Tensor, counts: Tensor, size: int
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The mean of the windows' means, and the state after the last tick."""
+    y, weights, offsets = y.contiguous(), weights.contiguous(), offsets.contiguous()
+    batch, channels = len(offsets) - 1, y.shape[1]
+    window, windows, counts = (x.clone(memory_format=torch.contiguous_format) for x in (window, windows, counts))
+    state = {
+        "window": (window, (batch, channels)),
+        "windows": (windows, (batch, channels)),
+        "counts": (counts, (batch, 3)),
+    }
+    native.expect("event_pool", torch.float64, weights=(weights, (y.shape[0],)), **state)
+    native.expect("event_pool", torch.int64, offsets=(offsets, (batch + 1,)))
+    if int(offsets[0]) != 0 or int(offsets[-1]) != y.shape[0] or bool((offsets.diff() < 0).any()):
+        raise ValueError(f"event_pool: `offsets` must rise from 0 to {y.shape[0]}, the number of ticks.")
+    mean = torch.empty(batch, channels, dtype=y.dtype)
+    tensors = (y, weights, offsets, window, windows, counts, mean)
+    sizes = (batch, channels, size, native.threads())
+    native.kernel("event_pool", y.dtype)(*(x.data_ptr() for x in tensors), *sizes)
+    return mean, window, windows, counts
+
+
+@event_pool_op.register_fake
+def _(
+    y: Tensor, weights: Tensor, offsets: Tensor, window: Tensor, windows: Tensor, counts: Tensor, size: int
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    mean = y.new_empty((window.shape[0], y.shape[1]))
+    return mean, torch.empty_like(window), torch.empty_like(windows), torch.empty_like(counts)
+
+
+def _pool_context(ctx, inputs, output) -> None:  # type: ignore[no-untyped-def]
+    y, weights, offsets, _, _, counts, ctx.size = inputs
+    ctx.save_for_backward(weights, offsets, counts, output[3])
+    ctx.dtype = y.dtype
+
+
+def _pool_backward(ctx, grad_mean, grad_window, grad_windows, _grad_counts):  # type: ignore[no-untyped-def]
+    """Everything is linear in y and in the state: the factors are 1/(weight of the tick's window)."""
+    weights, offsets, before, after = ctx.saved_tensors
+    size, num_ticks = ctx.size, offsets.diff()
+    sample = torch.repeat_interleave(torch.arange(len(num_ticks)), num_ticks)
+    position = torch.arange(len(weights)) - offsets[sample] + before[sample, 1].long()
+    window = torch.div(position, size, rounding_mode="floor")  # 0 is the one that was open before
+    num_windows = torch.div(before[:, 1].long() + num_ticks, size, rounding_mode="floor") + 1
+    first = num_windows.cumsum(0) - num_windows
+    total = torch.zeros(int(num_windows.sum()), dtype=torch.float64).index_add(0, first[sample] + window, weights)
+    total = total.index_add(0, first, before[:, 0])
+    share = 1 / (after[:, 2] + (after[:, 1] > 0)).clamp(min=1)
+    is_open = window == (num_windows - 1)[sample]
+    into_mean = grad_mean.to(torch.float64) * share[:, None]
+    into_done = into_mean + grad_windows  # of a complete window's mean
+    per_weight = torch.where(after[:, 1] > 0, 1 / after[:, 0], 0.0)  # of the incomplete window, if there is one
+    into_last = into_mean * per_weight[:, None] + grad_window
+    by_done = into_done[sample] / total[first[sample] + window][:, None]
+    grad_y = torch.where(is_open[:, None], into_last[sample], by_done) * weights[:, None]
+    still_open = (num_windows == 1)[:, None]
+    held = torch.where(total[first] > 0, total[first], 1.0)[:, None]
+    grad_held = torch.where(still_open, into_last, into_done / held)
+    return grad_y.to(ctx.dtype), None, None, grad_held, into_done, None, None
+
+
+event_pool_op.register_autograd(_pool_backward, setup_context=_pool_context)
