@@ -1,0 +1,72 @@
+// A FLAMES network as a stream sees it: sizes and copies of its parameters, and what it does with events.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace longspike {
+
+using i64 = std::int64_t;
+
+// One dendritic convolution and the pool behind it. weight: (taps, in_channels, branches, channels).
+struct FrontParameters {
+    i64 in_width, in_height, in_channels, width, height, channels, branches, kernel, stride, padding, pool;
+    float rate_soma, threshold;
+    std::vector<float> weight, rate, coupling;  // rate and coupling: (branches)
+};
+
+// One memory block. Per head: log of -Re(lambda) and so on, as csrc/sa_hippo.hpp wants them.
+struct MemoryParameters {
+    i64 d_model, heads, pairs, rank, structure, input;
+    std::vector<float> head;                                    // (heads, HeadLayout size), the transition's parameters
+    std::vector<float> b, c, d;                                 // (heads, pairs, 2), (pairs, 2, d_model), (d_model)
+    std::vector<float> mix_weight, mix_bias, norm_weight, norm_bias;  // (in, out), (out), (d_model), (d_model)
+    float threshold, eps;
+};
+
+struct FlamesParameters {
+    i64 sensor_width, sensor_height, step_us, downsample, window, num_outputs;
+    bool is_time_weighted;
+    std::vector<FrontParameters> fronts;
+    std::vector<MemoryParameters> blocks;
+    std::vector<float> embedding, decoder_weight, decoder_bias;  // (cells, channels, d_model), (d_model, outputs), (outputs)
+};
+
+struct StreamCounters {
+    i64 events = 0, late = 0, steps = 0, ticks = 0;
+    std::vector<i64> spikes, updates;  // of every front, then of every block
+};
+
+// What happened at a tick, kept only when asked for.
+struct TickRecord {
+    i64 step;
+    std::vector<i64> cells;             // pooled cells of the last front that were touched
+    std::vector<float> front;           // (cells, channels)
+    std::vector<float> spikes, logits;  // (blocks, d_model), (outputs)
+};
+
+// One packed event record as csrc/event_decoding.hpp and longspike.events.EVENT_DTYPE have it: x, y, t, p in 13 bytes.
+constexpr std::size_t kEventBytes = 13;
+
+class AbstractFlamesStream {
+public:
+    virtual ~AbstractFlamesStream() = default;
+    virtual void push(const std::uint8_t* events, i64 count) = 0;  // throws std::invalid_argument and changes nothing
+    virtual void flush() = 0;
+    virtual void reset() = 0;
+    virtual void logits(float* out) const = 0;
+    virtual std::vector<std::uint8_t> state() const = 0;
+    virtual void set_state(const std::uint8_t* bytes, std::size_t count) = 0;  // throws std::invalid_argument
+    virtual std::size_t memory_bytes() const = 0;
+    StreamCounters counters;
+    std::vector<i64> latency_histogram;  // of decisions, see LatencyHistogram
+    std::vector<TickRecord> records;
+    bool is_recording = false;
+};
+
+// Sixteen bins an octave of nanoseconds, from 1 ns to 2^40 ns.
+constexpr int kBinsPerOctave = 16, kOctaves = 40;
+
+}  // namespace longspike

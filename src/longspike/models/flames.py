@@ -1,0 +1,182 @@
+"""FLAMES: events through dendritic neurons, spatial pooling and a spike-aware memory to logits."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol, Self
+
+import torch
+from torch import Tensor, nn
+
+from longspike._core.checks import describe
+from longspike.events.ragged import RaggedEvents
+from longspike.kernels.tick import EventPoolState, embed_cells
+from longspike.layers.dendritic_conv import DendriticConvState, DendriticLIFConv2d, from_events
+from longspike.layers.event_pool import EventPool
+from longspike.layers.linear import SpikeLinear
+from longspike.layers.memory_block import MemoryBlock
+from longspike.layers.sparse import SparseSpikes
+from longspike.layers.ticks import NEVER, Ticks, find_ticks
+from longspike.models import checkpoint
+from longspike.models.classifier import AbstractClassifier, Classification, LayerActivity
+from longspike.models.flames_config import FlamesConfig
+from longspike.models.flames_parts import build_fronts, build_memory, front_grids
+from longspike.models.flames_presets import flames_preset
+from longspike.neurons.surrogate import Surrogate
+
+
+class FlamesState(NamedTuple):
+    """What the network remembers between two calls.
+
+    fronts: of every dendritic convolution, its touched positions. last_step: (batch), step of the last tick, -1 before
+    the first. memory: of every block. pool: of the read-out.
+    """
+
+    fronts: tuple[DendriticConvState, ...]
+    last_step: Tensor
+    memory: tuple[Tensor, ...]
+    pool: EventPoolState
+
+
+class FlamesOutput(NamedTuple):
+    """Logits (batch, num_outputs), the state, the activity of every layer, and what the layers did.
+
+    front: the pooled spikes of every front. ticks: when the memory ticked. spikes: (ticks, d_model) of every block.
+    """
+
+    logits: Tensor
+    state: FlamesState
+    activity: tuple[LayerActivity, ...]
+    front: tuple[SparseSpikes, ...]
+    ticks: Ticks
+    spikes: tuple[Tensor, ...]
+
+
+class EventBatch(Protocol):
+    """Labelled events."""
+
+    @property
+    def events(self) -> RaggedEvents: ...
+
+
+class Flames(AbstractClassifier):
+    """FLAMES over camera events.
+
+        events -> [dendritic LIF convolution -> spatial max pool] x n -> embedding of active cells
+               -> [SA-HiPPO -> spikes -> mix -> residual -> LayerNorm] x m -> event pooling -> linear
+
+    Work is proportional to events, never to the sensor's resolution. Whole recordings, pieces with the state passed on,
+    and `longspike.Stream(model).push(events)` in any packets give the same spikes and logits, bit for bit, on the
+    compiled backend. A piece must not cut a step in two: cut at multiples of `step_us` (a stream takes care of that).
+
+    Reference: Chakraborty and Mukhopadhyay 2025, FLAMES, arXiv 2504.01257; how we read it: docs/maths/flames.md.
+
+    Example:
+        >>> model = Flames.from_preset("tiny", sensor_size=(34, 34), num_classes=10)
+        >>> events = RaggedEvents.empty(batch=2)
+        >>> tuple(model.outputs(events).logits.shape)
+        (2, 10)
+    """
+
+    def __init__(self, config: FlamesConfig) -> None:
+        super().__init__()
+        self.config = config
+        memory = config.memory
+        convolutions, pools = build_fronts(config)
+        self.fronts, self.pools = nn.ModuleList(convolutions), nn.ModuleList(pools)
+        width, height = front_grids(config)[-1][1]
+        self.embedding = nn.Parameter(torch.randn(width * height, config.channels, memory.d_model) / config.channels**0.5)
+        self.blocks = nn.ModuleList(
+            MemoryBlock(
+                build_memory(memory),
+                memory.d_model,
+                dropout=memory.dropout,
+                surrogate=Surrogate(memory.surrogate, memory.surrogate_scale),
+            )
+            for _ in range(memory.num_layers)
+        )
+        self.pool = EventPool(memory.d_model, window=config.window, weighting=config.weighting)
+        self.decoder = SpikeLinear(memory.d_model, config.num_outputs)
+
+    @classmethod
+    def from_preset(cls, name: str, *, sensor_size: tuple[int, int], num_classes: int, **changes: Any) -> Self:
+        """FLAMES "tiny", "small" or "normal" for a sensor; `changes` are fields of `FlamesConfig`."""
+        config = flames_preset(name, sensor_size=sensor_size, num_classes=num_classes)
+        return cls(replace(config, **changes))
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The dtype of the parameters."""
+        return self.embedding.dtype
+
+    def init_state(self, batch: int) -> FlamesState:
+        """The silent state of `batch` samples."""
+        device = self.embedding.device
+        return FlamesState(
+            tuple(front.init_state(batch) for front in self.fronts),  # type: ignore[operator]
+            torch.full((batch,), NEVER, dtype=torch.int64, device=device),
+            tuple(block.init_state(batch) for block in self.blocks),  # type: ignore[operator]
+            self.pool.init_state(batch, device=device),
+        )
+
+    def encode(self, events: RaggedEvents) -> SparseSpikes:
+        """Events as sparse inputs of the first convolution: one item an event, one channel a polarity."""
+        if not isinstance(events, RaggedEvents):
+            raise TypeError(
+                f"Flames: `events` must be RaggedEvents; got {describe(events)}. Make them with "
+                "longspike.events.collate_events([array, ...])."
+            )
+        k = self.config.downsample
+        width, height = self.config.sensor_size
+        inputs = from_events(events, (width, height), self.config.step_us, dtype=self.dtype)
+        if k == 1:
+            return inputs
+        grid = (-(-width // k), -(-height // k))
+        return inputs._replace(x=inputs.x // k, y=inputs.y // k, grid_size=grid)
+
+    def _front(
+        self, inputs: SparseSpikes, states: tuple[DendriticConvState, ...]
+    ) -> tuple[tuple[SparseSpikes, ...], tuple[DendriticConvState, ...], list[LayerActivity]]:
+        outputs, ends, activity = [], [], []
+        for front, pool, state in zip(self.fronts, self.pools, states, strict=True):
+            rows = front(inputs, state)
+            inputs = pool(rows)
+            outputs.append(inputs)
+            ends.append(rows.state)
+            activity.append(LayerActivity(front.spike_count(rows), rows.membrane.numel()))  # type: ignore[operator]
+        return tuple(outputs), tuple(ends), activity
+
+    def outputs(self, events: RaggedEvents, state: FlamesState | None = None) -> FlamesOutput:
+        """Logits, state, activity and spikes.
+
+        Args:
+            events: of a batch of samples; time does not run backwards within a sample.
+            state: from the samples' earlier events; silent by default.
+        Raises: ValueError if an event lies off the sensor or time runs backwards.
+        """
+        state = self.init_state(len(events.offsets) - 1) if state is None else state
+        front, front_ends, activity = self._front(self.encode(events), state.fronts)
+        ticks = find_ticks(front[-1], state.last_step)
+        u = embed_cells(front[-1].values[ticks.items], ticks.cell, ticks.tick_offsets, self.embedding)
+        spikes, ends, delta = [], [], ticks.delta.to(u.dtype)
+        for block, memory in zip(self.blocks, state.memory, strict=True):
+            u, fired, end = block(u, delta, ticks.offsets, memory)
+            spikes.append(fired)
+            ends.append(end)
+            activity.append(LayerActivity(fired.sum(), fired.numel()))
+        pooled, pool_end = self.pool(u, delta, ticks.offsets, state.pool)
+        end_state = FlamesState(front_ends, ticks.last_step, tuple(ends), pool_end)
+        return FlamesOutput(self.decoder(pooled), end_state, tuple(activity), front, ticks, tuple(spikes))
+
+    def forward(self, events: RaggedEvents, state: FlamesState | None = None) -> tuple[Tensor, FlamesState]:
+        """Logits (batch, num_outputs) and the state after the last event; see `outputs`."""
+        output = self.outputs(events, state)
+        return output.logits, output.state
+
+    def classify(self, batch: EventBatch) -> Classification:
+        """Logits and the activity of every layer on labelled events."""
+        output = self.outputs(batch.events)
+        return Classification(output.logits, output.activity)
+
+    def save(self, path: str | Path, *, metadata: dict[str, Any] | None = None) -> None:
+        """Write weights (safetensors) and configuration (JSON) to the folder `path`, whole or not at all."""
+        checkpoint.save(self, self.config, path, metadata=metadata or {})

@@ -1,0 +1,43 @@
+"""FLAMES Tiny, Small and Normal: channels and branches as published, the front fitted to the sensor."""
+
+import difflib
+
+from longspike._core.errors import ConfigError
+from longspike.models.flames_config import FlamesConfig, MemoryConfig
+
+_SIZES = {"tiny": (32, 16), "small": (64, 32), "normal": (128, 64)}  # channels, branches: Chakraborty et al. 2025
+LARGEST_SIDE, LARGEST_GRID = 160, 9
+HEAD_CHANNELS = 16  # channels that share a transition: one vector register
+
+
+def flames_presets() -> tuple[str, ...]:
+    """The names that `Flames.from_preset` knows."""
+    return tuple(_SIZES)
+
+
+def flames_preset(name: str, *, sensor_size: tuple[int, int], num_classes: int) -> FlamesConfig:
+    """The configuration of a name for a sensor.
+
+    The published settings leave the front's geometry open. Here a large sensor's coordinates are divided by the
+    smallest integer that leaves at most 160 pixels a side, a 3x3 convolution of stride 2 follows, and the pool leaves a
+    grid of at most 9 cells a side: an event touches 2.25 positions on average, whatever the resolution.
+
+    Raises: ConfigError with the nearest name.
+    """
+    if name not in _SIZES:
+        near = difflib.get_close_matches(name, _SIZES, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise ConfigError(f"there is no FLAMES preset {name!r}.{hint} The presets are: {', '.join(_SIZES)}.")
+    channels, branches = _SIZES[name]
+    downsample = -(-max(sensor_size) // LARGEST_SIDE)
+    side = -(-max(sensor_size) // downsample)
+    positions = (side - 1) // 2 + 1
+    return FlamesConfig(
+        sensor_size=sensor_size,
+        num_outputs=num_classes,
+        channels=channels,
+        num_branches=branches,
+        downsample=downsample,
+        pool=-(-positions // LARGEST_GRID),
+        memory=MemoryConfig(d_model=channels, num_heads=channels // HEAD_CHANNELS),
+    )
