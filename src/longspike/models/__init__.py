@@ -1,8 +1,30 @@
 """Networks, their configurations, presets and files."""
 
 from longspike.models.config import SpikeSSMConfig
-from longspike.models.loading import load
+from longspike.models.flames import Flames, FlamesOutput, FlamesState
+from longspike.models.flames_config import FlamesConfig, FlamesSequenceConfig, MemoryConfig
+from longspike.models.flames_presets import flames_presets
+from longspike.models.flames_sequence import FlamesSequence, FlamesSequenceOutput, FlamesSequenceState
+from longspike.models.loading import build, load
 from longspike.models.presets import presets
 from longspike.models.spike_ssm import SpikeSSM, SpikeSSMOutput, SpikeSSMState
 
-__all__ = ["SpikeSSM", "SpikeSSMConfig", "SpikeSSMOutput", "SpikeSSMState", "load", "presets"]
+__all__ = [
+    "Flames",
+    "FlamesConfig",
+    "FlamesOutput",
+    "FlamesSequence",
+    "FlamesSequenceConfig",
+    "FlamesSequenceOutput",
+    "FlamesSequenceState",
+    "FlamesState",
+    "MemoryConfig",
+    "SpikeSSM",
+    "SpikeSSMConfig",
+    "SpikeSSMOutput",
+    "SpikeSSMState",
+    "build",
+    "flames_presets",
+    "load",
+    "presets",
+]

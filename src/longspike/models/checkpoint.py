@@ -4,24 +4,23 @@ import json
 import os
 import shutil
 import tempfile
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, is_dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, get_type_hints
 
 import safetensors.torch
 from safetensors import SafetensorError
 from torch import nn
 
 from longspike._core.errors import CheckpointError, ConfigError
-from longspike.layers.neuron import NeuronConfig
-from longspike.models.config import SpikeSSMConfig
 
 FORMAT_VERSION = 1
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
+Config = TypeVar("Config")
 
 
-def save(model: nn.Module, config: SpikeSSMConfig, path: str | Path, *, metadata: dict[str, Any]) -> None:
+def save(model: nn.Module, config: Any, path: str | Path, *, metadata: dict[str, Any]) -> None:
     """Write the folder beside its place first and move it there, so that a crash leaves the old one or the new one."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -66,7 +65,7 @@ def read_description(path: str | Path) -> dict[str, Any]:
         raise CheckpointError(f"{path} is not a saved model: there is no {CONFIG} in it. `longspike train` writes one.")
     try:
         description = json.loads(file.read_text())
-        is_ours = description["format"] == "longspike"
+        is_ours = description["format"] == "longspike" and isinstance(description.get("model", ""), str)
         found = description["format_version"]
         missing = {"model", "config", "metadata"} - set(description)
     except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
@@ -83,16 +82,21 @@ def read_description(path: str | Path) -> dict[str, Any]:
     return description
 
 
-def read_config(description: dict[str, Any]) -> SpikeSSMConfig:
+def read_config(description: dict[str, Any], kind: type[Config]) -> Config:
     """The configuration in a description; unknown or invalid fields are an error."""
-    given = description["config"]
-    if not isinstance(given, dict) or not isinstance(description["model"], str):
-        raise CheckpointError("the saved configuration is not valid: `config` must be an object and `model` a name.")
-    unknown = set(given) - {f.name for f in fields(SpikeSSMConfig)}
+    return _decode(kind, description["config"])
+
+
+def _decode(kind: type[Config], given: Any) -> Config:
+    if not isinstance(given, dict):
+        raise CheckpointError("the saved configuration is not valid: `config` must be an object.")
+    hints = get_type_hints(kind)
+    unknown = set(given) - {f.name for f in fields(kind)}  # type: ignore[arg-type]
     if unknown:
         raise CheckpointError(f"the saved configuration has unknown fields: {', '.join(sorted(unknown))}.")
+    values = {name: _decode(hints[name], x) if is_dataclass(hints[name]) else x for name, x in given.items()}  # type: ignore[type-var]
     try:
-        return SpikeSSMConfig(**{**given, "neuron": NeuronConfig(**given["neuron"])})
+        return kind(**values)
     except (ConfigError, TypeError, KeyError, ValueError) as error:
         raise CheckpointError(f"the saved configuration is not valid: {error}") from None
 

@@ -1,0 +1,141 @@
+"""FLAMES over dense sequences: every step is a tick of the memory."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from longspike._core.checks import check_sequence
+from longspike._core.lengths import length_mask
+from longspike.layers.linear import SpikeLinear
+from longspike.layers.memory_block import MemoryBlock
+from longspike.layers.pooling import MeanPool, PoolState, check_lengths
+from longspike.models import checkpoint
+from longspike.models.classifier import AbstractClassifier, Classification, LayerActivity
+from longspike.models.flames_config import FlamesSequenceConfig
+from longspike.models.flames_parts import build_memory
+from longspike.models.spike_ssm import SequenceBatch
+from longspike.neurons.dendritic import DendriticLIF, DendriticState
+from longspike.neurons.surrogate import Surrogate
+
+
+class FlamesSequenceState(NamedTuple):
+    """What the network remembers between two steps."""
+
+    dendrites: DendriticState
+    memory: tuple[Tensor, ...]
+    pool: PoolState
+
+
+class FlamesSequenceOutput(NamedTuple):
+    """Logits (batch, num_outputs); the state; the spikes of the dendrites and of every block (batch, seqlen, d_model)."""
+
+    logits: Tensor
+    state: FlamesSequenceState | None
+    spikes: tuple[Tensor, ...]
+
+
+class FlamesSequence(AbstractClassifier):
+    """FLAMES in its sequence form.
+
+        x -> dendritic LIF -> [SA-HiPPO -> spikes -> mix -> residual -> LayerNorm] x m -> mean over time -> linear
+
+    Reference: Chakraborty and Mukhopadhyay 2025, FLAMES, arXiv 2504.01257.
+
+    Example:
+        >>> model = FlamesSequence(FlamesSequenceConfig(d_input=3, num_branches=4))
+        >>> logits, state = model(torch.zeros(2, 5, 3))
+        >>> tuple(logits.shape)
+        (2, 10)
+    """
+
+    def __init__(self, config: FlamesSequenceConfig) -> None:
+        super().__init__()
+        self.config = config
+        memory = config.memory
+        self.dendrites = DendriticLIF(
+            config.d_input,
+            memory.d_model,
+            num_branches=config.num_branches,
+            tau_min=config.tau_min,
+            tau_max=config.tau_max,
+            tau_soma=config.tau_soma,
+            surrogate=Surrogate(config.surrogate, config.surrogate_scale),
+        )
+        self.blocks = nn.ModuleList(
+            MemoryBlock(
+                build_memory(memory),
+                memory.d_model,
+                dropout=memory.dropout,
+                surrogate=Surrogate(memory.surrogate, memory.surrogate_scale),
+            )
+            for _ in range(memory.num_layers)
+        )
+        self.pool = MeanPool(memory.d_model)
+        self.decoder = SpikeLinear(memory.d_model, config.num_outputs)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The dtype of the parameters."""
+        return self.decoder.weight.dtype
+
+    def init_state(self, batch: int) -> FlamesSequenceState:
+        """The silent state of `batch` samples."""
+        memory = tuple(block.init_state(batch) for block in self.blocks)  # type: ignore[operator]
+        return FlamesSequenceState(
+            self.dendrites.init_state(batch), memory, self.pool.init_state(batch, like=self.decoder.weight)
+        )
+
+    def outputs(
+        self, x: Tensor, state: FlamesSequenceState | None = None, lengths: Tensor | None = None
+    ) -> FlamesSequenceOutput:
+        """Logits, state and spikes.
+
+        Args:
+            x: (batch, seqlen, d_input). state: before the first step, silent by default.
+            lengths: valid steps of a right-padded batch; the samples then end at different steps and no state comes back.
+        """
+        check_sequence("FlamesSequence", "x", x, channels=self.config.d_input)
+        if lengths is not None:
+            check_lengths("FlamesSequence", lengths, x)
+        batch, seqlen = x.shape[:2]
+        state = self.init_state(batch) if state is None else state
+        h, dendrites = self.dendrites(x, state.dendrites)
+        spikes, ends = [h], []
+        offsets = torch.arange(batch + 1, device=x.device) * seqlen
+        delta = torch.ones(batch * seqlen, dtype=h.dtype, device=x.device)
+        u = h.reshape(batch * seqlen, -1)
+        for block, memory in zip(self.blocks, state.memory, strict=True):
+            u, fired, end = block(u, delta, offsets, memory)
+            spikes.append(fired.view(batch, seqlen, -1))
+            ends.append(end)
+        pooled, pool = self.pool(u.view(batch, seqlen, -1), state.pool, lengths)
+        end_state = FlamesSequenceState(dendrites, tuple(ends), pool) if lengths is None else None
+        return FlamesSequenceOutput(self.decoder(pooled), end_state, tuple(spikes))
+
+    def forward(
+        self, x: Tensor, state: FlamesSequenceState | None = None, lengths: Tensor | None = None
+    ) -> tuple[Tensor, FlamesSequenceState | None]:
+        """Logits and the state after the last step; see `outputs`."""
+        logits, end, _ = self.outputs(x, state, lengths)
+        return logits, end
+
+    def step(self, x_t: Tensor, state: FlamesSequenceState) -> tuple[Tensor, FlamesSequenceState | None]:
+        """Logits after one more step; x_t (batch, d_input)."""
+        return self(x_t[:, None], state)
+
+    def classify(self, batch: SequenceBatch) -> Classification:
+        """Logits and activity on padded sequences."""
+        seqlen, num_steps = batch.x.shape[1], int(batch.lengths.sum())
+        lengths = None if num_steps == seqlen * batch.x.shape[0] else batch.lengths
+        logits, _, spikes = self.outputs(batch.x, lengths=lengths)
+        valid = None if lengths is None else length_mask(lengths, seqlen)[..., None]
+        return Classification(
+            logits,
+            tuple(LayerActivity((s if valid is None else s * valid).sum(), num_steps * s.shape[2]) for s in spikes),
+        )
+
+    def save(self, path: str | Path, *, metadata: dict[str, Any] | None = None) -> None:
+        """Write weights (safetensors) and configuration (JSON) to the folder `path`, whole or not at all."""
+        checkpoint.save(self, self.config, path, metadata=metadata or {})
