@@ -7,14 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
 from longspike._core.errors import DataFileError
-from longspike.data import image_folder, load
+from longspike.data import CIFAR10_AUGMENT, BatchLoader, image_folder, load
 from longspike.data.cifar10 import BATCH_FILES, CLASS_NAMES
 from longspike.data.grey import grey_of_rgb
+from longspike.data.image_augment import images_of_patches
 from longspike.data.pickled_batch import read_pickled_batch
 
 channel = st.integers(0, 255)
@@ -49,11 +51,54 @@ def test_scifar_from_images_says_jpeg(images_root: Path) -> None:
     assert bundle.test.labels.tolist() == list(range(10))
 
 
+def test_patches_from_batches_and_from_images(batches_root: Path, images_root: Path) -> None:
+    bundle = load("cifar10-patches", root=batches_root)
+    images, _ = read_pickled_batch(batches_root / "cifar-10-batches-py" / "test_batch")
+    for number, sample in enumerate(images):
+        cut = [sample[:, 8 * r : 8 * r + 8, 8 * c : 8 * c + 8] for r in range(4) for c in range(4)]
+        expected = np.stack([patch.transpose(1, 2, 0).reshape(192) for patch in cut])
+        np.testing.assert_array_equal(bundle.test.values[number].numpy(), expected)
+    assert bundle.test.values.dtype == torch.uint8
+    assert bundle.source.startswith("CIFAR-10: ")
+    assert bundle.test.scale * 184.85 + bundle.test.shift == pytest.approx(1.0)
+    (batches_root / "cifar-10-batches-py" / BATCH_FILES[2]).unlink()
+    bundle = load("cifar10-patches", root=images_root)
+    assert bundle.source.startswith("CIFAR-10 (JPEG), re-encoded images: ")
+    with Image.open(images_root / "cifar10-jpeg/test/cat/0000.png") as image:
+        pixels = np.asarray(image.convert("RGB"))
+    np.testing.assert_array_equal(bundle.test.values[3, 6].reshape(8, 8, 3).numpy(), pixels[8:16, 16:24])
+
+
+def test_patches_and_grey_hold_out_the_same_images(batches_root: Path) -> None:
+    grey, patches = load("scifar", root=batches_root), load("cifar10-patches", root=batches_root)
+    for part in ("train", "val", "test"):
+        images = images_of_patches(getattr(patches, part).values, height=32, width=32, patch=8)
+        expected = grey_of_rgb(images.permute(0, 3, 1, 2).numpy()).reshape(-1, 1024, 1)
+        np.testing.assert_array_equal(getattr(grey, part).values.numpy(), expected)
+
+
+def test_the_augmentation_of_patches_fits_them(batches_root: Path) -> None:
+    split = load("cifar10-patches", root=batches_root).train
+    plain = BatchLoader(split, batch_size=45, shuffle=False, seed=3)
+    changed = BatchLoader(split, batch_size=45, shuffle=False, seed=3, augment=CIFAR10_AUGMENT)
+    (plain_batch,), (changed_batch,) = plain, changed
+    assert plain_batch.x.shape == changed_batch.x.shape == (45, 16, 192)
+    assert int((plain_batch.x != changed_batch.x).any((1, 2)).sum()) > 35
+
+
 def test_images_are_decoded_once(images_root: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = load("scifar", root=images_root)
     assert len(list(cache.glob("grey-*.npy"))) == len(list(cache.iterdir())) == 2
-    monkeypatch.setattr(image_folder, "decode_grey", None)
+    monkeypatch.setattr(image_folder, "decode", None)
     second = load("scifar", root=images_root)
+    np.testing.assert_array_equal(first.train.values.numpy(), second.train.values.numpy())
+
+
+def test_grey_and_colour_are_cached_apart(images_root: Path, cache: Path) -> None:
+    load("scifar", root=images_root)
+    first = load("cifar10-patches", root=images_root)
+    assert sorted(path.name.partition("-")[0] for path in cache.iterdir()) == ["colour", "colour", "grey", "grey"]
+    second = load("cifar10-patches", root=images_root)
     np.testing.assert_array_equal(first.train.values.numpy(), second.train.values.numpy())
 
 

@@ -38,3 +38,12 @@ def test_cifar_has_its_published_counts() -> None:
     values = bundle.train.values.float()
     assert float(values.mean()) == pytest.approx(122.6, abs=0.5)
     assert float(values.std()) == pytest.approx(61.0, abs=0.5)
+
+
+@pytest.mark.slow
+def test_cifar_patches_have_their_published_moments() -> None:
+    bundle = load_real("cifar10-patches")
+    assert (len(bundle.train), len(bundle.val), len(bundle.test)) == (45_000, 5_000, 10_000)
+    values = bundle.train.values.float()
+    assert float(values.mean()) == pytest.approx(120.7, abs=0.5)
+    assert float(values.std()) == pytest.approx(64.15, abs=0.5)

@@ -1,4 +1,4 @@
-"""Batches of padded sequences: from ragged samples, or drawn from a split."""
+"""Batches of padded sequences, and how ragged samples become one."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -7,8 +7,6 @@ import torch
 from torch import Tensor
 
 from longspike._core.checks import describe
-from longspike._core.lengths import length_mask as mask
-from longspike.data.splits import Split
 
 
 class Batch(NamedTuple):
@@ -50,20 +48,3 @@ def collate(samples: Sequence[tuple[Tensor, int]]) -> Batch:
     for row, (sequence, _) in zip(x, samples, strict=True):
         row[: len(sequence)] = sequence
     return Batch(x, lengths, torch.tensor([label for _, label in samples], dtype=torch.int64))
-
-
-def make_batch(split: Split, indices: Tensor) -> Batch:
-    """Draw samples and normalise them: x = values * scale + shift, then exactly 0 in the padding.
-
-    Bytes are gathered as bytes and converted afterwards. seqlen is always split.max_seqlen, so every batch of a split
-    has one shape.
-
-    Args:
-        split: left as it is.
-        indices: (batch,), int64.
-    """
-    lengths = split.lengths.index_select(0, indices)
-    x = split.values.index_select(0, indices).to(torch.float32).mul_(split.scale).add_(split.shift)
-    if bool((lengths < split.max_seqlen).any()):
-        x.masked_fill_(~mask(lengths, split.max_seqlen)[..., None], 0.0)
-    return Batch(x, lengths, split.labels.index_select(0, indices))

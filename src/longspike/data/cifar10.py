@@ -1,4 +1,4 @@
-"""CIFAR-10 in grey, read pixel by pixel (scifar), from the Python batches or from a folder of images."""
+"""CIFAR-10 from the Python batches or a folder of images: grey pixel by pixel (scifar), or colour in 16 patches."""
 
 from pathlib import Path
 
@@ -7,7 +7,8 @@ import torch
 
 from longspike.data.grey import grey_of_rgb
 from longspike.data.holdout import hold_out
-from longspike.data.image_folder import read_grey_folder
+from longspike.data.image_augment import CropAndFlip, patches_of_images
+from longspike.data.image_folder import read_colour_folder, read_grey_folder
 from longspike.data.locate import Layout, require_layout
 from longspike.data.pickled_batch import read_pickled_batch
 from longspike.data.splits import DataBundle, Split
@@ -21,7 +22,11 @@ VAL_SHARE = 10
 """One training image in this many is held out for validation: 5,000 of 50,000."""
 GREY_MEAN, GREY_STD = 122.6, 61.0
 """Of the grey training images, values 0 to 255; the figures in common use for sequential CIFAR."""
-SOURCE = "Krizhevsky 2009, no terms stated; grey; validation held out from the 50,000 training images."
+PATCH, NUM_PATCHES = 8, 16
+COLOUR_MEAN, COLOUR_STD = 120.7, 64.15
+"""Of the colour training images over all channels, values 0 to 255; the figures in common use."""
+CIFAR10_AUGMENT = CropAndFlip(height=HEIGHT, width=WIDTH, patch=PATCH, padding=4)
+"""Random crop of the image padded by 4, and mirror image, for a loader of `load_cifar10_patches`' training split."""
 
 
 def cifar10_layouts(root: Path) -> tuple[Layout, ...]:
@@ -33,7 +38,7 @@ def cifar10_layouts(root: Path) -> tuple[Layout, ...]:
     )
 
 
-def _split(grey: np.ndarray, labels: np.ndarray) -> Split:
+def _grey_split(grey: np.ndarray, labels: np.ndarray) -> Split:
     """Grey images, uint8, (num_samples, 32, 32), as normalised sequences."""
     return Split(
         values=torch.from_numpy(grey).reshape(-1, SEQLEN, 1),
@@ -44,16 +49,43 @@ def _split(grey: np.ndarray, labels: np.ndarray) -> Split:
     )
 
 
-def _read_batches(paths: tuple[Path, ...]) -> Split:
-    """The split that pickled batches hold together."""
-    parts = [read_pickled_batch(path) for path in paths]
-    grey = np.concatenate([grey_of_rgb(images) for images, _ in parts])
-    return _split(grey, np.concatenate([labels for _, labels in parts]))
+def _patch_split(images: np.ndarray, labels: np.ndarray) -> Split:
+    """Colour images, uint8, (num_samples, 32, 32, 3), as normalised sequences of patches."""
+    return Split(
+        values=patches_of_images(torch.from_numpy(images), patch=PATCH),
+        lengths=torch.full((len(labels),), NUM_PATCHES),
+        labels=torch.from_numpy(labels),
+        scale=1.0 / COLOUR_STD,
+        shift=-COLOUR_MEAN / COLOUR_STD,
+    )
 
 
-def _read_images(folder: Path) -> Split:
-    """The split that a folder of images holds."""
-    return _split(*read_grey_folder(folder, class_names=CLASS_NAMES, height=HEIGHT, width=WIDTH))
+def _read_batches(paths: tuple[Path, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """The images (num_samples, 3, 32, 32) and labels that pickled batches hold together."""
+    images, labels = zip(*(read_pickled_batch(path) for path in paths), strict=True)
+    return np.concatenate(images), np.concatenate(labels)
+
+
+def _source(layout: Layout, form: str) -> str:
+    """Origin and terms; images that were compressed again are named as such."""
+    origin = "CIFAR-10" if layout.folder.name == BATCH_FOLDER else "CIFAR-10 (JPEG), re-encoded images"
+    terms = "Krizhevsky 2009, no terms stated"
+    return f"{origin}: {terms}; {form}; validation held out from the 50,000 training images."
+
+
+def _bundle(name: str, train: Split, test: Split, *, source: str) -> DataBundle:
+    """The data set, with validation held out of its training split."""
+    kept, held_out = hold_out(train.labels, num_held_out=len(train) // VAL_SHARE)
+    return DataBundle(
+        name=name,
+        train=train.select(kept),
+        val=train.select(held_out),
+        test=test,
+        num_classes=len(CLASS_NAMES),
+        d_input=train.d_input,
+        class_names=CLASS_NAMES,
+        source=source,
+    )
 
 
 def load_scifar(root: Path) -> DataBundle:
@@ -68,19 +100,34 @@ def load_scifar(root: Path) -> DataBundle:
     """
     layout, paths = require_layout("scifar", cifar10_layouts(root))
     if layout.folder.name == BATCH_FOLDER:
-        train, test = _read_batches(paths[:-1]), _read_batches(paths[-1:])
-        source = f"CIFAR-10: {SOURCE}"
+        parts = [(grey_of_rgb(images), labels) for images, labels in map(_read_batches, (paths[:-1], paths[-1:]))]
     else:
-        train, test = _read_images(layout.folder / "train"), _read_images(layout.folder / "test")
-        source = f"CIFAR-10 (JPEG), re-encoded images: {SOURCE}"
-    kept, held_out = hold_out(train.labels, num_held_out=len(train) // VAL_SHARE)
-    return DataBundle(
-        name="scifar",
-        train=train.select(kept),
-        val=train.select(held_out),
-        test=test,
-        num_classes=len(CLASS_NAMES),
-        d_input=1,
-        class_names=CLASS_NAMES,
-        source=source,
-    )
+        parts = [
+            read_grey_folder(layout.folder / part, class_names=CLASS_NAMES, height=HEIGHT, width=WIDTH)
+            for part in ("train", "test")
+        ]
+    train, test = (_grey_split(*part) for part in parts)
+    return _bundle("scifar", train, test, source=_source(layout, "grey"))
+
+
+def load_cifar10_patches(root: Path) -> DataBundle:
+    """CIFAR-10 in colour as sequences of 16 patches of 8x8 pixels; x = (value - 120.7) / 64.15.
+
+    The patches follow each other in raster order; the 192 features of a step are its patch's bytes by row, column and
+    channel (red, green, blue), see `patches_of_images`. One mean and one deviation serve all channels. Read from the
+    places and with the hold-out of `load_scifar`; its words on images that were compressed again hold here too.
+    `CIFAR10_AUGMENT` is the augmentation that goes with it.
+
+    Raises: DataFileError if the files are missing or not what they claim to be.
+    """
+    layout, paths = require_layout("cifar10-patches", cifar10_layouts(root))
+    if layout.folder.name == BATCH_FOLDER:
+        batches = (_read_batches(part) for part in (paths[:-1], paths[-1:]))
+        parts = [(images.transpose(0, 2, 3, 1), labels) for images, labels in batches]
+    else:
+        parts = [
+            read_colour_folder(layout.folder / part, class_names=CLASS_NAMES, height=HEIGHT, width=WIDTH)
+            for part in ("train", "test")
+        ]
+    train, test = (_patch_split(*part) for part in parts)
+    return _bundle("cifar10-patches", train, test, source=_source(layout, "colour, 16 patches of 8x8"))

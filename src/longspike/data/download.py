@@ -69,6 +69,7 @@ SOURCES: Mapping[str, tuple[RemoteFile, ...]] = {
     "psmnist": MNIST,
     "cifar10": CIFAR10,
     "scifar": CIFAR10,
+    "cifar10-patches": CIFAR10,
 }
 """What each name needs: the published sets, and the registry's names for what is made from them."""
 
@@ -169,7 +170,7 @@ def download(
     not fetched again; an archive always is.
 
     Args:
-        name: "mnist" or "cifar10", or the registry's names smnist, psmnist and scifar.
+        name: "mnist" or "cifar10", or the registry's names smnist, psmnist, scifar and cifar10-patches.
         root: the data folder; it is made if absent.
         sources: the addresses and checksums; replace them for a mirror.
         progress: told about every chunk received.

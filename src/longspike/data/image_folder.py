@@ -1,6 +1,7 @@
-"""Grey images from a folder of image files, decoded once and cached."""
+"""Grey or colour images from a folder of image files, decoded once and cached."""
 
 import hashlib
+import math
 import os
 import secrets
 from pathlib import Path
@@ -53,24 +54,26 @@ def fingerprint(paths: list[Path]) -> str:
     return digest.hexdigest()
 
 
-def decode_grey(paths: list[Path], *, height: int, width: int) -> np.ndarray:
-    """Decode images to Pillow's mode "L": grey = 0.299 R + 0.587 G + 0.114 B.
+def decode(paths: list[Path], *, height: int, width: int, mode: str) -> np.ndarray:
+    """Decode images with Pillow.
 
-    Returns: (num_samples, height, width), uint8.
+    Args:
+        mode: Pillow's "L", grey = 0.299 R + 0.587 G + 0.114 B, or "RGB".
+    Returns: (num_samples, height, width, channels), uint8; channels 1 or 3.
     Raises: DataFileError, naming the file, if one is no image or of another size; MissingExtraError without Pillow.
     """
     image_module = require("PIL.Image", extra="data", purpose="Reading a folder of images")
-    grey = np.empty((len(paths), height, width), dtype=np.uint8)
-    for row, path in zip(grey, paths, strict=True):
+    images = np.empty((len(paths), height, width, len(mode)), dtype=np.uint8)
+    for target, path in zip(images, paths, strict=True):
         try:
             with image_module.open(path) as image:
                 if image.size == (width, height):
-                    row[:] = image.convert("L")
+                    target[:] = np.asarray(image.convert(mode)).reshape(target.shape)
         except (OSError, SyntaxError, ValueError) as error:  # what Pillow raises for damaged files
             raise DataFileError(f"{path} cannot be decoded as an image ({error}). Unpack the images again.") from error
         if image.size != (width, height):
             raise DataFileError(f"{path} must be {width}x{height} pixels; got {image.size[0]}x{image.size[1]}.")
-    return grey
+    return images
 
 
 def _write_atomically(path: Path, array: np.ndarray) -> None:
@@ -90,24 +93,43 @@ def _write_atomically(path: Path, array: np.ndarray) -> None:
         ) from error
 
 
+def _read_folder(
+    folder: Path, *, class_names: tuple[str, ...], height: int, width: int, mode: str, cache_name: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Images (num_samples, height, width, channels) and labels, decoded at the first call and cached afterwards.
+
+    The cache is one file, <cache_name>-<fingerprint>.npy, in `cache_folder()`; a changed, added or removed image gives
+    another fingerprint. An unreadable cache file is replaced. Nothing is written beside the images.
+    """
+    paths, labels = list_images(folder, class_names)
+    shape = (len(paths), height, width, len(mode))
+    cache_path = cache_folder() / f"{cache_name}-{fingerprint(paths)}.npy"
+    try:
+        images = np.load(cache_path, allow_pickle=False)
+    except (OSError, ValueError, EOFError):  # absent or damaged: decode
+        images = None
+    if images is None or images.size != math.prod(shape) or images.dtype != np.uint8:
+        images = decode(paths, height=height, width=width, mode=mode)
+        _write_atomically(cache_path, images)
+    return images.reshape(shape), labels
+
+
 def read_grey_folder(
     folder: Path, *, class_names: tuple[str, ...], height: int, width: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Grey images and labels of folder/<class>/*.jpg|jpeg|png, decoded at the first call and cached afterwards.
-
-    The cache is one file, `grey-<fingerprint>.npy`, in `cache_folder()`; a changed, added or removed image gives
-    another fingerprint. An unreadable cache file is replaced. Nothing is written beside the images.
+    """Grey images and labels of folder/<class>/*.jpg|jpeg|png; cached as grey-<fingerprint>.npy (see `_read_folder`).
 
     Returns: images, uint8, (num_samples, height, width); labels, int64, (num_samples,).
     Raises: DataFileError if an image is missing or damaged, or the cache cannot be written.
     """
-    paths, labels = list_images(folder, class_names)
-    cache_path = cache_folder() / f"grey-{fingerprint(paths)}.npy"
-    try:
-        grey = np.load(cache_path, allow_pickle=False)
-    except (OSError, ValueError, EOFError):  # absent or damaged: decode
-        grey = None
-    if grey is None or grey.shape != (len(paths), height, width) or grey.dtype != np.uint8:
-        grey = decode_grey(paths, height=height, width=width)
-        _write_atomically(cache_path, grey)
-    return grey, labels
+    images, labels = _read_folder(
+        folder, class_names=class_names, height=height, width=width, mode="L", cache_name="grey"
+    )
+    return images[..., 0], labels
+
+
+def read_colour_folder(
+    folder: Path, *, class_names: tuple[str, ...], height: int, width: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """As `read_grey_folder` in colour: images (num_samples, height, width, 3), channels red, green, blue."""
+    return _read_folder(folder, class_names=class_names, height=height, width=width, mode="RGB", cache_name="colour")

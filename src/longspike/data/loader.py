@@ -1,14 +1,25 @@
 """Whole epochs of batches, reproducible from a seed and resumable at any batch."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from longspike._core.checks import check_positive_int
-from longspike.data.batching import Batch, make_batch
-from longspike.data.splits import Split
+
+BatchT = TypeVar("BatchT", covariant=True)
+AugmentT = TypeVar("AugmentT", contravariant=True)
+
+
+class BatchSource(Protocol[BatchT, AugmentT]):
+    """What a loader asks of a split: its size, and the batch of given samples."""
+
+    def __len__(self) -> int: ...
+    def batch(
+        self, indices: Tensor, *, augment: AugmentT | None = None, rngs: Sequence[np.random.Generator] = ()
+    ) -> BatchT: ...
 
 
 def epoch_order(num_samples: int, *, seed: int, epoch: int) -> Tensor:
@@ -21,7 +32,26 @@ def epoch_order(num_samples: int, *, seed: int, epoch: int) -> Tensor:
     return torch.randperm(num_samples, generator=torch.Generator().manual_seed(mixed))
 
 
-class BatchLoader:
+def sample_generators(indices: Tensor, *, seed: int, epoch: int) -> list[np.random.Generator]:
+    """One generator per sample, a pure function of (seed, epoch, index): the randomness of augmentation.
+
+    It depends neither on the batch that a sample is drawn in nor on how many were drawn before, so an epoch that is
+    resumed, or cut into other batches, repeats it. numpy's SeedSequence mixes (seed, epoch), the index is its spawn key.
+
+    Args:
+        indices: (batch,), int64, sample numbers of the split.
+
+    Example:
+        >>> first, second = (sample_generators(torch.tensor(i), seed=3, epoch=1) for i in ([4, 7], [7]))
+        >>> bool(first[1].random() == second[0].random())
+        True
+    """
+    return [
+        np.random.default_rng(np.random.SeedSequence([seed, epoch], spawn_key=(index,))) for index in indices.tolist()
+    ]
+
+
+class BatchLoader(Generic[BatchT, AugmentT]):
     """Batches of one split, epoch after epoch, in memory and without worker processes.
 
     The first iteration yields epoch 0 and each further one the next epoch, also after one that was left early, unless
@@ -30,21 +60,34 @@ class BatchLoader:
     drop_last.
 
     Args:
-        split: at least one sample; with drop_last at least one full batch.
+        split: at least one sample; with drop_last at least one full batch. Sequences, events or anything else that
+            makes its own batches.
         batch_size: samples per batch.
         shuffle: draw a new order for every epoch (see `epoch_order`); otherwise the order of the split.
-        seed: at least 0; read only with shuffle.
+        seed: at least 0; read only with shuffle or augment.
         drop_last: leave out an incomplete last batch.
+        augment: a random change of every sample, new in every epoch, with the generators of `sample_generators`; what
+            it is called with depends on the split (`ValueAugment`, `EventAugment`).
     Raises: ValueError if an argument is out of range or no batch can be made.
 
     Example:
+        >>> from longspike.data import Split
         >>> split = Split(values=torch.zeros(5, 3, 1), lengths=torch.full((5,), 3), labels=torch.arange(5))
         >>> loader = BatchLoader(split, batch_size=2, shuffle=False, seed=0)
         >>> [batch.labels.tolist() for batch in loader]
         [[0, 1], [2, 3], [4]]
     """
 
-    def __init__(self, split: Split, *, batch_size: int, shuffle: bool, seed: int, drop_last: bool = False) -> None:
+    def __init__(
+        self,
+        split: BatchSource[BatchT, AugmentT],
+        *,
+        batch_size: int,
+        shuffle: bool,
+        seed: int,
+        drop_last: bool = False,
+        augment: AugmentT | None = None,
+    ) -> None:
         check_positive_int("BatchLoader", "batch_size", batch_size)
         check_positive_int("BatchLoader", "seed", seed, low=0)
         needed = batch_size if drop_last else 1
@@ -58,6 +101,7 @@ class BatchLoader:
         self.shuffle = shuffle
         self.seed = seed
         self.drop_last = drop_last
+        self.augment = augment
         self._epoch = 0
         self._next_batch = 0
         self._is_under_way = False
@@ -68,7 +112,7 @@ class BatchLoader:
         num_full, rest = divmod(len(self.split), self.batch_size)
         return num_full + (1 if rest and not self.drop_last else 0)
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Iterator[BatchT]:
         """The batches of the epoch that is due, from the position that is due."""
         if self._is_under_way:
             self._move_to(self._epoch + 1, 0)
@@ -76,16 +120,23 @@ class BatchLoader:
         self._num_iterations += 1
         return self._batches(self._epoch, self._next_batch, self._num_iterations)
 
-    def _batches(self, epoch: int, start_batch: int, iteration: int) -> Iterator[Batch]:
+    def _batches(self, epoch: int, start_batch: int, iteration: int) -> Iterator[BatchT]:
         """Yield the batches from `start_batch` on; move the loader's position while no newer iteration exists."""
         num_samples = len(self.split)
         order = epoch_order(num_samples, seed=self.seed, epoch=epoch) if self.shuffle else torch.arange(num_samples)
         for index in range(start_batch, len(self)):
             if iteration == self._num_iterations:
                 self._next_batch = index + 1
-            yield make_batch(self.split, order[index * self.batch_size : (index + 1) * self.batch_size])
+            yield self._draw(order[index * self.batch_size : (index + 1) * self.batch_size], epoch)
         if iteration == self._num_iterations:
             self._move_to(epoch + 1, 0)
+
+    def _draw(self, indices: Tensor, epoch: int) -> BatchT:
+        """The batch of these samples, changed by `augment` if there is one."""
+        if self.augment is None:
+            return self.split.batch(indices)
+        rngs = sample_generators(indices, seed=self.seed, epoch=epoch)
+        return self.split.batch(indices, augment=self.augment, rngs=rngs)
 
     def _move_to(self, epoch: int, next_batch: int) -> None:
         """Let the next iteration start there; iterations that run now no longer move the position."""

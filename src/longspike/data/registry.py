@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from longspike._core.checks import check_choice
-from longspike.data.cifar10 import cifar10_layouts, load_scifar
+from longspike.data.cifar10 import cifar10_layouts, load_cifar10_patches, load_scifar
 from longspike.data.digits import load_digits
 from longspike.data.locate import Layout, search
 from longspike.data.mnist import load_psmnist, load_smnist, mnist_layouts
@@ -56,6 +56,7 @@ class DatasetStatus:
 
 
 MNIST_WORDS = "MNIST/raw/, mnist/ or the folder itself: the four *-ubyte files, plain or .gz"
+CIFAR10_WORDS = "cifar-10-batches-py/: the six batches; else cifar10-jpeg/{train,test}/<class>/: images"
 
 DATASETS: dict[str, DatasetEntry] = {
     "digits": DatasetEntry(
@@ -90,8 +91,17 @@ DATASETS: dict[str, DatasetEntry] = {
         seqlen=1024,
         d_input=1,
         num_classes=10,
-        files="cifar-10-batches-py/: the six batches; else cifar10-jpeg/{train,test}/<class>/: images",
+        files=CIFAR10_WORDS,
         load=load_scifar,
+        layouts=cifar10_layouts,
+    ),
+    "cifar10-patches": DatasetEntry(
+        description="CIFAR-10 in colour, 16 patches of 8x8 pixels in raster order",
+        seqlen=16,
+        d_input=192,
+        num_classes=10,
+        files=CIFAR10_WORDS,
+        load=load_cifar10_patches,
         layouts=cifar10_layouts,
     ),
 }

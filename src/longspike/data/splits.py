@@ -1,14 +1,21 @@
 """Labelled sequences held in memory: one split, and a data set of three."""
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from longspike._core.checks import check_positive_int, describe
+from longspike._core.lengths import length_mask as mask
+from longspike.data.batching import Batch
 
 VALUE_DTYPES = (torch.uint8, torch.float32)
+
+ValueAugment = Callable[[Tensor, Sequence[np.random.Generator]], Tensor]
+"""Changes stored values (batch, max_seqlen, d_input), keeping shape and dtype, with one generator per sample."""
 
 
 def _check_index_vector(name: str, x: Tensor, num_samples: int) -> None:
@@ -106,6 +113,40 @@ class Split:
             scale=self.scale,
             shift=self.shift,
         )
+
+    def batch(
+        self, indices: Tensor, *, augment: ValueAugment | None = None, rngs: Sequence[np.random.Generator] = ()
+    ) -> Batch:
+        """The batch that `make_batch` draws; what a loader asks of every kind of split."""
+        return make_batch(self, indices, augment=augment, rngs=rngs)
+
+
+def make_batch(
+    split: Split,
+    indices: Tensor,
+    *,
+    augment: ValueAugment | None = None,
+    rngs: Sequence[np.random.Generator] = (),
+) -> Batch:
+    """Draw samples and normalise them: x = values * scale + shift, then exactly 0 in the padding.
+
+    Bytes are gathered as bytes and converted afterwards. seqlen is always split.max_seqlen, so every batch of a split
+    has one shape.
+
+    Args:
+        split: left as it is.
+        indices: (batch,), int64.
+        augment: applied to the gathered values before they are normalised.
+        rngs: one generator per sample, for `augment`.
+    """
+    lengths = split.lengths.index_select(0, indices)
+    values = split.values.index_select(0, indices)
+    if augment is not None:
+        values = augment(values, rngs)
+    x = values.to(torch.float32).mul_(split.scale).add_(split.shift)
+    if bool((lengths < split.max_seqlen).any()):
+        x.masked_fill_(~mask(lengths, split.max_seqlen)[..., None], 0.0)
+    return Batch(x, lengths, split.labels.index_select(0, indices))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
