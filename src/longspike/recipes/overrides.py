@@ -9,7 +9,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from longspike._core.errors import ConfigError
 from longspike.recipes.definition import Recipe
 
-_SECTIONS = ("model", "training")
+_SECTIONS = ("model", "training", "augmentation")
 _BOOLS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
 
@@ -25,6 +25,8 @@ def override_keys(config: Any, prefix: str) -> dict[str, Any]:
 
 
 def _parse(key: str, text: str, kind: Any) -> Any:
+    if get_origin(kind) is tuple:
+        return _parse_tuple(key, text, get_args(kind))
     options = get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
     if text.lower() == "none" and type(None) in options:
         return None
@@ -36,6 +38,13 @@ def _parse(key: str, text: str, kind: Any) -> Any:
     except (ValueError, KeyError):
         none = " or none" if type(None) in options else ""
         raise ConfigError(f"--set {key}: expected {_WORDS[target]}{none}; got {text!r}.") from None
+
+
+def _parse_tuple(key: str, text: str, kinds: tuple[Any, ...]) -> tuple[Any, ...]:
+    words = text.split(",")
+    if len(words) != len(kinds):
+        raise ConfigError(f"--set {key}: expected {len(kinds)} values separated by commas; got {text!r}.")
+    return tuple(_parse(key, word.strip(), kind) for word, kind in zip(words, kinds, strict=True))
 
 
 def _replaced(config: Any, changes: dict[str, Any], prefix: str) -> Any:
@@ -62,7 +71,8 @@ def with_overrides(recipe: Recipe, overrides: Sequence[str]) -> Recipe:
         0.0
     """
     keys: dict[str, Any] = {}
-    for section in _SECTIONS:
+    present = [section for section in _SECTIONS if getattr(recipe, section) is not None]
+    for section in present:
         keys |= override_keys(getattr(recipe, section), section)
     changes: dict[str, Any] = {}
     for text in overrides:
@@ -77,7 +87,7 @@ def with_overrides(recipe: Recipe, overrides: Sequence[str]) -> Recipe:
             raise ConfigError(f"--set {text}: {key!r} was set before. Give it once.")
         changes[key] = _parse(key, value, keys[key])
     sections, mistakes = {}, []
-    for section in _SECTIONS:
+    for section in present:
         try:
             sections[section] = _replaced(getattr(recipe, section), changes, section)
         except ValueError as error:

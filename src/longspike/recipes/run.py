@@ -9,7 +9,9 @@ import torch
 
 from longspike._core.errors import ConfigError
 from longspike.data import BatchLoader, DataBundle, load
-from longspike.models.spike_ssm import SpikeSSM
+from longspike.data.event_splits import EventBundle
+from longspike.models import build
+from longspike.models.flames_config import FlamesConfig
 from longspike.recipes.definition import Recipe
 from longspike.recipes.run_folder import prepare, versions, write_record
 from longspike.training import FitResult, Progress, Score, fit, score
@@ -24,20 +26,27 @@ class RunResult:
     test: Score
 
 
-def _record(recipe: Recipe, bundle: DataBundle) -> dict[str, Any]:
+def _record(recipe: Recipe, bundle: DataBundle | EventBundle) -> dict[str, Any]:
     """What is kept beside the weights: the recipe, the versions, and the data with its normalisation."""
-    return {
+    record: dict[str, Any] = {
         "recipe": recipe.as_dict(),
         "versions": versions(),
         "data": bundle.name,
         "source": bundle.source,
         "class_names": list(bundle.class_names),
-        "normalisation": {"scale": bundle.train.scale, "shift": bundle.train.shift},
     }
+    if isinstance(bundle, DataBundle):
+        record["normalisation"] = {"scale": bundle.train.scale, "shift": bundle.train.shift}
+    return record
 
 
-def _check_fits(recipe: Recipe, bundle: DataBundle) -> None:
-    for name, expected in (("d_input", bundle.d_input), ("num_outputs", bundle.num_classes)):
+def _check_fits(recipe: Recipe, bundle: DataBundle | EventBundle) -> None:
+    is_events = isinstance(bundle, EventBundle)
+    if is_events != isinstance(recipe.model, FlamesConfig):
+        kinds = ("events", "sequences") if is_events else ("sequences", "events")
+        raise ConfigError(f"the data set {bundle.name!r} holds {kinds[0]}; the recipe {recipe.name!r} reads {kinds[1]}.")
+    size = ("sensor_size", bundle.sensor_size) if isinstance(bundle, EventBundle) else ("d_input", bundle.d_input)
+    for name, expected in (size, ("num_outputs", bundle.num_classes)):
         if getattr(recipe.model, name) != expected:
             raise ConfigError(
                 f"the data set {bundle.name!r} needs model.{name}={expected}; the recipe {recipe.name!r} has "
@@ -69,10 +78,13 @@ def run(
     write_record(run_dir, record)
     config = recipe.training
     torch.manual_seed(config.seed)
-    model = SpikeSSM(recipe.model)
+    model = build(recipe.model)
+    train = BatchLoader(
+        bundle.train, batch_size=config.batch_size, shuffle=True, seed=config.seed, augment=recipe.augmentation
+    )
     result = fit(
         model,
-        BatchLoader(bundle.train, batch_size=config.batch_size, shuffle=True, seed=config.seed),
+        train,
         BatchLoader(bundle.val, batch_size=config.batch_size, shuffle=False, seed=0),
         config,
         run_dir=run_dir,

@@ -1,0 +1,181 @@
+// FLAMES event by event: the batch kernels' own inline functions over one recording, with bounded memory.
+//
+// Events of a step accumulate at the positions they touch; the step closes when an event of a later one arrives, or on
+// flush. Closing costs what was touched, then one tick of the memory if a spike came through the front.
+#pragma once
+#include <chrono>
+#include <cmath>
+
+#include "flames_front.hpp"
+#include "flames_memory.hpp"
+
+namespace longspike::LONGSPIKE_ARCH {
+
+struct EventRecord {
+    std::uint16_t x, y;
+    i64 t;
+    std::uint8_t p;
+    static EventRecord at(const std::uint8_t* bytes) {
+        EventRecord e;
+        std::memcpy(&e.x, bytes, 2), std::memcpy(&e.y, bytes + 2, 2), std::memcpy(&e.t, bytes + 4, 8);
+        e.p = bytes[12];
+        return e;
+    }
+};
+
+inline void count_latency(std::vector<i64>& histogram, i64 nanoseconds) {
+    const int bin = nanoseconds < 1 ? 0 : static_cast<int>(std::log2(static_cast<double>(nanoseconds)) * kBinsPerOctave);
+    ++histogram[std::min(bin, kBinsPerOctave * kOctaves - 1)];
+}
+
+class FlamesStream final : public AbstractFlamesStream {
+public:
+    explicit FlamesStream(FlamesParameters p) : p_(std::move(p)) {
+        for (const auto& front : p_.fronts) fronts_.push_back(std::make_unique<Front>(front));
+        for (const auto& block : p_.blocks) blocks_.push_back(std::make_unique<MemoryStage>(block));
+        d_model_ = p_.blocks.front().d_model;
+        window_.resize(d_model_), windows_.resize(d_model_), counts_.resize(3), mean_.resize(d_model_);
+        u_.resize(d_model_), next_.resize(d_model_);
+        latency_histogram.resize(kBinsPerOctave * kOctaves);
+        reset();
+    }
+
+    void push(const std::uint8_t* events, i64 count) override {
+        check(events, count);
+        const auto arrived = std::chrono::steady_clock::now();
+        Front& front = *fronts_.front();
+        constexpr i64 kAhead = 8;
+        for (i64 k = 0; k < count; ++k) {
+            const EventRecord e = EventRecord::at(events + k * kEventBytes);
+            const i64 step = e.t / p_.step_us;
+            if (k + kAhead < count) {
+                const EventRecord later = EventRecord::at(events + (k + kAhead) * kEventBytes);
+                front.prefetch(later.x / p_.downsample, later.y / p_.downsample);
+            }
+            ++counters.events;
+            if (step < next_step_) {
+                ++counters.late;
+                continue;
+            }
+            if (step != step_) {
+                if (step_ >= 0 && close()) count_latency(latency_histogram, since(arrived));
+                step_ = next_step_ = step;
+            }
+            front.add_event(e.x / p_.downsample, e.y / p_.downsample, e.p, step);
+        }
+    }
+
+    void flush() override {
+        if (step_ < 0) return;
+        const auto arrived = std::chrono::steady_clock::now();
+        if (close()) count_latency(latency_histogram, since(arrived));
+    }
+
+    void reset() override {
+        for (auto& front : fronts_) front->reset();
+        for (auto& block : blocks_) block->reset();
+        std::fill(window_.begin(), window_.end(), 0.0), std::fill(windows_.begin(), windows_.end(), 0.0);
+        std::fill(counts_.begin(), counts_.end(), 0.0);
+        step_ = last_tick_ = -1, next_step_ = 0;
+        counters = StreamCounters{};
+        counters.spikes.assign(fronts_.size() + blocks_.size(), 0), counters.updates = counters.spikes;
+        std::fill(latency_histogram.begin(), latency_histogram.end(), 0);
+        records.clear();
+    }
+
+    void logits(float* out) const override {
+        std::vector<float> mean(d_model_);
+        pool_mean<float>(pool(), mean.data(), d_model_);
+        read_out(mean.data(), out);
+    }
+
+    std::size_t memory_bytes() const override {
+        std::size_t bytes = (p_.embedding.size() + p_.decoder_weight.size()) * sizeof(float);
+        for (const auto& front : fronts_) bytes += front->memory_bytes();
+        for (const auto& block : blocks_) bytes += block->memory_bytes();
+        return bytes;
+    }
+
+    std::vector<std::uint8_t> state() const override;
+    void set_state(const std::uint8_t* bytes, std::size_t count) override;
+
+private:
+    static i64 since(std::chrono::steady_clock::time_point start) {
+        return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - start).count();
+    }
+
+    void check(const std::uint8_t* events, i64 count) const {
+        for (i64 k = 0; k < count; ++k) {
+            const EventRecord e = EventRecord::at(events + k * kEventBytes);
+            if (e.x < p_.sensor_width && e.y < p_.sensor_height && e.p < 2 && e.t >= 0) continue;
+            throw std::invalid_argument(
+                "event " + std::to_string(k) + " of the packet, x=" + std::to_string(e.x) + " y=" + std::to_string(e.y) +
+                " t=" + std::to_string(e.t) + " p=" + std::to_string(e.p) + ", does not fit a sensor of " +
+                std::to_string(p_.sensor_width) + "x" + std::to_string(p_.sensor_height) +
+                " with t >= 0 and p in {0, 1}");
+        }
+    }
+
+    TickPool pool() const {
+        auto* self = const_cast<FlamesStream*>(this);
+        return {self->window_.data(), self->windows_.data(), self->counts_.data()};
+    }
+
+    void read_out(const float* mean, float* out) const {
+        std::copy(p_.decoder_bias.begin(), p_.decoder_bias.end(), out);
+        for (i64 j = 0; j < d_model_; ++j)
+            if (mean[j] != 0.0f) add_scaled<float>(out, p_.decoder_weight.data() + j * p_.num_outputs, mean[j], p_.num_outputs);
+    }
+
+    // Ends the step at hand; whether the memory ticked.
+    bool close() {
+        const i64 step = step_;
+        step_ = -1, next_step_ = step + 1;
+        ++counters.steps;
+        const Cells* cells = nullptr;
+        for (std::size_t k = 0; k < fronts_.size(); ++k) {
+            if (k > 0)
+                for (std::size_t q = 0; q < cells->cell.size(); ++q)
+                    if (cells->fired[q]) {
+                        const i64 width = fronts_[k - 1]->pooled_width();
+                        fronts_[k]->add_cell(cells->cell[q] % width, cells->cell[q] / width, cells->values.data() + q * cells->channels, step);
+                    }
+            cells = &fronts_[k]->close(step, counters.spikes[k], counters.updates[k]);
+        }
+        if (!cells->any()) return false;
+        tick(*cells, step);
+        return true;
+    }
+
+    void tick(const Cells& cells, i64 step) {
+        const float delta = last_tick_ < 0 ? 1.0f : static_cast<float>(step - last_tick_);
+        last_tick_ = step;
+        ++counters.ticks;
+        std::fill(u_.begin(), u_.end(), 0.0f);
+        for (std::size_t q = 0; q < cells.cell.size(); ++q)
+            embed_cell<float>(cells.values.data() + q * cells.channels, p_.embedding.data() + cells.cell[q] * cells.channels * d_model_,
+                              cells.channels, d_model_, u_.data());
+        TickRecord record;
+        for (std::size_t k = 0; k < blocks_.size(); ++k) {
+            const i64 layer = static_cast<i64>(fronts_.size() + k);
+            blocks_[k]->tick(u_.data(), delta, next_.data());
+            counters.spikes[layer] += blocks_[k]->num_spikes(), counters.updates[layer] += d_model_;
+            if (is_recording) record.spikes.insert(record.spikes.end(), blocks_[k]->spikes().begin(), blocks_[k]->spikes().end());
+            std::swap(u_, next_);
+        }
+        pool_tick<float>(pool(), u_.data(), p_.is_time_weighted ? delta : 1.0, p_.window, d_model_);
+        if (!is_recording) return;
+        record.step = step, record.cells = cells.cell, record.front = cells.values;
+        record.logits.resize(p_.num_outputs), logits(record.logits.data());
+        records.push_back(std::move(record));
+    }
+
+    FlamesParameters p_;
+    std::vector<std::unique_ptr<Front>> fronts_;
+    std::vector<std::unique_ptr<MemoryStage>> blocks_;
+    i64 d_model_, step_ = -1, next_step_ = 0, last_tick_ = -1;  // step_: the open one; events before next_step_ are late
+    std::vector<double> window_, windows_, counts_;
+    std::vector<float> u_, next_, mean_;
+};
+
+}  // namespace longspike::LONGSPIKE_ARCH

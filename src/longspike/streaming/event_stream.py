@@ -1,0 +1,192 @@
+"""FLAMES fed with events as a camera delivers them: compiled, exact, in bounded memory."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from longspike._core.checks import check_choice, describe
+from longspike._core.errors import BackendUnavailableError, CheckpointError
+from longspike.events.record import EVENT_DTYPE
+from longspike.kernels import native
+from longspike.models.flames import Flames
+from longspike.streaming.flames_parameters import flames_parameters
+
+LATE = ("drop", "raise")
+MAGIC = b"longspike event stream 1\n"
+
+
+class StreamCounts(NamedTuple):
+    """What a stream has done since its start.
+
+    events: seen, late ones included. late: dropped because their step was closed. steps: closed. ticks: of the memory.
+    spikes, updates: of every front, then of every memory block; spikes / updates is the firing rate.
+    """
+
+    events: int
+    late: int
+    steps: int
+    ticks: int
+    spikes: tuple[int, ...]
+    updates: tuple[int, ...]
+
+    @property
+    def rate(self) -> float:
+        """Spikes per neuron update over all layers."""
+        return sum(self.spikes) / max(sum(self.updates), 1)
+
+
+class StreamTick(NamedTuple):
+    """One tick of the memory, as a recording stream keeps it.
+
+    step: its number. cells: touched cells of the last front, row by row. front: (cells, channels) their spikes.
+    spikes: (blocks, d_model). logits: (num_outputs) after the tick.
+    """
+
+    step: int
+    cells: np.ndarray
+    front: np.ndarray
+    spikes: np.ndarray
+    logits: np.ndarray
+
+
+class EventStream:
+    """Feeds a `Flames` network with packets of events and answers at any moment; `longspike.Stream(flames)` makes one.
+
+    However events are cut into packets, spikes and logits are those of `Flames.outputs` on all of them, bit for bit. A
+    step is complete, and enters the logits, when an event of a later step arrives or `flush` is called. Memory does not
+    grow with time: it is bounded by the sensor's positions.
+
+    Args:
+        model: `Flames` in float32 with the memory "sa_hippo" or "hippo", transition "bilinear" or structure "diag"; its
+            parameters are copied, so later training does not change the stream.
+        late: what happens to events whose step is complete: "drop" and count them, or "raise" and take none of the packet.
+        is_recording: keep every tick for `take_ticks`; memory then grows until they are taken.
+
+    Raises: ValueError for another model; BackendUnavailableError without the compiled extension.
+
+    Example:
+        >>> stream = EventStream(Flames.from_preset("tiny", sensor_size=(34, 34), num_classes=10))
+        >>> stream.push(np.array([(3, 4, 10, 1), (3, 5, 2500, 0)], EVENT_DTYPE))
+        >>> stream.flush()
+        >>> stream.counts.events, stream.counts.steps
+        (2, 2)
+    """
+
+    def __init__(self, model: Flames, *, late: str = "drop", is_recording: bool = False) -> None:
+        if not isinstance(model, Flames):
+            raise TypeError(f"EventStream: `model` must be Flames; got {describe(model)}. Use longspike.load(path).")
+        check_choice("EventStream", "late", late, LATE)
+        if not native.is_available():
+            raise BackendUnavailableError(f"EventStream runs compiled, and {native.unavailable_reason}.")
+        self.config = model.config
+        self._late, self._last_step = late, -1
+        self._stream = native.extension().make_flames_stream(flames_parameters(model))
+        self._stream.is_recording = is_recording
+
+    @property
+    def counts(self) -> StreamCounts:
+        """Events, steps, ticks and spikes since the start or the last reset."""
+        found = self._stream.counters()
+        return StreamCounts(**{name: tuple(x) if isinstance(x, list) else x for name, x in found.items()})
+
+    @property
+    def memory_bytes(self) -> int:
+        """An upper bound of the memory that the stream can touch: parameters and state."""
+        return self._stream.memory_bytes()
+
+    def push(self, events: np.ndarray) -> None:
+        """Feed a packet of any size, none included.
+
+        Args: events: (num_events,) of `longspike.events.EVENT_DTYPE`, as `longspike.events.open` yields them.
+        Raises:
+            TypeError: another dtype. ValueError: an event off the sensor, a negative time, or a late one with
+                late="raise"; the stream then stands where it stood.
+        """
+        if not isinstance(events, np.ndarray) or events.dtype != EVENT_DTYPE or events.ndim != 1:
+            came = f"an array of dtype {events.dtype}" if isinstance(events, np.ndarray) else describe(events)
+            raise TypeError(
+                f"EventStream.push: `events` must be an array (num_events,) of longspike.events.EVENT_DTYPE; got {came}."
+            )
+        if self._late == "raise":
+            self._refuse_late(events)
+        try:
+            self._stream.push(np.ascontiguousarray(events).view(np.uint8))
+        except (ValueError, IndexError) as error:
+            raise ValueError(f"EventStream.push: {error}. Nothing of the packet was taken.") from None
+
+    def _refuse_late(self, events: np.ndarray) -> None:
+        if not len(events):
+            return
+        steps = events["t"] // self.config.step_us
+        before = np.maximum.accumulate(np.concatenate([[self._last_step], steps]))[:-1]
+        late = np.flatnonzero(steps < before)
+        if len(late):
+            k = int(late[0])
+            raise ValueError(
+                f"EventStream.push: event {k} of the packet, t={int(events['t'][k])} us, belongs to step {int(steps[k])}, "
+                f"which is over; step {int(before[k])} has begun. Sort the events by time, or use late='drop'."
+            )
+        self._last_step = max(self._last_step, int(steps.max()))
+
+    def flush(self) -> None:
+        """Complete the open step; its later events are late from now on."""
+        self._stream.flush()
+        self._last_step = max(self._last_step, -1)
+
+    def reset(self) -> None:
+        """Forget everything, counters included."""
+        self._stream.reset()
+        self._last_step = -1
+
+    def logits(self) -> Tensor:
+        """(num_outputs) for the complete steps so far; the read-out's bias before the first tick."""
+        return torch.from_numpy(self._stream.logits(self.config.num_outputs))
+
+    def take_ticks(self) -> list[StreamTick]:
+        """The ticks since the last call, of a recording stream."""
+        blocks, width = self.config.memory.num_layers, self.config.memory.d_model
+        return [
+            StreamTick(
+                step, cells, front.reshape(len(cells), self.config.channels), spikes.reshape(blocks, width), logits
+            )
+            for step, cells, front, spikes, logits in self._stream.take_records()
+        ]
+
+    def latency_us(self, *quantiles: float) -> tuple[float, ...]:
+        """Quantiles of the time from the arrival of a packet to each decision it completes, in microseconds.
+
+        A decision is complete when the tick that it rests on is done. Kept in bins of 1/16 octave (4.4 %), whose upper
+        edge is returned; NaN before the first decision.
+        """
+        bins = self._stream.latency_histogram()
+        total = bins.sum()
+        if not total:
+            return tuple(float("nan") for _ in quantiles)
+        edges = 2.0 ** ((np.arange(len(bins)) + 1) / native.extension().latency_bins_per_octave) / 1000
+        ranks = np.ceil(np.array(quantiles) * total).clip(1, total)
+        return tuple(float(x) for x in edges[np.searchsorted(bins.cumsum(), ranks)])
+
+    def save(self, path: str | Path) -> None:
+        """Write the state to a file, from which `restore` continues bit for bit on the same kind of processor."""
+        Path(path).write_bytes(MAGIC + self._stream.state().tobytes())
+
+    def restore(self, path: str | Path) -> None:
+        """Continue from a file that `save` wrote.
+
+        Raises: CheckpointError if it is missing, damaged, or of another model; the stream then stays as it is.
+        """
+        try:
+            content = Path(path).read_bytes()
+            if not content.startswith(MAGIC):
+                raise ValueError("it does not begin like one")
+            self._stream.set_state(np.frombuffer(content, np.uint8, offset=len(MAGIC)))
+        except (OSError, ValueError) as error:
+            raise CheckpointError(f"{path} is not a saved event stream of this model ({error}).") from None
+        self._last_step = -1
+
+    def __repr__(self) -> str:
+        counts: Any = self.counts
+        return f"EventStream({counts.events} events, {counts.steps} steps, {counts.ticks} ticks)"
