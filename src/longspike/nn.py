@@ -12,6 +12,7 @@ from longspike.neurons.refractory import RefractoryLIF
 from longspike.neurons.sdn import SDN
 from longspike.neurons.surrogate import Surrogate
 from longspike.ssm.s4d import S4D
+from longspike.ssm.sa_hippo import SAHippo
 
 __all__ = [
     "GELU",
@@ -25,6 +26,7 @@ __all__ = [
     "MeanPool",
     "NeuronConfig",
     "RefractoryLIF",
+    "SAHippo",
     "SpikeLinear",
     "SpikingBlock",
     "Surrogate",

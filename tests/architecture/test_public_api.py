@@ -21,6 +21,7 @@ NAMES = {
         "NeuronConfig",
         "RefractoryLIF",
         "S4D",
+        "SAHippo",
         "SDN",
         "SpikeLinear",
         "SpikingBlock",

@@ -10,6 +10,7 @@ from longspike.kernels import native
 LIF_METHODS = ("auto", "sequential", "pmbc", "speculative", "reference")
 S4D_METHODS = ("auto", "scan", "fft", "reference")
 MIXING_METHODS = ("auto", "compiled", "reference")
+SA_HIPPO_METHODS = ("auto", "recurrent", "reference", "chunked", "fft")
 
 # Speculation pays where one sample's channels cannot fill the threads and the sequence holds several warm-ups.
 SPECULATIVE_MIN_SEQLEN = 16_384
@@ -104,3 +105,36 @@ def choose_mixing(operator: str, method: str, *, device: torch.device, dtype: to
     if why_not:
         return Choice(operator, "reference", "torch", why_not)
     return Choice(operator, "compiled", "cpp", "it skips silent inputs and sums every row in the same order")
+
+
+def choose_sa_hippo(
+    method: str, *, longest: int, gaps: int, device: torch.device, dtype: torch.dtype, transition: str = "bilinear"
+) -> Choice:
+    """The route of a call of the spike-aware memory; `longest` sample in ticks, number of different `gaps`."""
+    if transition != "bilinear":
+        if method not in ("auto", "reference"):
+            raise ValueError(
+                f"sa_hippo: transition={transition!r} is dense and runs by method='reference'; got method={method!r}. "
+                "Use transition='bilinear', or method='auto'."
+            )
+        return Choice("sa_hippo", "reference", "torch", f"transition={transition!r} is a dense matrix")
+    why_not = _why_not_compiled(device, dtype)
+    if method == "recurrent":
+        _require_compiled("sa_hippo", method, why_not)
+        return Choice("sa_hippo", "recurrent", "cpp", "it was asked for by name")
+    if method == "fft" and gaps > 1:
+        raise ValueError(
+            f"sa_hippo: method='fft' needs one gap for all ticks; got {gaps} different ones in `delta`. "
+            "Use method='auto' or 'chunked'."
+        )
+    if method in ("fft", "chunked", "reference"):
+        return Choice("sa_hippo", method, "torch", "it was asked for by name")
+    if not why_not:
+        return Choice(
+            "sa_hippo", "recurrent", "cpp", "one pass of diagonal plus low rank keeps the state in the caches"
+        )
+    if longest <= 2:
+        return Choice("sa_hippo", "reference", "torch", f"{why_not}, and {longest} tick(s) need no parallel form")
+    if gaps <= 1:
+        return Choice("sa_hippo", "fft", "torch", f"{why_not}, and all gaps are equal")
+    return Choice("sa_hippo", "chunked", "torch", f"{why_not}, and the gaps differ")
