@@ -49,7 +49,10 @@ def _expect_index(where: str, name: str, x: Tensor, dtype: torch.dtype, below: i
 def check(where: str, call: Chains) -> Chains:
     """The call with contiguous tensors; raise unless their shapes and indices fit each other."""
     _, c_in, taps, branches, channels, rows, chains = call.sizes()
-    shapes = {"rate": (call.rate, (branches + 1,)), "g": (call.g, (branches,))}
+    shapes: dict[str, tuple[Tensor, tuple[int, ...]]] = {
+        "rate": (call.rate, (branches + 1,)),
+        "g": (call.g, (branches,)),
+    }
     if call.i0 is not None and call.v0 is not None:
         shapes |= {"i": (call.i0, (chains, branches, channels)), "v": (call.v0, (chains, channels))}
     if call.values is not None:
@@ -61,15 +64,20 @@ def check(where: str, call: Chains) -> Chains:
         _expect_index(where, "pair_input", pair_input, torch.int64, call.values.shape[0])
         _expect_index(where, "pair_tap", pair_tap, torch.int32, taps)
         if pair_input.shape != pair_tap.shape:
-            raise ValueError(f"{where}: `pair_input` and `pair_tap` must be of one length. Take them from dendrite_plan.")
-        for name, x, count in (("chain_offsets", call.chain_offsets, rows), ("pair_offsets", offsets, pair_tap.numel())):
+            raise ValueError(
+                f"{where}: `pair_input` and `pair_tap` must be of one length. Take them from dendrite_plan."
+            )
+        for name, x, count in (
+            ("chain_offsets", call.chain_offsets, rows),
+            ("pair_offsets", offsets, pair_tap.numel()),
+        ):
             if x.dtype != torch.int64 or int(x[0]) != 0 or int(x[-1]) != count or bool((x.diff() < 0).any()):
                 raise ValueError(f"{where}: `{name}` must rise from 0 to {count}. Take it from dendrite_plan.")
         if offsets.numel() != rows + 1:
             raise ValueError(f"{where}: `pair_offsets` must have {rows + 1} entries; got {offsets.numel()}.")
     held = [x.contiguous() if isinstance(x, Tensor) else x for x in call[:8]]
     pairs = None if call.pairs is None else tuple(x.contiguous() for x in call.pairs)
-    return Chains(*held, pairs, call.threshold)  # type: ignore[arg-type]
+    return Chains(*held, pairs, call.threshold)  # type: ignore[arg-type, call-arg]
 
 
 def _addresses(call: Chains, membrane: Tensor, end: tuple[Tensor | None, Tensor | None]) -> tuple[int, ...]:
@@ -120,6 +128,7 @@ def backward(
     sizes = call.sizes()
     inputs, c_in, _, branches, channels, rows, chains = sizes
     dtype = call.weight.dtype
+    shapes: dict[str, tuple[Tensor, tuple[int, ...]]]
     shapes = {"membrane": (membrane, (rows, channels)), "grad_membrane": (grad_membrane, (rows, channels))}
     for name, x, shape in (("i", grad_end[0], (chains, branches, channels)), ("v", grad_end[1], (chains, channels))):
         if x is not None:

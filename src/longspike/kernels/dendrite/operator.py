@@ -149,7 +149,9 @@ def _conv_backward(ctx, grad_membrane, grad_i, grad_v):  # type: ignore[no-untyp
 dendritic_conv_op.register_autograd(_conv_backward, setup_context=_conv_context)
 
 
-def _dense_call(drive: Tensor, rate: Tensor, g: Tensor, state: tuple[Tensor, Tensor], threshold: float) -> compiled.Chains:
+def _dense_call(
+    drive: Tensor, rate: Tensor, g: Tensor, state: tuple[Tensor, Tensor], threshold: float
+) -> compiled.Chains:
     batch, seqlen, branches, channels = drive.shape
     chain_offsets = torch.arange(batch + 1) * seqlen
     rows = drive.reshape(batch * seqlen, branches, channels)

@@ -130,21 +130,21 @@ def dendrite_plan(
     """
     grid = output_grid(WHERE, grid_size, kernel=kernel, stride=stride, padding=padding)
     _check_inputs(step, x, y, is_active, offsets, grid_size)
-    tensors = [t.contiguous() for t in (step, x, y, is_active, offsets)]
+    step, x, y, is_active, offsets = (t.contiguous() for t in (step, x, y, is_active, offsets))
     geometry = (*grid_size, kernel, stride, padding)
     if native.is_available() and step.device.type == "cpu":
-        addresses = (t.data_ptr() for t in tensors)
+        addresses = (t.data_ptr() for t in (step, x, y, is_active, offsets))
         batch = offsets.numel() - 1
         unsorted, *found = native.extension().dendrite_plan(*addresses, batch, *geometry, native.threads())
         arrays = [torch.from_numpy(array) for array in found]
     else:
-        unsorted, arrays = reference_plan.dendrite_rows(*tensors, *geometry)
+        unsorted, arrays = reference_plan.dendrite_rows(step, x, y, is_active, offsets, *geometry)
     if unsorted >= 0:
         raise ValueError(
             f"{WHERE}: `step` must not decrease within a sample; input {unsorted} has step {int(step[unsorted])} after "
             f"{int(step[unsorted - 1])}. Sort the events by time first."
         )
-    return DendritePlan(*arrays, grid_size=grid)
+    return DendritePlan(*arrays, grid)  # type: ignore[arg-type]
 
 
 def pool_plan(plan: DendritePlan, pool: int) -> PoolPlan:
@@ -152,12 +152,12 @@ def pool_plan(plan: DendritePlan, pool: int) -> PoolPlan:
     check_positive_int("pool_plan", "pool", pool)
     width, height = plan.grid_size
     grid = ((width + pool - 1) // pool, (height + pool - 1) // pool)
-    tensors = [t.contiguous() for t in (plan.row_step, plan.row_offsets, plan.row_x, plan.row_y)]
+    step, row_offsets, x, y = (t.contiguous() for t in (plan.row_step, plan.row_offsets, plan.row_x, plan.row_y))
     if native.is_available() and plan.row_step.device.type == "cpu":
-        batch = plan.row_offsets.numel() - 1
-        addresses = (t.data_ptr() for t in tensors)
+        batch = row_offsets.numel() - 1
+        addresses = (t.data_ptr() for t in (step, row_offsets, x, y))
         found = native.extension().pool_plan(*addresses, batch, width, height, pool, native.threads())
         arrays = [torch.from_numpy(array) for array in found]
     else:
-        arrays = reference_plan.pooled_rows(*tensors, plan.row_sample, grid, pool)
-    return PoolPlan(*arrays, grid_size=grid)
+        arrays = reference_plan.pooled_rows(step, row_offsets, x, y, plan.row_sample, grid, pool)
+    return PoolPlan(*arrays, grid)  # type: ignore[arg-type]
