@@ -1,4 +1,5 @@
 // Compiled once per instruction set, with LONGSPIKE_ARCH naming the namespace.
+#include "dendrite_pool.hpp"
 #include "mixing.hpp"
 #include "refractory_lif_backward.hpp"
 #include "s4d_scan.hpp"
@@ -11,7 +12,7 @@ namespace longspike::LONGSPIKE_ARCH {
 
 template <class T> constexpr KernelTable<T> table() {
     return {lif_forward<T>, lif_speculative<T>, lif_backward<T>, s4d_forward<T>,
-            s4d_backward<T>, linear<T>, glu<T, false>, glu<T, true>};
+            s4d_backward<T>, linear<T>, glu<T, false>, glu<T, true>, dendrite_table<T>()};
 }
 
 template <class T> constexpr TickTable<T> tick_table() {

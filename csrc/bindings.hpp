@@ -17,6 +17,8 @@ const Architecture& now();
 using Address = std::uintptr_t;
 template <class T> T* at(Address address) { return reinterpret_cast<T*>(address); }
 
+// One function a binding file.
 void bind_tick(nb::module_& m);
+void bind_dendrite(nb::module_& m);
 
 }  // namespace longspike

@@ -2,6 +2,8 @@
 #pragma once
 #include <cstdint>
 
+#include "dendrite_calls.hpp"
+
 namespace longspike {
 
 using i64 = std::int64_t;
@@ -82,6 +84,7 @@ template <class T> struct KernelTable {
     void (*linear)(const LinearCall<T>&);
     void (*glu_forward)(const GluCall<T>&);
     void (*glu_backward)(const GluCall<T>&);
+    DendriteTable<T> dendrite;
 };
 
 // u[tick] = sum over the tick's items and their channels of values * weight[cell, channel].

@@ -5,23 +5,26 @@ from torch import Tensor
 
 from longspike._core.checks import check_choice
 from longspike.kernels._dispatch import (
+    DENDRITE_METHODS,
     LIF_METHODS,
     MIXING_METHODS,
     SA_HIPPO_METHODS,
     S4D_METHODS,
     Choice,
+    choose_dendrite,
     choose_lif,
     choose_mixing,
     choose_s4d,
     choose_sa_hippo,
 )
 
-OPERATORS = ("refractory_lif", "s4d_scan", "sa_hippo", "linear", "glu")
+DENDRITE_OPERATORS = ("dendritic_conv", "dendritic_lif", "segment_max")
+OPERATORS = ("refractory_lif", "s4d_scan", "sa_hippo", "linear", "glu", *DENDRITE_OPERATORS)
 
 
 def explain(
     operator: str,
-    x: Tensor | tuple[int, int, int],
+    x: Tensor | tuple[int, ...],
     *,
     method: str = "auto",
     reset: str = "subtract",
@@ -31,8 +34,10 @@ def explain(
     """Which method and backend a call would take, and why.
 
     Args:
-        operator: "refractory_lif", "s4d_scan", "sa_hippo" (with equal gaps), "linear" or "glu".
-        x: the input, or its shape (batch, seqlen, channels) with `dtype` and `device`.
+        operator: "refractory_lif", "s4d_scan", "sa_hippo" (with equal gaps), "linear", "glu", "dendritic_conv",
+            "dendritic_lif" or "segment_max".
+        x: the input, or its shape (batch, seqlen, channels) with `dtype` and `device`; of a dendritic
+            operator, the sparse values, the drive or the membranes, whatever their shape.
         method, reset: as the call would have them.
 
     Example:
@@ -44,6 +49,9 @@ def explain(
         shape, dtype, device = tuple(x.shape), x.dtype, x.device
     else:
         shape = tuple(x)
+    if operator in DENDRITE_OPERATORS:
+        check_choice("explain", "method", method, DENDRITE_METHODS)
+        return choose_dendrite(operator, method, device=torch.device(device), dtype=dtype)
     if len(shape) != 3:
         raise ValueError(f"explain: `x` must have shape (batch, seqlen, channels); got {shape}.")
     methods = {"refractory_lif": LIF_METHODS, "s4d_scan": S4D_METHODS, "sa_hippo": SA_HIPPO_METHODS}

@@ -11,6 +11,7 @@ LIF_METHODS = ("auto", "sequential", "pmbc", "speculative", "reference")
 S4D_METHODS = ("auto", "scan", "fft", "reference")
 MIXING_METHODS = ("auto", "compiled", "reference")
 SA_HIPPO_METHODS = ("auto", "recurrent", "reference", "chunked", "fft")
+DENDRITE_METHODS = ("auto", "compiled", "reference")
 
 # Speculation pays where one sample's channels cannot fill the threads and the sequence holds several warm-ups.
 SPECULATIVE_MIN_SEQLEN = 16_384
@@ -138,3 +139,16 @@ def choose_sa_hippo(
     if gaps <= 1:
         return Choice("sa_hippo", "fft", "torch", f"{why_not}, and all gaps are equal")
     return Choice("sa_hippo", "chunked", "torch", f"{why_not}, and the gaps differ")
+
+
+def choose_dendrite(operator: str, method: str, *, device: torch.device, dtype: torch.dtype) -> Choice:
+    """The route of a `dendritic_conv`, `dendritic_lif` or `segment_max` call."""
+    why_not = _why_not_compiled(device, dtype)
+    if method == "compiled":
+        _require_compiled(operator, method, why_not)
+        return Choice(operator, "compiled", "cpp", "it was asked for by name")
+    if method == "reference":
+        return Choice(operator, "reference", "torch", "it was asked for by name")
+    if why_not:
+        return Choice(operator, "reference", "torch", why_not)
+    return Choice(operator, "compiled", "cpp", "it walks the touched positions alone, each with its state in cache")

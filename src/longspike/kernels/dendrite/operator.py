@@ -1,0 +1,270 @@
+"""The dendritic neuron and its pooling as PyTorch operators over the compiled kernels."""
+
+import torch
+from torch import Tensor
+
+from longspike.kernels.dendrite import compiled
+
+
+def _state(i: Tensor, v: Tensor) -> tuple[Tensor | None, Tensor | None]:
+    """A state of no chains stands for silence."""
+    return (i, v) if i.shape[0] else (None, None)
+
+
+@torch.library.custom_op("longspike::dendritic_conv", mutates_args=())
+def dendritic_conv_op(
+    values: Tensor,
+    weight: Tensor,
+    rate: Tensor,
+    g: Tensor,
+    i: Tensor,
+    v: Tensor,
+    gap: Tensor,
+    chain_offsets: Tensor,
+    pair_offsets: Tensor,
+    pair_input: Tensor,
+    pair_tap: Tensor,
+    threshold: float,
+    surrogate: str,
+    scale: float,
+    keeps_state: bool,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Membranes (rows, channels) before the reset, and (if `keeps_state`) i and v of every chain after its last row.
+
+    values (inputs, c_in), weight (taps, c_in, branches, channels), rate (branches + 1) with the soma's last, g (branches);
+    i and v of every chain before its first row, or of none: silence.
+    """
+    pairs = (pair_offsets, pair_input, pair_tap)
+    call = compiled.Chains(values, weight, rate, g, *_state(i, v), gap, chain_offsets, pairs, threshold)
+    return compiled.forward(call, keeps_state)
+
+
+@dendritic_conv_op.register_fake
+def _(
+    values: Tensor,
+    weight: Tensor,
+    rate: Tensor,
+    g: Tensor,
+    i: Tensor,
+    v: Tensor,
+    gap: Tensor,
+    chain_offsets: Tensor,
+    pair_offsets: Tensor,
+    pair_input: Tensor,
+    pair_tap: Tensor,
+    threshold: float,
+    surrogate: str,
+    scale: float,
+    keeps_state: bool,
+) -> tuple[Tensor, Tensor, Tensor]:
+    branches, channels = weight.shape[2:]
+    kept = chain_offsets.shape[0] - 1 if keeps_state else 0
+    membrane = weight.new_empty((gap.shape[0], channels))
+    return membrane, weight.new_empty((kept, branches, channels)), weight.new_empty((kept, channels))
+
+
+@torch.library.custom_op("longspike::dendritic_conv_backward", mutates_args=())
+def dendritic_conv_backward_op(
+    values: Tensor,
+    weight: Tensor,
+    rate: Tensor,
+    g: Tensor,
+    i: Tensor,
+    v: Tensor,
+    gap: Tensor,
+    chain_offsets: Tensor,
+    pair_offsets: Tensor,
+    pair_input: Tensor,
+    pair_tap: Tensor,
+    membrane: Tensor,
+    grad_membrane: Tensor,
+    grad_i: Tensor,
+    grad_v: Tensor,
+    threshold: float,
+    surrogate: str,
+    scale: float,
+    wants_values: bool,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Gradients of values (of none unless wanted), weight, rate, g, i and v."""
+    pairs = (pair_offsets, pair_input, pair_tap)
+    call = compiled.Chains(values, weight, rate, g, *_state(i, v), gap, chain_offsets, pairs, threshold)
+    return compiled.backward(  # type: ignore[return-value]
+        call,
+        membrane,
+        grad_membrane,
+        _state(grad_i, grad_v),
+        surrogate=surrogate,
+        scale=scale,
+        wants_values=wants_values,
+    )
+
+
+@dendritic_conv_backward_op.register_fake
+def _(
+    values: Tensor,
+    weight: Tensor,
+    rate: Tensor,
+    g: Tensor,
+    i: Tensor,
+    v: Tensor,
+    gap: Tensor,
+    chain_offsets: Tensor,
+    pair_offsets: Tensor,
+    pair_input: Tensor,
+    pair_tap: Tensor,
+    membrane: Tensor,
+    grad_membrane: Tensor,
+    grad_i: Tensor,
+    grad_v: Tensor,
+    threshold: float,
+    surrogate: str,
+    scale: float,
+    wants_values: bool,
+) -> tuple[Tensor, ...]:
+    grad_values = values.new_empty((values.shape[0] if wants_values else 0, values.shape[1]))
+    shapes = (weight.shape, rate.shape, g.shape, i.shape, v.shape)
+    return grad_values, *(weight.new_empty(shape) for shape in shapes)
+
+
+def _conv_context(ctx, inputs, output) -> None:  # type: ignore[no-untyped-def]
+    ctx.save_for_backward(*inputs[:11], output[0])
+    ctx.options = inputs[11:14]
+    ctx.set_materialize_grads(False)
+
+
+def _conv_backward(ctx, grad_membrane, grad_i, grad_v):  # type: ignore[no-untyped-def]
+    *inputs, membrane = ctx.saved_tensors
+    weight, chains = inputs[1], inputs[7].shape[0] - 1
+    grad_membrane = torch.zeros_like(membrane) if grad_membrane is None else grad_membrane
+    if grad_i is None or grad_v is None:
+        both = (grad_i, grad_v)
+        kept = 0 if both == (None, None) else chains
+        shapes = ((kept, *weight.shape[2:]), (kept, weight.shape[3]))
+        grad_i, grad_v = (weight.new_zeros(shape) if grad is None else grad for grad, shape in zip(both, shapes))
+    wants_values = ctx.needs_input_grad[0]
+    grads = dendritic_conv_backward_op(*inputs, membrane, grad_membrane, grad_i, grad_v, *ctx.options, wants_values)
+    return grads[0] if wants_values else None, *grads[1:], *[None] * 9
+
+
+dendritic_conv_op.register_autograd(_conv_backward, setup_context=_conv_context)
+
+
+def _dense_call(
+    drive: Tensor, rate: Tensor, g: Tensor, state: tuple[Tensor, Tensor], threshold: float
+) -> compiled.Chains:
+    batch, seqlen, branches, channels = drive.shape
+    chain_offsets = torch.arange(batch + 1) * seqlen
+    rows = drive.reshape(batch * seqlen, branches, channels)
+    return compiled.Chains(None, rows, rate, g, *state, None, chain_offsets, None, threshold)
+
+
+@torch.library.custom_op("longspike::dendritic_lif", mutates_args=())
+def dendritic_lif_op(
+    drive: Tensor, rate: Tensor, g: Tensor, i: Tensor, v: Tensor, threshold: float, surrogate: str, scale: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Membranes (batch, seqlen, channels) of a drive (batch, seqlen, branches, channels), a row a step; the last state."""
+    membrane, i, v = compiled.forward(_dense_call(drive, rate, g, (i, v), threshold), keeps_state=True)
+    return membrane.view(*drive.shape[:2], drive.shape[3]), i, v
+
+
+@dendritic_lif_op.register_fake
+def _(
+    drive: Tensor, rate: Tensor, g: Tensor, i: Tensor, v: Tensor, threshold: float, surrogate: str, scale: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    membrane = drive.new_empty((*drive.shape[:2], drive.shape[3]))
+    return membrane, drive.new_empty(i.shape), drive.new_empty(v.shape)
+
+
+@torch.library.custom_op("longspike::dendritic_lif_backward", mutates_args=())
+def dendritic_lif_backward_op(
+    drive: Tensor,
+    rate: Tensor,
+    g: Tensor,
+    i: Tensor,
+    v: Tensor,
+    membrane: Tensor,
+    grad_membrane: Tensor,
+    grad_i: Tensor,
+    grad_v: Tensor,
+    threshold: float,
+    surrogate: str,
+    scale: float,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Gradients of the drive, rate, g, i and v."""
+    rows = (drive.shape[0] * drive.shape[1], drive.shape[3])
+    _, grad_drive, *grads = compiled.backward(
+        _dense_call(drive, rate, g, (i, v), threshold),
+        membrane.reshape(rows),
+        grad_membrane.reshape(rows),
+        (grad_i, grad_v),
+        surrogate=surrogate,
+        scale=scale,
+        wants_values=False,
+    )
+    return grad_drive.view(drive.shape), *grads  # type: ignore[return-value]
+
+
+@dendritic_lif_backward_op.register_fake
+def _(
+    drive: Tensor,
+    rate: Tensor,
+    g: Tensor,
+    i: Tensor,
+    v: Tensor,
+    membrane: Tensor,
+    grad_membrane: Tensor,
+    grad_i: Tensor,
+    grad_v: Tensor,
+    threshold: float,
+    surrogate: str,
+    scale: float,
+) -> tuple[Tensor, ...]:
+    return tuple(drive.new_empty(x.shape) for x in (drive, rate, g, i, v))
+
+
+def _lif_context(ctx, inputs, output) -> None:  # type: ignore[no-untyped-def]
+    ctx.save_for_backward(*inputs[:5], output[0])
+    ctx.options = inputs[5:]
+
+
+def _lif_backward(ctx, grad_membrane, grad_i, grad_v):  # type: ignore[no-untyped-def]
+    grads = dendritic_lif_backward_op(*ctx.saved_tensors, grad_membrane, grad_i, grad_v, *ctx.options)
+    return *grads, None, None, None
+
+
+dendritic_lif_op.register_autograd(_lif_backward, setup_context=_lif_context)
+
+
+@torch.library.custom_op("longspike::segment_max", mutates_args=())
+def segment_max_op(x: Tensor, group_offsets: Tensor, group_rows: Tensor) -> tuple[Tensor, Tensor]:
+    """The largest row of each group, per channel (groups, channels), and its position in the group; first of equals."""
+    return compiled.segment_max(x, group_offsets, group_rows)
+
+
+@segment_max_op.register_fake
+def _(x: Tensor, group_offsets: Tensor, group_rows: Tensor) -> tuple[Tensor, Tensor]:
+    shape = (group_offsets.shape[0] - 1, x.shape[1])
+    return x.new_empty(shape), x.new_empty(shape, dtype=torch.int32)
+
+
+@torch.library.custom_op("longspike::segment_max_backward", mutates_args=())
+def segment_max_backward_op(grad: Tensor, position: Tensor, group_offsets: Tensor, group_rows: Tensor) -> Tensor:
+    """The gradient of x."""
+    return compiled.segment_max_backward(grad, position, group_offsets, group_rows)
+
+
+@segment_max_backward_op.register_fake
+def _(grad: Tensor, position: Tensor, group_offsets: Tensor, group_rows: Tensor) -> Tensor:
+    return grad.new_empty((group_rows.shape[0], grad.shape[1]))
+
+
+def _max_context(ctx, inputs, output) -> None:  # type: ignore[no-untyped-def]
+    ctx.save_for_backward(output[1], *inputs[1:])
+    ctx.mark_non_differentiable(output[1])
+
+
+def _max_backward(ctx, grad, _):  # type: ignore[no-untyped-def]
+    return segment_max_backward_op(grad, *ctx.saved_tensors), None, None
+
+
+segment_max_op.register_autograd(_max_backward, setup_context=_max_context)
