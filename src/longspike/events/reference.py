@@ -31,9 +31,7 @@ def stops(state: np.ndarray, skip: bool, fault: int) -> bool:
     return True
 
 
-def decode_evt2(
-    records: np.ndarray, count: int, state: np.ndarray, events: np.ndarray, skip: bool
-) -> tuple[int, int]:
+def decode_evt2(records: np.ndarray, count: int, state: np.ndarray, events: np.ndarray, skip: bool) -> tuple[int, int]:
     """EVT2: 32-bit words, type in the highest 4 bits, below it 6 bits of time, x, y; or 28 bits of time above them."""
     known, high = (int(value) for value in state[FIRST_SLOT : FIRST_SLOT + 2])
     i = n = 0
@@ -59,9 +57,7 @@ def decode_evt2(
     return i, n
 
 
-def decode_evt21(
-    records: np.ndarray, count: int, state: np.ndarray, events: np.ndarray, skip: bool
-) -> tuple[int, int]:
+def decode_evt21(records: np.ndarray, count: int, state: np.ndarray, events: np.ndarray, skip: bool) -> tuple[int, int]:
     """EVT2.1: 64-bit words like EVT2's, with the first of 32 columns and a mask of those that fired."""
     known, high, is_swapped = (int(value) for value in state[FIRST_SLOT : FIRST_SLOT + 3])
     i = n = 0
@@ -103,9 +99,7 @@ def _evt3_fault(known: int, y: int, x: int, valid: int) -> int:
     return PAST_LAST_COLUMN if valid and x + valid.bit_length() - 1 > 2047 else 0
 
 
-def decode_evt3(
-    records: np.ndarray, count: int, state: np.ndarray, events: np.ndarray, skip: bool
-) -> tuple[int, int]:
+def decode_evt3(records: np.ndarray, count: int, state: np.ndarray, events: np.ndarray, skip: bool) -> tuple[int, int]:
     """EVT3: 16-bit words, type in the highest 4 bits, that each change one thing: row, column, time; or give events."""
     known, high, low, y, x, p = (int(value) for value in state[FIRST_SLOT:])
     i = n = 0
@@ -147,9 +141,7 @@ def decode_evt3(
     return i, n
 
 
-def decode_dat(
-    records: np.ndarray, count: int, state: np.ndarray, events: np.ndarray, skip: bool
-) -> tuple[int, int]:
+def decode_dat(records: np.ndarray, count: int, state: np.ndarray, events: np.ndarray, skip: bool) -> tuple[int, int]:
     """DAT: 32 bits of time, then x, y and p in 14, 14 and 4 bits (version 1: 9, 8 and 1)."""
     count = min(count, len(events))
     latest, wraps, version = (int(value) for value in state[FIRST_SLOT : FIRST_SLOT + 3])
@@ -166,9 +158,7 @@ def decode_dat(
     return count, count
 
 
-def decode_es(
-    records: np.ndarray, count: int, state: np.ndarray, events: np.ndarray, skip: bool
-) -> tuple[int, int]:
+def decode_es(records: np.ndarray, count: int, state: np.ndarray, events: np.ndarray, skip: bool) -> tuple[int, int]:
     """Event Stream: overflow (127 µs) and reset bytes; else time since the last event and p, x, and y from the bottom."""
     t, height = (int(value) for value in state[FIRST_SLOT : FIRST_SLOT + 2])
     data = records[:count].tobytes()
@@ -276,6 +266,32 @@ def lz4_block(block: bytes, out: np.ndarray, position: int) -> int:
             out[position] = out[position - distance]
             position += 1
     return -1
+
+
+def _rotate(value: int, bits: int) -> int:
+    return (value << bits | value >> (32 - bits)) & 0xFFFFFFFF
+
+
+def xxh32(content: bytes) -> int:
+    """xxHash of 32 bits, seed 0 (Y. Collet, "xxHash fast digest algorithm")."""
+    p1, p2, p3, p4, p5, mask = 0x9E3779B1, 0x85EBCA77, 0xC2B2AE3D, 0x27D4EB2F, 0x165667B1, 0xFFFFFFFF
+    whole = len(content) // 16 * 16
+    if whole:
+        lanes = [(p1 + p2) & mask, p2, 0, -p1 & mask]
+        for k, word in enumerate(np.frombuffer(content, "<u4", whole // 4).tolist()):
+            lanes[k % 4] = _rotate((lanes[k % 4] + word * p2) & mask, 13) * p1 & mask
+        digest = sum(_rotate(lane, bits) for lane, bits in zip(lanes, (1, 7, 12, 18), strict=True)) & mask
+    else:
+        digest = p5
+    digest = (digest + len(content)) & mask
+    words = (len(content) - whole) // 4
+    for word in np.frombuffer(content, "<u4", words, whole).tolist():
+        digest = _rotate((digest + word * p3) & mask, 17) * p4 & mask
+    for byte in content[whole + 4 * words :]:
+        digest = _rotate((digest + byte * p5) & mask, 11) * p1 & mask
+    digest = (digest ^ digest >> 15) * p2 & mask
+    digest = (digest ^ digest >> 13) * p3 & mask
+    return digest ^ digest >> 16
 
 
 DECODERS: dict[str, Callable[[np.ndarray, int, np.ndarray, np.ndarray, bool], tuple[int, int]]] = {
