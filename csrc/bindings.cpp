@@ -121,6 +121,7 @@ NB_MODULE(_native, m) {
     bind_kernels<double>(m, "f64");
     bind_tick(m);
     bind_dendrite(m);
+    bind_events(m);
     m.def("architecture", [] { return std::string(now().name); });
     m.def("use_architecture", use_architecture, nb::arg("name"), "Select an instruction set; returns the one before.");
     m.def("thread_pool", [] { return std::string(thread_pool()); });
