@@ -65,3 +65,9 @@ def check_rng(where: str, rng: object) -> np.random.Generator:
             "Make one with numpy.random.default_rng(seed)."
         )
     return rng
+
+
+def check_integer(where: str, name: str, value: object, *, low: int) -> None:
+    """Raise unless `value` is an integer, of Python or numpy, of at least `low`."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < low:
+        raise ValueError(f"{where}: `{name}` must be an integer of at least {low}; got {value!r}.")
