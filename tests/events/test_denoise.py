@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from event_samples import event_arrays, make_events
+from event_samples import event_arrays, random_events
 from longspike.events import EVENT_DTYPE
 from longspike.events.denoise import background_activity_filter, hot_pixel_filter, refractory_filter
 
@@ -52,7 +52,7 @@ def test_the_refractory_period_is_not_prolonged_by_dropped_events() -> None:
 
 
 def test_refractory_filter_of_a_pixel_that_never_rests() -> None:
-    events = make_events(30_000, (1, 1), duration_us=30_000, seed=1)
+    events = random_events(30_000, (1, 1), duration_us=30_000, seed=1)
     assert refractory_filter(events, refractory_us=7).tolist() == refractory_by_loop(events, 7)
 
 
@@ -76,7 +76,7 @@ def test_hot_pixel_filter_is_the_loop(events: np.ndarray, max_rate_hz: float) ->
 
 
 def test_a_hot_pixel_goes_and_the_others_stay() -> None:
-    events = make_events(300, (16, 9), duration_us=100_000)
+    events = random_events(300, (16, 9), duration_us=100_000)
     hot = np.array([(4, 7, t, 1) for t in range(0, 100_000, 100)], EVENT_DTYPE)
     both = np.concatenate((events, hot))
     found = hot_pixel_filter(both[np.argsort(both["t"], kind="stable")], max_rate_hz=1000.0)

@@ -20,7 +20,7 @@ def digit(index: int) -> np.ndarray:
 def test_one_recording() -> None:
     thresholds = np.full(SENSOR_SIZE[::-1], CONTRAST)
     events = simulate_digit(digit(3), contrast=thresholds, rng=np.random.default_rng(3))
-    check_events(events, SENSOR_SIZE)
+    check_events("test", events, SENSOR_SIZE)
     assert 800 <= len(events) <= 1500
     assert 150_000 <= events["t"][-1] <= 300_000
     again = simulate_digit(digit(3), contrast=thresholds, rng=np.random.default_rng(3))
@@ -40,4 +40,4 @@ def test_the_data_set() -> None:
         assert lengths.max() < 1600
         assert split.offsets[-1] == len(split.events)
         for k in (0, len(split) - 1):
-            check_events(split.sample(k), SENSOR_SIZE)
+            check_events("test", split.sample(k), SENSOR_SIZE)

@@ -49,7 +49,7 @@ def test_the_simulator_is_the_loop(seed: int, contrast: float, contrast_off: flo
     rise = contrast * rng.uniform(0.7, 1.3, SHAPE)
     fall = contrast_off * rng.uniform(0.7, 1.3, SHAPE)
     events = simulate_events(frames, TIMES, contrast=rise, contrast_off=fall, log_offset=0.07)
-    check_events(events, SHAPE[::-1])
+    check_events("test", events, SHAPE[::-1])
     assert events.tolist() == simulate_by_loop(frames, TIMES, rise, fall, 0.07)
 
 
@@ -106,7 +106,7 @@ def test_refractory_period_is_the_filter() -> None:
 def test_noise_has_its_rate_and_leaves_the_signal_alone() -> None:
     still = np.full((2, 40, 50), 0.5)
     noise = simulate_events(still, np.array([7, 1_000_007]), noise_rate_hz=3.0, rng=np.random.default_rng(1))
-    check_events(noise, (50, 40))
+    check_events("test", noise, (50, 40))
     assert abs(len(noise) - 6000) < SIGMAS * 6000**0.5
     assert abs(noise["p"].mean() - 0.5) < SIGMAS * 0.5 / 6000**0.5
     assert noise["t"].min() >= 7

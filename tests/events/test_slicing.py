@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from event_samples import event_arrays, make_events
+from event_samples import event_arrays, random_events
 from longspike.events import EVENT_DTYPE
 from longspike.events.slicing import by_count, by_time
 
@@ -70,7 +70,7 @@ def test_partial_windows_are_kept_unless_told_otherwise() -> None:
 
 
 def test_slices_are_views() -> None:
-    events = make_events(9, (11, 7))
+    events = random_events(9, (11, 7))
     assert all(np.shares_memory(w, events) for w in by_time(events, window_us=500) if len(w))
     assert all(np.shares_memory(w, events) for w in by_count(events, num_events=4))
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from event_samples import event_arrays, make_events
+from event_samples import event_arrays, random_events
 from longspike.events import EVENT_DTYPE, check_events, transforms
 from longspike.events.augmentation import Augmentation
 
@@ -51,7 +51,7 @@ def test_pure_and_valid(name: str, events: np.ndarray) -> None:
     found = EVERY[name](events)
     assert np.array_equal(events, before)
     assert not np.shares_memory(found, events)
-    check_events(found, SENSOR)
+    check_events("test", found, SENSOR)
     assert np.array_equal(found, EVERY[name](events))
 
 
@@ -117,7 +117,7 @@ def test_crop_space_is_a_mask(events: np.ndarray) -> None:
 @given(events=events_on_sensor, other=events_on_sensor)
 def test_merge_keeps_every_event(events: np.ndarray, other: np.ndarray) -> None:
     merged = transforms.merge(events, other)
-    check_events(merged, SENSOR)
+    check_events("test", merged, SENSOR)
     assert sorted(merged.tolist()) == sorted(events.tolist() + other.tolist())
     assert np.array_equal(transforms.merge(events), events)
 
@@ -138,7 +138,7 @@ def test_jitter_of_zero_is_the_identity(events: np.ndarray, seed: int) -> None:
 
 
 def test_jitter_time_keeps_counts_and_moves_by_its_standard_deviation() -> None:
-    events = make_events(20_000, SENSOR, duration_us=1)
+    events = random_events(20_000, SENSOR, duration_us=1)
     events["t"] = 1000
     found = transforms.jitter_time(events, std_us=40.0, rng=generator())
     assert len(found) == len(events)
@@ -158,7 +158,7 @@ def test_jitter_space_moves_by_its_standard_deviation() -> None:
 
 
 def test_drops_match_their_shares() -> None:
-    events = make_events(20_000, (40, 30))
+    events = random_events(20_000, (40, 30))
     kept = transforms.drop_events(events, probability=0.3, rng=generator())
     assert len(kept) == pytest.approx(14_000, abs=400)
     pixels = np.zeros(1200, EVENT_DTYPE)
@@ -171,7 +171,7 @@ def test_drops_match_their_shares() -> None:
 def test_downsampling_keeps_every_event(events: np.ndarray, factor: int) -> None:
     coarse = transforms.downsample_space(events, factor=factor)
     assert len(coarse) == len(events)
-    check_events(coarse, (-(-11 // factor), -(-7 // factor)))
+    check_events("test", coarse, (-(-11 // factor), -(-7 // factor)))
     assert coarse["x"].tolist() == [int(v) // factor for v in events["x"]]
     if factor == 1:
         assert np.array_equal(coarse, events)
@@ -190,14 +190,14 @@ def test_the_default_augmentation_is_the_identity(events: np.ndarray, seed: int)
 
 
 def test_augmentation_composes_the_transforms() -> None:
-    events = make_events(200, SENSOR)
+    events = random_events(200, SENSOR)
     flips = Augmentation(flip_x_probability=1.0, flip_y_probability=1.0, flip_polarity_probability=1.0)
     expected = transforms.flip_polarity(transforms.rotate(events, SENSOR, degrees=180.0))
     assert np.array_equal(flips(events, SENSOR, generator()), expected)
 
 
 def test_augmentation_is_a_function_of_the_seed() -> None:
-    events = make_events(200, SENSOR)
+    events = random_events(200, SENSOR)
     augment = Augmentation(max_shift_px=3, jitter_us=20.0, max_rotation_degrees=15.0)
     first = augment(events, SENSOR, generator(1))
     np.random.default_rng(5).random(3)
@@ -241,7 +241,7 @@ LATE = np.array([(0, 0, 2**52, 1)], EVENT_DTYPE)
         ),
         (lambda: transforms.rotate(ONE, SENSOR, degrees=5.0), "rotate: `x` of the events must lie below 11"),
         (lambda: transforms.rotate(ONE, (20, 5), degrees=400.0), r"`degrees` must lie in \[-360, 360\]; got 400"),
-        (lambda: transforms.flip_y(ONE, (5, 0)), r"`sensor_size` must be \(width, height\), two integers in"),
+        (lambda: transforms.flip_y(ONE, (5, 0)), r"`sensor_size` must be \(width, height\) in pixels, each from"),
         (lambda: transforms.shift_space(ONE, (20, 5), dx=0.5, dy=0), "`dx` must be an integer of at least -65536"),
         (lambda: transforms.crop_time(ONE, start_us=5, end_us=4), "`end_us` must be at least `start_us`, 5; got 4"),
         (

@@ -38,7 +38,7 @@ def _checked_frames(frames: np.ndarray, times_us: np.ndarray) -> tuple[np.ndarra
     frames, times = np.asarray(frames, np.float64), np.asarray(times_us)
     if frames.ndim != 3 or len(frames) < 1:
         raise ValueError(f"{where}: `frames` must have shape (num_frames, height, width); got {frames.shape}.")
-    check_sensor_size(where, frames.shape[:0:-1], name="(width, height) of frames")
+    check_sensor_size(where, frames.shape[:0:-1])
     if not np.isfinite(frames).all() or (frames.size and frames.min() < 0):
         raise ValueError(f"{where}: `frames` must be finite intensities of at least 0. Scale the images to [0, 1].")
     if times.shape != frames.shape[:1] or times.dtype.kind not in "iu":
