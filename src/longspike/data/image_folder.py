@@ -10,6 +10,7 @@ import numpy as np
 
 from longspike._core.errors import DataFileError
 from longspike._core.extras import require
+from longspike.data.class_folders import list_class_files
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
 CACHE_VERSION = "grey 1"
@@ -27,22 +28,7 @@ def list_images(folder: Path, class_names: tuple[str, ...]) -> tuple[list[Path],
     Returns: the paths, and their labels, int64, (num_samples,).
     Raises: DataFileError if a class has no folder or no image.
     """
-    paths: list[Path] = []
-    counts = []
-    for name in class_names:
-        try:
-            entries = sorted(entry for entry in os.listdir(folder / name) if entry.lower().endswith(SUFFIXES))
-        except OSError as error:
-            raise DataFileError(
-                f"{folder / name} cannot be listed ({error.strerror}). Unpack the images again."
-            ) from error
-        if not entries:
-            raise DataFileError(
-                f"{folder / name} must hold images ({', '.join(SUFFIXES)}); got none. Unpack them again."
-            )
-        paths += [folder / name / entry for entry in entries]
-        counts.append(len(entries))
-    return paths, np.repeat(np.arange(len(class_names), dtype=np.int64), counts)
+    return list_class_files(folder, class_names, kind="images", suffixes=SUFFIXES)
 
 
 def fingerprint(paths: list[Path]) -> str:
