@@ -14,6 +14,8 @@ namespace longspike {
 // The kernels of the instruction set in use.
 const Architecture& now();
 
+void bind_events(nb::module_& m);
+
 using Address = std::uintptr_t;
 template <class T> T* at(Address address) { return reinterpret_cast<T*>(address); }
 

@@ -1,5 +1,20 @@
-"""Events of cameras: the record, and what is done to arrays of them."""
+"""Events of event cameras: recordings in the formats of camera makers and data sets, read whole or in packets."""
 
-from longspike.events.record import EVENT_DTYPE, check_events
+from longspike.events.formats import FORMATS, WRITERS
+from longspike.events.reading import EventReader, open, read  # noqa: A004
+from longspike.events.record import EVENT_DTYPE, check_events, make_events
+from longspike.events.recording import Recording
+from longspike.events.writing import write
 
-__all__ = ["EVENT_DTYPE", "check_events"]
+__all__ = [
+    "EVENT_DTYPE",
+    "FORMATS",
+    "WRITERS",
+    "EventReader",
+    "Recording",
+    "check_events",
+    "make_events",
+    "open",
+    "read",
+    "write",
+]

@@ -1,0 +1,31 @@
+"""The formats that recordings come in: one file each, and the table of them."""
+
+from collections.abc import Callable
+from typing import BinaryIO
+
+import numpy as np
+
+from longspike.events.formats.evt import open_evt2, open_evt3, open_evt21, write_evt2, write_evt3
+from longspike.events.formats.nmnist import open_nmnist, write_nmnist
+from longspike.events.formats.npz import open_npz, write_npz
+from longspike.events.formats.source import Opener
+
+FORMATS: dict[str, Opener] = {
+    "evt2": open_evt2,
+    "evt21": open_evt21,
+    "evt3": open_evt3,
+    "npz": open_npz,
+    "nmnist": open_nmnist,
+}
+"""How each format is opened, by name."""
+
+WRITERS: dict[str, Callable[[BinaryIO, np.ndarray, tuple[int, int]], None]] = {
+    "evt2": write_evt2,
+    "evt3": write_evt3,
+    "nmnist": write_nmnist,
+    "npz": write_npz,
+}
+"""How a format is written, for those that can be."""
+
+SUFFIXES = {".npz": "npz", ".csv": "csv", ".raw": "evt3", ".bin": "nmnist"}
+"""What a new file's name says of its format; files that are read are known by their content."""

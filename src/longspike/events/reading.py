@@ -1,0 +1,250 @@
+"""Reading recordings: whole, or packet by packet in bounded memory."""
+
+import builtins
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Literal, Self
+
+import numpy as np
+
+from longspike._core.checks import check_choice, check_positive_int
+from longspike._core.errors import DataFileError
+from longspike.events.decoding import Screen
+from longspike.events.detecting import HEAD_BYTES, detect
+from longspike.events.faults import Faults
+from longspike.events.formats import FORMATS
+from longspike.events.formats.source import Source
+from longspike.events.record import EVENT_DTYPE, LARGEST_SIDE, check_sensor_size
+from longspike.events.recording import Recording
+
+
+def join(parts: list[np.ndarray]) -> np.ndarray:
+    """Arrays of events one after the other, in memory of their own; as bytes, which numpy copies much faster."""
+    joined = np.empty(sum(len(part) for part in parts), EVENT_DTYPE)
+    first = 0
+    for part in parts:
+        joined[first : first + len(part)].view(np.uint8)[:] = part.view(np.uint8)
+        first += len(part)
+    return joined
+
+
+def _packets(chunks: Iterator[np.ndarray], num_events: int) -> Iterator[np.ndarray]:
+    """The same events in arrays of `num_events`, the last one shorter."""
+    parts: list[np.ndarray] = []
+    missing = num_events
+    for chunk in chunks:
+        while len(chunk) >= missing:
+            yield join([*parts, chunk[:missing]])
+            chunk, parts, missing = chunk[missing:], [], num_events
+        if len(chunk):
+            parts.append(chunk)
+            missing -= len(chunk)
+    if parts:
+        yield join(parts)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Opened:
+    """A file whose format and sensor are known."""
+
+    stream: BinaryIO
+    format: str
+    source: Source
+    sensor_size: tuple[int, int] | None
+    faults: Faults
+
+    def screened(self, screen: Screen) -> Iterator[np.ndarray]:
+        """Its events, checked."""
+        try:
+            for chunk in self.source.chunks:
+                yield screen.keep(chunk)
+        except DataFileError:
+            raise
+        except OSError as error:
+            raise DataFileError(f"{self.faults.path} cannot be read ({error.strerror or error}).") from error
+
+
+def _resolve_size(where: str, path: Path, asked: tuple[int, int] | None, found: tuple[int, int] | None) -> None:
+    """Raise if the caller's sensor and the file's differ."""
+    if asked is not None and found is not None and asked != found:
+        raise ValueError(
+            f"{where}: `sensor_size` is {asked}, but {path} says {found}. Leave it out: what the file says is used."
+        )
+
+
+def _open(
+    where: str,
+    path: str | os.PathLike[str],
+    format: str | None,  # noqa: A002
+    sensor_size: tuple[int, int] | Literal["observed"] | None,
+    on_error: str,
+) -> _Opened:
+    """Open a file, find its format, and read its header."""
+    path = Path(path)
+    check_choice(where, "on_error", on_error, ("raise", "skip"))
+    if format is not None:
+        check_choice(where, "format", format, tuple(FORMATS))
+    is_given = sensor_size is not None and sensor_size != "observed"
+    asked = check_sensor_size(where, sensor_size) if is_given else None
+    faults = Faults(path, skips=on_error == "skip")
+    try:
+        stream = builtins.open(path, "rb")
+    except OSError as error:
+        faults.fail(f"cannot be read ({error.strerror})", "Check that it exists and its rights.")
+    try:
+        head = stream.read(HEAD_BYTES)
+        name = format or detect(head, stream.seek(0, os.SEEK_END), asked, faults)
+        stream.seek(0)
+        source = FORMATS[name](stream, faults, asked)
+        _resolve_size(where, path, asked, source.sensor_size)
+        size = source.sensor_size or asked
+        if size is None and sensor_size is None:
+            raise ValueError(
+                f"{where}: {path} ({name}) does not say how large its sensor is. "
+                "Pass sensor_size=(width, height) in pixels"
+                + (', or "observed" for the smallest that holds all events.' if where == "read" else ".")
+            )
+    except DataFileError:
+        stream.close()
+        raise
+    except OSError as error:
+        stream.close()
+        raise DataFileError(f"{path} cannot be read ({error.strerror or error}).") from error
+    except BaseException:
+        stream.close()
+        raise
+    return _Opened(stream=stream, format=name, source=source, sensor_size=size, faults=faults)
+
+
+class EventReader:
+    """An open recording: a context manager, and an iterator of its packets. `longspike.events.open` makes one.
+
+    Attributes:
+        format: the format's name.
+        sensor_size: (width, height) in pixels.
+        metadata: what the file says of itself, as text.
+    """
+
+    def __init__(self, opened: _Opened, sensor_size: tuple[int, int], packet_events: int) -> None:
+        self.format, self.sensor_size, self.metadata = opened.format, sensor_size, opened.source.metadata
+        self._stream, self._faults = opened.stream, opened.faults
+        self._screen = Screen(opened.faults, sensor_size, is_camera_time=opened.source.is_camera_time)
+        self._start_us = opened.source.start_us
+        self._packets = _packets(opened.screened(self._screen), packet_events)
+
+    @property
+    def skipped(self) -> int:
+        """Faulty records and events left out so far."""
+        return self._faults.skipped
+
+    @property
+    def start_us(self) -> int:
+        """What was subtracted from the file's times, as in `Recording`; 0 until the first packet has come."""
+        return self._start_us + self._screen.start_us
+
+    def close(self) -> None:
+        """Close the file; no packet can be read after that."""
+        self._packets = iter(())
+        self._stream.close()
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return self
+
+    def __next__(self) -> np.ndarray:
+        return next(self._packets)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def open(  # noqa: A001
+    path: str | os.PathLike[str],
+    *,
+    packet_events: int = 65536,
+    format: str | None = None,  # noqa: A002
+    sensor_size: tuple[int, int] | None = None,
+    on_error: str = "raise",
+) -> EventReader:
+    """Read a recording packet by packet, in memory that does not grow with the file.
+
+    The packets, one after the other, are the events that `read` gives, whatever their size.
+
+    Args:
+        path: the file; its format is known by its content.
+        packet_events: events of a packet; the last one may be shorter.
+        format: the format's name, one of `FORMATS`, for files whose content does not tell.
+        sensor_size: (width, height) in pixels, for files that do not say it.
+        on_error: "raise" at the first faulty record, or "skip" and count them.
+
+    Returns: a context manager that iterates over arrays of `EVENT_DTYPE`.
+
+    Raises:
+        DataFileError: the file is missing, in no known format, truncated or damaged; it names the place and the remedy.
+        ValueError: an argument is wrong, or the sensor's size is known neither from the file nor from the caller.
+        MissingExtraError: the format needs a package that is not installed.
+    """
+    check_positive_int("open", "packet_events", packet_events)
+    if isinstance(sensor_size, str):
+        raise ValueError(
+            f"open: `sensor_size` must be (width, height); got {sensor_size!r}. "
+            'Only read can take "observed": it has all events before it answers.'
+        )
+    opened = _open("open", path, format, sensor_size, on_error)
+    return EventReader(opened, opened.sensor_size or (LARGEST_SIDE, LARGEST_SIDE), packet_events)
+
+
+def read(
+    path: str | os.PathLike[str],
+    *,
+    format: str | None = None,  # noqa: A002
+    sensor_size: tuple[int, int] | Literal["observed"] | None = None,
+    on_error: str = "raise",
+) -> Recording:
+    """Read a whole recording.
+
+    Times are microseconds since the recording's start: formats that keep the camera's clock (EVT, DAT, AEDAT, HDF5 of
+    cameras) start at their first event, and `start_us` says what was subtracted; the others are taken as they stand.
+
+    Args:
+        path, format, on_error: as for `open`.
+        sensor_size: (width, height) in pixels, for files that do not say it; or "observed", the smallest sensor that
+            holds all events (which may be smaller than the real one).
+
+    Raises: as `open`.
+
+    Example:
+        >>> import tempfile, pathlib
+        >>> from longspike.events import make_events, read, write
+        >>> events = make_events(x=[3, 4], y=[1, 1], t=[500, 750], p=[1, 0])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = pathlib.Path(folder) / "two.raw"
+        ...     write(path, events, sensor_size=(8, 6))
+        ...     recording = read(path)
+        >>> recording.format, recording.sensor_size, recording.start_us, recording.events["t"].tolist()
+        ('evt3', (8, 6), 500, [0, 250])
+    """
+    opened = _open("read", path, format, sensor_size, on_error)
+    size = opened.sensor_size or (LARGEST_SIDE, LARGEST_SIDE)
+    screen = Screen(opened.faults, size, is_camera_time=opened.source.is_camera_time)
+    with opened.stream:
+        events = join(list(opened.screened(screen)))
+    if opened.sensor_size is None:
+        if not len(events):
+            opened.faults.fail("holds no events to observe a sensor's size from", "Pass sensor_size=(width, height).")
+        size = (int(events["x"].max()) + 1, int(events["y"].max()) + 1)
+    return Recording(
+        events=events,
+        sensor_size=size,
+        format=opened.format,
+        skipped=opened.faults.skipped,
+        start_us=opened.source.start_us + screen.start_us,
+        metadata=opened.source.metadata,
+    )

@@ -1,0 +1,46 @@
+"""Writing recordings."""
+
+import builtins
+import io
+import os
+from pathlib import Path
+
+import numpy as np
+
+from longspike._core.checks import check_choice
+from longspike.events.formats import SUFFIXES, WRITERS
+from longspike.events.record import check_events, check_sensor_size
+
+
+def write(
+    path: str | os.PathLike[str],
+    events: np.ndarray,
+    *,
+    sensor_size: tuple[int, int],
+    format: str | None = None,  # noqa: A002
+) -> None:
+    """Write events to a file, which `read` gives back; an existing file is replaced, and only by a whole one.
+
+    Args:
+        path: its suffix says the format if `format` does not: .raw is evt3, .bin is nmnist, .npz and .csv themselves.
+        events: array of `EVENT_DTYPE`, in order of time from 0 on, on the sensor.
+        sensor_size: (width, height) in pixels.
+        format: one of `WRITERS`.
+
+    Raises: ValueError if the events are not as they must be, or the format cannot hold them.
+    """
+    path = Path(path)
+    if format is None:
+        format = SUFFIXES.get(path.suffix.lower())  # noqa: A001
+        if format is None:
+            raise ValueError(
+                f"write: the suffix of {path.name!r} says no format; got {path.suffix!r}. "
+                f"Use one of {', '.join(SUFFIXES)}, or pass `format`, one of {', '.join(WRITERS)}."
+            )
+    check_choice("write", "format", format, tuple(WRITERS))
+    size = check_sensor_size("write", sensor_size)
+    check_events("write", events, size)
+    content = io.BytesIO()
+    WRITERS[format](content, events, size)
+    with builtins.open(path, "wb") as stream:
+        stream.write(content.getbuffer())
