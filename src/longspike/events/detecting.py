@@ -61,7 +61,9 @@ def detect(head: bytes, num_bytes: int, sensor_size: tuple[int, int] | None, fau
             return name
     if head.startswith(b"#!AER-DAT"):
         version = head[len(b"#!AER-DAT") :].split(b"\n")[0][:8].decode("ascii", "replace").strip()
-        faults.fail(f"is in version {version} of AEDAT; 2, 3.1 and 4 are read", "Convert it with the camera's software.")
+        faults.fail(
+            f"is in version {version} of AEDAT; 2, 3.1 and 4 are read", "Convert it with the camera's software."
+        )
     if head.startswith(b"% ") and not is_text(head.partition(b"\n")[0] + b"\n"):
         faults.fail("starts like a Prophesee header, whose first line is not text", "Pass `format` if it is another.")
     if head.startswith(b"% "):

@@ -26,7 +26,9 @@ def make_events(x: ArrayLike, y: ArrayLike, t: ArrayLike, p: ArrayLike) -> np.nd
     events = np.empty(len(columns["x"]), EVENT_DTYPE)
     for name, column in columns.items():
         if column.size and column.dtype.kind not in "iub":
-            raise ValueError(f"make_events: `{name}` must hold integers; got {column.dtype}. Convert seconds to µs first.")
+            raise ValueError(
+                f"make_events: `{name}` must hold integers; got {column.dtype}. Convert seconds to µs first."
+            )
         limits = (0, 1) if name == "p" else (np.iinfo(EVENT_DTYPE[name]).min, np.iinfo(EVENT_DTYPE[name]).max)
         if column.size and not (limits[0] <= int(column.min()) and int(column.max()) <= limits[1]):
             raise ValueError(
@@ -57,7 +59,9 @@ def check_events(where: str, events: np.ndarray, sensor_size: tuple[int, int]) -
     width, height = check_sensor_size(where, sensor_size)
     if not isinstance(events, np.ndarray) or events.dtype != EVENT_DTYPE or events.ndim != 1:
         came = f"{events.dtype} of shape {events.shape}" if isinstance(events, np.ndarray) else type(events).__name__
-        raise ValueError(f"{where}: `events` must be an array of EVENT_DTYPE with one axis; got {came}. Use make_events.")
+        raise ValueError(
+            f"{where}: `events` must be an array of EVENT_DTYPE with one axis; got {came}. Use make_events."
+        )
     t = events["t"]
     faults = (
         ((events["x"] >= width) | (events["y"] >= height), f"lies outside the sensor of {width}x{height} pixels"),

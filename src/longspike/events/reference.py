@@ -31,9 +31,7 @@ def stops(state: np.ndarray, skip: bool, fault: int) -> bool:
     return True
 
 
-def decode_evt2(
-    records: np.ndarray, count: int, state: np.ndarray, events: np.ndarray, skip: bool
-) -> tuple[int, int]:
+def decode_evt2(records: np.ndarray, count: int, state: np.ndarray, events: np.ndarray, skip: bool) -> tuple[int, int]:
     """EVT2: 32-bit words, type in the highest 4 bits, below it 6 bits of time, x, y; or 28 bits of time above them."""
     known, high = (int(value) for value in state[FIRST_SLOT : FIRST_SLOT + 2])
     i = n = 0
@@ -59,9 +57,7 @@ def decode_evt2(
     return i, n
 
 
-def decode_evt21(
-    records: np.ndarray, count: int, state: np.ndarray, events: np.ndarray, skip: bool
-) -> tuple[int, int]:
+def decode_evt21(records: np.ndarray, count: int, state: np.ndarray, events: np.ndarray, skip: bool) -> tuple[int, int]:
     """EVT2.1: 64-bit words like EVT2's, with the first of 32 columns and a mask of those that fired."""
     known, high, is_swapped = (int(value) for value in state[FIRST_SLOT : FIRST_SLOT + 3])
     i = n = 0
@@ -103,9 +99,7 @@ def _evt3_fault(known: int, y: int, x: int, valid: int) -> int:
     return PAST_LAST_COLUMN if valid and x + valid.bit_length() - 1 > 2047 else 0
 
 
-def decode_evt3(
-    records: np.ndarray, count: int, state: np.ndarray, events: np.ndarray, skip: bool
-) -> tuple[int, int]:
+def decode_evt3(records: np.ndarray, count: int, state: np.ndarray, events: np.ndarray, skip: bool) -> tuple[int, int]:
     """EVT3: 16-bit words, type in the highest 4 bits, that each change one thing: row, column, time; or give events."""
     known, high, low, y, x, p = (int(value) for value in state[FIRST_SLOT:])
     i = n = 0
@@ -147,9 +141,7 @@ def decode_evt3(
     return i, n
 
 
-def decode_dat(
-    records: np.ndarray, count: int, state: np.ndarray, events: np.ndarray, skip: bool
-) -> tuple[int, int]:
+def decode_dat(records: np.ndarray, count: int, state: np.ndarray, events: np.ndarray, skip: bool) -> tuple[int, int]:
     """DAT: 32 bits of time, then x, y and p in 14, 14 and 4 bits (version 1: 9, 8 and 1)."""
     count = min(count, len(events))
     latest, wraps, version = (int(value) for value in state[FIRST_SLOT : FIRST_SLOT + 3])
@@ -166,9 +158,7 @@ def decode_dat(
     return count, count
 
 
-def decode_es(
-    records: np.ndarray, count: int, state: np.ndarray, events: np.ndarray, skip: bool
-) -> tuple[int, int]:
+def decode_es(records: np.ndarray, count: int, state: np.ndarray, events: np.ndarray, skip: bool) -> tuple[int, int]:
     """Event Stream: overflow (127 µs) and reset bytes; else time since the last event and p, x, and y from the bottom."""
     t, height = (int(value) for value in state[FIRST_SLOT : FIRST_SLOT + 2])
     data = records[:count].tobytes()

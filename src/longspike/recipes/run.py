@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from longspike._core.errors import ConfigError
-from longspike.data import BatchLoader, DataBundle, load
+from longspike.data import BatchLoader, DataBundle, load_sequences
 from longspike.models.spike_ssm import SpikeSSM
 from longspike.recipes.definition import Recipe
 from longspike.recipes.run_folder import prepare, versions, write_record
@@ -58,11 +58,11 @@ def run(
 
     Args:
         resume: continue a run of the same recipe. overwrite: delete a run that is there.
-        data_root: the data folder, see `longspike.data.load`. progress: see `longspike.training.fit`.
-    Raises: what `longspike.training.fit` and `longspike.data.load` raise; ConfigError if the recipe does not fit.
+        data_root: the data folder, see `longspike.data.load_sequences`. progress: see `longspike.training.fit`.
+    Raises: what `longspike.training.fit` and `longspike.data.load_sequences` raise; ConfigError if the recipe does not fit.
     """
     run_dir = Path(run_dir)
-    bundle = load(recipe.data, root=data_root)
+    bundle = load_sequences(recipe.data, root=data_root)
     _check_fits(recipe, bundle)
     prepare(run_dir, recipe, resume=resume, overwrite=overwrite)
     record = _record(recipe, bundle)

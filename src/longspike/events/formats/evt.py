@@ -27,7 +27,9 @@ def _open(name: str, stream: BinaryIO, faults: Faults) -> Source:
         faults.fail(f"holds {found} words, not {name}", f'Leave `format` out, or pass format="{found}".')
     endianness = header.options().get("endianness", header.fields.get("endianness", "little")).lower()
     if endianness not in ("little", "legacy") or (endianness == "legacy" and name != "evt21"):
-        faults.fail(f"holds {name} words in {endianness}-endian order, which is not read", "Convert it to little-endian.")
+        faults.fail(
+            f"holds {name} words in {endianness}-endian order, which is not read", "Convert it to little-endian."
+        )
     settings = {2: 1} if endianness == "legacy" else None
     decoder = Decoder(name, faults, offset=header.num_bytes, settings=settings)
     return Source(
@@ -53,8 +55,15 @@ def open_evt3(stream: BinaryIO, faults: Faults, sensor_size: tuple[int, int] | N
 def _header(name: str, version: str, sensor_size: tuple[int, int]) -> bytes:
     width, height = sensor_size
     if max(sensor_size) > LARGEST_SIDE:
-        raise ValueError(f"write: {name} addresses at most {LARGEST_SIDE} pixels a side; got {width}x{height}. Use npz.")
-    lines = (f"evt {version}", f"format {name.upper()};height={height};width={width}", f"geometry {width}x{height}", "end")
+        raise ValueError(
+            f"write: {name} addresses at most {LARGEST_SIDE} pixels a side; got {width}x{height}. Use npz."
+        )
+    lines = (
+        f"evt {version}",
+        f"format {name.upper()};height={height};width={width}",
+        f"geometry {width}x{height}",
+        "end",
+    )
     return "".join(f"% {line}\n" for line in lines).encode("ascii")
 
 

@@ -41,7 +41,9 @@ class Member:
 
     def fail(self, what: str) -> NoReturn:
         """Raise, naming the array."""
-        self._faults.fail(f"holds an array {self.name!r} that {what}", "Write x, y, t and p as integers with numpy.savez.")
+        self._faults.fail(
+            f"holds an array {self.name!r} that {what}", "Write x, y, t and p as integers with numpy.savez."
+        )
 
     def read(self, count: int) -> np.ndarray:
         """The next `count` entries."""
