@@ -6,7 +6,9 @@ from hypothesis import strategies as st
 from longspike.events import EVENT_DTYPE
 
 
-def make_events(num_events: int, sensor_size: tuple[int, int], *, duration_us: int = 1000, seed: int = 0) -> np.ndarray:
+def random_events(
+    num_events: int, sensor_size: tuple[int, int], *, duration_us: int = 1000, seed: int = 0
+) -> np.ndarray:
     """Random events in the order of time, every pixel and polarity as likely."""
     random = np.random.default_rng(seed)
     events = np.empty(num_events, EVENT_DTYPE)
@@ -19,7 +21,9 @@ def make_events(num_events: int, sensor_size: tuple[int, int], *, duration_us: i
 def event_arrays(sensor_size: tuple[int, int], *, most: int = 60) -> st.SearchStrategy[np.ndarray]:
     """Arrays of few events, many of them at equal times and pixels."""
     return st.builds(
-        lambda num_events, duration_us, seed: make_events(num_events, sensor_size, duration_us=duration_us, seed=seed),
+        lambda num_events, duration_us, seed: random_events(
+            num_events, sensor_size, duration_us=duration_us, seed=seed
+        ),
         st.integers(0, most),
         st.sampled_from([1, 7, 300, 10_000]),
         st.integers(0, 2**31 - 1),

@@ -25,6 +25,8 @@ GLU = {"float32": 1e-6, "float64": 1e-14}
 NUMERIC_SLOPE = 1e-6
 # Logits of pooled means, summed whole or chunk by chunk, float32.
 LOGITS = 1e-5
+# Envelopes through a single-precision FFT of up to 4096 points, relative to the largest sample; means of up to 300.
+AUDIO_F32 = 1e-5
 # A bfloat16 output keeps 8 bits.
 BFLOAT16 = 1e-2
 # A spike counts as a mismatch with a peer only where the peer's own distance from its threshold exceeds this: the peers

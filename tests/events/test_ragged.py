@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from event_samples import event_arrays, make_events
+from event_samples import event_arrays, random_events
 from longspike.events import EVENT_DTYPE
 from longspike.events.ragged import RaggedEvents, check_ragged, collate_events
 
@@ -24,13 +24,15 @@ def test_split_undoes_collate(samples: list[np.ndarray]) -> None:
 
 
 def test_dtypes_are_those_of_the_contract() -> None:
-    batch = collate_events([make_events(5, SENSOR, seed=1), make_events(0, SENSOR), make_events(3, SENSOR, seed=2)])
+    batch = collate_events(
+        [random_events(5, SENSOR, seed=1), random_events(0, SENSOR), random_events(3, SENSOR, seed=2)]
+    )
     assert [x.dtype for x in batch] == [torch.int32, torch.int32, torch.int64, torch.int32, torch.int64]
     assert batch.offsets.tolist() == [0, 5, 5, 8]
 
 
 def test_collate_owns_its_memory() -> None:
-    events = make_events(4, SENSOR, seed=1)
+    events = random_events(4, SENSOR, seed=1)
     before = events.copy()
     batch = collate_events([events])
     batch.t.zero_()
@@ -39,7 +41,7 @@ def test_collate_owns_its_memory() -> None:
 
 
 def test_to_moves_every_tensor() -> None:
-    batch = collate_events([make_events(4, SENSOR, seed=1)])
+    batch = collate_events([random_events(4, SENSOR, seed=1)])
     assert {tensor.device.type for tensor in batch.to("meta")} == {"meta"}
     assert isinstance(batch.to("cpu"), RaggedEvents)
 
@@ -86,6 +88,6 @@ def test_collate_rejects_another_dtype() -> None:
     ],
 )
 def test_check_ragged_rejects(changes: dict[str, torch.Tensor], message: str) -> None:
-    batch = collate_events([make_events(3, SENSOR, seed=3)])
+    batch = collate_events([random_events(3, SENSOR, seed=3)])
     with pytest.raises(ValueError, match=message):
         check_ragged(batch._replace(**changes), sensor_size=SENSOR)

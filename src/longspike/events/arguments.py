@@ -1,11 +1,11 @@
 """Checks of the arguments that functions on event arrays share."""
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 
 from longspike.events.record import EVENT_DTYPE
+from longspike.events.record import check_sensor_size as check_sensor_size
 
 
 def check_event_array(where: str, events: object) -> None:
@@ -29,14 +29,6 @@ def check_sorted(where: str, events: np.ndarray) -> None:
             f"{where}: `events` must be in the order of time; event {int(np.argmax(is_early)) + 1} is earlier than the "
             "one before it. Sort them with sort_time(events)."
         )
-
-
-def check_sensor_size(where: str, sensor_size: Sequence[int], *, name: str = "sensor_size") -> tuple[int, int]:
-    """The pair (width, height); raise unless it is two positive integers that EVENT_DTYPE can hold."""
-    is_pair = isinstance(sensor_size, Sequence) and len(sensor_size) == 2
-    if not is_pair or not all(isinstance(n, int | np.integer) and 1 <= n <= 65536 for n in sensor_size):
-        raise ValueError(f"{where}: `{name}` must be (width, height), two integers in [1, 65536]; got {sensor_size!r}.")
-    return int(sensor_size[0]), int(sensor_size[1])
 
 
 def check_on_sensor(where: str, events: np.ndarray, sensor_size: tuple[int, int]) -> None:
@@ -65,3 +57,9 @@ def check_rng(where: str, rng: object) -> np.random.Generator:
             "Make one with numpy.random.default_rng(seed)."
         )
     return rng
+
+
+def check_integer(where: str, name: str, value: object, *, low: int) -> None:
+    """Raise unless `value` is an integer, of Python or numpy, of at least `low`."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < low:
+        raise ValueError(f"{where}: `{name}` must be an integer of at least {low}; got {value!r}.")

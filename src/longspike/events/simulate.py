@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from longspike.events.arguments import check_number, check_rng, check_sensor_size
+from longspike.events.arguments import check_integer, check_number, check_rng, check_sensor_size
 from longspike.events.denoise import refractory_filter
 from longspike.events.record import EVENT_DTYPE
 
@@ -38,7 +38,7 @@ def _checked_frames(frames: np.ndarray, times_us: np.ndarray) -> tuple[np.ndarra
     frames, times = np.asarray(frames, np.float64), np.asarray(times_us)
     if frames.ndim != 3 or len(frames) < 1:
         raise ValueError(f"{where}: `frames` must have shape (num_frames, height, width); got {frames.shape}.")
-    check_sensor_size(where, frames.shape[:0:-1], name="(width, height) of frames")
+    check_sensor_size(where, frames.shape[:0:-1])
     if not np.isfinite(frames).all() or (frames.size and frames.min() < 0):
         raise ValueError(f"{where}: `frames` must be finite intensities of at least 0. Scale the images to [0, 1].")
     if times.shape != frames.shape[:1] or times.dtype.kind not in "iu":
@@ -210,7 +210,7 @@ def saccade_frames(
     width, height = check_sensor_size(where, sensor_size)
     check_number(where, "scale", scale, low=1e-3)
     check_number(where, "amplitude_px", amplitude_px, low=0.0)
-    check_number(where, "frames_per_saccade", frames_per_saccade, low=1)
+    check_integer(where, "frames_per_saccade", frames_per_saccade, low=1)
     check_number(where, "saccade_us", saccade_us, low=frames_per_saccade)
     num_saccades = len(TRIANGLE) - 1
     progress = np.arange(num_saccades * frames_per_saccade + 1) / frames_per_saccade

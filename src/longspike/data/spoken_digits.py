@@ -1,0 +1,111 @@
+"""The Free Spoken Digit Dataset as spikes of a gammatone filterbank with spiking neurons."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from longspike._core.errors import DataFileError
+from longspike.data.event_splits import EventBundle, EventSplit
+from longspike.data.holdout import hold_out
+from longspike.data.locate import Layout, require_layout
+from longspike.events.audio import read_wav, spikes_from_audio
+from longspike.events.record import EVENT_DTYPE
+
+NUM_CLASSES = 10
+NUM_CHANNELS = 70
+SENSOR_SIZE = (NUM_CHANNELS, 1)
+RATE_HZ = 8000
+RMS = 0.1
+"""The level that every clip is brought to: the speakers' recordings differ in it."""
+NUM_TEST_TAKES = 5
+"""Takes 0 to 4 of each speaker and digit are the published test set."""
+VAL_SHARE = 10
+"""One training clip in this many is held out for validation."""
+FOLDERS = ("fsdd/recordings", "free-spoken-digit-dataset/recordings", "recordings", ".")
+FILE_NAME = re.compile(r"([0-9])_([A-Za-z]+)_([0-9]+)\.wav")
+SOURCE = (
+    "Free Spoken Digit Dataset (Jackson et al.; CC BY-SA 4.0), 8 kHz, takes 0-4 for testing; turned into spikes by the "
+    "gammatone front end of this package (longspike.events.audio), not by the inner-ear model of SHD; validation held "
+    "out from the other takes."
+)
+
+
+def spoken_digits_layouts(root: Path) -> tuple[Layout, ...]:
+    """Where the recordings are looked for below `root`; the first take of each digit by one speaker stands for all."""
+    needs = tuple((f"{digit}_jackson_0.wav",) for digit in range(NUM_CLASSES))
+    return tuple(Layout(folder=root / folder, needs=needs) for folder in FOLDERS)
+
+
+def _list_clips(folder: Path) -> list[tuple[int, str, int, Path]]:
+    """(digit, speaker, take, path) of every clip, sorted.
+
+    Raises: DataFileError for a WAV file whose name is not <digit>_<speaker>_<take>.wav.
+    """
+    clips = []
+    for path in folder.glob("*.wav"):
+        match = FILE_NAME.fullmatch(path.name)
+        if match is None:
+            raise DataFileError(f"{path} must be named <digit>_<speaker>_<take>.wav. Move other sounds elsewhere.")
+        clips.append((int(match[1]), match[2], int(match[3]), path))
+    return sorted(clips)
+
+
+def clip_to_events(path: Path) -> np.ndarray:
+    """The spikes of one clip as events: x is the channel, 0 the lowest, y = 0, p = 1.
+
+    Raises: DataFileError if the file is no WAV file or not of 8 kHz.
+    """
+    samples, rate_hz = read_wav(path)
+    if rate_hz != RATE_HZ:
+        raise DataFileError(f"{path} must be sampled at {RATE_HZ} Hz; got {rate_hz}. Get the published recordings.")
+    t_us, unit = spikes_from_audio(samples, rate_hz, num_channels=NUM_CHANNELS, rms=RMS)
+    events = np.zeros(len(t_us), EVENT_DTYPE)
+    events["x"], events["t"], events["p"] = unit, t_us, 1
+    return events
+
+
+def _split_of(clips: list[tuple[int, str, int, Path]]) -> EventSplit:
+    """Clips as a split."""
+    samples = [clip_to_events(path) for *_, path in clips]
+    return EventSplit(
+        events=np.concatenate(samples),
+        offsets=np.cumsum([0, *(len(sample) for sample in samples)]),
+        labels=torch.tensor([digit for digit, *_ in clips]),
+        sensor_size=SENSOR_SIZE,
+    )
+
+
+def load_spoken_digits(root: Path) -> EventBundle:
+    """Spoken digits as spikes of 70 channels: 2,430 / 270 / 300 clips of 0.1 to 2.3 s in the version of six speakers.
+
+    Takes 0 to 4 of each speaker and digit are the test set, as published; of the others one in ten is held out for
+    validation, stratified by digit (`hold_out`). Each clip is brought to a root mean square of 0.1 and goes through
+    `longspike.events.audio.spikes_from_audio` with its defaults; that takes some ten seconds for all clips.
+
+    Args:
+        root: a folder that holds the recordings in one of the places of `spoken_digits_layouts`.
+    Raises: DataFileError if files are missing or not what they claim to be.
+    """
+    layout, _ = require_layout("spoken-digits", spoken_digits_layouts(root))
+    clips = _list_clips(layout.folder)
+    rest = [clip for clip in clips if clip[2] >= NUM_TEST_TAKES]
+    test = [clip for clip in clips if clip[2] < NUM_TEST_TAKES]
+    if len(rest) < VAL_SHARE:
+        raise DataFileError(
+            f"{layout.folder} must hold takes from {NUM_TEST_TAKES} on, the training set; got {len(rest)} of them. "
+            "Get all recordings."
+        )
+    digits = torch.tensor([digit for digit, *_ in rest])
+    kept, held_out = hold_out(digits, num_held_out=len(rest) // VAL_SHARE)
+    return EventBundle(
+        name="spoken-digits",
+        train=_split_of([rest[k] for k in kept.tolist()]),
+        val=_split_of([rest[k] for k in held_out.tolist()]),
+        test=_split_of(test),
+        num_classes=NUM_CLASSES,
+        sensor_size=SENSOR_SIZE,
+        class_names=tuple(str(digit) for digit in range(NUM_CLASSES)),
+        source=SOURCE,
+    )
