@@ -255,4 +255,24 @@ i64 lz4_block(const std::uint8_t* block, i64 size, std::uint8_t* out, i64 positi
     return -1;
 }
 
+std::uint32_t xxh32(const std::uint8_t* content, i64 size) {
+    using u32 = std::uint32_t;
+    constexpr u32 p1 = 0x9E3779B1, p2 = 0x85EBCA77, p3 = 0xC2B2AE3D, p4 = 0x27D4EB2F, p5 = 0x165667B1;
+    const auto rotate = [](u32 value, int bits) { return value << bits | value >> (32 - bits); };
+    u32 digest = p5;
+    i64 i = 0;
+    if (size >= 16) {
+        u32 lanes[4] = {p1 + p2, p2, 0, -p1};
+        for (; i + 16 <= size; i += 16)
+            for (int k = 0; k < 4; ++k) lanes[k] = rotate(lanes[k] + load<u32>(content + i + 4 * k) * p2, 13) * p1;
+        digest = rotate(lanes[0], 1) + rotate(lanes[1], 7) + rotate(lanes[2], 12) + rotate(lanes[3], 18);
+    }
+    digest += u32(size);
+    for (; i + 4 <= size; i += 4) digest = rotate(digest + load<u32>(content + i) * p3, 17) * p4;
+    for (; i < size; ++i) digest = rotate(digest + content[i] * p5, 11) * p1;
+    digest = (digest ^ digest >> 15) * p2;
+    digest = (digest ^ digest >> 13) * p3;
+    return digest ^ digest >> 16;
+}
+
 }  // namespace longspike::events

@@ -64,4 +64,7 @@ Done screen(const Call&);
 // if the block is damaged or does not fit.
 i64 lz4_block(const std::uint8_t* block, i64 size, std::uint8_t* out, i64 position, i64 capacity);
 
+// The 32-bit xxHash, seed 0: the checksum of LZ4 frames.
+std::uint32_t xxh32(const std::uint8_t* content, i64 size);
+
 }  // namespace longspike::events

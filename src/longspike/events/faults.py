@@ -1,7 +1,7 @@
 """What happens when a file holds something wrong: an error that names it, or a count."""
 
 from pathlib import Path
-from typing import NoReturn
+from typing import BinaryIO, NoReturn
 
 from longspike._core.errors import DataFileError
 
@@ -41,3 +41,10 @@ class Faults:
         if not self.skips:
             raise DataFileError(f"{self.path}: {place}: {what}. {SKIP_REMEDY}")
         self.skipped += count
+
+    def open(self) -> BinaryIO:
+        """The file, for reading."""
+        try:
+            return self.path.open("rb")
+        except OSError as error:
+            self.fail(f"cannot be read ({error.strerror})", "Check that it exists and its rights.")

@@ -1,6 +1,5 @@
 """Reading recordings: whole, or packet by packet in bounded memory."""
 
-import builtins
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -90,10 +89,7 @@ def _open(
     is_given = sensor_size is not None and sensor_size != "observed"
     asked = check_sensor_size(where, sensor_size) if is_given else None
     faults = Faults(path, skips=on_error == "skip")
-    try:
-        stream = builtins.open(path, "rb")
-    except OSError as error:
-        faults.fail(f"cannot be read ({error.strerror})", "Check that it exists and its rights.")
+    stream = faults.open()
     try:
         head = stream.read(HEAD_BYTES)
         name = format or detect(head, stream.seek(0, os.SEEK_END), asked, faults)
