@@ -14,13 +14,12 @@ namespace longspike {
 // The kernels of the instruction set in use.
 const Architecture& now();
 
-void bind_events(nb::module_& m);
-
 using Address = std::uintptr_t;
 template <class T> T* at(Address address) { return reinterpret_cast<T*>(address); }
 
 // One function a binding file.
 void bind_tick(nb::module_& m);
 void bind_dendrite(nb::module_& m);
+void bind_events(nb::module_& m);
 
 }  // namespace longspike

@@ -9,7 +9,7 @@ from longspike._core.errors import ConfigError, DataFileError
 from longspike.cli.output import note, print_json, print_line, table
 
 if TYPE_CHECKING:
-    from longspike.data import DatasetStatus
+    from longspike.data import DatasetEntry, DatasetStatus
 
 
 def data(
@@ -50,12 +50,30 @@ def _list(name: str | None, json: bool) -> int:
     rows = []
     for each in _names(name):
         entry = DATASETS[each]
-        rows.append({"name": each, "seqlen": entry.seqlen, "description": entry.description, "files": entry.files})
+        row: dict[str, Any] = {"name": each, "seqlen": entry.seqlen, "sensor_size": entry.sensor_size}
+        rows.append(row | {"num_classes": entry.num_classes, "description": entry.description, "files": entry.files})
     if json:
         print_json(rows)
     else:
-        print_line(table([(r["name"], f"{r['seqlen']} steps", r["description"]) for r in rows]))  # type: ignore[misc]
+        print_line(table([(row["name"], _size(DATASETS[row["name"]]), row["description"]) for row in rows]))
     return 0
+
+
+def _size(entry: "DatasetEntry") -> str:
+    """Steps of a sequence, or columns x rows of a sensor."""
+    if entry.sensor_size is None:
+        return f"{entry.seqlen} steps"
+    return f"{entry.sensor_size[0]}x{entry.sensor_size[1]} events"
+
+
+def _remedy(name: str) -> str:
+    """How to get the files."""
+    from longspike.data import DATASETS
+
+    entry = DATASETS[name]
+    if entry.page is None:
+        return f"run: longspike data download {name}"
+    return f"get it from {entry.page} and put it in place as {entry.files}"
 
 
 def _status_dict(status: "DatasetStatus") -> dict[str, Any]:
@@ -77,19 +95,24 @@ def _status(name: str | None, data_root: Path | None, json: bool) -> int:
 def _status_row(status: "DatasetStatus") -> tuple[str, ...]:
     if status.is_present:
         return (status.name, "ready", "" if status.folder is None else str(status.folder))
-    return (status.name, "missing", f"{', '.join(status.missing)}; run: longspike data download {status.name}")
+    from longspike.data.locate import name_list
+
+    return (status.name, "missing", f"{name_list(status.missing, most=8)}; {_remedy(status.name)}")
 
 
 def _path(name: str, data_root: Path | None, json: bool) -> int:
     from longspike.data import DATASETS, status
+    from longspike.data.locate import name_list
 
     _names(name)
     if DATASETS[name].package is not None:
         raise ConfigError(f"{name} comes with the package {DATASETS[name].package} and lies in no data folder.")
     found = status(name, data_root)
     if found.folder is None:
-        missing = ", ".join(found.missing)
-        raise DataFileError(f"{name} is not there; missing: {missing}. Run: longspike data download {name}")
+        remedy = _remedy(name)
+        raise DataFileError(
+            f"{name} is not there; missing: {name_list(found.missing)}. {remedy[0].upper()}{remedy[1:]}"
+        )
     if json:
         print_json({"name": name, "folder": str(found.folder)})
     else:
@@ -102,6 +125,11 @@ def _download(name: str, root: Path | None, json: bool) -> int:
     from longspike.data import DATASETS, data_root, download
 
     _names(name)
+    if DATASETS[name].page is not None:
+        raise ConfigError(
+            f"{name} is not downloaded by longspike, as its publisher states no checksum or asks for consent: "
+            f"{_remedy(name)}."
+        )
     if DATASETS[name].package is not None:
         note(f"{name} comes with the package {DATASETS[name].package}; there is nothing to download.")
         paths: tuple[Path, ...] = ()

@@ -147,12 +147,12 @@ def evaluate(
     """
     from rich.console import Console
 
-    from longspike.data import load as load_data
+    from longspike.data import load_sequences
     from longspike.models import load as load_model
 
     run = model.resolve().parent
     network = load_model(model)
-    bundle = load_data(_data_name(model, data), root=data_root)
+    bundle = load_sequences(_data_name(model, data), root=data_root)
     _check_fit(network, bundle)
     evaluation = _run(network, _choose(bundle, split, limit), batch_size)
 

@@ -78,11 +78,11 @@ def _from_file(path: Path, d_input: int) -> Tensor:
 
 
 def _from_dataset(name: str, index: int, d_input: int, data_root: Path | None) -> StreamInput:
-    from longspike.data import available, load, make_batch
+    from longspike.data import available, load_sequences, make_batch
 
     if name not in available():
         raise ConfigError(f"there is no data set {name!r}. The data sets are: {', '.join(available())}.")
-    bundle = load(name, root=data_root)
+    bundle = load_sequences(name, root=data_root)
     if index >= len(bundle.test):
         raise ConfigError(f"{name}:{index} does not exist; the test split has samples 0 to {len(bundle.test) - 1}.")
     if bundle.d_input != d_input:

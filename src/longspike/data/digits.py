@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from longspike._core.extras import require
-from longspike.data.holdout import hold_out
+from longspike.data.holdout import divide
 from longspike.data.splits import DataBundle, Split
 
 SEQLEN = 64
@@ -40,12 +40,11 @@ def load_digits(root: Path | None = None) -> DataBundle:
         scale=1.0 / VALUE_STD,
         shift=-VALUE_MEAN / VALUE_STD,
     )
-    rest, test = hold_out(labels, num_held_out=NUM_TEST)
-    train, val = hold_out(labels[rest], num_held_out=NUM_VAL)
+    train, val, test = divide(labels, num_val=NUM_VAL, num_test=NUM_TEST)
     return DataBundle(
         name="digits",
-        train=everything.select(rest[train]),
-        val=everything.select(rest[val]),
+        train=everything.select(train),
+        val=everything.select(val),
         test=everything.select(test),
         num_classes=NUM_CLASSES,
         d_input=1,

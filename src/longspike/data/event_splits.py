@@ -1,20 +1,73 @@
-"""Labelled event samples held in memory: one split, and a data set of three."""
+"""Labelled event samples: one split in memory, one that reads on demand, and a data set of three."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
+
+from longspike._core.checks import check_positive_int, describe
+from longspike._core.errors import DataFileError
+from longspike.data.event_batching import EventAugment, EventBatch, make_event_batch
+from longspike.events.arguments import check_event_array, check_on_sensor, check_sensor_size, check_sorted
+from longspike.events.record import EVENT_DTYPE
+
+
+def _check_labels(where: str, labels: object, num_samples: int) -> None:
+    """Raise unless `labels` is an int64 tensor (num_samples,) of entries of at least 0."""
+    if not isinstance(labels, Tensor) or labels.dtype != torch.int64 or tuple(labels.shape) != (num_samples,):
+        raise ValueError(
+            f"{where}: `labels` must be an int64 tensor of shape ({num_samples},), one entry per sample; "
+            f"got {describe(labels)}. Convert it with torch.as_tensor(x).long()."
+        )
+    if bool((labels < 0).any()):
+        raise ValueError(
+            f"{where}: `labels` must be at least 0; got min={int(labels.min())}. Number the classes from 0."
+        )
+
+
+def _check_indices(where: str, indices: Tensor) -> list[int]:
+    """The indices as integers; raise unless they are an int64 tensor of one axis."""
+    if indices.dtype != torch.int64 or indices.dim() != 1:
+        raise ValueError(
+            f"{where}: `indices` must be an int64 tensor of one axis; got {describe(indices)}. "
+            "Turn a boolean selection into indices with x.nonzero()[:, 0]."
+        )
+    return indices.tolist()
+
+
+def _check_order(events: np.ndarray, offsets: np.ndarray) -> None:
+    """Raise unless times do not decrease within any sample."""
+    is_early = np.diff(events["t"]) < 0
+    starts = offsets[1:-1]
+    is_early[starts[(starts > 0) & (starts < len(events))] - 1] = False
+    if bool(is_early.any()):
+        sample = int(np.searchsorted(offsets, np.argmax(is_early) + 1, side="right")) - 1
+        raise ValueError(
+            f"EventSplit: `events` must be in the order of time within a sample; sample {sample} is not. "
+            "Sort each sample by t."
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class EventSplit:
-    """Event samples, one after the other, and their labels.
+    """Event samples in memory, one after the other, and their labels.
 
     Args:
-        events: (num_events,), EVENT_DTYPE, the samples concatenated.
-        offsets: (num_samples + 1,), int64; sample k owns offsets[k] : offsets[k+1].
-        labels: (num_samples,), int64.
+        events: (num_events,), EVENT_DTYPE, the samples concatenated; may be mapped from a file.
+        offsets: (num_samples + 1,), int64, numpy or tensor, kept as numpy; sample k owns offsets[k] : offsets[k+1].
+        labels: (num_samples,), int64, class indices, labels >= 0.
         sensor_size: (width, height).
+    Raises: TypeError if `events` is no array of EVENT_DTYPE; ValueError if a shape, a dtype, the order of time or a
+    bound is not as above.
+
+    Example:
+        >>> events = np.array([(3, 1, 10, 1), (4, 1, 25, 0), (0, 0, 7, 1)], EVENT_DTYPE)
+        >>> split = EventSplit(events=events, offsets=np.array([0, 2, 3]), labels=torch.tensor([5, 0]), sensor_size=(8, 2))
+        >>> len(split), split.sample(1)["t"].tolist(), split.batch(torch.tensor([1, 0])).events.offsets.tolist()
+        (2, [7], [0, 1, 3])
     """
 
     events: np.ndarray
@@ -22,24 +75,175 @@ class EventSplit:
     labels: Tensor
     sensor_size: tuple[int, int]
 
+    def __post_init__(self) -> None:
+        """Check every invariant that the docstring states."""
+        object.__setattr__(self, "sensor_size", check_sensor_size("EventSplit", self.sensor_size))
+        offsets = self.offsets.numpy() if isinstance(self.offsets, Tensor) else self.offsets
+        object.__setattr__(self, "offsets", offsets)
+        check_event_array("EventSplit", self.events)
+        if not isinstance(offsets, np.ndarray) or offsets.dtype != np.int64 or offsets.ndim != 1 or not len(offsets):
+            raise ValueError(
+                f"EventSplit: `offsets` must be int64 of shape (num_samples + 1,); got {describe(offsets)}. "
+                "Build it with np.cumsum([0, *lengths])."
+            )
+        if offsets[0] != 0 or offsets[-1] != len(self.events) or bool((np.diff(offsets) < 0).any()):
+            raise ValueError(
+                f"EventSplit: `offsets` must rise from 0 to the number of events, {len(self.events)}; got "
+                f"{offsets[0]} to {offsets[-1]}. Build it with np.cumsum([0, *lengths])."
+            )
+        _check_labels("EventSplit", self.labels, len(offsets) - 1)
+        check_on_sensor("EventSplit", self.events, self.sensor_size)
+        if len(self.events) and int(self.events["p"].max()) > 1:
+            raise ValueError("EventSplit: `p` of the events must be 0 or 1; got others. Map off to 0 and on to 1.")
+        _check_order(self.events, offsets)
+
     def __len__(self) -> int:
         """The number of samples."""
         return len(self.labels)
 
     def sample(self, index: int) -> np.ndarray:
-        """The events of one sample, a view."""
+        """The events of sample 0 <= index < len, a view."""
+        if not 0 <= index < len(self):
+            raise IndexError(f"EventSplit.sample: `index` must lie in [0, {len(self) - 1}]; got {index}.")
         return self.events[self.offsets[index] : self.offsets[index + 1]]
+
+    def select(self, indices: Tensor) -> "EventSplit":
+        """The samples at `indices`, an int64 tensor (num_selected,), in that order, as a new split.
+
+        Raises: ValueError if `indices` is not such a tensor, IndexError if an index lies outside the split.
+        """
+        samples = [self.sample(index) for index in _check_indices("EventSplit.select", indices)]
+        return split_of_samples(samples, self.labels.index_select(0, indices), sensor_size=self.sensor_size)
+
+    def batch(
+        self, indices: Tensor, *, augment: EventAugment | None = None, rngs: Sequence[np.random.Generator] = ()
+    ) -> EventBatch:
+        """The batch that `make_event_batch` draws; what a loader asks of every kind of split."""
+        return make_event_batch(self, indices, augment=augment, rngs=rngs)
+
+
+def split_of_samples(samples: Sequence[np.ndarray], labels: Tensor, *, sensor_size: tuple[int, int]) -> EventSplit:
+    """The split that holds these event arrays, copied one after the other."""
+    return EventSplit(
+        events=np.concatenate(samples) if len(samples) else np.empty(0, EVENT_DTYPE),
+        offsets=np.cumsum([0, *(len(sample) for sample in samples)], dtype=np.int64),
+        labels=labels,
+        sensor_size=sensor_size,
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class LazyEventSplit:
+    """Event samples that are read when they are drawn, for sets larger than memory; otherwise as `EventSplit`.
+
+    Args:
+        sources: where each sample is, (num_samples,): paths, or anything else that `reader` takes.
+        labels: (num_samples,), int64, class indices, labels >= 0.
+        sensor_size: (width, height).
+        reader: the events of one source, EVENT_DTYPE, in the order of time. Nothing of what it returns is kept.
+    Raises: ValueError if the labels do not fit. Drawing a sample raises what `reader` raises, and DataFileError, with
+    its source, if its events break the rules of EVENT_DTYPE.
+    """
+
+    sources: tuple[Any, ...]
+    labels: Tensor
+    sensor_size: tuple[int, int]
+    reader: Callable[[Any], np.ndarray]
+
+    def __post_init__(self) -> None:
+        """Check the labels and the size."""
+        object.__setattr__(self, "sensor_size", check_sensor_size("LazyEventSplit", self.sensor_size))
+        _check_labels("LazyEventSplit", self.labels, len(self.sources))
+
+    def __len__(self) -> int:
+        """The number of samples."""
+        return len(self.sources)
+
+    def sample(self, index: int) -> np.ndarray:
+        """The events of sample 0 <= index < len, read now and checked."""
+        if not 0 <= index < len(self):
+            raise IndexError(f"LazyEventSplit.sample: `index` must lie in [0, {len(self) - 1}]; got {index}.")
+        events = self.reader(self.sources[index])
+        try:
+            check_event_array("LazyEventSplit", events)
+            check_on_sensor("LazyEventSplit", events, self.sensor_size)
+            check_sorted("LazyEventSplit", events)
+        except (TypeError, ValueError) as error:
+            raise DataFileError(f"{self.sources[index]} holds no sample of this data set. {error}") from error
+        return events
+
+    def select(self, indices: Tensor) -> "LazyEventSplit":
+        """The samples at `indices`, as `EventSplit.select`; none is read."""
+        chosen = _check_indices("LazyEventSplit.select", indices)
+        return LazyEventSplit(
+            sources=tuple(self.sources[index] for index in chosen),
+            labels=self.labels.index_select(0, indices),
+            sensor_size=self.sensor_size,
+            reader=self.reader,
+        )
+
+    def batch(
+        self, indices: Tensor, *, augment: EventAugment | None = None, rngs: Sequence[np.random.Generator] = ()
+    ) -> EventBatch:
+        """As `EventSplit.batch`."""
+        return make_event_batch(self, indices, augment=augment, rngs=rngs)
+
+    def in_memory(self) -> EventSplit:
+        """The same samples, all read now: 13 bytes an event."""
+        samples = [self.sample(index) for index in range(len(self))]
+        return split_of_samples(samples, self.labels, sensor_size=self.sensor_size)
+
+
+AnyEventSplit = EventSplit | LazyEventSplit
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class EventBundle:
-    """An event data set: three splits, and what a report has to say about them."""
+    """An event data set: three splits, and what a report has to say about them.
+
+    `val` and `test` are the published ones where there are such; otherwise they are held out with a fixed seed,
+    stratified by class, and `source` says so. `test` takes no part in any choice.
+
+    Args:
+        name: the registry's name.
+        train, val, test: splits of one sensor_size, in memory or read on demand, none of them empty.
+        num_classes: labels lie in 0 .. num_classes - 1.
+        sensor_size: (width, height).
+        class_names: one name per class, in the order of the labels.
+        source: one sentence on origin and terms, to print beside results.
+    Raises: ValueError if the parts do not fit together.
+    """
 
     name: str
-    train: EventSplit
-    val: EventSplit
-    test: EventSplit
+    train: AnyEventSplit
+    val: AnyEventSplit
+    test: AnyEventSplit
     num_classes: int
     sensor_size: tuple[int, int]
     class_names: tuple[str, ...]
     source: str
+
+    def __post_init__(self) -> None:
+        """Check that the splits, the classes and the sensor agree."""
+        where = "EventBundle"
+        check_positive_int(where, "num_classes", self.num_classes)
+        if len(self.class_names) != self.num_classes:
+            raise ValueError(
+                f"{where}: `class_names` must have {self.num_classes} entries, one per class; "
+                f"got {len(self.class_names)}. Name every class in the order of the labels."
+            )
+        if not self.source.strip():
+            raise ValueError(f"{where}: `source` must name the origin and the terms; got an empty text. Say both.")
+        for part, split in (("train", self.train), ("val", self.val), ("test", self.test)):
+            if len(split) == 0:
+                raise ValueError(f"{where}: `{part}` must hold at least one sample; got none. Hold out fewer.")
+            if split.sensor_size != tuple(self.sensor_size):
+                raise ValueError(
+                    f"{where}: `{part}` must have sensor_size={tuple(self.sensor_size)}; got {split.sensor_size}. "
+                    "Build all splits from the same sensor."
+                )
+            if int(split.labels.max()) >= self.num_classes:
+                raise ValueError(
+                    f"{where}: labels of `{part}` must lie below num_classes={self.num_classes}; "
+                    f"got max={int(split.labels.max())}. Number the classes from 0."
+                )

@@ -60,3 +60,22 @@ def hold_out(labels: Tensor, *, num_held_out: int, seed: int = HOLDOUT_SEED) -> 
         members = np.flatnonzero(label_array == label)
         is_held_out[members[random.permutation(len(members))[:quota]]] = True
     return torch.from_numpy(np.flatnonzero(~is_held_out)), torch.from_numpy(np.flatnonzero(is_held_out))
+
+
+def divide(labels: Tensor, *, num_val: int, num_test: int, seed: int = HOLDOUT_SEED) -> tuple[Tensor, Tensor, Tensor]:
+    """The division of a set that is published without one: two stratified hold-outs, first `test`, then `val`.
+
+    Args:
+        labels: (num_samples,), int64.
+        num_val, num_test: at least 1 each, together below num_samples.
+        seed: of both draws (see `hold_out`).
+    Returns: the indices of train, val and test, int64, ascending; together each index once.
+    Raises: ValueError if one of the parts would be empty.
+
+    Example:
+        >>> [part.tolist() for part in divide(torch.zeros(5, dtype=torch.int64), num_val=1, num_test=2)]
+        [[0, 4], [2], [1, 3]]
+    """
+    rest, test = hold_out(labels, num_held_out=num_test, seed=seed)
+    train, val = hold_out(labels[rest], num_held_out=num_val, seed=seed)
+    return rest[train], rest[val], test

@@ -1,24 +1,18 @@
 """Grey or colour images from a folder of image files, decoded once and cached."""
 
-import hashlib
 import math
-import os
-import secrets
 from pathlib import Path
 
 import numpy as np
 
 from longspike._core.errors import DataFileError
 from longspike._core.extras import require
+from longspike.data.cache import cache_folder, fingerprint, read_array, write_array
+from longspike.data.class_folders import list_class_files
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
 CACHE_VERSION = "grey 1"
 """Part of the cache's key; to be raised when decoding changes."""
-
-
-def cache_folder() -> Path:
-    """Where decoded images are kept: LONGSPIKE_CACHE, else ~/.cache/longspike."""
-    return Path(os.environ.get("LONGSPIKE_CACHE") or "~/.cache/longspike").expanduser()
 
 
 def list_images(folder: Path, class_names: tuple[str, ...]) -> tuple[list[Path], np.ndarray]:
@@ -27,31 +21,7 @@ def list_images(folder: Path, class_names: tuple[str, ...]) -> tuple[list[Path],
     Returns: the paths, and their labels, int64, (num_samples,).
     Raises: DataFileError if a class has no folder or no image.
     """
-    paths: list[Path] = []
-    counts = []
-    for name in class_names:
-        try:
-            entries = sorted(entry for entry in os.listdir(folder / name) if entry.lower().endswith(SUFFIXES))
-        except OSError as error:
-            raise DataFileError(
-                f"{folder / name} cannot be listed ({error.strerror}). Unpack the images again."
-            ) from error
-        if not entries:
-            raise DataFileError(
-                f"{folder / name} must hold images ({', '.join(SUFFIXES)}); got none. Unpack them again."
-            )
-        paths += [folder / name / entry for entry in entries]
-        counts.append(len(entries))
-    return paths, np.repeat(np.arange(len(class_names), dtype=np.int64), counts)
-
-
-def fingerprint(paths: list[Path]) -> str:
-    """A key of a list of files: SHA-256 over each file's class, name, size and time of change, in order."""
-    digest = hashlib.sha256(CACHE_VERSION.encode())
-    for path in paths:
-        status = os.stat(path)
-        digest.update(f"\n{path.parent.name}/{path.name} {status.st_size} {status.st_mtime_ns}".encode())
-    return digest.hexdigest()
+    return list_class_files(folder, class_names, kind="images", suffixes=SUFFIXES)
 
 
 def decode(paths: list[Path], *, height: int, width: int, mode: str) -> np.ndarray:
@@ -76,23 +46,6 @@ def decode(paths: list[Path], *, height: int, width: int, mode: str) -> np.ndarr
     return images
 
 
-def _write_atomically(path: Path, array: np.ndarray) -> None:
-    """Write an .npy file under a temporary name and rename it, so that readers see all of it or none."""
-    temporary = path.with_name(f".{path.stem}-{secrets.token_hex(8)}.npy")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            np.save(temporary, array)
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise DataFileError(
-            f"{path}: the decoded images cannot be cached ({error.strerror}). Set LONGSPIKE_CACHE to a folder that can "
-            "be written."
-        ) from error
-
-
 def _read_folder(
     folder: Path, *, class_names: tuple[str, ...], height: int, width: int, mode: str, cache_name: str
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -103,14 +56,11 @@ def _read_folder(
     """
     paths, labels = list_images(folder, class_names)
     shape = (len(paths), height, width, len(mode))
-    cache_path = cache_folder() / f"{cache_name}-{fingerprint(paths)}.npy"
-    try:
-        images = np.load(cache_path, allow_pickle=False)
-    except (OSError, ValueError, EOFError):  # absent or damaged: decode
-        images = None
+    cache_path = cache_folder() / f"{cache_name}-{fingerprint(paths, version=CACHE_VERSION)}.npy"
+    images = read_array(cache_path)
     if images is None or images.size != math.prod(shape) or images.dtype != np.uint8:
         images = decode(paths, height=height, width=width, mode=mode)
-        _write_atomically(cache_path, images)
+        write_array(cache_path, images)
     return images.reshape(shape), labels
 
 

@@ -57,22 +57,44 @@ def search(layouts: tuple[Layout, ...]) -> SearchResult:
         found, missing = _examine(layout)
         if not missing:
             return SearchResult(layout=layout, found=found, gaps=tuple(gaps), missing=())
-        gaps.append(f"{layout.folder}: {', '.join(missing)}")
+        gaps.append(f"{layout.folder}: {name_list(missing)}")
         if not best_missing or len(found) > len(best_found):
             best_found, best_missing = found, missing
     return SearchResult(layout=None, found=best_found, gaps=tuple(gaps), missing=best_missing)
 
 
-def require_layout(name: str, layouts: tuple[Layout, ...]) -> tuple[Layout, tuple[Path, ...]]:
+MOST_NAMES = 20
+"""A list of missing names is cut after so many."""
+
+
+def name_list(names: tuple[str, ...], *, most: int = MOST_NAMES) -> str:
+    """Names for a message, separated by commas; long lists are cut, and the rest counted.
+
+    Example:
+        >>> name_list(("a", "b", "c"), most=2)
+        'a, b and 1 more'
+    """
+    rest = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + rest
+
+
+def require_layout(
+    name: str, layouts: tuple[Layout, ...], *, page: str | None = None
+) -> tuple[Layout, tuple[Path, ...]]:
     """The first complete layout and its files, in the order of its needs.
 
+    Args:
+        page: the publisher's address of sets that `longspike data download` does not fetch.
     Raises: DataFileError, with every folder that was looked at, what it lacks, and the remedies.
     """
     result = search(layouts)
     if result.layout is None:
+        remedy = (
+            f"Run `longspike data download {name}`" if page is None else f"Fetch it from {page} and unpack it there"
+        )
         places = "".join(f"\n  {gap}" for gap in result.gaps)
         raise DataFileError(
             f"{name}: files are missing. Looked in, and did not find:{places}\n"
-            f"Run `longspike data download {name}`, or set LONGSPIKE_DATA to the folder that holds the data."
+            f"{remedy}, or set LONGSPIKE_DATA to the folder that holds the data."
         )
     return result.layout, result.found

@@ -5,10 +5,23 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from longspike._core.checks import check_choice
+from longspike._core.errors import ConfigError
+from longspike.data import (
+    celex_har,
+    cifar10_dvs,
+    dvs_gesture,
+    event_digits,
+    har_dvs,
+    ncaltech101,
+    nmnist,
+    spike_speech,
+)
 from longspike.data.cifar10 import cifar10_layouts, load_cifar10_patches, load_scifar
 from longspike.data.digits import load_digits
+from longspike.data.event_splits import EventBundle
 from longspike.data.locate import Layout, search
 from longspike.data.mnist import load_psmnist, load_smnist, mnist_layouts
 from longspike.data.splits import DataBundle
@@ -18,23 +31,30 @@ from longspike.data.splits import DataBundle
 class DatasetEntry:
     """A data set of the registry.
 
+    Sequences have a seqlen and a d_input, events a sensor_size.
+
     Args:
         description: one line.
-        seqlen, d_input, num_classes: the sizes of what `load` returns.
+        num_classes: the published number of classes.
+        seqlen, d_input: of sequences, the sizes of what `load` returns; None for events.
+        sensor_size: of events, (width, height); None for sequences.
         files: what has to lie below the data folder, in words.
         load: makes the bundle from the data folder.
         layouts: the places that are searched below a data folder; None if the data comes with a package.
         package: the optional package that brings the data; None if files do.
+        page: the publisher's address, if `longspike data download` does not fetch the files; None if it does.
     """
 
     description: str
-    seqlen: int
-    d_input: int
     num_classes: int
     files: str
-    load: Callable[[Path], DataBundle]
+    load: Callable[[Path], DataBundle] | Callable[[Path], EventBundle]
+    seqlen: int | None = None
+    d_input: int | None = None
+    sensor_size: tuple[int, int] | None = None
     layouts: Callable[[Path], tuple[Layout, ...]] | None = None
     package: str | None = None
+    page: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -104,6 +124,86 @@ DATASETS: dict[str, DatasetEntry] = {
         load=load_cifar10_patches,
         layouts=cifar10_layouts,
     ),
+    "event-digits": DatasetEntry(
+        description="the 8x8 digits before a simulated event camera; no download",
+        sensor_size=event_digits.SENSOR_SIZE,
+        num_classes=10,
+        files="none; the package scikit-learn",
+        load=event_digits.load_event_digits,
+        package="sklearn",
+    ),
+    "nmnist": DatasetEntry(
+        description="N-MNIST, digits before a moving event camera",
+        sensor_size=nmnist.SENSOR_SIZE,
+        num_classes=10,
+        files="NMNIST/{Train,Test}/<label>/*.bin",
+        load=nmnist.load_nmnist,
+        layouts=nmnist.nmnist_layouts,
+        page=nmnist.PAGE,
+    ),
+    "dvs-gesture": DatasetEntry(
+        description="DVS128 Gesture, hand and arm gestures",
+        sensor_size=dvs_gesture.SENSOR_SIZE,
+        num_classes=11,
+        files="DvsGesture/: *.aedat, *_labels.csv, trials_to_train.txt, trials_to_test.txt",
+        load=dvs_gesture.load_dvs_gesture,
+        layouts=dvs_gesture.dvs_gesture_layouts,
+        page=dvs_gesture.PAGE,
+    ),
+    "shd": DatasetEntry(
+        description="Spiking Heidelberg Digits, spoken digits through an inner-ear model",
+        sensor_size=spike_speech.SENSOR_SIZE,
+        num_classes=20,
+        files="SHD/, hsd/ or the folder itself: shd_train.h5, shd_test.h5",
+        load=spike_speech.load_shd,
+        layouts=spike_speech.shd_layouts,
+        page=spike_speech.PAGE,
+    ),
+    "ssc": DatasetEntry(
+        description="Spiking Speech Commands, spoken words through an inner-ear model",
+        sensor_size=spike_speech.SENSOR_SIZE,
+        num_classes=35,
+        files="SSC/, hsd/ or the folder itself: ssc_train.h5, ssc_valid.h5, ssc_test.h5",
+        load=spike_speech.load_ssc,
+        layouts=spike_speech.ssc_layouts,
+        page=spike_speech.PAGE,
+    ),
+    "ncaltech101": DatasetEntry(
+        description="N-Caltech101, photographs before a moving event camera",
+        sensor_size=ncaltech101.SENSOR_SIZE,
+        num_classes=101,
+        files="Caltech101/<class>/image_*.bin",
+        load=ncaltech101.load_ncaltech101,
+        layouts=ncaltech101.ncaltech101_layouts,
+        page=ncaltech101.PAGE,
+    ),
+    "cifar10-dvs": DatasetEntry(
+        description="CIFAR10-DVS, moved images of CIFAR-10 before an event camera",
+        sensor_size=cifar10_dvs.SENSOR_SIZE,
+        num_classes=10,
+        files="CIFAR10DVS/<class>/cifar10_<class>_<n>.aedat",
+        load=cifar10_dvs.load_cifar10_dvs,
+        layouts=cifar10_dvs.cifar10_dvs_layouts,
+        page=cifar10_dvs.PAGE,
+    ),
+    "har-dvs": DatasetEntry(
+        description="HARDVS, human activities",
+        sensor_size=har_dvs.SENSOR_SIZE,
+        num_classes=300,
+        files="HARDVS/: {train,val,test}_label.txt and the compact event files <class>/*.npz",
+        load=har_dvs.load_har_dvs,
+        layouts=har_dvs.har_dvs_layouts,
+        page=har_dvs.PAGE,
+    ),
+    "celex-har": DatasetEntry(
+        description="CeleX-HAR, human actions in high definition; published format not verified",
+        sensor_size=celex_har.SENSOR_SIZE,
+        num_classes=150,
+        files="CeleX-HAR/{train,test}/<class>/: recordings converted to CSV or npz",
+        load=celex_har.load_celex_har,
+        layouts=celex_har.celex_har_layouts,
+        page=celex_har.PAGE,
+    ),
 }
 
 
@@ -117,8 +217,8 @@ def data_root(root: str | os.PathLike[str] | None = None) -> Path:
     return Path(root or os.environ.get("LONGSPIKE_DATA") or "~/.cache/longspike/data").expanduser()
 
 
-def load(name: str, *, root: str | os.PathLike[str] | None = None) -> DataBundle:
-    """Load a data set into memory.
+def load(name: str, *, root: str | os.PathLike[str] | None = None) -> DataBundle | EventBundle:
+    """Load a data set: sequences as a `DataBundle`, events as an `EventBundle`.
 
     Args:
         name: one of `available()`.
@@ -133,6 +233,33 @@ def load(name: str, *, root: str | os.PathLike[str] | None = None) -> DataBundle
     """
     check_choice("load", "name", name, available())
     return DATASETS[name].load(data_root(root))
+
+
+def _check_kind(where: str, name: str, size: str, kind: str) -> None:
+    """Raise unless `name` is a data set whose entry has the size `size`: the mark of its kind."""
+    names = tuple(each for each, entry in DATASETS.items() if getattr(entry, size) is not None)
+    if name in available() and name not in names:
+        raise ConfigError(
+            f"{where}: `name` must be a data set of {kind}; {name!r} is not one. Use one of {', '.join(names)}."
+        )
+
+
+def load_sequences(name: str, *, root: str | os.PathLike[str] | None = None) -> DataBundle:
+    """As `load`, for what reads sequences only.
+
+    Raises: also ConfigError (a ValueError), before anything is read, if the data set holds events.
+    """
+    _check_kind("load_sequences", name, "seqlen", "sequences")
+    return cast(DataBundle, load(name, root=root))
+
+
+def load_events(name: str, *, root: str | os.PathLike[str] | None = None) -> EventBundle:
+    """As `load`, for what reads events only.
+
+    Raises: also ConfigError (a ValueError), before anything is read, if the data set holds sequences.
+    """
+    _check_kind("load_events", name, "sensor_size", "events")
+    return cast(EventBundle, load(name, root=root))
 
 
 def status(name: str, root: str | os.PathLike[str] | None = None) -> DatasetStatus:

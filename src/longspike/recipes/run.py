@@ -67,8 +67,8 @@ def run(
 
     Args:
         resume: continue a run of the same recipe. overwrite: delete a run that is there.
-        data_root: the data folder, see `longspike.data.load`. progress: see `longspike.training.fit`.
-    Raises: what `longspike.training.fit` and `longspike.data.load` raise; ConfigError if the recipe does not fit.
+        data_root: the data folder, see `longspike.data.load_sequences`. progress: see `longspike.training.fit`.
+    Raises: what `longspike.training.fit` and `longspike.data.load_sequences` raise; ConfigError if the recipe does not fit.
     """
     run_dir = Path(run_dir)
     bundle = load(recipe.data, root=data_root)
