@@ -144,7 +144,7 @@ def dendrite_plan(
             f"{WHERE}: `step` must not decrease within a sample; input {unsorted} has step {int(step[unsorted])} after "
             f"{int(step[unsorted - 1])}. Sort the events by time first."
         )
-    return DendritePlan(*arrays, grid)  # type: ignore[arg-type]
+    return DendritePlan(*arrays, grid)  # type: ignore[arg-type, call-arg]
 
 
 def pool_plan(plan: DendritePlan, pool: int) -> PoolPlan:
@@ -160,4 +160,4 @@ def pool_plan(plan: DendritePlan, pool: int) -> PoolPlan:
         arrays = [torch.from_numpy(array) for array in found]
     else:
         arrays = reference_plan.pooled_rows(step, row_offsets, x, y, plan.row_sample, grid, pool)
-    return PoolPlan(*arrays, grid)  # type: ignore[arg-type]
+    return PoolPlan(*arrays, grid)  # type: ignore[arg-type, call-arg]

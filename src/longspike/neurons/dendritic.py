@@ -1,0 +1,146 @@
+"""Dendritic LIF neurons on dense sequences: branches with time constants of their own before one soma.
+
+i_d[t] = exp(-1/tau_d)*i_d[t-1] + (W_d x[t]);   m[t] = exp(-1/tau_soma)*v[t-1] + sum_d g_d*i_d[t]
+s[t] = 1 if m[t] > threshold else 0;            v[t] = m[t]*(1 - s[t])
+"""
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from longspike._core.checks import check_bounds, check_choice, check_positive_int, check_sequence, describe
+from longspike.kernels._dispatch import DENDRITE_METHODS
+from longspike.kernels.dendrite import dendritic_lif
+from longspike.kernels.mixing import linear
+from longspike.neurons.lif import compute_dtype
+from longspike.neurons.memoryless import spike
+from longspike.neurons.surrogate import Surrogate, as_surrogate
+
+TYPICAL_MEMBRANE = 0.6  # a normal variable with this deviation exceeds 1 in 5 % of cases
+
+
+class DendriticState(NamedTuple):
+    """What dendritic neurons remember: i (batch, num_branches, channels), and v after the reset (batch, channels)."""
+
+    i: Tensor
+    v: Tensor
+
+
+def branch_taus(where: str, num_branches: int, tau_min: float, tau_max: float, tau_soma: float) -> Tensor:
+    """num_branches time constants, log-spaced from tau_min to tau_max; raise unless all are positive and ordered."""
+    check_positive_int(where, "num_branches", num_branches)
+    for name, value in (("tau_min", tau_min), ("tau_soma", tau_soma)):
+        check_bounds(where, name, value, low=0, high=math.inf, closed_low=False, closed_high=False)
+    check_bounds(where, "tau_max", tau_max, low=tau_min, high=math.inf, closed_high=False)
+    return torch.logspace(math.log10(tau_min), math.log10(tau_max), num_branches)
+
+
+def membrane_deviation(rate: Tensor, rate_soma: Tensor, g: Tensor) -> float:
+    """Standard deviation of a membrane that is never reset, if every branch gets its own white noise of variance 1.
+
+    A branch and the soma are two leaky sums one after the other, a = exp(-rate_d) and b = exp(-rate_soma):
+
+        variance = sum_d g_d^2 * (1 + a*b) / ((1 - a*b) * (1 - a^2) * (1 - b^2))
+    """
+    a, b = torch.exp(-rate.double()), torch.exp(-rate_soma.double())
+    return float((g.double() ** 2 * (1 + a * b) / ((1 - a * b) * (1 - a**2) * (1 - b**2))).sum().sqrt())
+
+
+class DendriticLIF(nn.Module):
+    """A layer of dendritic LIF neurons: linear maps into num_branches branches, one soma a channel.
+
+    Starts with g = 1/num_branches and normal weights, so scaled that on white input of unit variance the membranes
+    deviate by 0.6 thresholds and some 5 % of them would exceed it.
+
+    Args:
+        in_features, channels: sizes.
+        num_branches: branches of a neuron. tau_min, tau_max: their time constants in steps, log-spaced and trained.
+        tau_soma: time constant of the soma in steps, trained. threshold: > 0, a constant.
+        surrogate: slope of the backward pass, in the spike and in the reset.
+        method: "compiled", "reference" or "auto".
+
+    Reference: Zheng et al. 2024, Nature Communications 15:277; Chakraborty and Mukhopadhyay 2025, arXiv 2504.01257.
+
+    Example:
+        >>> layer = DendriticLIF(5, 3, num_branches=4, tau_min=2, tau_max=100, tau_soma=10)
+        >>> spikes, state = layer(torch.randn(2, 7, 5))
+        >>> tuple(spikes.shape), tuple(state.i.shape)
+        ((2, 7, 3), (2, 4, 3))
+    """
+
+    DYNAMICS = ("log_tau", "log_tau_soma", "g")  # trained with a small step and no weight decay
+
+    def __init__(
+        self,
+        in_features: int,
+        channels: int,
+        *,
+        num_branches: int,
+        tau_min: float,
+        tau_max: float,
+        tau_soma: float,
+        threshold: float = 1.0,
+        surrogate: str | Surrogate = "triangle",
+        method: str = "auto",
+    ) -> None:
+        super().__init__()
+        where = type(self).__name__
+        check_positive_int(where, "in_features", in_features)
+        check_positive_int(where, "channels", channels)
+        check_bounds(where, "threshold", threshold, low=0, high=math.inf, closed_low=False, closed_high=False)
+        check_choice(where, "method", method, DENDRITE_METHODS)
+        self.in_features, self.channels, self.num_branches = in_features, channels, num_branches
+        self.threshold, self.surrogate, self.method = threshold, as_surrogate(surrogate), method
+        self.log_tau = nn.Parameter(branch_taus(where, num_branches, tau_min, tau_max, tau_soma).log())
+        self.log_tau_soma = nn.Parameter(torch.tensor(math.log(tau_soma)))
+        self.g = nn.Parameter(torch.full((num_branches,), 1 / num_branches))
+        with torch.no_grad():
+            deviation = TYPICAL_MEMBRANE * threshold / membrane_deviation(*self.dynamics())
+        scale = deviation / math.sqrt(in_features)
+        self.weight = nn.Parameter(scale * torch.randn(num_branches, channels, in_features))
+
+    def dynamics(self) -> tuple[Tensor, Tensor, Tensor]:
+        """rate (num_branches) and rate_soma (), decays per step as exp(-rate); g (num_branches)."""
+        return torch.exp(-self.log_tau), torch.exp(-self.log_tau_soma), self.g
+
+    def init_state(self, batch: int) -> DendriticState:
+        """The silent state of `batch` samples."""
+        i = torch.zeros(batch, self.num_branches, self.channels, dtype=self.weight.dtype, device=self.weight.device)
+        return DendriticState(i, i.new_zeros(batch, self.channels))
+
+    def _checked(self, state: DendriticState | None, x: Tensor) -> DendriticState:
+        if state is None:
+            state = self.init_state(x.shape[0])
+        shapes = ((x.shape[0], self.num_branches, self.channels), (x.shape[0], self.channels))
+        for name, part, shape in zip(DendriticState._fields, state, shapes, strict=True):
+            if tuple(part.shape) != shape:
+                raise ValueError(f"DendriticLIF: `state.{name}` must have shape {shape}; got {describe(part)}.")
+        return DendriticState(*(part.to(x.dtype) for part in state))
+
+    def forward(self, x: Tensor, state: DendriticState | None = None) -> tuple[Tensor, DendriticState]:
+        """Spikes (batch, seqlen, channels) of inputs (batch, seqlen, in_features), and the state after the last step."""
+        check_sequence("DendriticLIF", "x", x, channels=self.in_features)
+        dtype, x = x.dtype, x.to(compute_dtype(x.dtype))
+        state = self._checked(state, x)
+        weight = self.weight.to(x.dtype).view(-1, self.in_features)
+        drive = linear(x, weight, None, method=self.method).view(*x.shape[:2], self.num_branches, self.channels)
+        membrane, (i, v) = dendritic_lif(
+            drive,
+            tuple(p.to(x.dtype) for p in self.dynamics()),  # type: ignore[arg-type]
+            (state.i, state.v),
+            threshold=self.threshold,
+            surrogate=self.surrogate.name,
+            scale=self.surrogate.value,
+            method=self.method,
+        )
+        return spike(membrane - self.threshold, self.surrogate).to(dtype), DendriticState(i, v)
+
+    def step(self, x_t: Tensor, state: DendriticState) -> tuple[Tensor, DendriticState]:
+        """Spikes (batch, channels) of inputs (batch, in_features) at one step."""
+        spikes, end = self(x_t[:, None], state)
+        return spikes[:, 0], end
+
+    def extra_repr(self) -> str:
+        return f"{self.in_features}, {self.channels}, num_branches={self.num_branches}, threshold={self.threshold}"
