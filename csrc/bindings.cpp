@@ -119,6 +119,7 @@ NB_MODULE(_native, m) {
     m.attr("s4d_block") = kS4dBlock;
     bind_kernels<float>(m, "f32");
     bind_kernels<double>(m, "f64");
+    bind_sa_hippo(m);
     m.def("architecture", [] { return std::string(now().name); });
     m.def("use_architecture", use_architecture, nb::arg("name"), "Select an instruction set; returns the one before.");
     m.def("thread_pool", [] { return std::string(thread_pool()); });

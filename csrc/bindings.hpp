@@ -17,4 +17,7 @@ const Architecture& now();
 using Address = std::uintptr_t;
 template <class T> T* at(Address address) { return reinterpret_cast<T*>(address); }
 
+// One function a binding file.
+void bind_sa_hippo(nb::module_& m);
+
 }  // namespace longspike

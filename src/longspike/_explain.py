@@ -7,8 +7,8 @@ from longspike._core.checks import check_choice
 from longspike.kernels._dispatch import (
     LIF_METHODS,
     MIXING_METHODS,
-    SA_HIPPO_METHODS,
     S4D_METHODS,
+    SA_HIPPO_METHODS,
     Choice,
     choose_lif,
     choose_mixing,
