@@ -1,8 +1,10 @@
 // Compiled once per instruction set, with LONGSPIKE_ARCH naming the namespace.
 #include "dendrite_pool.hpp"
+#include "flames_stream_state.hpp"
 #include "mixing.hpp"
 #include "refractory_lif_backward.hpp"
 #include "s4d_scan.hpp"
+#include "sa_hippo_backward.hpp"
 #include "tick.hpp"
 
 #define LONGSPIKE_TEXT_(x) #x
@@ -10,18 +12,23 @@
 
 namespace longspike::LONGSPIKE_ARCH {
 
-template <class T> constexpr KernelTable<T> table() {
-    return {lif_forward<T>, lif_speculative<T>, lif_backward<T>, s4d_forward<T>,
-            s4d_backward<T>, linear<T>, glu<T, false>, glu<T, true>, dendrite_table<T>()};
-}
-
 template <class T> constexpr TickTable<T> tick_table() {
     return {embed_forward<T>, embed_backward<T>, normalise<T>, pool_ticks<T>};
 }
 
+template <class T> constexpr KernelTable<T> table() {
+    return {lif_forward<T>,        lif_speculative<T>,  lif_backward<T>,     s4d_forward<T>,
+            s4d_backward<T>,       linear<T>,           glu<T, false>,       glu<T, true>,
+            sa_hippo_tables<T>,    sa_hippo_forward<T>, sa_hippo_backward<T>, dendrite_table<T>(),
+            tick_table<T>()};
+}
+
+std::unique_ptr<AbstractFlamesStream> make_flames_stream(const FlamesParameters& parameters) {
+    return std::make_unique<FlamesStream>(parameters);
+}
+
 const Architecture& architecture() {
-    static const Architecture here{LONGSPIKE_TEXT(LONGSPIKE_ARCH), table<float>(), table<double>(), tick_table<float>(),
-                                   tick_table<double>()};
+    static const Architecture here{LONGSPIKE_TEXT(LONGSPIKE_ARCH), table<float>(), table<double>(), make_flames_stream};
     return here;
 }
 

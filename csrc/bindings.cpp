@@ -47,10 +47,6 @@ std::string use_architecture(const std::string& name) {
     return before;
 }
 
-template <class T> const KernelTable<T>& table();
-template <> const KernelTable<float>& table<float>() { return now().f32; }
-template <> const KernelTable<double>& table<double>() { return now().f64; }
-
 template <class T>
 LifCall<T> lif_call(Address current, Address spikes, Address v, Address r, Address s, Address checkpoints, Address beta,
                     Address theta, Address rho, Address gamma, i64 batch, i64 seqlen, i64 channels, int reset, int threads) {
@@ -122,6 +118,8 @@ NB_MODULE(_native, m) {
     bind_tick(m);
     bind_dendrite(m);
     bind_events(m);
+    bind_sa_hippo(m);
+    bind_stream(m);
     m.def("architecture", [] { return std::string(now().name); });
     m.def("use_architecture", use_architecture, nb::arg("name"), "Select an instruction set; returns the one before.");
     m.def("thread_pool", [] { return std::string(thread_pool()); });

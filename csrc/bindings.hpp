@@ -17,9 +17,18 @@ const Architecture& now();
 using Address = std::uintptr_t;
 template <class T> T* at(Address address) { return reinterpret_cast<T*>(address); }
 
+template <class T> const KernelTable<T>& table() {
+    if constexpr (sizeof(T) == 4)
+        return now().f32;
+    else
+        return now().f64;
+}
+
 // One function a binding file.
 void bind_tick(nb::module_& m);
 void bind_dendrite(nb::module_& m);
 void bind_events(nb::module_& m);
+void bind_sa_hippo(nb::module_& m);
+void bind_stream(nb::module_& m);
 
 }  // namespace longspike

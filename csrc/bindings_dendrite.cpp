@@ -10,10 +10,6 @@
 namespace longspike {
 namespace {
 
-template <class T> const DendriteTable<T>& table();
-template <> const DendriteTable<float>& table<float>() { return now().f32.dendrite; }
-template <> const DendriteTable<double>& table<double>() { return now().f64.dendrite; }
-
 // An array that owns its memory.
 template <class T> nb::object hand_over(PlanArray<T>& array) {
     const std::size_t size = array.size;
@@ -70,12 +66,12 @@ template <class T, bool kDense> void bind_chains(nb::module_& m, const std::stri
     m.def((stem + "_forward_" + suffix).c_str(), [](Addresses a, Sizes n, double threshold, int threads, bool by_event) {
         const auto call = dendrite_call<T>(a, n, threshold, threads, by_event);
         const nb::gil_scoped_release nogil;
-        return kDense ? table<T>().dense_forward(call) : table<T>().conv_forward(call);
+        return kDense ? table<T>().dendrite.dense_forward(call) : table<T>().dendrite.conv_forward(call);
     });
     m.def((stem + "_backward_" + suffix).c_str(), [](Addresses a, Sizes n, double threshold, int threads, Addresses grads, double scale, int surrogate) {
         const auto call = dendrite_backward_call<T>(dendrite_call<T>(a, n, threshold, threads, false), grads, scale, surrogate);
         const nb::gil_scoped_release nogil;
-        kDense ? table<T>().dense_backward(call) : table<T>().conv_backward(call);
+        kDense ? table<T>().dendrite.dense_backward(call) : table<T>().dendrite.conv_backward(call);
     });
 }
 
@@ -88,10 +84,10 @@ template <class T> void bind_for(nb::module_& m, const std::string& suffix) {
     bind_chains<T, true>(m, "dendritic_lif", suffix);
     using nogil = nb::call_guard<nb::gil_scoped_release>;
     m.def(("segment_max_" + suffix).c_str(), [](Address x, Address y, Address position, Address offsets, Address rows, i64 groups, i64 channels, int threads) {
-        table<T>().segment_max(segment_call<T>(x, y, position, offsets, rows, groups, channels, threads));
+        table<T>().dendrite.segment_max(segment_call<T>(x, y, position, offsets, rows, groups, channels, threads));
     }, nogil());
     m.def(("segment_max_backward_" + suffix).c_str(), [](Address x, Address y, Address position, Address offsets, Address rows, i64 groups, i64 channels, int threads) {
-        table<T>().segment_max_backward(segment_call<T>(x, y, position, offsets, rows, groups, channels, threads));
+        table<T>().dendrite.segment_max_backward(segment_call<T>(x, y, position, offsets, rows, groups, channels, threads));
     }, nogil());
 }
 

@@ -17,13 +17,13 @@ struct FrontParameters {
     std::vector<float> weight, rate, coupling;  // rate and coupling: (branches)
 };
 
-// One memory block. Per head: log of -Re(lambda) and so on, as csrc/sa_hippo.hpp wants them.
+// One memory block: the parameters of csrc/sa_hippo.hpp, of the mixing (in, out) and of the layer norm.
 struct MemoryParameters {
-    i64 d_model, heads, pairs, rank, structure, input;
-    std::vector<float> head;                                    // (heads, HeadLayout size), the transition's parameters
-    std::vector<float> b, c, d;                                 // (heads, pairs, 2), (pairs, 2, d_model), (d_model)
-    std::vector<float> mix_weight, mix_bias, norm_weight, norm_bias;  // (in, out), (out), (d_model), (d_model)
+    i64 d_model, heads, pairs, rank;
+    bool is_diagonal, is_held;
     float threshold, eps;
+    std::vector<float> log_dt, log_a_real, a_imag, log_decay, r, b, c, d;
+    std::vector<float> mix_weight, mix_bias, norm_weight, norm_bias;
 };
 
 struct FlamesParameters {

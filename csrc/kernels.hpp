@@ -1,8 +1,10 @@
 // The calls that every instruction set implements: pointers and sizes in, nothing else.
 #pragma once
 #include <cstdint>
+#include <memory>
 
 #include "dendrite_calls.hpp"
+#include "flames_stream_call.hpp"
 
 namespace longspike {
 
@@ -10,6 +12,7 @@ using i64 = std::int64_t;
 
 constexpr i64 kLifBlock = 64;                 // steps between two saved states of the neuron
 constexpr i64 kS4dBlock = 64;                 // steps between two saved states of the state-space scan
+constexpr i64 kSaHippoBlock = 64;             // ticks between two saved states of the spike-aware memory
 constexpr i64 kStreamingBytes = i64(1) << 25;  // results from here on are written around the caches
 
 template <class T> struct LifParameters {
@@ -75,16 +78,39 @@ template <class T> struct GluCall {
     int threads;
 };
 
-template <class T> struct KernelTable {
-    void (*lif_forward)(const LifCall<T>&);
-    i64 (*lif_speculative)(const LifCall<T>&, i64 chunk, i64 warmup);
-    void (*lif_backward)(const LifBackward<T>&);
-    void (*s4d_forward)(const S4dCall<T>&);
-    void (*s4d_backward)(const S4dBackward<T>&);
-    void (*linear)(const LinearCall<T>&);
-    void (*glu_forward)(const GluCall<T>&);
-    void (*glu_backward)(const GluCall<T>&);
-    DendriteTable<T> dendrite;
+// The transitions of the spike-aware memory: a row of sa_hippo_transition.hpp for every gap and head.
+template <class T> struct SaHippoTables {
+    const T *delta, *log_dt;                        // (gaps), (heads)
+    const T *log_a_real, *a_imag, *log_decay;       // (heads, n_pairs); log_decay may be null: no decay
+    const T *r, *b;                                 // (heads, n_pairs, 2, rank), (heads, n_pairs, 2)
+    T* tables;                                      // (gaps, heads, 6 n_pairs + rank rank)
+    i64 gaps, heads, n_pairs, rank;
+    bool is_diagonal, is_held;
+    int threads;
+};
+
+// Ragged ticks: sample i owns the rows offsets[i] .. offsets[i+1]-1 of u; index[k] is the gap of tick k.
+template <class T> struct SaHippoShape {
+    const T* u;                    // (ticks, d_model)
+    const i64 *index, *offsets;    // (ticks), (batch + 1)
+    const T *tables, *r, *c, *d;   // (gaps, heads, size), (heads, n_pairs, 2, rank), (n_pairs, 2, d_model), (d_model)
+    i64 batch, d_model, heads, n_pairs, rank;
+    int threads;
+};
+
+template <class T> struct SaHippoCall {
+    SaHippoShape<T> shape;
+    T *y, *state;    // (ticks, d_model); (batch, heads, n_pairs, 2, d_head), in and out
+    T* checkpoints;  // (ticks / kSaHippoBlock + batch, heads, n_pairs, 2, d_head) or null
+};
+
+template <class T> struct SaHippoBackward {
+    SaHippoShape<T> shape;
+    const T *grad_y, *checkpoints;
+    T *grad_u, *grad_state;         // grad_state in: of the final states, out: of the initial ones
+    double *grad_tables, *grad_r;   // (groups, gaps, heads, size), (groups, heads, n_pairs, 2, rank): added to
+    double *grad_c, *grad_d;        // (groups, n_pairs, 2, d_model), (groups, d_model): added to
+    i64 gaps, groups;               // group k adds up the samples k, k + groups, .. in this order
 };
 
 // u[tick] = sum over the tick's items and their channels of values * weight[cell, channel].
@@ -122,16 +148,27 @@ template <class T> struct TickTable {
     void (*pool_ticks)(const PoolCall<T>&);
 };
 
+template <class T> struct KernelTable {
+    void (*lif_forward)(const LifCall<T>&);
+    i64 (*lif_speculative)(const LifCall<T>&, i64 chunk, i64 warmup);
+    void (*lif_backward)(const LifBackward<T>&);
+    void (*s4d_forward)(const S4dCall<T>&);
+    void (*s4d_backward)(const S4dBackward<T>&);
+    void (*linear)(const LinearCall<T>&);
+    void (*glu_forward)(const GluCall<T>&);
+    void (*glu_backward)(const GluCall<T>&);
+    void (*sa_hippo_tables)(const SaHippoTables<T>&);
+    void (*sa_hippo_forward)(const SaHippoCall<T>&);
+    void (*sa_hippo_backward)(const SaHippoBackward<T>&);
+    DendriteTable<T> dendrite;
+    TickTable<T> tick;
+};
+
 struct Architecture {
     const char* name;
     KernelTable<float> f32;
     KernelTable<double> f64;
-    TickTable<float> tick_f32;
-    TickTable<double> tick_f64;
+    std::unique_ptr<AbstractFlamesStream> (*make_flames_stream)(const FlamesParameters&);
 };
-
-template <class T> const TickTable<T>& tick_table(const Architecture& a);
-template <> inline const TickTable<float>& tick_table<float>(const Architecture& a) { return a.tick_f32; }
-template <> inline const TickTable<double>& tick_table<double>(const Architecture& a) { return a.tick_f64; }
 
 }  // namespace longspike

@@ -10,28 +10,29 @@ from torch import Tensor, nn
 from longspike._core.checks import describe
 from longspike.events.ragged import RaggedEvents
 from longspike.kernels.tick import EventPoolState, embed_cells
-from longspike.layers.dendritic_conv import DendriticConvState, DendriticLIFConv2d, from_events
+from longspike.layers.dendritic_conv import DendriticConvState, DendriticRows
 from longspike.layers.event_pool import EventPool
 from longspike.layers.linear import SpikeLinear
 from longspike.layers.memory_block import MemoryBlock
-from longspike.layers.sparse import SparseSpikes
+from longspike.layers.sparse import SparseSpikes, from_events
 from longspike.layers.ticks import NEVER, Ticks, find_ticks
 from longspike.models import checkpoint
 from longspike.models.classifier import AbstractClassifier, Classification, LayerActivity
 from longspike.models.flames_config import FlamesConfig
 from longspike.models.flames_parts import build_fronts, build_memory, front_grids
 from longspike.models.flames_presets import flames_preset
+from longspike.neurons.memoryless import spike
 from longspike.neurons.surrogate import Surrogate
 
 
 class FlamesState(NamedTuple):
     """What the network remembers between two calls.
 
-    fronts: of every dendritic convolution, its touched positions. last_step: (batch), step of the last tick, -1 before
+    fronts: of every dendritic convolution, its touched positions; None before the first event. last_step: (batch), step of the last tick, -1 before
     the first. memory: of every block. pool: of the read-out.
     """
 
-    fronts: tuple[DendriticConvState, ...]
+    fronts: tuple[DendriticConvState | None, ...]
     last_step: Tensor
     memory: tuple[Tensor, ...]
     pool: EventPoolState
@@ -112,7 +113,7 @@ class Flames(AbstractClassifier):
         """The silent state of `batch` samples."""
         device = self.embedding.device
         return FlamesState(
-            tuple(front.init_state(batch) for front in self.fronts),  # type: ignore[operator]
+            (None,) * len(self.fronts),
             torch.full((batch,), NEVER, dtype=torch.int64, device=device),
             tuple(block.init_state(batch) for block in self.blocks),  # type: ignore[operator]
             self.pool.init_state(batch, device=device),
@@ -127,34 +128,43 @@ class Flames(AbstractClassifier):
             )
         k = self.config.downsample
         width, height = self.config.sensor_size
-        inputs = from_events(events, (width, height), self.config.step_us, dtype=self.dtype)
+        inputs = from_events(events, (width, height), step_us=self.config.step_us, dtype=self.dtype)
         if k == 1:
             return inputs
         grid = (-(-width // k), -(-height // k))
         return inputs._replace(x=inputs.x // k, y=inputs.y // k, grid_size=grid)
 
     def _front(
-        self, inputs: SparseSpikes, states: tuple[DendriticConvState, ...]
-    ) -> tuple[tuple[SparseSpikes, ...], tuple[DendriticConvState, ...], list[LayerActivity]]:
+        self, inputs: SparseSpikes, states: tuple[DendriticConvState | None, ...], keeps_state: bool
+    ) -> tuple[tuple[SparseSpikes, ...], tuple[DendriticConvState | None, ...], list[LayerActivity]]:
         outputs, ends, activity = [], [], []
         for front, pool, state in zip(self.fronts, self.pools, states, strict=True):
-            rows = front(inputs, state)
+            rows = front(inputs, state, keeps_state=keeps_state)
             inputs = pool(rows)
             outputs.append(inputs)
             ends.append(rows.state)
-            activity.append(LayerActivity(front.spike_count(rows), rows.membrane.numel()))  # type: ignore[operator]
+            activity.append(self._activity(rows))
         return tuple(outputs), tuple(ends), activity
 
-    def outputs(self, events: RaggedEvents, state: FlamesState | None = None) -> FlamesOutput:
+    def _activity(self, rows: DendriticRows) -> LayerActivity:
+        above = rows.membrane - rows.threshold
+        surrogate = self.pools[0].surrogate
+        num_spikes = spike(above, surrogate).sum() if above.requires_grad else (above > 0).sum()
+        return LayerActivity(num_spikes.to(above.dtype), above.numel())
+
+    def outputs(
+        self, events: RaggedEvents, state: FlamesState | None = None, *, keeps_state: bool = True
+    ) -> FlamesOutput:
         """Logits, state, activity and spikes.
 
         Args:
             events: of a batch of samples; time does not run backwards within a sample.
             state: from the samples' earlier events; silent by default.
+            keeps_state: also return the touched positions' state, which takes memory; False when training on recordings.
         Raises: ValueError if an event lies off the sensor or time runs backwards.
         """
         state = self.init_state(len(events.offsets) - 1) if state is None else state
-        front, front_ends, activity = self._front(self.encode(events), state.fronts)
+        front, front_ends, activity = self._front(self.encode(events), state.fronts, keeps_state)
         ticks = find_ticks(front[-1], state.last_step)
         u = embed_cells(front[-1].values[ticks.items], ticks.cell, ticks.tick_offsets, self.embedding)
         spikes, ends, delta = [], [], ticks.delta.to(u.dtype)
@@ -174,7 +184,7 @@ class Flames(AbstractClassifier):
 
     def classify(self, batch: EventBatch) -> Classification:
         """Logits and the activity of every layer on labelled events."""
-        output = self.outputs(batch.events)
+        output = self.outputs(batch.events, keeps_state=False)
         return Classification(output.logits, output.activity)
 
     def save(self, path: str | Path, *, metadata: dict[str, Any] | None = None) -> None:

@@ -14,8 +14,8 @@ from longspike._core.checks import (
     describe,
 )
 from longspike.kernels._dispatch import SA_HIPPO_METHODS, choose_sa_hippo
-from longspike.kernels.sa_hippo import Dynamics, sa_hippo, sa_hippo_tables
-from longspike.kernels.sa_hippo.tables import INPUTS, STRUCTURES
+from longspike.kernels.sa_hippo import sa_hippo, sa_hippo_tables
+from longspike.kernels.sa_hippo.tables import INPUTS, STRUCTURES, Dynamics
 from longspike.neurons.lif import compute_dtype
 from longspike.ssm.dplr import legs_dplr
 from longspike.ssm.transitions import TRANSITIONS, dense_transition, run_dense
@@ -123,8 +123,8 @@ class SAHippo(nn.Module):
     def dynamics(self, dtype: torch.dtype) -> Dynamics:
         """The parameters that make a transition."""
         decay = None if self.log_decay is None else self.log_decay.to(dtype)
-        parts = (x.to(dtype) for x in (self.log_dt, self.log_A_real, self.A_imag))
-        return Dynamics(*parts, decay, self.R.to(dtype), self.B.to(dtype))
+        log_dt, real, imag, r, b = (x.to(dtype) for x in (self.log_dt, self.log_A_real, self.A_imag, self.R, self.B))
+        return Dynamics(log_dt, real, imag, decay, r, b)
 
     def tables(self, delta: Tensor, dtype: torch.dtype) -> Tensor:
         """The rows (gaps, num_heads, size) of the gaps `delta` (gaps,): see `longspike.kernels.sa_hippo.tables`."""

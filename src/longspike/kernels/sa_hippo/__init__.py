@@ -1,14 +1,19 @@
-"""The spike-aware memory: one definition (`reference`), chunks in parallel, an FFT over equal gaps."""
+"""The spike-aware memory: one definition (`reference`), a compiled recurrence, parallel chunks, an FFT over equal gaps."""
 
+import torch
 from torch import Tensor
 
+from longspike.kernels import native
 from longspike.kernels._dispatch import choose_sa_hippo
 from longspike.kernels.sa_hippo import chunked, convolution, reference
+from longspike.kernels.sa_hippo.operator import sa_hippo_op, sa_hippo_tables_op
 from longspike.kernels.sa_hippo.tables import Dynamics, formula
 
 
 def sa_hippo_tables(delta: Tensor, dynamics: Dynamics, *, structure: str, inputs: str) -> Tensor:
-    """The rows (gaps, heads, size) of every gap in `delta` (gaps,)."""
+    """The rows (gaps, heads, size) of every gap in `delta` (gaps,); compiled where the tensors allow it."""
+    if native.supports(dynamics.r):
+        return sa_hippo_tables_op(delta, *dynamics, structure, inputs)
     return formula(delta, dynamics, structure, inputs)
 
 
@@ -24,9 +29,17 @@ def sa_hippo(
     *,
     method: str = "auto",
 ) -> tuple[Tensor, Tensor]:
-    """y (ticks, d_model) and the state (batch, heads, n_pairs, 2, d_head) after every sample's last tick."""
-    longest = int(offsets.diff().max()) if len(offsets) > 1 else 0
+    """y (ticks, d_model) and the state (batch, heads, n_pairs, 2, d_head) after every sample's last tick.
+
+    Tick k has the row tables[index[k]] and sample i owns the ticks offsets[i] .. offsets[i+1]-1; shapes as in `reference`.
+    """
+    is_compiled = method in ("auto", "recurrent") and native.supports(u)  # then the lengths need not be known
+    longest = 0 if is_compiled or len(offsets) < 2 else int(offsets.diff().max())
     choice = choose_sa_hippo(method, longest=longest, gaps=tables.shape[0], device=u.device, dtype=u.dtype)
+    if choice.method == "recurrent":
+        saves = torch.is_grad_enabled() and any(x.requires_grad for x in (u, tables, r, c, d, state))
+        y, end, _ = sa_hippo_op(u, index, offsets, tables, r, c, d, state, saves)
+        return y, end
     if choice.method == "fft":
         return convolution.forward(u, offsets, tables, r, c, d, state)
     if choice.method == "chunked":

@@ -6,7 +6,8 @@
 so that, by Woodbury's identity, (I - h A_S)^-1 (I + h A_S) x = g x - e (R W R*(e x)). Half of every conjugate pair is
 stored: R* y means 2 Re sum_n conj(R_n) y_n, and W is real. Structure "diag" has no R: g = exp(Dt Lambda_S), e = 0.
 
-The input enters as b u: b = B ("impulse"), or ("held") Dt (I - h A_S)^-1 B, and for "diag" (exp(Dt Lambda_S) - 1)/Lambda_S B.
+The input enters as b u: b = B ("impulse"), or ("held") Dt (I - h A_S)^-1 B, and for "diag"
+(exp(Dt Lambda_S) - 1)/Lambda_S B.
 A row holds Re g, Im g, Re e, Im e, Re b, Im b (n_pairs each) and W (rank x rank).
 """
 
