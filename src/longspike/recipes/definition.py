@@ -5,6 +5,7 @@ from typing import Any
 
 from longspike._core.errors import ConfigError
 from longspike.data.image_augment import CropAndFlip
+from longspike.events.augmentation import Augmentation
 from longspike.models.config import SpikeSSMConfig
 from longspike.models.flames_config import FlamesConfig, FlamesSequenceConfig
 from longspike.training.config import TrainingConfig
@@ -28,7 +29,7 @@ class Recipe:
     model: SpikeSSMConfig | FlamesConfig | FlamesSequenceConfig
     training: TrainingConfig
     expected: str
-    augmentation: CropAndFlip | None = None
+    augmentation: Augmentation | CropAndFlip | None = None
 
     def __post_init__(self) -> None:
         mistakes = [

@@ -52,7 +52,7 @@ def _add_fronts(parameters: Any, model: Flames) -> None:
         shape = (front.channels, front.num_branches, front.kernel, front.stride, front.padding, pool.size)
         taps = _flat(front.taps())  # type: ignore[operator]
         sizes = [*size, in_channels, *positions, *shape]
-        parameters.add_front(sizes, float(rate_soma), front.threshold, taps, _flat(rate), _flat(coupling))
+        parameters.add_front(sizes, float(rate_soma.detach()), front.threshold, taps, _flat(rate), _flat(coupling))
         size, in_channels = cells, config.channels
 
 

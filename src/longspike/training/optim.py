@@ -7,17 +7,22 @@ from torch import nn
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
 
+from longspike.layers.dendritic_conv import DendriticLIFConv2d
+from longspike.neurons.dendritic import DendriticLIF
 from longspike.ssm.s4d import S4D
+from longspike.ssm.sa_hippo import SAHippo
 from longspike.training.config import TrainingConfig
 
-NEURON_PARAMETERS = ("log_threshold", "log_rho", "logit_beta", "logit_gamma", "ln_vth")
+NEURON_PARAMETERS = ("log_threshold", "log_rho", "logit_beta", "logit_gamma", "ln_vth", "log_tau")
 """Names of the neurons' parameters, wherever they are."""
+WITH_DYNAMICS = (S4D, SAHippo, DendriticLIF, DendriticLIFConv2d)
+"""Modules that name the parameters of their dynamics in DYNAMICS."""
 
 
 def _role(module: nn.Module, name: str, parameter: nn.Parameter) -> str:
-    if isinstance(module, S4D) and name in S4D.DYNAMICS:
+    if isinstance(module, WITH_DYNAMICS) and name in module.DYNAMICS:
         return "dynamics"
-    is_bias_like = name == "bias" or (isinstance(module, S4D) and name == "D")
+    is_bias_like = name == "bias" or (isinstance(module, S4D | SAHippo) and name == "D")
     if is_bias_like or name in NEURON_PARAMETERS or isinstance(module, nn.LayerNorm):
         return "plain"
     return "decayed"
@@ -26,8 +31,8 @@ def _role(module: nn.Module, name: str, parameter: nn.Parameter) -> str:
 def parameter_groups(model: nn.Module, config: TrainingConfig) -> list[dict[str, Any]]:
     """Every trained parameter in exactly one of three groups.
 
-    dynamics  S4D's log_dt, log_A_real, A_imag: lr = min(config.lr, config.ssm_lr), no weight decay
-    plain     biases, norms, neurons, S4D's D: config.lr, no weight decay
+    dynamics  what a module names in DYNAMICS (time scales, poles): lr = min(config.lr, config.ssm_lr), no weight decay
+    plain     biases, norms, neurons, the skip D of a state space: config.lr, no weight decay
     decayed   everything else: config.lr, config.weight_decay
     """
     members: dict[str, list[nn.Parameter]] = {"dynamics": [], "plain": [], "decayed": []}
