@@ -63,18 +63,19 @@ template <int kRank> constexpr int kRankRoom = kRank >= 0 ? std::max(kRank, 1) :
 // s = R*(e x) and v = W s of one vector of channels.
 template <class T, int kRank, bool kWhole>
 inline void sa_hippo_read(const SaHippoHead<T>& q, const SaHippoRow<T>& row, const T* state, int lanes, Vec<T>* s, Vec<T>* v) {
-    const int rank = rank_of<kRank>(q.rank);
-    Vec<T> sum[kRankRoom<kRank>];
-    for (int j = 0; j < rank; ++j) sum[j] = Vec<T>{};
+    const int rank = rank_of<kRank>(q.rank), pairs = q.n_pairs;
+    const i64 d_head = q.d_head;
+    Vec<T> real[kRankRoom<kRank>], imag[kRankRoom<kRank>];  // two chains of additions
+    for (int j = 0; j < rank; ++j) real[j] = imag[j] = Vec<T>{};
     const T* r = q.r;
-    for (int n = 0; n < q.n_pairs; ++n, r += 2 * rank, state += 2 * q.d_head) {
-        const Vec<T> xr = load_lanes<T, kWhole>(state, lanes), xi = load_lanes<T, kWhole>(state + q.d_head, lanes);
+    for (int n = 0; n < pairs; ++n, r += 2 * rank, state += 2 * d_head) {
+        const Vec<T> xr = load_lanes<T, kWhole>(state, lanes), xi = load_lanes<T, kWhole>(state + d_head, lanes);
         const Vec<T> er = splat<T>(row.er[n]), ei = splat<T>(row.ei[n]);
         const Vec<T> zr = fma(er, xr, -(ei * xi)), zi = fma(er, xi, ei * xr);
-        for (int j = 0; j < rank; ++j) sum[j] = fma(splat<T>(r[j]), zr, sum[j]);
-        for (int j = 0; j < rank; ++j) sum[j] = fma(splat<T>(r[rank + j]), zi, sum[j]);
+        for (int j = 0; j < rank; ++j) real[j] = fma(splat<T>(r[j]), zr, real[j]);
+        for (int j = 0; j < rank; ++j) imag[j] = fma(splat<T>(r[rank + j]), zi, imag[j]);
     }
-    for (int j = 0; j < rank; ++j) s[j] = sum[j] + sum[j];
+    for (int j = 0; j < rank; ++j) s[j] = splat<T>(2) * (real[j] + imag[j]);
     for (int j = 0; j < rank; ++j) {
         Vec<T> total{};
         for (int k = 0; k < rank; ++k) total = fma(splat<T>(row.w[j * rank + k]), s[k], total);
@@ -93,31 +94,32 @@ template <class T, int kRank> inline void sa_hippo_spread(const T* r, int rank, 
 
 // One tick of one vector of channels; the arguments point at its first channel. s and v are left for the backward pass.
 template <class T, int kRank, bool kWhole>
-inline void sa_hippo_tile(const SaHippoHead<T>& q, const SaHippoRow<T>& row, const T* c, const T* d, const T* u, T* state, T* y,
+inline void sa_hippo_tile(const SaHippoHead<T>& q, const SaHippoRow<T> row, const T* c, const T* d, const T* u, T* state, T* y,
                           int lanes, Vec<T>* s, Vec<T>* v) {
-    const int rank = rank_of<kRank>(q.rank);
+    const int rank = rank_of<kRank>(q.rank), pairs = q.n_pairs;
+    const i64 d_head = q.d_head, c_stride = q.c_stride;  // in registers: a store might change q
     if (rank > 0) sa_hippo_read<T, kRank, kWhole>(q, row, state, lanes, s, v);
     const Vec<T> input = load_lanes<T, kWhole>(u, lanes);
-    Vec<T> sum{};
+    Vec<T> y_real{}, y_imag{};
     const T* r = q.r;
-    for (int n = 0; n < q.n_pairs; ++n, r += 2 * rank, state += 2 * q.d_head, c += 2 * q.c_stride) {
-        const Vec<T> xr = load_lanes<T, kWhole>(state, lanes), xi = load_lanes<T, kWhole>(state + q.d_head, lanes);
+    for (int n = 0; n < pairs; ++n, r += 2 * rank, state += 2 * d_head, c += 2 * c_stride) {
+        const Vec<T> xr = load_lanes<T, kWhole>(state, lanes), xi = load_lanes<T, kWhole>(state + d_head, lanes);
         const Vec<T> gr = splat<T>(row.gr[n]), gi = splat<T>(row.gi[n]);
         Vec<T> real = fma(gr, xr, -(gi * xi)), imag = fma(gr, xi, gi * xr);
         if (rank > 0) {
             Vec<T> qr, qi;
             sa_hippo_spread<T, kRank>(r, rank, v, qr, qi);
             const Vec<T> er = splat<T>(row.er[n]), ei = splat<T>(row.ei[n]);
-            real = fma(-er, qr, fma(ei, qi, real));
-            imag = fma(-er, qi, fma(-ei, qr, imag));
+            real = fma(er, -qr, fma(ei, qi, real));
+            imag = fma(er, -qi, fma(ei, -qr, imag));
         }
         real = fma(splat<T>(row.br[n]), input, real);
         imag = fma(splat<T>(row.bi[n]), input, imag);
-        store_lanes<T, kWhole>(state, real, lanes), store_lanes<T, kWhole>(state + q.d_head, imag, lanes);
-        sum = fma(load_lanes<T, kWhole>(c, lanes), real, sum);
-        sum = fma(-load_lanes<T, kWhole>(c + q.c_stride, lanes), imag, sum);
+        store_lanes<T, kWhole>(state, real, lanes), store_lanes<T, kWhole>(state + d_head, imag, lanes);
+        y_real = fma(load_lanes<T, kWhole>(c, lanes), real, y_real);
+        y_imag = fma(load_lanes<T, kWhole>(c + c_stride, lanes), imag, y_imag);
     }
-    store_lanes<T, kWhole>(y, fma(splat<T>(2), sum, load_lanes<T, kWhole>(d, lanes) * input), lanes);
+    store_lanes<T, kWhole>(y, fma(splat<T>(2), y_real - y_imag, load_lanes<T, kWhole>(d, lanes) * input), lanes);
 }
 
 template <class T, int kRank> inline void sa_hippo_tick_of_rank(const SaHippoHead<T>& q, const T* table, const T* u, T* state, T* y) {
