@@ -46,6 +46,17 @@ def random_items(
     return SparseSpikes(values, step, *place, ragged_offsets(counts), geometry.grid_size)
 
 
+def unique_items(counts: list[int], geometry: Geometry, channels: int, *, steps: int, seed: int = 1) -> SparseSpikes:
+    """Items as a layer makes them: at most one a cell and step, sorted by both; some silent; float64 values."""
+    g = torch.Generator().manual_seed(seed)
+    (width, height), n = geometry.grid_size, sum(counts)
+    at = torch.cat([torch.randperm(steps * width * height, generator=g)[:k].sort().values for k in counts])
+    values = torch.randn(n, channels, generator=g, dtype=torch.float64)
+    values *= torch.rand(n, channels, generator=g) < 0.4
+    x, y, step = (at % width).int(), (at // width % height).int(), at // (width * height)
+    return SparseSpikes(values, step, x, y, ragged_offsets(counts), geometry.grid_size)
+
+
 def random_events(counts: list[int], sensor_size: tuple[int, int], *, until_us: int, seed: int = 1) -> RaggedEvents:
     """Events sorted by time."""
     g = torch.Generator().manual_seed(seed)

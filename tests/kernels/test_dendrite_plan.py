@@ -1,5 +1,7 @@
 """Rows, chains and pooled groups against brute force."""
 
+import itertools
+
 import pytest
 import torch
 from hypothesis import given
@@ -36,7 +38,7 @@ def assert_plan_is(plan: DendritePlan, items: SparseSpikes, geometry: Geometry) 
     assert list(zip(plan.row_sample.tolist(), cells, plan.row_step.tolist(), strict=True)) == list(rows)
     assert plan.grid_size == geometry.output
     ends, pairs = plan.pair_offsets.tolist(), list(zip(plan.pair_input.tolist(), plan.pair_tap.tolist(), strict=True))
-    assert [pairs[a:b] for a, b in zip(ends[:-1], ends[1:], strict=True)] == list(rows.values())
+    assert [pairs[a:b] for a, b in itertools.pairwise(ends)] == list(rows.values())
     positions = [row[:2] for row in rows]
     starts = [k for k, position in enumerate(positions) if k == 0 or position != positions[k - 1]]
     assert plan.chain_offsets.tolist() == [*starts, len(rows)]
@@ -56,10 +58,12 @@ def assert_pool_is(plan: DendritePlan, size: int) -> None:
     assert list(zip(pooled.item_step.tolist(), cells, strict=True)) == [item[1:] for item in items]
     assert pooled.item_offsets.tolist() == [sum(k[0] < b for k in items) for b in range(plan.row_offsets.numel())]
     ends, rows = pooled.group_offsets.tolist(), pooled.group_rows.tolist()
-    assert [rows[a:b] for a, b in zip(ends[:-1], ends[1:], strict=True)] == [groups[item] for item in items]
+    assert [rows[a:b] for a, b in itertools.pairwise(ends)] == [groups[item] for item in items]
 
 
-@pytest.mark.parametrize("kernel,stride,padding", [(3, 1, 1), (2, 1, 0), (3, 2, 2), (1, 1, 0), (5, 3, 2), (2, 3, 0)])
+@pytest.mark.parametrize(
+    ("kernel", "stride", "padding"), [(3, 1, 1), (2, 1, 0), (3, 2, 2), (1, 1, 0), (5, 3, 2), (2, 3, 0)]
+)
 def test_rows_and_pairs(kernel: int, stride: int, padding: int, backend: str) -> None:
     geometry = Geometry((7, 5), kernel, stride, padding)
     items = random_items([31, 0, 17], geometry, 2)
