@@ -15,6 +15,8 @@ from longspike.neurons.lif import compute_dtype
 from longspike.neurons.surrogate import Surrogate, as_surrogate
 
 WHERE = "DendriticLIFConv2d"
+TYPICAL_GAP_US = 10_000  # between two updates of a position while something moves there
+TYPICAL_FIELD = 16  # one in so many inputs of a receptive field is active
 
 
 class DendriticConvState(NamedTuple):
@@ -102,8 +104,8 @@ class DendriticLIFConv2d(nn.Module):
     does not depend on what happens elsewhere. Inputs are summed in their order: the same bits for any cut of a stream
     into calls, as long as a step is in one call.
 
-    Starts with g = 1/num_branches and normal weights, so scaled that a position touched by one active input every
-    tau_soma_us has membranes that deviate by 0.6 thresholds.
+    Starts with g = 1/num_branches and normal weights, so scaled that after 16 updates 10 ms apart, with a sixteenth of
+    the field active (one input at least), the membranes would deviate by 0.6 thresholds and 5 % of them exceed it.
 
     Args:
         in_channels, channels: sizes; events have 2 input channels (`from_events`).
@@ -153,8 +155,9 @@ class DendriticLIFConv2d(nn.Module):
         self.g = nn.Parameter(torch.full((num_branches,), 1 / num_branches))
         with torch.no_grad():
             rate, rate_soma, g = self.dynamics()
-            gap = tau_soma_us / step_us
+            gap = TYPICAL_GAP_US / step_us
             scale = TYPICAL_MEMBRANE * threshold / membrane_deviation(gap * rate, gap * rate_soma, g)
+            scale /= math.sqrt(max(1, in_channels * kernel**2 / TYPICAL_FIELD))
         self.weight = nn.Parameter(scale * torch.randn(num_branches, channels, in_channels, kernel, kernel))
 
     def dynamics(self) -> tuple[Tensor, Tensor, Tensor]:

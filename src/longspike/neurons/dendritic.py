@@ -18,7 +18,8 @@ from longspike.neurons.lif import compute_dtype
 from longspike.neurons.memoryless import spike
 from longspike.neurons.surrogate import Surrogate, as_surrogate
 
-TYPICAL_MEMBRANE = 0.6  # a normal variable with this deviation exceeds 1 in 5 % of cases
+TYPICAL_MEMBRANE = 0.6  # in thresholds: a normal variable of this deviation exceeds 1 in 5 % of cases
+TYPICAL_UPDATES = 16  # of one position, in a burst of events or a short sequence
 
 
 class DendriticState(NamedTuple):
@@ -38,21 +39,26 @@ def branch_taus(where: str, num_branches: int, tau_min: float, tau_max: float, t
 
 
 def membrane_deviation(rate: Tensor, rate_soma: Tensor, g: Tensor) -> float:
-    """Standard deviation of a membrane that is never reset, if every branch gets its own white noise of variance 1.
+    """Standard deviation of a membrane after TYPICAL_UPDATES updates of every branch by white noise of variance 1.
 
-    A branch and the soma are two leaky sums one after the other, a = exp(-rate_d) and b = exp(-rate_soma):
+    Without a reset, noise that came j updates ago is in the membrane with the weight
 
-        variance = sum_d g_d^2 * (1 + a*b) / ((1 - a*b) * (1 - a^2) * (1 - b^2))
+        h_d(j) = g_d * sum_{k <= j} exp(-rate_soma)^(j-k) * exp(-rate_d)^k;   variance = sum_d sum_j h_d(j)^2
     """
     a, b = torch.exp(-rate.double()), torch.exp(-rate_soma.double())
-    return float((g.double() ** 2 * (1 + a * b) / ((1 - a * b) * (1 - a**2) * (1 - b**2))).sum().sqrt())
+    branch, response, variance = torch.ones_like(a), torch.zeros_like(a), 0.0
+    for _ in range(TYPICAL_UPDATES):
+        response = b * response + g.double() * branch
+        branch = a * branch
+        variance += float((response**2).sum())
+    return math.sqrt(variance)
 
 
 class DendriticLIF(nn.Module):
     """A layer of dendritic LIF neurons: linear maps into num_branches branches, one soma a channel.
 
-    Starts with g = 1/num_branches and normal weights, so scaled that on white input of unit variance the membranes
-    deviate by 0.6 thresholds and some 5 % of them would exceed it.
+    Starts with g = 1/num_branches and normal weights, so scaled that after 16 steps of white input of unit variance the
+    membranes, without a reset, would deviate by 0.6 thresholds and 5 % of them would exceed it.
 
     Args:
         in_features, channels: sizes.
