@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from event_samples import event_arrays, random_events
 from longspike._core.errors import DataFileError
-from longspike.data import BatchLoader, EventBatch, EventBundle, EventSplit, LazyEventSplit, divide
+from longspike.data import BatchLoader, EventAugment, EventBatch, EventBundle, EventSplit, LazyEventSplit, divide
 from longspike.data.event_splits import split_of_samples
 from longspike.events import EVENT_DTYPE
+from longspike.events.augmentation import Augmentation
 
 SENSOR_SIZE = (9, 6)
 samples_of_events = st.lists(event_arrays(SENSOR_SIZE, most=12), min_size=1, max_size=6)
@@ -67,10 +68,13 @@ def test_a_sample_in_memory_is_a_view() -> None:
     assert tensor_offsets.sample(1).tobytes() == split.sample(1).tobytes()
 
 
+@pytest.mark.parametrize("augment", [shift, Augmentation(max_shift_px=2, flip_x_probability=0.5, drop_probability=0.3)])
 @given(batch_size=st.integers(1, 8), epoch=st.integers(0, 9), num_drawn=st.integers(0, 2))
-def test_loaders_repeat_an_augmented_epoch_when_resumed(batch_size: int, epoch: int, num_drawn: int) -> None:
+def test_loaders_repeat_an_augmented_epoch_when_resumed(
+    augment: EventAugment, batch_size: int, epoch: int, num_drawn: int
+) -> None:
     samples = [random_events(3 + k, SENSOR_SIZE, seed=k) for k in range(7)]
-    options: dict[str, Any] = {"batch_size": batch_size, "shuffle": True, "seed": 5, "augment": shift}
+    options: dict[str, Any] = {"batch_size": batch_size, "shuffle": True, "seed": 5, "augment": augment}
     whole = BatchLoader(in_memory(samples), **options)
     whole.set_epoch(epoch)
     batches = [contents(batch) for batch in whole]

@@ -41,7 +41,9 @@ ROOT_FIXTURES = {
 }
 
 
-@pytest.mark.parametrize("name", EVENT_WRITERS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name == "event-digits" else ()) for name in EVENT_WRITERS]
+)
 def test_every_entry_of_events_loads_what_it_promises(name: str, tmp_path: Path) -> None:
     EVENT_WRITERS[name](tmp_path)
     entry, bundle = DATASETS[name], load(name, root=tmp_path)
