@@ -53,6 +53,31 @@ def test_data(cli: Run, tmp_path: Path) -> None:
     assert cli("data", "path", "mnist")[2].startswith("error: there is no data set 'mnist'. The data sets are: digits")
 
 
+def test_data_of_events(cli: Run, tmp_path: Path) -> None:
+    root = ("--data-root", str(tmp_path))
+    rows = {row["name"]: row for row in json.loads(cli("data", "list", "--json")[1])}
+    assert (rows["nmnist"]["sensor_size"], rows["nmnist"]["seqlen"], rows["nmnist"]["num_classes"]) == (
+        [34, 34],
+        None,
+        10,
+    )
+    assert (rows["smnist"]["sensor_size"], rows["smnist"]["seqlen"]) == (None, 784)
+    lines = {line.split()[0]: line.split()[1:3] for line in cli("data", "list")[1].splitlines()}
+    assert lines["shd"] == ["700x1", "events"]
+    out = cli("data", "status", *root)[1]
+    assert "get it from https://www.garrickorchard.com/datasets/n-mnist and put it in place as NMNIST/" in out
+    assert "BACKGROUND_Google, Faces_easy" in out
+    assert "and 93 more; get it from" in out
+    assert "Get it from https://zenkelab.org" in cli("data", "path", "shd", *root)[2]
+    code, _, err = cli("data", "download", "dvs-gesture", *root)
+    assert code != 0
+    assert "dvs-gesture is not downloaded by longspike" in err
+    for part in ("Train", "Test"):
+        for label in range(10):
+            (tmp_path / "NMNIST" / part / str(label)).mkdir(parents=True)
+    assert cli("data", "path", "nmnist", *root) == (0, f"{tmp_path / 'NMNIST'}\n", "")
+
+
 def test_data_path_is_the_folder_of_the_files(cli: Run, tmp_path: Path) -> None:
     folder = tmp_path / "MNIST" / "raw"
     folder.mkdir(parents=True)

@@ -3,11 +3,12 @@
 import os
 
 import pytest
+import torch
 
-from longspike.data import DataBundle, load, status
+from longspike.data import CIFAR10_AUGMENT, BatchLoader, DataBundle, EventBundle, load, status
 
 
-def load_real(name: str) -> DataBundle:
+def load_real(name: str) -> DataBundle | EventBundle:
     """The data set, or a skip with the reason."""
     if not os.environ.get("LONGSPIKE_DATA"):
         pytest.skip("LONGSPIKE_DATA is not set")
@@ -44,6 +45,32 @@ def test_cifar_has_its_published_counts() -> None:
 def test_cifar_patches_have_their_published_moments() -> None:
     bundle = load_real("cifar10-patches")
     assert (len(bundle.train), len(bundle.val), len(bundle.test)) == (45_000, 5_000, 10_000)
+    batch = next(iter(BatchLoader(bundle.train, batch_size=9, shuffle=True, seed=0, augment=CIFAR10_AUGMENT)))
+    assert batch.x.shape == (9, 16, 192)
     values = bundle.train.values.float()
     assert float(values.mean()) == pytest.approx(120.7, abs=0.5)
     assert float(values.std()) == pytest.approx(64.15, abs=0.5)
+
+
+@pytest.mark.slow
+def test_nmnist_holds_recordings_of_three_saccades() -> None:
+    bundle = load_real("nmnist")
+    splits = (bundle.train, bundle.val, bundle.test)
+    published = torch.cat([bundle.train.labels, bundle.val.labels]).bincount()
+    assert bundle.val.labels.bincount().tolist() == pytest.approx((published / 10).tolist(), abs=1.0)
+    for split in splits:
+        for index in range(0, len(split), 97):
+            events = split.sample(index)
+            assert 500 < len(events) < 20_000
+            assert 250_000 < int(events["t"][-1]) < 360_000
+            assert 10 < events["x"].max() < 34
+            assert 0.3 < events["p"].mean() < 0.7
+    if (len(bundle.train) + len(bundle.val), len(bundle.test)) == (1000, 100):  # MNIST's first 1,000 and 100
+        assert sum(len(split.events) for split in splits) == 4_518_827
+
+
+@pytest.mark.slow
+def test_spoken_digits_keep_the_published_takes() -> None:
+    bundle = load_real("spoken-digits")
+    assert [len(split) for split in (bundle.train, bundle.val, bundle.test)] == [2430, 270, 300]
+    assert bundle.test.labels.bincount().tolist() == [30] * 10

@@ -6,10 +6,32 @@ from pathlib import Path
 import pytest
 import torch
 
-from longspike._core.errors import DataFileError
-from longspike.data import DATASETS, available, data_root, load, status
+import event_files
+from longspike._core.errors import ConfigError, DataFileError
+from longspike.data import (
+    DATASETS,
+    EventBundle,
+    available,
+    data_root,
+    load,
+    load_events,
+    load_sequences,
+    status,
+)
 from longspike.data.mnist import FILES
 
+EVENT_WRITERS = {
+    "event-digits": lambda root: None,
+    "nmnist": event_files.write_nmnist,
+    "dvs-gesture": event_files.write_dvs_gesture,
+    "shd": event_files.write_shd,
+    "ssc": event_files.write_ssc,
+    "ncaltech101": event_files.write_ncaltech101,
+    "cifar10-dvs": event_files.write_cifar10_dvs,
+    "har-dvs": event_files.write_har_dvs,
+    "celex-har": event_files.write_celex_har,
+    "spoken-digits": event_files.write_spoken_digits,
+}
 ROOT_FIXTURES = {
     "digits": "tmp_path",
     "smnist": "mnist_root",
@@ -19,15 +41,69 @@ ROOT_FIXTURES = {
 }
 
 
-@pytest.mark.parametrize("name", available())
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name == "event-digits" else ()) for name in EVENT_WRITERS]
+)
+def test_every_entry_of_events_loads_what_it_promises(name: str, tmp_path: Path) -> None:
+    EVENT_WRITERS[name](tmp_path)
+    entry, bundle = DATASETS[name], load(name, root=tmp_path)
+    assert isinstance(bundle, EventBundle)
+    assert bundle.name == name
+    assert (bundle.sensor_size, bundle.num_classes) == (entry.sensor_size, entry.num_classes)
+    for split in (bundle.train, bundle.val, bundle.test):
+        batch = split.batch(torch.tensor([len(split) - 1, 0]))
+        assert batch.events.batch == 2
+        assert batch.labels.tolist() == [int(split.labels[-1]), int(split.labels[0])]
+    assert bundle.source.endswith(".")
+    state = status(name, tmp_path)
+    assert state.is_present
+    assert state.missing == ()
+
+
+def test_every_entry_is_tested_and_has_one_kind() -> None:
+    assert {*EVENT_WRITERS, *ROOT_FIXTURES} == set(available())
+    for entry in DATASETS.values():
+        assert (entry.sensor_size is None) == (entry.seqlen is not None) == (entry.d_input is not None)
+        assert (entry.layouts is None) == (entry.package is not None)
+        assert "\n" not in entry.description
+        assert entry.files
+
+
+def test_loading_by_kind(mnist_root: Path, tmp_path: Path) -> None:
+    assert load_sequences("smnist", root=mnist_root).d_input == 1
+    event_files.write_nmnist(tmp_path)
+    assert load_events("nmnist", root=tmp_path).sensor_size == (34, 34)
+    with pytest.raises(
+        ConfigError, match=r"must be a data set of sequences; 'nmnist' is not one. Use one of digits, sm"
+    ):
+        load_sequences("nmnist")
+    with pytest.raises(
+        ConfigError, match=r"must be a data set of events; 'digits' is not one. Use one of event-digits"
+    ):
+        load_events("digits")
+    for function in (load_sequences, load_events):
+        with pytest.raises(ValueError, match="`name` must be one of 'digits'"):
+            function("nothing")
+
+
+@pytest.mark.parametrize("name", [name for name, entry in DATASETS.items() if entry.page is not None])
+def test_missing_event_sets_name_places_and_the_publisher(name: str, tmp_path: Path) -> None:
+    with pytest.raises(DataFileError) as caught:
+        load(name, root=tmp_path)
+    message = str(caught.value)
+    for layout in DATASETS[name].layouts(tmp_path):
+        assert f"{layout.folder}: {layout.needs[0][0]}" in message
+    assert f"Fetch it from {DATASETS[name].page} and unpack it there, or set LONGSPIKE_DATA" in message
+    assert not status(name, tmp_path).is_present
+
+
+@pytest.mark.parametrize("name", ROOT_FIXTURES)
 def test_every_entry_loads_what_it_promises(name: str, request: pytest.FixtureRequest) -> None:
     root = request.getfixturevalue(ROOT_FIXTURES[name])
     entry, bundle = DATASETS[name], load(name, root=root)
     assert bundle.name == name
     assert (bundle.d_input, bundle.num_classes) == (entry.d_input, entry.num_classes)
     assert {split.max_seqlen for split in (bundle.train, bundle.val, bundle.test)} == {entry.seqlen}
-    assert "\n" not in entry.description
-    assert entry.files
     state = status(name, root)
     assert state.is_present
     assert state.missing == ()

@@ -19,7 +19,8 @@ class BatchSource(Protocol[BatchT, AugmentT]):
     def __len__(self) -> int: ...
     def batch(
         self, indices: Tensor, *, augment: AugmentT | None = None, rngs: Sequence[np.random.Generator] = ()
-    ) -> BatchT: ...
+    ) -> BatchT:
+        """The samples at `indices`, each changed by `augment` with its own generator."""
 
 
 def epoch_order(num_samples: int, *, seed: int, epoch: int) -> Tensor:

@@ -18,6 +18,7 @@ from longspike.data import (
     ncaltech101,
     nmnist,
     spike_speech,
+    spoken_digits,
 )
 from longspike.data.cifar10 import cifar10_layouts, load_cifar10_patches, load_scifar
 from longspike.data.digits import load_digits
@@ -131,6 +132,15 @@ DATASETS: dict[str, DatasetEntry] = {
         files="none; the package scikit-learn",
         load=event_digits.load_event_digits,
         package="sklearn",
+    ),
+    "spoken-digits": DatasetEntry(
+        description="Free Spoken Digit Dataset as spikes of this package's gammatone front end",
+        sensor_size=spoken_digits.SENSOR_SIZE,
+        num_classes=10,
+        files="fsdd/recordings/<digit>_<speaker>_<take>.wav",
+        load=spoken_digits.load_spoken_digits,
+        layouts=spoken_digits.spoken_digits_layouts,
+        page=spoken_digits.PAGE,
     ),
     "nmnist": DatasetEntry(
         description="N-MNIST, digits before a moving event camera",

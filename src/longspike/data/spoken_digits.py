@@ -13,6 +13,7 @@ from longspike.data.locate import Layout, require_layout
 from longspike.events.audio import read_wav, spikes_from_audio
 from longspike.events.record import EVENT_DTYPE
 
+PAGE = "https://github.com/Jakobovski/free-spoken-digit-dataset"
 NUM_CLASSES = 10
 NUM_CHANNELS = 70
 SENSOR_SIZE = (NUM_CHANNELS, 1)
@@ -88,7 +89,7 @@ def load_spoken_digits(root: Path) -> EventBundle:
         root: a folder that holds the recordings in one of the places of `spoken_digits_layouts`.
     Raises: DataFileError if files are missing or not what they claim to be.
     """
-    layout, _ = require_layout("spoken-digits", spoken_digits_layouts(root))
+    layout, _ = require_layout("spoken-digits", spoken_digits_layouts(root), page=PAGE)
     clips = _list_clips(layout.folder)
     rest = [clip for clip in clips if clip[2] >= NUM_TEST_TAKES]
     test = [clip for clip in clips if clip[2] < NUM_TEST_TAKES]
