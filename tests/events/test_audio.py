@@ -1,6 +1,7 @@
 """Sound to spikes: the filterbank against its definition, tones in their channels, and WAV files."""
 
 import itertools
+import os
 import wave
 from pathlib import Path
 
@@ -235,3 +236,18 @@ def test_spoken_digits_errors(recordings: Path) -> None:
         path.unlink()
     with pytest.raises(DataFileError, match=r"must hold takes from 5 on, the training set; got 0 of them"):
         load_spoken_digits(recordings)
+
+
+def test_real_clips_have_spikes_in_their_length() -> None:
+    root = os.environ.get("LONGSPIKE_DATA")
+    folder = Path(root or "") / "fsdd" / "recordings"
+    if not root or not folder.is_dir():
+        pytest.skip("LONGSPIKE_DATA holds no fsdd/recordings")
+    paths = sorted(folder.glob("*_0.wav"))
+    assert len(paths) in (40, 60)  # four or six speakers, by the version
+    for path in paths[::6]:
+        samples, rate_hz = read_wav(path)
+        events = clip_to_events(path)
+        check_events("test", events, (70, 1))
+        assert 150 < len(events) < 2500
+        assert events["t"][-1] < len(samples) / rate_hz * 1e6

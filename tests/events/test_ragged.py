@@ -59,6 +59,10 @@ def test_time_may_go_back_between_samples_but_not_within_one() -> None:
     [
         ((11, 0, 0, 0), r"`x` of the events must lie below 11; got 11. Give the sensor_size"),
         ((0, 7, 0, 0), r"`y` of the events must lie below 7; got 7"),
+        (
+            (0, 0, -1, 1),
+            r"`t` must lie in \[0, 4611686018427387904\]; got min=-1, max=-1.*microseconds since its start",
+        ),
         ((0, 0, 0, 2), r"`p` must lie in \[0, 1\]; got min=2, max=2"),
     ],
 )

@@ -175,19 +175,20 @@ def spikes_from_audio(
 
     A steady channel fires if its envelope exceeds gain^(-1 / exponent), -40 dB of full scale by default, and then the
     faster the louder, at most once a step. Rounding of the FFT differs between machines and may move a spike by a step.
+    Neither adaptation nor the inner-ear model of Lauscher, by which SHD and SSC were made, is implemented.
 
     Args:
         samples: (num_samples,), floating point, full scale being [-1, 1].
         rate_hz: sampling rate; a step must hold at least one sample.
-        num_channels: at least 1. low_hz, high_hz: the lowest and the highest centre frequency, 0 < low_hz < high_hz
-            <= rate_hz / 2; high_hz is 0.45 rate_hz by default.
+        num_channels: at least 1.
+        low_hz, high_hz: the lowest and the highest centre frequency, 0 < low_hz <= high_hz <= rate_hz / 2; high_hz is
+            0.45 rate_hz by default.
         rms: bring the clip to this root mean square first (0.1 is a usual level of speech); None keeps its level.
         gain, exponent: of the compression above, > 0; 0.3 is the exponent of loudness.
         tau_s: membrane time constant in seconds.
         step_us: the neuron's step, which is also the resolution of the spike times.
     Returns: t_us, int64, the beginning of the step of each spike, rising; unit, uint16, its channel, 0 the lowest.
     Raises: ValueError if an argument has the wrong shape or range.
-    Not done: the inner-ear model of Lauscher, by which SHD and SSC were made, and adaptation of any kind.
     Reference: Patterson et al. 1992 (gammatone); Glasberg and Moore 1990 (bandwidths).
 
     Example:

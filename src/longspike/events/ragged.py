@@ -9,7 +9,7 @@ from torch import Tensor
 
 from longspike._core.checks import describe
 from longspike.events.arguments import check_event_array, check_on_sensor, check_sensor_size
-from longspike.events.record import EVENT_DTYPE
+from longspike.events.record import EVENT_DTYPE, LATEST_TIME_US
 
 FIELD_DTYPES = {"x": torch.int32, "y": torch.int32, "t": torch.int64, "p": torch.int32}
 
@@ -82,12 +82,12 @@ def check_ragged(events: RaggedEvents, *, sensor_size: tuple[int, int] | None = 
             )
     _check_offsets(where, events.offsets, num_events)
     width, height = sensor_size or (65536, 65536)
-    for name, size in (("x", width), ("y", height), ("p", 2)):
+    for name, size in (("x", width), ("y", height), ("t", LATEST_TIME_US + 1), ("p", 2)):
         field = getattr(events, name)
         if num_events and not (int(field.min()) >= 0 and int(field.max()) < size):
             raise ValueError(
                 f"{where}: `{name}` must lie in [0, {size - 1}]; got min={int(field.min())}, max={int(field.max())}. "
-                "Is the sensor_size (width, height) of the recording right?"
+                "Give the recording's sensor_size = (width, height), and t in microseconds since its start."
             )
     is_late = events.t.diff() < 0
     starts = events.offsets[1:-1]

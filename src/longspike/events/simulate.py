@@ -47,8 +47,10 @@ def _checked_frames(frames: np.ndarray, times_us: np.ndarray) -> tuple[np.ndarra
             f"dtype {times.dtype}. Round times in seconds with (1e6 * t_s).round().astype(int)."
         )
     times = times.astype(np.int64)
-    if (np.diff(times) <= 0).any():
-        raise ValueError(f"{where}: `times_us` must rise from frame to frame. Drop frames of equal time.")
+    if times[0] < 0 or (np.diff(times) <= 0).any():
+        raise ValueError(
+            f"{where}: `times_us` must start at 0 or later and rise from frame to frame. Drop frames of equal time."
+        )
     return frames, times
 
 
@@ -128,7 +130,7 @@ def simulate_events(
 
     Args:
         frames: (num_frames, height, width), intensities of at least 0, the usual range being [0, 1].
-        times_us: (num_frames,), integers that rise.
+        times_us: (num_frames,), integers of at least 0 that rise.
         contrast: threshold of on-events, > 0; a number, or one per pixel (height, width), see `mismatched_contrast`.
         contrast_off: threshold of off-events, `contrast` by default.
         log_offset: > 0; intensities far below it look alike, as dark current makes them.
