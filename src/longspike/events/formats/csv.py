@@ -49,8 +49,8 @@ def _rows(lines: list[str], first_line: int, separator: str | None, faults: Faul
     return np.array(good, np.int64).reshape(-1, 4)
 
 
-def _blocks(stream: BinaryIO, faults: Faults) -> Iterator[list[str]]:
-    """The lines of the file, block by block."""
+def _blocks(stream: BinaryIO, faults: Faults, order: str) -> Iterator[list[str]]:
+    """The lines of the file, block by block; a last line without an end may lack digits, unless it is p that comes last."""
     rest = b""
     while block := stream.read(BLOCK_BYTES):
         whole, newline, rest = (rest + block).rpartition(b"\n")
@@ -58,7 +58,9 @@ def _blocks(stream: BinaryIO, faults: Faults) -> Iterator[list[str]]:
             faults.fail(f"has a line of more than {LONGEST_LINE} bytes: it is no table of events")
         if newline:
             yield whole.decode("ascii", "replace").split("\n")
-    if rest:
+    if rest.strip() and order[-1] != "p":
+        faults.report("the last line", "it has no end, so digits may be missing: the file is truncated")
+    elif rest:
         yield [rest.decode("ascii", "replace")]
 
 
@@ -66,7 +68,7 @@ def _chunks(
     stream: BinaryIO, faults: Faults, order: str, separator: str | None, first_line: int
 ) -> Iterator[np.ndarray]:
     num_events = 0
-    for lines in _blocks(stream, faults):
+    for lines in _blocks(stream, faults, order):
         is_comment = [line.startswith(("#", "%")) for line in lines]
         data = ["" if comment else line for line, comment in zip(lines, is_comment, strict=True)]
         if any(line.strip() for line in data):
