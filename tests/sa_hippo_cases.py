@@ -19,14 +19,14 @@ VARIANTS = {
 
 
 def memory(variant: str, d_model: int, d_state: int, num_heads: int, dtype: torch.dtype, **options: object) -> SAHippo:
-    """A layer away from its start: poles, decays and every column of R moved at random."""
-    layer = SAHippo(d_model, d_state=d_state, num_heads=num_heads, **VARIANTS[variant], **options).to(dtype)
+    """A layer away from its start: poles, decays and every column of R moved at random, to numbers that float32 has."""
+    layer = SAHippo(d_model, d_state=d_state, num_heads=num_heads, **VARIANTS[variant], **options)
     with torch.no_grad():
         for name in layer.DYNAMICS:
             value = getattr(layer, name)
             if value is not None:
                 value.add_(0.3 * torch.randn_like(value))
-    return layer
+    return layer.to(dtype)
 
 
 def ticks(d_model: int, dtype: torch.dtype, offsets: tuple[int, ...] = OFFSETS) -> tuple[Tensor, Tensor, Tensor]:
@@ -35,12 +35,12 @@ def ticks(d_model: int, dtype: torch.dtype, offsets: tuple[int, ...] = OFFSETS) 
     count = offsets[-1]
     choices = torch.tensor([0.0, 0.5, 1.0, 1.0, 2.0, 7.0, 300.0], dtype=dtype)
     delta = choices[torch.randint(len(choices), (count,), generator=g)]
-    return torch.randn(count, d_model, generator=g, dtype=torch.float64).to(dtype), delta, torch.tensor(offsets)
+    return torch.randn(count, d_model, generator=g).to(dtype), delta, torch.tensor(offsets)
 
 
 def start(layer: SAHippo, batch: int) -> Tensor:
     """A state that is not zero."""
-    return torch.randn(layer.init_state(batch).shape, dtype=layer.D.dtype)
+    return torch.randn(layer.init_state(batch).shape).to(layer.D.dtype)
 
 
 def whole(half: np.ndarray) -> np.ndarray:
