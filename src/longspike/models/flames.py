@@ -85,7 +85,9 @@ class Flames(AbstractClassifier):
         convolutions, pools = build_fronts(config)
         self.fronts, self.pools = nn.ModuleList(convolutions), nn.ModuleList(pools)
         width, height = front_grids(config)[-1][1]
-        self.embedding = nn.Parameter(torch.randn(width * height, config.channels, memory.d_model) / config.channels**0.5)
+        self.embedding = nn.Parameter(
+            torch.randn(width * height, config.channels, memory.d_model) / config.channels**0.5
+        )
         self.blocks = nn.ModuleList(
             MemoryBlock(
                 build_memory(memory),

@@ -13,6 +13,17 @@ from longspike.recipes.digits import (
     digits_s4d,
     digits_sdn,
 )
+from longspike.recipes.events import (
+    celex_har,
+    dvs_gesture,
+    event_digits,
+    nmnist,
+    nmnist_hippo,
+    nmnist_lif,
+    nmnist_no_dendrites,
+    shd,
+    ssc,
+)
 from longspike.recipes.full import psmnist_full, scifar_full, smnist_full
 from longspike.recipes.small import psmnist, scifar, smnist
 
@@ -29,6 +40,15 @@ _RECIPES: dict[str, Callable[[], Recipe]] = {
     "smnist-full": smnist_full,
     "psmnist-full": psmnist_full,
     "scifar-full": scifar_full,
+    "event-digits": event_digits,
+    "nmnist": nmnist,
+    "nmnist-no-dendrites": nmnist_no_dendrites,
+    "nmnist-hippo": nmnist_hippo,
+    "nmnist-lif": nmnist_lif,
+    "dvs-gesture": dvs_gesture,
+    "shd": shd,
+    "ssc": ssc,
+    "celex-har": celex_har,
 }
 
 
