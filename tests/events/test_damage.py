@@ -108,9 +108,7 @@ def test_damaged_records_are_counted(name: str, tmp_path: Path) -> None:
         "aedat2_davis": b"\x7f\xff\xf0\0\0\0\0\0",
     }[name]
     if name in ("dat2", "aedat2_davis"):  # the time of the record before it
-        wrong = (
-            wrong[:4] + made.content[-12:-8] if name == "aedat2_davis" else made.content[-16:-12] + wrong[4:]
-        )
+        wrong = wrong[:4] + made.content[-12:-8] if name == "aedat2_davis" else made.content[-16:-12] + wrong[4:]
     last = {"evt21": 8, "evt2": 4, "evt3": 2, "es": 5}.get(name, 8)
     path = tmp_path / "file"
     path.write_bytes(made.content[:-last] + wrong + made.content[-last:])

@@ -12,7 +12,12 @@ from longspike.kernels import native
 
 contents = st.one_of(
     st.binary(max_size=900),
-    st.builds(lambda part, count, tail: part * count + tail, st.binary(max_size=9), st.integers(0, 300), st.binary(max_size=30)),
+    st.builds(
+        lambda part, count, tail: part * count + tail,
+        st.binary(max_size=9),
+        st.integers(0, 300),
+        st.binary(max_size=30),
+    ),
 )
 
 

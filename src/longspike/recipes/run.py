@@ -81,7 +81,7 @@ def run(
     config = recipe.training
     torch.manual_seed(config.seed)
     model = build(recipe.model)
-    train = BatchLoader(
+    train = BatchLoader[Any, Any](
         bundle.train, batch_size=config.batch_size, shuffle=True, seed=config.seed, augment=recipe.augmentation
     )
     result = fit(
