@@ -90,8 +90,8 @@ class EventStream:
     def counts(self) -> StreamCounts:
         """Events, steps, ticks and spikes since the start or the last reset."""
         found: dict[str, Any] = self._stream.counters()
-        layers = {name: tuple(found.pop(name)) for name in ("spikes", "updates")}
-        return StreamCounts(**found, **layers)
+        found |= {name: tuple(found[name]) for name in ("spikes", "updates")}
+        return StreamCounts(**found)
 
     @property
     def memory_bytes(self) -> int:
