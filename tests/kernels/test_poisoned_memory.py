@@ -12,6 +12,7 @@ from longspike.kernels import native
 from longspike.kernels.mixing import glu, linear
 from longspike.kernels.s4d_scan import s4d_scan
 from operators import GRADIENTS, RESETS, lif_case, s4d_case, weighted_sum
+from sa_hippo_cases import memory, start, ticks
 
 SEQLENS = (0, 1, 63, 64, 65, 130)
 
@@ -76,6 +77,21 @@ def test_s4d_scan(method: str, n_pairs: int, seqlen: int) -> None:
     y, end = s4d_scan(*leaves, method=method)
     assert_finite([y, end])
     grads = torch.autograd.grad(weighted_sum([y, end]), leaves, allow_unused=True, materialize_grads=True)
+    assert_finite(list(grads))
+
+
+@pytest.mark.parametrize("offsets", [(0, 0), (0, 0, 1, 1), (0, 63, 127, 192), (0, 0, 130, 130)])
+@pytest.mark.parametrize("variant", ["rank 3", "rank 8, held", "diag, held"])
+@pytest.mark.parametrize("method", ["recurrent", "chunked", "fft", "reference"])
+def test_sa_hippo(method: str, variant: str, offsets: tuple[int, ...]) -> None:
+    layer = memory(variant, 6, 6, 2, torch.float32, method=method)
+    u, delta, bounds = ticks(6, torch.float32, offsets)
+    delta = torch.ones_like(delta) if method == "fft" else delta
+    leaves = [u.requires_grad_(), start(layer, len(offsets) - 1).requires_grad_()]
+    y, end = layer(u, delta, bounds, leaves[1])
+    assert_finite([y, end])
+    wanted = [*leaves, *layer.parameters()]
+    grads = torch.autograd.grad(weighted_sum([y, end]), wanted, allow_unused=True, materialize_grads=True)
     assert_finite(list(grads))
 
 
