@@ -7,8 +7,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from dendrites import Geometry, conv_case
 from longspike.functional import LIFState, refractory_lif
 from longspike.kernels import native
+from longspike.kernels.dendrite import dendritic_conv, dendritic_lif, pool_plan, segment_max
 from longspike.kernels.mixing import glu, linear
 from longspike.kernels.s4d_scan import s4d_scan
 from operators import GRADIENTS, RESETS, lif_case, s4d_case, weighted_sum
@@ -102,3 +104,24 @@ def test_mixing(rows: int) -> None:
     assert_finite([y, *torch.autograd.grad(y.sum(), (x, weight, bias))])
     z = torch.randn(rows, 34, requires_grad=True)
     assert_finite([glu(z), *torch.autograd.grad(glu(z).sum(), z)])
+
+
+@pytest.mark.parametrize("channels", [1, 5, 32])
+@pytest.mark.parametrize("counts", [[40, 0, 30], [0, 0]])
+@pytest.mark.parametrize("method", ["auto", "reference"])
+def test_dendrites(method: str, counts: list[int], channels: int) -> None:
+    case = conv_case(3, channels, 2, counts, Geometry((5, 4), 3, 1, 1))
+    leaves = case.leaves(torch.float32)
+    values, weight, *parameters, i, v = leaves
+    options = {"threshold": 0.8, "surrogate": "atan", "scale": 1.3, "method": method}
+    membrane, end = dendritic_conv(values, weight, tuple(parameters), (i, v), case.plan, case.gap, **options)
+    largest = segment_max(membrane, pool_plan(case.plan, 2), method=method)
+    assert_finite([membrane, largest, *end])
+    grads = torch.autograd.grad(
+        weighted_sum([largest, membrane, *end]), leaves, allow_unused=True, materialize_grads=True
+    )
+    assert_finite(list(grads))
+    leaves = [x.detach().requires_grad_() for x in (torch.randn(2, len(counts), 3, channels), *parameters)]
+    start = (torch.randn(2, 3, channels), torch.randn(2, channels))
+    membrane, end = dendritic_lif(leaves[0], tuple(leaves[1:]), start, **options)
+    assert_finite([membrane, *end, *torch.autograd.grad(weighted_sum([membrane, *end]), leaves)])
