@@ -8,6 +8,18 @@ import longspike
 
 NAMES = {
     "longspike": ["Stream", "__version__", "explain", "functional", "load", "models", "nn"],
+    "longspike.events": [
+        "EVENT_DTYPE",
+        "EventReader",
+        "FORMATS",
+        "Recording",
+        "WRITERS",
+        "check_events",
+        "make_events",
+        "open",
+        "read",
+        "write",
+    ],
     "longspike.functional": ["Certificate", "LIFState", "beta_from_tau", "hard_reset_orbit", "refractory_lif"],
     "longspike.models": ["SpikeSSM", "SpikeSSMConfig", "SpikeSSMOutput", "SpikeSSMState", "load", "presets"],
     "longspike.nn": [

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from events.lz4_frames import compress, compress_block
 from hypothesis import given
 from hypothesis import strategies as st
 
+from events.lz4_frames import compress, compress_block
 from longspike.events import decoding, reference
 from longspike.events.formats.lz4 import Damaged, decompress
 from longspike.kernels import native
