@@ -1,10 +1,16 @@
 """Layers; each has forward(x, state=None) -> (y, state), step(x_t, state) -> (y_t, state) and init_state(batch)."""
 
 from longspike.layers.block import BlockState, SpikingBlock
+from longspike.layers.dendritic_conv import DendriticLIFConv2d
 from longspike.layers.dropout import TiedDropout
+from longspike.layers.event_pool import EventPool
 from longspike.layers.linear import SpikeLinear
+from longspike.layers.memory_block import MemoryBlock
 from longspike.layers.neuron import NeuronConfig
 from longspike.layers.pooling import MeanPool
+from longspike.layers.sparse import SparseSpikes
+from longspike.layers.spatial_pool import SpatialPool
+from longspike.neurons.dendritic import DendriticLIF
 from longspike.neurons.hard_reset import HardResetLIF
 from longspike.neurons.lif import LIFState
 from longspike.neurons.memoryless import GELU, Bernoulli, Heaviside
@@ -20,13 +26,19 @@ __all__ = [
     "SDN",
     "Bernoulli",
     "BlockState",
+    "DendriticLIF",
+    "DendriticLIFConv2d",
+    "EventPool",
     "HardResetLIF",
     "Heaviside",
     "LIFState",
     "MeanPool",
+    "MemoryBlock",
     "NeuronConfig",
     "RefractoryLIF",
     "SAHippo",
+    "SparseSpikes",
+    "SpatialPool",
     "SpikeLinear",
     "SpikingBlock",
     "Surrogate",
