@@ -6,7 +6,9 @@ Layers of sparse spikes take and give `SparseSpikes`, and their state is of the 
 from longspike.layers.block import BlockState, SpikingBlock
 from longspike.layers.dendritic_conv import DendriticConvState, DendriticLIFConv2d, DendriticRows
 from longspike.layers.dropout import TiedDropout
+from longspike.layers.event_pool import EventPool
 from longspike.layers.linear import SpikeLinear
+from longspike.layers.memory_block import MemoryBlock
 from longspike.layers.neuron import NeuronConfig
 from longspike.layers.pooling import MeanPool
 from longspike.layers.sparse import SparseSpikes, from_events
@@ -32,10 +34,12 @@ __all__ = [
     "DendriticLIFConv2d",
     "DendriticRows",
     "DendriticState",
+    "EventPool",
     "HardResetLIF",
     "Heaviside",
     "LIFState",
     "MeanPool",
+    "MemoryBlock",
     "NeuronConfig",
     "RefractoryLIF",
     "SAHippo",

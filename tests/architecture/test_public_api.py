@@ -7,7 +7,7 @@ import pytest
 import longspike
 
 NAMES = {
-    "longspike": ["Stream", "__version__", "explain", "functional", "load", "models", "nn"],
+    "longspike": ["Stream", "__version__", "events", "explain", "functional", "load", "models", "nn"],
     "longspike.events": [
         "EVENT_DTYPE",
         "EventReader",
@@ -21,7 +21,25 @@ NAMES = {
         "write",
     ],
     "longspike.functional": ["Certificate", "LIFState", "beta_from_tau", "hard_reset_orbit", "refractory_lif"],
-    "longspike.models": ["SpikeSSM", "SpikeSSMConfig", "SpikeSSMOutput", "SpikeSSMState", "load", "presets"],
+    "longspike.models": [
+        "Flames",
+        "FlamesConfig",
+        "FlamesOutput",
+        "FlamesSequence",
+        "FlamesSequenceConfig",
+        "FlamesSequenceOutput",
+        "FlamesSequenceState",
+        "FlamesState",
+        "MemoryConfig",
+        "SpikeSSM",
+        "SpikeSSMConfig",
+        "SpikeSSMOutput",
+        "SpikeSSMState",
+        "build",
+        "flames_presets",
+        "load",
+        "presets",
+    ],
     "longspike.nn": [
         "Bernoulli",
         "BlockState",
@@ -30,11 +48,13 @@ NAMES = {
         "DendriticLIFConv2d",
         "DendriticRows",
         "DendriticState",
+        "EventPool",
         "GELU",
         "HardResetLIF",
         "Heaviside",
         "LIFState",
         "MeanPool",
+        "MemoryBlock",
         "NeuronConfig",
         "RefractoryLIF",
         "S4D",
@@ -48,7 +68,7 @@ NAMES = {
         "TiedDropout",
         "from_events",
     ],
-    "longspike.streaming": ["Stream"],
+    "longspike.streaming": ["EventStream", "SequenceStream", "Stream", "StreamCounts", "StreamTick"],
 }
 
 
