@@ -24,8 +24,8 @@ from longspike.recipes.events import (
     shd,
     ssc,
 )
-from longspike.recipes.full import psmnist_full, scifar_full, smnist_full
-from longspike.recipes.small import psmnist, scifar, smnist
+from longspike.recipes.full import cifar10_patches_full, psmnist_full, scifar_full, smnist_full
+from longspike.recipes.small import cifar10_patches, psmnist, scifar, smnist
 
 _RECIPES: dict[str, Callable[[], Recipe]] = {
     "digits": digits,
@@ -40,6 +40,8 @@ _RECIPES: dict[str, Callable[[], Recipe]] = {
     "smnist-full": smnist_full,
     "psmnist-full": psmnist_full,
     "scifar-full": scifar_full,
+    "cifar10-patches": cifar10_patches,
+    "cifar10-patches-full": cifar10_patches_full,
     "event-digits": event_digits,
     "nmnist": nmnist,
     "nmnist-no-dendrites": nmnist_no_dendrites,
