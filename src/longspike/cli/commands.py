@@ -10,8 +10,9 @@ _SUMMARIES = {
     "train": "Train a network by a recipe; it can be stopped and resumed at any moment.",
     "recipes": "List the recipes, or show one in full.",
     "data": "List, check, fetch and locate data sets.",
+    "events": "Show what a recording of an event camera holds, or convert it.",
     "evaluate": "Measure a saved model: accuracy, spikes, energy and speed.",
-    "stream": "Feed a saved model step by step and watch it decide.",
+    "stream": "Feed a saved model step by step, or with events, and watch it decide.",
     "bench": "Measure the speed of the operators on this machine.",
     "info": "Show versions, the compiled extension, threads and extras.",
 }
