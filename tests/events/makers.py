@@ -205,10 +205,10 @@ def flatbuffer(identifier: bytes, field_bytes: list[bytes], tail: bytes) -> byte
 def _aedat4(rng: np.random.Generator, count: int, compression: int, pack: Callable[[bytes], bytes]) -> Made:
     events = random_events(rng, count, (320, 240), first=1605507493718345)
     info = (
-        '<dv version="2.0"><node name="outInfo" path="/"><node name="2"><attr key="typeIdentifier">IMUS</attr></node>'
-        '<node name="5"><attr key="typeIdentifier">EVTS</attr><node name="info"><attr key="sizeX">320</attr>'
-        '<attr key="sizeY">240</attr></node></node></node></dv>'
-    ).encode()
+        b'<dv version="2.0"><node name="outInfo" path="/"><node name="2"><attr key="typeIdentifier">IMUS</attr></node>'
+        b'<node name="5"><attr key="typeIdentifier">EVTS</attr><node name="info"><attr key="sizeX">320</attr>'
+        b'<attr key="sizeY">240</attr></node></node></node></dv>'
+    )
     packets = []
     for group in np.array_split(events, 3):
         items = b"".join(struct.pack("<qhhBxxx", t, x, y, p) for x, y, t, p in group.tolist())

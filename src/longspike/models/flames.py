@@ -28,8 +28,8 @@ from longspike.neurons.surrogate import Surrogate
 class FlamesState(NamedTuple):
     """What the network remembers between two calls.
 
-    fronts: of every dendritic convolution, its touched positions; None before the first event. last_step: (batch), step of the last tick, -1 before
-    the first. memory: of every block. pool: of the read-out.
+    fronts: of every dendritic convolution, its touched positions; None before the first event.
+    last_step: (batch), step of the last tick, -1 before the first. memory: of every block. pool: of the read-out.
     """
 
     fronts: tuple[DendriticConvState | None, ...]
@@ -85,7 +85,9 @@ class Flames(AbstractClassifier):
         convolutions, pools = build_fronts(config)
         self.fronts, self.pools = nn.ModuleList(convolutions), nn.ModuleList(pools)
         width, height = front_grids(config)[-1][1]
-        self.embedding = nn.Parameter(torch.randn(width * height, config.channels, memory.d_model) / config.channels**0.5)
+        self.embedding = nn.Parameter(
+            torch.randn(width * height, config.channels, memory.d_model) / config.channels**0.5
+        )
         self.blocks = nn.ModuleList(
             MemoryBlock(
                 build_memory(memory),
@@ -148,7 +150,7 @@ class Flames(AbstractClassifier):
 
     def _activity(self, rows: DendriticRows) -> LayerActivity:
         above = rows.membrane - rows.threshold
-        surrogate = self.pools[0].surrogate
+        surrogate = Surrogate(self.config.surrogate, self.config.surrogate_scale)
         num_spikes = spike(above, surrogate).sum() if above.requires_grad else (above > 0).sum()
         return LayerActivity(num_spikes.to(above.dtype), above.numel())
 

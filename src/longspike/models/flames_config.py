@@ -118,7 +118,9 @@ class FlamesConfig:
         mistakes += _choices(self, {"front": FRONTS, "weighting": WEIGHTINGS})
         is_size = isinstance(self.sensor_size, tuple) and len(self.sensor_size) == 2
         if not is_size or not all(isinstance(side, int) and 1 <= side <= 65536 for side in self.sensor_size):
-            mistakes.append(f"`sensor_size` must be (width, height), at most 65536 pixels each; got {self.sensor_size!r}")
+            mistakes.append(
+                f"`sensor_size` must be (width, height), at most 65536 pixels each; got {self.sensor_size!r}"
+            )
         if not 0 < self.tau_min_us <= self.tau_max_us or not self.tau_soma_us > 0:
             taus = f"{self.tau_min_us}, {self.tau_max_us}, {self.tau_soma_us}"
             mistakes.append(f"0 < `tau_min_us` <= `tau_max_us` and 0 < `tau_soma_us` must hold; got {taus}")

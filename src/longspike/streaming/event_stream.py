@@ -89,8 +89,9 @@ class EventStream:
     @property
     def counts(self) -> StreamCounts:
         """Events, steps, ticks and spikes since the start or the last reset."""
-        found = self._stream.counters()
-        return StreamCounts(**{name: tuple(x) if isinstance(x, list) else x for name, x in found.items()})
+        found: dict[str, Any] = self._stream.counters()
+        found |= {name: tuple(found[name]) for name in ("spikes", "updates")}
+        return StreamCounts(**found)
 
     @property
     def memory_bytes(self) -> int:

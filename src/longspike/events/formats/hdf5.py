@@ -49,6 +49,13 @@ def _find_columns(file: Any) -> tuple[str, dict[str, Any]] | None:
     return None
 
 
+def _is_stored(column: Any) -> bool:
+    """Whether every entry is in the file: HDF5 makes up those that are not."""
+    if column.chunks is None:
+        return bool(column.id.get_storage_size() == len(column) * column.dtype.itemsize)
+    return bool(column.id.get_num_chunks() == -(-len(column) // column.chunks[0]))
+
+
 def _sensor_size(nodes: list[Any]) -> tuple[int, int] | None:
     for node in nodes:
         for name in ("geometry", "sensor_size"):
@@ -88,6 +95,8 @@ def open_hdf5(stream: BinaryIO, faults: Faults, sensor_size: tuple[int, int] | N
         place, columns = found
         if len({column.shape for column in columns.values()}) != 1 or len(next(iter(columns.values())).shape) != 1:
             faults.fail(f"holds columns of different lengths in {place!r}")
+        if not all(map(_is_stored, columns.values())):
+            faults.fail(f"lacks a part of the columns in {place!r}: it is damaged, or was never written to its end")
         start_us = int(file["t_offset"][()]) if "t_offset" in file else 0
         size = _sensor_size([file, *([file[place]] if place != "/" else [])])
         metadata = {name: str(value) for name, value in file.attrs.items()}
