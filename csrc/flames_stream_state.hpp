@@ -42,7 +42,7 @@ private:
     const std::uint8_t *data_, *end_;
 };
 
-constexpr i64 kStateVersion = 1;
+constexpr i64 kStateVersion = 2;
 
 inline std::vector<std::uint8_t> FlamesStream::state() const {
     Writer w;
@@ -54,15 +54,16 @@ inline std::vector<std::uint8_t> FlamesStream::state() const {
     for (const auto& block : blocks_) w.put(block->state());
     for (const auto& front : fronts_) {
         w.put(static_cast<i64>(front->record_bytes()));
-        i64 count = 0;
-        front->each_record([&](i64, const std::uint8_t*, std::size_t) { ++count; });
-        w.put(count);
-        front->each_record([&](i64 position, const std::uint8_t* record, std::size_t bytes) {
-            w.put(position);
-            w.put(record, bytes);
+        i64 num_records = 0, num_inputs = 0;
+        front->each_record([&](i64, i64, const std::uint8_t*) { ++num_records; });
+        front->each_input([&](i64, i64) { ++num_inputs; });
+        w.put(num_records);
+        front->each_record([&](i64 position, i64 last, const std::uint8_t* record) {
+            w.put(position), w.put(last);
+            w.put(record, front->record_bytes());
         });
-        w.put(static_cast<i64>(front->touched().size()));
-        w.put(front->touched().data(), front->touched().size() * sizeof(i64));
+        w.put(num_inputs);
+        front->each_input([&](i64 position, i64 input) { w.put(position), w.put(input); });
     }
     return w.bytes;
 }
@@ -82,34 +83,42 @@ inline void FlamesStream::set_state(const std::uint8_t* bytes, std::size_t count
         states.push_back(block->state());
         r.get(states.back());
     }
+    struct Record {
+        i64 position, last;
+        const std::uint8_t* bytes;
+    };
     struct Held {
-        std::vector<std::pair<i64, const std::uint8_t*>> records;
-        std::vector<i64> touched;
+        std::vector<Record> records;
+        std::vector<std::pair<i64, i64>> inputs;
     };
     std::vector<Held> held(fronts_.size());
     for (std::size_t k = 0; k < fronts_.size(); ++k) {
         const Front& front = *fronts_[k];
-        const auto known = [&](i64 position) {
-            if (position < 0 || position >= front.positions()) throw std::invalid_argument("it is of another sensor");
-            return position;
+        const auto below = [](i64 x, i64 limit) {
+            if (x < 0 || x >= limit) throw std::invalid_argument("it is of another sensor");
+            return x;
         };
         if (r.get<i64>() != static_cast<i64>(front.record_bytes())) throw std::invalid_argument("it is of another model or processor");
         for (i64 n = r.get<i64>(); n > 0; --n) {
-            const i64 position = known(r.get<i64>());
-            held[k].records.emplace_back(position, r.take(front.record_bytes()));
+            const i64 position = below(r.get<i64>(), front.positions()), last = r.get<i64>();
+            held[k].records.push_back({position, last, r.take(front.record_bytes())});
         }
-        for (i64 n = r.get<i64>(); n > 0; --n) held[k].touched.push_back(known(r.get<i64>()));
+        for (i64 n = r.get<i64>(); n > 0; --n) {
+            const i64 position = below(r.get<i64>(), front.positions());
+            held[k].inputs.emplace_back(position, below(r.get<i64>(), front.inputs()));
+        }
     }
     if (!r.at_end()) throw std::invalid_argument("it is too long");
     const auto before = latency_histogram;
     reset();
     latency_histogram = before, counters = c;
-    step_ = step, next_step_ = next_step, last_tick_ = last_tick;
+    if (step >= 0) open(step);
+    next_step_ = next_step, last_tick_ = last_tick;
     window_ = window, windows_ = windows, counts_ = counts;
     for (std::size_t k = 0; k < blocks_.size(); ++k) blocks_[k]->set_state(states[k]);
     for (std::size_t k = 0; k < fronts_.size(); ++k) {
-        for (const auto& [position, record] : held[k].records) std::memcpy(fronts_[k]->record(position), record, fronts_[k]->record_bytes());
-        fronts_[k]->touched() = held[k].touched;
+        for (const auto& [position, last, record] : held[k].records) fronts_[k]->set_record(position, last, record);
+        for (const auto& [position, input] : held[k].inputs) fronts_[k]->set_input(position, input);
     }
 }
 
