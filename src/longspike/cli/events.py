@@ -125,7 +125,8 @@ def _info_rows(result: dict[str, Any]) -> list[tuple[str, str]]:
     if result["events_per_s"] is not None:
         rows.append(("rate", f"{result['events_per_s']:,.0f} events/s"))
     if result["on_share"] is not None:
-        rows.append(("polarity", f"{result['on_share']:.1%} on, {1 - result['on_share']:.1%} off"))
+        on = round(100 * result["on_share"], 1)
+        rows.append(("polarity", f"{on:.1f}% on, {100 - on:.1f}% off"))
         mean = num_events / result["active_pixels"]
         hot = (f"({each['x']}, {each['y']}) {each['events']:,}" for each in result["hot_pixels"])
         rows.append(("hot pixels", f"{', '.join(hot)} events; the mean active pixel has {mean:.1f}"))
