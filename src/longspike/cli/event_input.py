@@ -10,8 +10,6 @@ from longspike._core.errors import ConfigError, DataFileError
 from longspike.events import EventReader
 from longspike.events import open as open_recording
 
-FITS = ("scale", "crop")
-
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class EventInput:
@@ -21,6 +19,7 @@ class EventInput:
         packets: arrays of `longspike.events.EVENT_DTYPE`. sensor_size: (width, height) that they lie on.
         format: of the file, or "data set". label: the right class; None if nobody knows.
         reader: of the file, which counts what it skips and has to be closed; None for a data set.
+        fitter: of --fit; None without.
     """
 
     packets: Iterator[np.ndarray]
@@ -28,6 +27,12 @@ class EventInput:
     format: str
     label: int | None = None
     reader: EventReader | None = None
+    fitter: "Fitter | None" = None
+
+    @property
+    def cropped(self) -> int:
+        """Events off the model's sensor, left out so far by --fit crop."""
+        return 0 if self.fitter is None else self.fitter.num_lost
 
     @property
     def skipped(self) -> int:
@@ -77,6 +82,21 @@ def fitted(events: np.ndarray, *, source: tuple[int, int], target: tuple[int, in
     moved = events[is_inside]
     moved["x"], moved["y"] = x[is_inside], y[is_inside]
     return moved
+
+
+class Fitter:
+    """Puts packets of a sensor on another one, and counts the events that do not lie on it."""
+
+    def __init__(self, fit: str, *, source: tuple[int, int], target: tuple[int, int]) -> None:
+        self._fit, self._source, self._target = fit, source, target
+        self.num_lost = 0
+
+    def packets(self, packets: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+        """The same packets, `fitted`."""
+        for packet in packets:
+            moved = fitted(packet, source=self._source, target=self._target, fit=self._fit)
+            self.num_lost += len(packet) - len(moved)
+            yield moved
 
 
 def _check_size(source: str, found: tuple[int, int], expected: tuple[int, int], fit: str | None) -> None:
@@ -146,7 +166,6 @@ def open_events(
     if packet_us is not None:
         feed = replace(feed, packets=packets_of_time(feed.packets, packet_us))
     if fit is not None:
-        size = feed.sensor_size
-        moved = (fitted(packet, source=size, target=sensor_size, fit=fit) for packet in feed.packets)
-        return replace(feed, packets=moved)
+        fitter = Fitter(fit, source=feed.sensor_size, target=sensor_size)
+        feed = replace(feed, packets=fitter.packets(feed.packets), fitter=fitter)
     return feed

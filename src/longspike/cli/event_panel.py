@@ -1,13 +1,17 @@
 """What `longspike stream` shows while events come in."""
 
 from collections.abc import Sequence
+from functools import lru_cache
+from itertools import groupby
 from types import TracebackType
 from typing import Self
 
 import numpy as np
+from rich.color import Color
 from rich.console import Console, Group
 from rich.live import Live
 from rich.panel import Panel
+from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 from torch import Tensor
@@ -16,9 +20,11 @@ from longspike.streaming import EventStream
 
 BAR_WIDTH, MAX_CLASSES = 24, 10
 PICTURE_WIDTH, PICTURE_ROWS = 46, 14  # character cells; a cell is two pixels high
-REFRESH_PER_SECOND = 10
+REFRESH_PER_SECOND = 8
 FADING = 0.6
 """What is left of an event's brightness in the next picture."""
+LEVELS = 6
+"""Of brightness: few enough that styles repeat."""
 ON, OFF = (90, 160, 255), (255, 120, 50)
 
 
@@ -42,17 +48,27 @@ class EventPicture:
 
     def render(self) -> Text:
         """The picture, a line of half blocks for two rows of pixels; then everything fades."""
-        light = np.sqrt(self._counts / max(np.quantile(self._counts, 0.995), self._counts.max() / 4, 1e-9)).clip(0, 1)
-        colours = np.tensordot(light, np.array([OFF, ON]), axes=(0, 0)).clip(0, 255).astype(int)
+        light = np.sqrt(self._counts / max(float(self._counts.max()) / 4, 1e-9)).clip(0, 1)
+        levels = np.rint(light * (LEVELS - 1)).astype(int)
+        pixels = levels[0] * LEVELS + levels[1]
         self._counts *= FADING
         self._counts[self._counts < 0.05] = 0
-        text = Text()
-        for upper, lower in zip(colours[::2], colours[1::2], strict=True):
-            for top, bottom in zip(upper.tolist(), lower.tolist(), strict=True):
-                text.append("▀", style=f"rgb({','.join(map(str, top))}) on rgb({','.join(map(str, bottom))})")
-            text.append("\n")
-        text.rstrip()
-        return text
+        lines = [Text() for _ in range(self.height // 2)]
+        for line, upper, lower in zip(lines, pixels[::2].tolist(), pixels[1::2].tolist(), strict=True):
+            for (top, bottom), run in groupby(zip(upper, lower, strict=True)):
+                line.append("▀" * sum(1 for _ in run), style=_style(top, bottom))
+        return Text("\n").join(lines)
+
+
+@lru_cache(LEVELS**4)
+def _style(top: int, bottom: int) -> Style:
+    """The colours of a cell from its two pixels, each off * LEVELS + on."""
+    return Style(color=_colour(top), bgcolor=_colour(bottom))
+
+
+def _colour(pixel: int) -> Color:
+    off, on = (level / (LEVELS - 1) for level in divmod(pixel, LEVELS))
+    return Color.from_rgb(*(min(off * a + on * b, 255) for a, b in zip(OFF, ON, strict=True)))
 
 
 class EventPanel:

@@ -1,9 +1,10 @@
 """`longspike stream` for FLAMES: fed with the packets of a recording."""
 
-import resource
 import sys
 import time
 from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -146,9 +147,12 @@ def layer_names(network: "Flames") -> list[str]:
     return fronts + [f"memory {k + 1}" for k in range(network.config.memory.num_layers)]
 
 
-def _peak_memory_bytes() -> int:
-    """The largest memory that this process has had."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+def _peak_memory_bytes() -> int | None:
+    """The largest memory that this process has had; None where the system does not tell."""
+    if find_spec("resource") is None:
+        return None
+    resource = import_module("resource")
+    peak: int = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 
 
@@ -167,6 +171,7 @@ def _summary(network: "Flames", live: EventStream, feed: EventInput, flow: _Flow
         "events": counts.events,
         "late": counts.late,
         "skipped": feed.skipped,
+        "cropped": feed.cropped,
         "packets": flow.num_packets,
         "duration_us": flow.last_us - (flow.first_us or 0),
         "steps": counts.steps,
@@ -196,7 +201,8 @@ def _print(result: dict[str, Any]) -> None:
     if result["label"] is not None:
         truth = ", right" if result["label"] == result["decision"] else f", wrong: it is {result['label']}"
     width, height = result["sensor_size"]
-    lost = f", {result['late']:,} late" + (f", {result['skipped']:,} faulty skipped" if result["skipped"] else "")
+    lost = f", {result['late']:,} late"
+    lost += "".join(f", {result[name]:,} {name}" for name in ("skipped", "cropped") if result[name])
     rows = [
         ("decision", f"{result['decision']} ({result['probability']:.1%}){truth}"),
         ("recording", f"{result['format']}, {width}x{height}, {result['duration_us'] / 1e6:.3f} s"),
@@ -212,8 +218,9 @@ def _print(result: dict[str, Any]) -> None:
         rows.append(("end to end", f"{_latency_text(pace['end_to_end_us'])} (last event due to decision)"))
     rates = ", ".join(f"{layer['name']} {layer['rate']:.2%}" for layer in result["layers"])
     rows.append(("firing rate", f"{rates} (spikes per neuron update)"))
-    memory = (result["stream_memory_bytes"] / 2**20, result["process_memory_bytes"] / 2**20)
-    rows.append(("memory", f"stream at most {memory[0]:.1f} MiB; process peak {memory[1]:.0f} MiB"))
+    peak = result["process_memory_bytes"]
+    process = "" if peak is None else f"; process peak {peak / 2**20:.0f} MiB"
+    rows.append(("memory", f"stream at most {result['stream_memory_bytes'] / 2**20:.1f} MiB{process}"))
     if result["equals_whole_recording"] is not None:
         rows.append(("whole at once", "equal, bit for bit" if result["equals_whole_recording"] else "NOT equal"))
     for name, text in rows:
