@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -27,6 +27,10 @@ MEMORIES: dict[str, dict[str, str]] = {
 """What is compared: changes of the memory's configuration. hippo-diag has the exact exponential and no low rank."""
 
 
+def _default_memory() -> MemoryConfig:
+    return MemoryConfig(d_model=32, num_layers=1, d_state=32, rank=4, num_heads=2)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RetentionSettings:
     """The comparison.
@@ -40,8 +44,8 @@ class RetentionSettings:
         num_test: samples a condition and seed.
     """
 
-    task: RetentionTask = RetentionTask()
-    memory: MemoryConfig = MemoryConfig(d_model=32, num_layers=1, d_state=32, rank=4, num_heads=2)
+    task: RetentionTask = field(default_factory=RetentionTask)
+    memory: MemoryConfig = field(default_factory=_default_memory)
     memories: tuple[str, ...] = tuple(MEMORIES)
     num_seeds: int = 3
     num_steps: int = 400
@@ -120,9 +124,7 @@ class RetentionNet(nn.Module):
     def __init__(self, channels: int, num_classes: int, memory: MemoryConfig) -> None:
         super().__init__()
         self.embedding = SpikeLinear(channels, memory.d_model)
-        self.blocks = nn.ModuleList(
-            MemoryBlock(build_memory(memory), memory.d_model) for _ in range(memory.num_layers)
-        )
+        self.blocks = nn.ModuleList(MemoryBlock(build_memory(memory), memory.d_model) for _ in range(memory.num_layers))
         self.decoder = SpikeLinear(memory.d_model, num_classes)
 
     def forward(self, batch: TickBatch) -> Tensor:

@@ -159,9 +159,7 @@ def _points(
     dynamics: Dynamics, names: tuple[int, str], sizes: Tensor, norm_a: float, settings: TransitionSettings, seed: int
 ) -> list[TransitionPoint]:
     generator = torch.Generator().manual_seed(seed)
-    gaps, index = torch.unique(
-        _geometric(settings.num_spikes, settings.steps_per_gap, generator), return_inverse=True
-    )
+    gaps, index = torch.unique(_geometric(settings.num_spikes, settings.steps_per_gap, generator), return_inverse=True)
     dts = sizes / norm_a
     truth, points = transition_matrices(dts, dynamics, "expm")[0], []
     trains = [transition_matrices(float(dt) / settings.steps_per_gap * gaps, dynamics, "expm") for dt in dts]
@@ -239,9 +237,7 @@ def study_transitions(
             dynamics = _memory(rank, decay, settings.d_state, seed)
             points += _points(dynamics, (rank, decay), sizes, norm_a, settings, seed)
             found = [_first_above(f, dynamics, norm_a, settings.low, settings.high) for f in (spectral_radius, _norm)]
-            limits.append(
-                Taylor2Limit(rank=rank, decay=decay, radius_exceeds_1=found[0], norm_exceeds_1=found[1])
-            )
+            limits.append(Taylor2Limit(rank=rank, decay=decay, radius_exceeds_1=found[0], norm_exceeds_1=found[1]))
     return TransitionStudy(
         settings=settings,
         seed=seed,
