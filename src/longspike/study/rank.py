@@ -39,11 +39,11 @@ class RankSettings:
     cycles: tuple[float, ...] = (4.0, 8.0, 16.0)
     preset: str = "tiny"
     data: str = "event-digits"
-    epochs: int = 3
+    epochs: int = 4
     batch_size: int = 32
     lr: float = 0.01
     num_train: int | None = None
-    step_us: int = 1000
+    step_us: int = 5000
     num_seeds: int = 3
     timed_ticks: int = 4000
     rounds: int = 7
