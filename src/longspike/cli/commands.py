@@ -14,6 +14,7 @@ _SUMMARIES = {
     "evaluate": "Measure a saved model: accuracy, spikes, energy and speed.",
     "stream": "Feed a saved model step by step, or with events, and watch it decide.",
     "bench": "Measure the speed of the operators on this machine.",
+    "study": "Answer an open question about the memory: numbers, a plot and a table.",
     "info": "Show versions, the compiled extension, threads and extras.",
 }
 """Command `name` is the function `name` of the module `longspike.cli.name`."""
