@@ -14,7 +14,18 @@ FLAGS = {
     "train": ["--set", "--run-dir", "--resume", "--overwrite", "--data-root", "--json"],
     "recipes": ["--json"],
     "data": ["--data-root", "--json"],
-    "stream": ["--pace", "--check", "--data-root", "--json"],
+    "events": ["--to", "--format", "--sensor-size", "--on-error", "--json"],
+    "stream": [
+        "--pace",
+        "--packet-events",
+        "--packet-us",
+        "--realtime",
+        "--fit",
+        "--on-error",
+        "--check",
+        "--data-root",
+        "--json",
+    ],
     "info": ["--json"],
 }
 ELSEWHERE = {"evaluate", "bench"}
