@@ -28,8 +28,9 @@ def fill_realtime(words: Sequence[str]) -> list[str]:
         (['--realtime', '1', '--json'], ['--realtime', '2.5'])
     """
     filled: list[str] = []
-    for word, following in zip(words, [*words[1:], ""], strict=True):
+    for k, word in enumerate(words):
         filled.append(word)
+        following = words[k + 1] if k + 1 < len(words) else ""
         if word == "--realtime" and not _is_number(following):
             filled.append("1")
     return filled

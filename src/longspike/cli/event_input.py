@@ -111,7 +111,10 @@ def _check_size(source: str, found: tuple[int, int], expected: tuple[int, int], 
 
 
 def open_file(path: Path, *, sensor_size: tuple[int, int], packet_events: int, on_error: str) -> EventReader:
-    """Open a recording; one that does not say its sensor's size is taken to have `sensor_size`."""
+    """Open a recording; one that does not say its sensor's size is taken to have `sensor_size`, .bin to be nmnist."""
+    if path.suffix == ".bin":  # five bytes an event and nothing else, so that the content does not tell
+        size, kind = sensor_size, "nmnist"
+        return open_recording(path, packet_events=packet_events, on_error=on_error, sensor_size=size, format=kind)
     try:
         return open_recording(path, packet_events=packet_events, on_error=on_error)
     except DataFileError:

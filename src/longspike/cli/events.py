@@ -32,12 +32,13 @@ def events(
         file: A recording in any format that longspike.events.open reads.
         out: The new file; its suffix says the format: .npz, .csv, .raw (evt3) or .bin (nmnist).
         to: The format of OUT, if the suffix does not say it: npz, csv, evt2, evt3 or nmnist.
-        format: The format of FILE, if its content does not say it.
+        format: The format of FILE, if its content does not say it; nmnist for .bin.
         sensor_size: Width and height in pixels, if FILE does not say it.
         on_error: Raise at the first faulty record, or skip and count them.
         json: Print JSON.
     """
-    given = {"format": format, "sensor_size": sensor_size, "on_error": on_error}
+    is_bare = format is None and file.suffix == ".bin"  # five bytes an event and nothing else
+    given = {"format": "nmnist" if is_bare else format, "sensor_size": sensor_size, "on_error": on_error}
     if action == "info":
         if out is not None or to is not None:
             raise ConfigError("`longspike events info` takes one file and writes none. Use `longspike events convert`.")

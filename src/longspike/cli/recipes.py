@@ -38,12 +38,20 @@ def _print_recipe(tree: dict[str, Any]) -> None:
     for key in ("name", "description", "data", "expected"):
         print_line(f"{key:<12}  {tree[key]}")
     print_line("\nchange with --set key=value:")
-    print_line(table(_rows(tree["model"], "model") + _rows(tree["training"], "training"), indent=2))
+    sections = [name for name in ("model", "training", "augmentation") if tree[name] is not None]
+    print_line(table([row for name in sections for row in _rows(tree[name], name)], indent=2))
 
 
 def _rows(tree: dict[str, Any], prefix: str) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
     for key, value in tree.items():
         name = f"{prefix}.{key}"
-        rows += _rows(value, name) if isinstance(value, dict) else [(name, "none" if value is None else str(value))]
+        rows += _rows(value, name) if isinstance(value, dict) else [(name, _text(value))]
     return rows
+
+
+def _text(value: Any) -> str:
+    """A value as --set takes it."""
+    if isinstance(value, list | tuple):
+        return ",".join(map(str, value))
+    return "none" if value is None else str(value)

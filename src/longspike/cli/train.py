@@ -93,7 +93,7 @@ def _print_result(result: "RunResult") -> None:
     print_line(f"test accuracy   {test.accuracy:.2%} of {test.num_samples} samples (weights of epoch {fit.best_epoch})")
     if test.rate is not None:
         layers = ", ".join(f"{rate:.1%}" for rate in test.layer_rates)
-        print_line(f"firing rate     {test.rate:.1%} spikes per neuron and step (by layer: {layers})")
+        print_line(f"firing rate     {test.rate:.1%} spikes per neuron update (by layer: {layers})")
     print_line(f"trained for     {fit.seconds:.0f} s, {fit.num_steps} steps in all")
     print_line(f"model           {fit.model_path}")
     print_line(f"next            longspike evaluate {shlex.quote(str(fit.model_path))}")

@@ -7,7 +7,15 @@ from longspike.evaluation.curves import read_curves
 from longspike.evaluation.event_figures import event_figure
 from longspike.evaluation.event_result import EventEvaluation
 from longspike.evaluation.figures import curves_figure, rates_figure
-from longspike.evaluation.page import ENERGY_NOTE, checked_names, confusion_rows, render, sample_row, write
+from longspike.evaluation.page import (
+    ENERGY_NOTE,
+    checked_names,
+    confusion_rows,
+    render,
+    require_templates,
+    sample_row,
+    write,
+)
 from longspike.evaluation.text import share_text
 
 
@@ -58,6 +66,7 @@ def render_event_report(
 ) -> str:
     """The page as text; arguments and errors as for `render_report`."""
     names = checked_names("render_event_report", evaluation.confusion, class_names)
+    require_templates()
     curves = {} if run is None else read_curves(run)
     versions = evaluation.versions
     return render(

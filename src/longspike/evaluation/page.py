@@ -26,12 +26,17 @@ def _template(name: str) -> str:
     return files("longspike.evaluation").joinpath(name).read_text(encoding="utf-8")
 
 
-def render(template: str, **values: Any) -> str:
-    """The page of a template with these values.
+def require_templates() -> Any:
+    """The package that fills templates.
 
     Raises: MissingExtraError without Jinja2.
     """
-    jinja2 = require("jinja2", extra="viz", purpose="The report")
+    return require("jinja2", extra="viz", purpose="The report")
+
+
+def render(template: str, **values: Any) -> str:
+    """The page of a template with these values."""
+    jinja2 = require_templates()
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, loader=jinja2.FunctionLoader(_template)
     )

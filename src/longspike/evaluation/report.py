@@ -8,7 +8,15 @@ from longspike.energy import EnergyReport, OperationCounts
 from longspike.energy.counts import PARTS
 from longspike.evaluation.curves import read_curves
 from longspike.evaluation.figures import anytime_figure, curves_figure, rates_figure, sample_figure
-from longspike.evaluation.page import ENERGY_NOTE, checked_names, confusion_rows, render, sample_row, write
+from longspike.evaluation.page import (
+    ENERGY_NOTE,
+    checked_names,
+    confusion_rows,
+    render,
+    require_templates,
+    sample_row,
+    write,
+)
 from longspike.evaluation.result import Evaluation
 from longspike.evaluation.text import count_text, energy_text, saving_text, share_text
 
@@ -157,6 +165,7 @@ def render_report(
     Raises: ValueError if there is not one name per class; MissingExtraError without matplotlib or Jinja2.
     """
     names = checked_names("render_report", evaluation.confusion, class_names)
+    require_templates()
     curves = {} if run is None else read_curves(run)
     rates, layers = evaluation.layer_rates, evaluation.layer_names
     kind = f"SpikeSSM with {evaluation.model['neuron']['kind']} neurons" if "neuron" in evaluation.model else "FLAMES"

@@ -27,10 +27,10 @@ def event_digits() -> Recipe:
             tau_soma_us=10_000.0,
         ),
         training=TrainingConfig(
-            epochs=8, batch_size=32, lr=0.01, label_smoothing=0.1, rate_target=0.05, rate_weight=0.1
+            epochs=12, batch_size=32, lr=0.01, label_smoothing=0.1, rate_target=0.05, rate_weight=0.1
         ),
         expected="to be measured",
-        augmentation=Augmentation(max_shift_px=1),
+        augmentation=Augmentation(max_shift_px=2, max_rotation_degrees=10.0),
     )
 
 

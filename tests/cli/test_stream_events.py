@@ -1,0 +1,285 @@
+"""longspike stream on FLAMES: recordings, packets, pace, and what does not fit."""
+
+import io
+import json
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from rich.console import Console
+
+import longspike
+from cli.conftest import Run
+from event_samples import random_events
+from longspike.cli.event_clock import Durations, RealTime
+from longspike.cli.event_input import fitted, packets_of_time
+from longspike.cli.event_panel import EventPanel, EventPicture
+from longspike.data import EventBundle
+from longspike.data.event_splits import split_of_samples
+from longspike.events import make_events, write
+from longspike.events.ragged import collate_events
+from longspike.models import Flames, FlamesSequence, FlamesSequenceConfig
+from longspike.streaming import EventStream
+
+pytest.importorskip("longspike._native", reason="the compiled extension is not built")
+SIZE = (40, 30)
+
+
+@pytest.fixture
+def flames_path(tmp_path: Path) -> Path:
+    """A saved network for a small sensor, not trained."""
+    model = Flames.from_preset("tiny", sensor_size=SIZE, num_classes=3, channels=8, num_branches=2)
+    model.save(tmp_path / "flames", metadata={"class_names": ["cat", "dog", "owl"]})
+    return tmp_path / "flames"
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Path:
+    """2500 events in half a second."""
+    events = random_events(2500, SIZE, duration_us=500_000, seed=1)
+    events["t"] -= events["t"][0]
+    write(tmp_path / "r.raw", events, sensor_size=SIZE)
+    return tmp_path / "r.raw"
+
+
+def streamed(cli: Run, *words: object) -> dict:
+    code, out, err = cli("stream", *map(str, words), "--json")
+    assert code == 0, err
+    return json.loads(out)
+
+
+def test_a_recording(cli: Run, flames_path: Path, recording: Path) -> None:
+    result = streamed(cli, flames_path, recording, "--check")
+    events = longspike.events.read(recording).events
+    whole = longspike.load(flames_path).outputs(collate_events([events]))
+    assert result["probabilities"] == pytest.approx(whole.logits[0].softmax(-1).tolist(), abs=1e-6)
+    assert [layer["spikes"] for layer in result["layers"]] == [int(a.num_spikes) for a in whole.activity]
+    assert [layer["updates"] for layer in result["layers"]] == [a.num_updates for a in whole.activity]
+    assert [layer["name"] for layer in result["layers"]] == ["front 1", "memory 1", "memory 2"]
+    assert (result["events"], result["late"], result["skipped"], result["packets"]) == (2500, 0, 0, 3)
+    assert (result["format"], result["sensor_size"], result["ticks"]) == ("evt3", [40, 30], len(whole.ticks.step))
+    assert result["steps"] == len(np.unique(events["t"] // 1000))
+    assert result["duration_us"] == int(events["t"][-1])
+    assert result["equals_whole_recording"] is True
+    assert result["latency_us"]["p50"] <= result["latency_us"]["p99"] <= result["latency_us"]["max"]
+    assert result["realtime"] is None
+    assert result["stream_memory_bytes"] > 0
+
+
+def test_packets_and_formats_do_not_matter(cli: Run, flames_path: Path, recording: Path, tmp_path: Path) -> None:
+    events = longspike.events.read(recording).events
+    write(tmp_path / "r.bin", events, sensor_size=SIZE)  # says nothing of its sensor: it is the model's
+    whole = streamed(cli, flames_path, recording)
+    for words in ((recording, "--packet-events", 7), (recording, "--packet-us", 900), (tmp_path / "r.bin",)):
+        result = streamed(cli, flames_path, *words)
+        assert (result["probabilities"], result["steps"]) == (whole["probabilities"], whole["steps"])
+    assert streamed(cli, flames_path, recording, "--packet-us", 900)["packets"] == len(np.unique(events["t"] // 900))
+
+
+def test_a_sample_of_a_data_set(cli: Run, flames_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    samples = [random_events(n, SIZE, duration_us=20_000, seed=n) for n in (5, 70, 1200)]
+    split = split_of_samples(samples, torch.tensor([1, 0, 2]), sensor_size=SIZE)
+    bundle = EventBundle(
+        name="event-digits",
+        train=split,
+        val=split,
+        test=split,
+        num_classes=3,
+        sensor_size=SIZE,
+        class_names=("a", "b", "c"),
+        source="Random numbers.",
+    )
+    monkeypatch.setattr("longspike.data.load_events", lambda name, root: bundle)
+    result = streamed(cli, flames_path, "event-digits:2", "--check")
+    assert (result["label"], result["format"], result["events"], result["packets"]) == ("owl", "data set", 1200, 2)
+    assert result["equals_whole_recording"] is True
+    code, _, err = cli("stream", str(flames_path), "event-digits:3")
+    assert code == 2
+    assert "event-digits:3 does not exist; the test split has samples 0 to 2" in err
+
+
+def test_text_for_people(cli: Run, flames_path: Path, recording: Path) -> None:
+    code, out, err = cli("stream", str(flames_path), str(recording), "--check", "--realtime", "50")
+    assert (code, err) == (0, "")
+    for pattern in (
+        r"^decision +(cat|dog|owl) \(\d+\.\d%\)$",
+        r"^recording +evt3, 40x30, 0\.\d{3} s$",
+        r"^events +2,500 in 3 packets, 0 late$",
+        r"^latency +p50 [\d,]+ us, p99 [\d,]+ us, max [\d,]+ us \(packet to decision\)$",
+        r"^real time x50 packets late by p50 ",
+        r"^end to end +p50 .*\(last event due to decision\)$",
+        r"^firing rate +front 1 \d+\.\d\d%, memory 1 .*\(spikes per neuron update\)$",
+        r"^whole at once equal, bit for bit$",
+    ):
+        assert re.search(pattern, out, flags=re.MULTILINE), pattern
+
+
+def test_real_time_takes_its_time(cli: Run, flames_path: Path, recording: Path) -> None:
+    for words, factor in (((), 1), (("4",), 4)):
+        result = streamed(cli, flames_path, recording, "--packet-us", 50_000, "--realtime", *words)
+        assert result["realtime"]["factor"] == factor
+        assert result["wall_s"] >= result["duration_us"] / 1e6 / factor
+        # a step waits for its packet: up to 50 ms of the recording
+        assert result["realtime"]["end_to_end_us"]["max"] >= 40_000 / factor
+
+
+def test_a_difference_fails(cli: Run, flames_path: Path, recording: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("longspike.cli.stream_events._is_equal", lambda *_: False)
+    code, out, _ = cli("stream", str(flames_path), str(recording), "--check")
+    assert code == 1
+    assert "NOT equal" in out
+    monkeypatch.setattr("longspike.cli.stream_events.LARGEST_CHECK", 2000)
+    code, out, err = cli("stream", str(flames_path), str(recording), "--check")
+    assert (code, out) == (2, "")
+    assert "takes at most 2,000 events; this one has more. Leave --check out" in err
+
+
+def test_another_sensor(cli: Run, flames_path: Path, tmp_path: Path) -> None:
+    path, model = tmp_path / "big.raw", str(flames_path)
+    write(path, random_events(600, (50, 20), seed=2), sensor_size=(50, 20))
+    code, _, err = cli("stream", model, str(path))
+    assert code == 2
+    assert "comes from a sensor of 50x20 pixels; the model reads 40x30. Add --fit scale or --fit crop" in err
+    assert streamed(cli, model, path, "--fit", "scale", "--check")["events"] == 600
+    cropped = streamed(cli, model, path, "--fit", "crop", "--check")
+    assert cropped["events"] + cropped["cropped"] == 600
+    assert cropped["cropped"] > 0
+
+
+def test_fit_places_every_corner() -> None:
+    corners = make_events(x=[0, 49, 0, 49, 25], y=[0, 0, 19, 19, 10], t=[1, 2, 3, 4, 5], p=[0, 1, 0, 1, 1])
+    before = corners.copy()
+    scaled = fitted(corners, source=(50, 20), target=(40, 30), fit="scale")
+    assert scaled["x"].tolist() == [0, 39, 0, 39, 20]
+    assert scaled["y"].tolist() == [0, 0, 28, 28, 15]
+    cropped = fitted(corners, source=(50, 20), target=(40, 30), fit="crop")
+    assert cropped[["x", "y", "t"]].tolist() == [(20, 15, 5)]
+    assert (corners == before).all()
+
+
+def test_packets_of_time_hold_the_same_events() -> None:
+    events = random_events(300, SIZE, duration_us=5000, seed=3)
+    chunks = np.split(events, [0, 7, 7, 50, 211])
+    packets = list(packets_of_time(iter(chunks), 400))
+    assert (np.concatenate(packets) == events).all()
+    windows = [np.unique(packet["t"] // 400) for packet in packets]
+    assert all(len(window) == 1 for window in windows)
+    assert len({int(window[0]) for window in windows}) == len(windows)
+    assert list(packets_of_time(iter([]), 400)) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["r.raw", "--pace", "3"], 2, r"--pace: only for a SpikeSSM, which .*flames is not\. Leave it out"),
+        (
+            ["r.raw", "--packet-us", "3", "--packet-events", "4"],
+            2,
+            r"--packet-events and --packet-us exclude each other",
+        ),
+        (["r.raw", "--packet-us", "0"], 2, r"--packet-us must be positive; got 0"),
+        (["r.raw", "--realtime", "0"], 2, r"--realtime must be positive; got 0"),
+        (["r.raw", "--fit", "crop"], 2, r"--fit crop has no effect: .* the same sensor size"),
+        (["absent.raw"], 1, r"absent\.raw does not exist\. INPUT is a recording, or DATASET:INDEX"),
+        (["digits:1"], 2, r"there is no data set of events 'digits'\. They are: event-digits"),
+        (["empty.npz"], 2, r"the input holds no event"),
+        (["broken.raw"], 1, r"broken\.raw"),
+    ],
+)
+def test_mistakes_are_named(
+    words: list[str],
+    code: int,
+    message: str,
+    cli: Run,
+    flames_path: Path,
+    recording: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(recording.parent)
+    write("empty.npz", random_events(0, SIZE), sensor_size=SIZE)
+    Path("broken.raw").write_bytes(recording.read_bytes()[:-1])
+    found, out, err = cli("stream", str(flames_path), *words)
+    assert (found, out) == (code, "")
+    assert re.search(f"^error: .*{message}", err), err
+
+
+def test_options_of_events_are_refused_elsewhere(cli: Run, model_path: Path, tmp_path: Path) -> None:
+    for words in (
+        ("--packet-events", "5"),
+        ("--packet-us", "5"),
+        ("--realtime",),
+        ("--fit", "crop"),
+        ("--on-error", "skip"),
+    ):
+        code, _, err = cli("stream", str(model_path), "digits:0", *words)
+        assert code == 2
+        assert f"{words[0]}: only for FLAMES over events" in err
+    FlamesSequence(FlamesSequenceConfig(d_input=2)).save(tmp_path / "s")
+    assert (
+        "is a FlamesSequence; `longspike stream` feeds SpikeSSM and Flames"
+        in cli("stream", str(tmp_path / "s"), "x")[2]
+    )
+
+
+def test_durations_have_quantiles() -> None:
+    durations = Durations()
+    assert durations.summary() == {"p50": None, "p99": None, "max": None}
+    values = np.random.default_rng(0).lognormal(5, 2, 5000)
+    for part in np.split(values, [10, 10, 3000]):
+        durations.add(part)
+    assert durations.quantile_us(0.5) == pytest.approx(np.quantile(values, 0.5), rel=0.05)
+    assert durations.quantile_us(0.99) == pytest.approx(np.quantile(values, 0.99), rel=0.05)
+    assert durations.quantile_us(1.0) == durations.max_us == values.max()
+
+
+def test_real_time_counts_every_step_once() -> None:
+    clock = RealTime(1e6, step_us=1000)
+    for times in ([5, 900], [], [950, 1100, 1200], [3500, 4600]):
+        clock.wait(np.array(times, np.int64))
+        clock.decided(np.array(times, np.int64))
+    clock.flushed()
+    assert clock.latency._bins.sum() == 4  # steps 0, 1, 3 and 4
+    assert clock.lateness._bins.sum() == 3
+
+
+def test_the_panel_shows_classes_counts_and_events() -> None:
+    stream = EventStream(Flames.from_preset("tiny", sensor_size=SIZE, num_classes=2))
+    panel = EventPanel("m <- x", ["cat", "dog"], sensor_size=SIZE)
+    stream.push(random_events(400, SIZE, duration_us=9000, seed=4))
+    console = Console(width=110, file=io.StringIO())
+    console.print(panel.render(stream, 8000, 1234.0))
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    for words in ("events  400, 1,234/s", "0.008 s of the recording", "dog", "late    0", "▀▀▀"):
+        assert words in text
+    assert re.search(r"latency p50 \d+, p99 \d+, max \d+ us", text)
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (34, 34), (700, 1), (3, 500)])
+def test_the_picture_has_a_place_for_every_pixel(size: tuple[int, int]) -> None:
+    picture = EventPicture(size)
+    corner = make_events(x=[0, size[0] - 1], y=[0, size[1] - 1], t=[0, 1], p=[0, 1])
+    picture.add(corner)
+    last = (size[1] - 1) * picture.height // size[1]
+    assert picture._counts[0, 0, 0] == picture._counts[1, last, -1] == 1
+    lines = picture.render().plain.split("\n")
+    assert {len(line) for line in lines} == {picture.width}
+    assert 2 * len(lines) == picture.height
+    assert picture._counts.sum() < 2
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("LONGSPIKE_DATA" not in os.environ, reason="LONGSPIKE_DATA is not set")
+@pytest.mark.parametrize("name", ["expelliarmus_evt2_sample.raw", "faery_dvs.es", "tonic_sample.aedat4"])
+def test_real_recordings(name: str, cli: Run, tmp_path: Path) -> None:
+    path = Path(os.environ["LONGSPIKE_DATA"]) / "events" / name
+    if not path.is_file():
+        pytest.skip(f"{name} is not there")
+    with longspike.events.open(path) as reader:
+        size = reader.sensor_size
+    Flames.from_preset("tiny", sensor_size=size, num_classes=4).save(tmp_path / "m")
+    result = streamed(cli, tmp_path / "m", path, "--check")
+    assert result["equals_whole_recording"] is True
+    assert result["late"] == 0
