@@ -28,6 +28,23 @@ NAMES = {
         "Surrogate",
         "TiedDropout",
     ],
+    "longspike.study": [
+        "MemorySpan",
+        "RankSettings",
+        "RankStudy",
+        "RetentionSettings",
+        "RetentionStudy",
+        "RetentionTask",
+        "SpanSettings",
+        "StudyRecord",
+        "TickBatch",
+        "TransitionSettings",
+        "TransitionStudy",
+        "memory_span",
+        "study_rank",
+        "study_retention",
+        "study_transitions",
+    ],
     "longspike.streaming": ["Stream"],
 }
 
