@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from longspike.ssm.dplr import legs_dplr
 from longspike.study.fitting import fit_steps
 from longspike.study.memory_span import SpanSettings, band_limited, final_states, memory_span, read_out_errors
 from longspike.study.rank import RankSettings, _cost, network_config
@@ -37,10 +38,7 @@ def test_final_states_are_the_layers_own() -> None:
     states = final_states(torch.ones(2, 2000), settings=SPAN, rank=1)
     assert states.shape == (2, 16)
     torch.testing.assert_close(states[0], states[1])
-    from longspike.ssm.dplr import legs_dplr
-
-    legs = legs_dplr(16)
-    coefficients = 2 * (legs.v @ torch.complex(states[0, :8], states[0, 8:])).real
+    coefficients = 2 * (legs_dplr(16).v @ torch.view_as_complex(states[0].view(8, 2).contiguous())).real
     torch.testing.assert_close(coefficients, torch.eye(16, dtype=torch.float64)[0], rtol=0, atol=1e-3)
 
 

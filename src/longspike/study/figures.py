@@ -71,6 +71,7 @@ def transitions_figure(study: TransitionStudy, path: Path) -> Path:
                 axes.set_xscale("log")
                 axes.set_yscale("log")
                 axes.set_ylim((1e-3, 1e6) if row < 2 else (1e-7, 1e4))
+                axes.minorticks_off()
                 axes.set_title(f"{title}, rank {rank}")
                 _grid(axes)
             grid[-1, column].set_xlabel("|A| Dt")

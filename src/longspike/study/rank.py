@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from longspike._core.checks import check_positive_int
-from longspike.data import BatchLoader, load
+from longspike.data import BatchLoader, load_events
 from longspike.data.event_splits import EventBundle
 from longspike.models.flames import Flames
 from longspike.models.flames_config import FlamesConfig
@@ -218,7 +218,7 @@ def study_rank(
         on_progress(f"cost, rank {rank}")
         costs.append(_cost(settings, rank, preset.memory.d_model))
     on_progress(f"data set {settings.data}")
-    bundle = load(settings.data)
+    bundle = load_events(settings.data)
     for rank in settings.ranks:
         results = []
         for each in seeds:
