@@ -100,6 +100,7 @@ public:
     const Cells& close(i64 step, i64& spikes, i64& updates) {
         arrange_inputs();
         arrange_cells();
+        const FlushDenormals flush;  // as the batch does
         const PositionModel model{weight_.data(), p_.coupling.data(), p_.threshold, p_.branches, width_};
         typename Lanes<float>::I num_spikes{};
         i64 begin = 0;

@@ -305,7 +305,7 @@ def make_hdf5(rng: np.random.Generator, count: int) -> Made:
         for name in "xytp":
             file.create_dataset(f"events/{name}", data=events[name], chunks=(5,), compression="gzip")
         file["t_offset"] = np.int64(55_000_000)
-        file.attrs["geometry"] = "90x70"
+        file.attrs["sensor_size"] = np.array([90, 70])
     return Made(stream.getvalue(), events, "hdf5", (90, 70), 55_000_000)
 
 

@@ -102,6 +102,17 @@ def test_headers_of_prophesee(lines: str, encoding: str, size: tuple[int, int], 
     assert (recording.format, recording.sensor_size) == (encoding, size)
 
 
+@pytest.mark.parametrize("value", ["90x70", np.bytes_("90x70")])
+def test_geometry_of_metavision_in_hdf5(value: object, tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "file", "w") as file:
+        for name in "xytp":
+            file[f"events/{name}"] = np.zeros(3, "i8")
+        file.attrs["geometry"] = value
+    recording = ev.read(tmp_path / "file")
+    assert (recording.sensor_size, recording.metadata) == ((90, 70), {"geometry": "90x70"})
+
+
 def test_the_observed_size_holds_all_events(tmp_path: Path) -> None:
     made = make("npz_structured")
     (tmp_path / "file").write_bytes(made.content)

@@ -4,6 +4,7 @@ import io
 import struct
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -157,14 +158,32 @@ def test_old_aedat2_is_read_by_its_size(tmp_path: Path) -> None:
     assert events.tolist() == [(122, 124, 0, 1), (122, 124, 2, 0)]
 
 
+def with_compression(content: bytes, number: int) -> bytes:
+    """An AEDAT4 file that says another compression: the field stands 20 bytes after the header's identifier."""
+    place = content.index(b"IOHE") + 20
+    return content[:place] + bytes([number]) + content[place + 1 :]
+
+
+def test_zstandard_is_asked_to_decompress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stand-in with the package's interface, which leaves the bytes as they are."""
+    made = MAKERS["aedat4"](np.random.default_rng(0), 9)
+    (tmp_path / "f").write_bytes(with_compression(made.content, 4))
+    stand_in = SimpleNamespace(
+        ZstdDecompressor=lambda: SimpleNamespace(stream_reader=lambda stream: stream), ZstdError=ZeroDivisionError
+    )
+    monkeypatch.setitem(sys.modules, "zstandard", stand_in)
+    recording = ev.read(tmp_path / "f")
+    np.testing.assert_array_equal(recording.events, made.events)
+    assert recording.metadata["compression"] == "Zstandard"
+
+
 @pytest.mark.parametrize(("maker", "package"), [("hdf5", "h5py"), ("aedat4", "zstandard")])
 def test_missing_packages_name_their_extra(maker: str, package: str, tmp_path: Path, monkeypatch) -> None:
     if maker == "hdf5":
         pytest.importorskip("h5py")
     content = MAKERS[maker](np.random.default_rng(0), 9).content
-    if maker == "aedat4":  # the compression's number stands before the position of the table, all ones before it
-        place = content.index(b"IOHE") + 4 + 12 + 4
-        content = content[:place] + b"\3" + content[place + 1 :]
+    if maker == "aedat4":
+        content = with_compression(content, 3)
     (tmp_path / "f").write_bytes(content)
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(MissingExtraError, match=rf"needs the package '{package}'.*longspike\[events\]"):

@@ -57,7 +57,7 @@ def flames_sequence_preset(name: str, *, d_input: int, num_classes: int) -> Flam
         d_input=d_input,
         num_outputs=num_classes,
         num_branches=branches,
-        tau_max=4.0,
+        tau_max=2.0,
         tau_soma=1.0,
         memory=MemoryConfig(
             d_model=channels, num_heads=channels // HEAD_CHANNELS, input="held", dt_min=1e-2, dt_max=0.5
