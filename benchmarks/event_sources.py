@@ -12,7 +12,7 @@ from longspike.models import Flames
 from longspike.streaming import EventStream
 
 NUM_EDGES = 8
-CALIBRATION_EVENTS, HALVINGS = 20_000, 12
+CALIBRATION_EVENTS, HALVINGS = 50_000, 12
 
 
 def repeated(events: np.ndarray, num_events: int) -> np.ndarray:
@@ -27,6 +27,13 @@ def recording(path: Path, num_events: int) -> tuple[np.ndarray, tuple[int, int]]
     """The events of a file, repeated, and its sensor size."""
     found = longspike.events.read(path)
     return repeated(found.events, num_events), found.sensor_size
+
+
+def slowed(events: np.ndarray, rate_hz: float) -> np.ndarray:
+    """The same events over a longer time, so that they come at `rate_hz` on average."""
+    out = events.copy()
+    out["t"] = (events["t"] * (1e6 * len(events) / rate_hz / max(int(events["t"][-1]), 1))).astype(np.int64)
+    return out
 
 
 def _stamped(x: np.ndarray, y: np.ndarray, p: np.ndarray, rate_hz: float) -> np.ndarray:
@@ -83,17 +90,19 @@ def _scaled_to(rate: float, layer: int, model: Flames, events: np.ndarray, scale
         scale(2 ** (middle - applied))
         applied = middle
         stream = EventStream(model)
-        stream.push(events)
-        stream.flush()
-        counts = stream.counts
-        is_too_high = counts.spikes[layer] > rate * max(counts.updates[layer], 1)
+        stream.push(events[: len(events) // 2])
+        before = stream.counts
+        stream.push(events[len(events) // 2 :])
+        after = stream.counts
+        updates = max(after.updates[layer] - before.updates[layer], 1)
+        is_too_high = after.spikes[layer] - before.spikes[layer] > rate * updates
         low, high = (low, middle) if is_too_high else (middle, high)
 
 
 def network(
     name: str, sensor_size: tuple[int, int], step_us: int, events: np.ndarray, *, rate: float = 0.05, seed: int = 0
 ) -> Flames:
-    """An untrained network, its weights scaled layer by layer until each fires at `rate` on the first events."""
+    """An untrained network, its weights scaled layer by layer until each fires at `rate` early on."""
     torch.manual_seed(seed)
     model = Flames.from_preset(name, sensor_size=sensor_size, num_classes=11, step_us=step_us).eval()
     first = events[:CALIBRATION_EVENTS]

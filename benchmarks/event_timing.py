@@ -1,4 +1,7 @@
-"""Timings of one event stream: sustained speed, latency of decisions, events at their due time, two threads."""
+"""Timings of one event stream: sustained speed, latency of decisions, events at their due time, two threads.
+
+Beside the time that passes stands the thread's CPU time: where they differ, the machine was busy with something else.
+"""
 
 import statistics
 import threading
@@ -53,15 +56,16 @@ def packets_by_step(events: np.ndarray, step_us: int) -> list[np.ndarray]:
 def sustained(model: Flames, events: np.ndarray, *, packet: int, rounds: int) -> dict[str, Any]:
     """As fast as the stream takes them; the median of the rounds."""
     packets = packets_of(shifted(events), packet)
-    seconds = []
+    seconds, cpu_seconds = [], []
     for _ in range(rounds):
         stream = warm_stream(model)
         before = stream.counts
-        started = time.perf_counter()
+        started, cpu_started = time.perf_counter(), time.thread_time()
         for events_of_packet in packets:
             stream.push(events_of_packet)
         stream.flush()
         seconds.append(time.perf_counter() - started)
+        cpu_seconds.append(time.thread_time() - cpu_started)
     after, median = stream.counts, statistics.median(seconds)
     layers = zip(after.spikes, before.spikes, after.updates, before.updates, strict=True)
     return {
@@ -69,6 +73,7 @@ def sustained(model: Flames, events: np.ndarray, *, packet: int, rounds: int) ->
         "events_per_s": round(len(events) / median),
         "us_per_event": round(1e6 * median / len(events), 4),
         "us_per_event_min_max": [round(1e6 * s / len(events), 4) for s in (min(seconds), max(seconds))],
+        "cpu_us_per_event": round(1e6 * statistics.median(cpu_seconds) / len(events), 4),
         "ticks": after.ticks - before.ticks,
         "rates": [round((s - s0) / max(u - u0, 1), 4) for s, s0, u, u0 in layers],
     }
@@ -82,19 +87,26 @@ def quantiles_us(seconds: list[float]) -> dict[str, float]:
 
 
 def latency(model: Flames, events: np.ndarray) -> dict[str, Any]:
-    """Each step pushed as a packet and completed at once: how long its decision takes, clock and call included."""
+    """Each step pushed as a packet and completed at once: how long its decision takes, clock and call included.
+
+    cpu_us leaves out the time in which the system runs something else. close_us is the stream's own clock, from the call
+    that completes a step to its decision.
+    """
     stream = warm_stream(model)
-    seconds = []
+    seconds, cpu_seconds = [], []
     for packet in packets_by_step(shifted(events), model.config.step_us):
-        started = time.perf_counter()
+        cpu_started, started = time.thread_time(), time.perf_counter()
         stream.push(packet)
         stream.flush()
         seconds.append(time.perf_counter() - started)
+        cpu_seconds.append(time.thread_time() - cpu_started)
     inside = stream.latency_us(*QUANTILES, 1.0)
     names = [f"p{100 * q:g}" for q in QUANTILES] + ["max"]
     return {
         "steps": len(seconds),
+        "events_per_step": round(len(events) / len(seconds), 1),
         "push_and_flush_us": quantiles_us(seconds),
+        "cpu_us": quantiles_us(cpu_seconds),
         "close_us": {name: round(x, 1) for name, x in zip(names, inside, strict=True)},
     }
 

@@ -3,8 +3,9 @@
     LONGSPIKE_DATA=FOLDER python benchmarks/events.py --output results/events.json
 
 The networks are untrained; their weights are scaled until every layer fires at about 5 % of its updates, and the rates
-that came out stand beside every figure. One thread, unless the part says two. Sources: the 1280x720 EVT3 recording under
-$LONGSPIKE_DATA/events repeated, synthetic moving edges, and uniform noise (event_sources.py says how they are made).
+that came out stand beside every figure. One thread, unless the part says two. Sources at 1 Mev/s: moving edges, uniform
+noise (event_sources.py says how they are made), and the 1280x720 EVT3 recording under $LONGSPIKE_DATA/events, repeated;
+that one also at its own rate, a burst of 25 Mev/s.
 Parts: sources, steps, packets, resolution, latency, realtime, threads, file, memory, eager. A shared machine shows in
 the spread and in the tail of the latencies.
 """
@@ -24,7 +25,7 @@ from typing import Any
 import event_timing as timing
 import numpy as np
 import torch
-from event_sources import moving_edges, network, recording, uniform_noise
+from event_sources import moving_edges, network, recording, slowed, uniform_noise
 
 from longspike.evaluation.machine import machine, versions
 from longspike.models import Flames
@@ -64,6 +65,8 @@ def source(kind: str, sensor_size: tuple[int, int], num_events: int) -> np.ndarr
     """The events of a source by name."""
     if kind == "recording":
         return recording(data_file(), num_events)[0]
+    if kind == "recording, slowed":
+        return slowed(source("recording", sensor_size, num_events), RATE_HZ)
     make = {"edges": moving_edges, "noise": uniform_noise}[kind]
     return make(sensor_size, num_events, rate_hz=RATE_HZ, seed=SEED)
 
@@ -82,7 +85,8 @@ def data_file() -> Path:
 def places() -> list[tuple[str, tuple[int, int]]]:
     """The sources on a large sensor; the recording where its file is."""
     found = [("edges", LARGE), ("noise", LARGE)]
-    return [("recording", (1280, 720)), *found] if data_file().is_file() else found
+    recorded = [("recording", (1280, 720)), ("recording, slowed", (1280, 720))]
+    return [*recorded, *found] if data_file().is_file() else found
 
 
 def _row(name: str, kind: str, size: tuple[int, int], step_us: int, **figures: Any) -> Row:

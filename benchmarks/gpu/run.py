@@ -4,8 +4,9 @@
 
 Parity: on the device, the plain loop, PMBC and the FFT form of S4D against the CPU's results (spikes bit for bit where
 the dtype's arithmetic is the same, the rest to a stated tolerance). Speed: the same calls timed with device events,
-beside a copy of the same tensor. A training step of each published-size preset. There are no GPU kernels of our own yet:
-what runs is PyTorch on the device, and the figures say so.
+beside a copy of the same tensor. A training step of each published-size preset. The same for FLAMES (flames.py), whose
+recipe for CIFAR-10 patches is trained in full with --train FOLDER. There are no GPU kernels of our own yet: what runs is
+PyTorch on the device, and the figures say so.
 """
 
 import argparse
@@ -16,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import flames
 import torch
 
 from longspike import __version__, explain
@@ -66,6 +68,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--output", type=Path, default=Path("results/gpu.json"))
     parser.add_argument("--methods", nargs="*", default=["pmbc", "reference"])
+    parser.add_argument("--train", type=Path, metavar="FOLDER", help=f"also train {flames.RECIPE} there")
+    parser.add_argument("--epochs", type=int, help="epochs of that training; the recipe's own by default")
     arguments = parser.parse_args()
     if not torch.cuda.is_available():
         raise SystemExit("no CUDA device: nothing was measured")
@@ -75,10 +79,11 @@ def main() -> None:
         "versions": {"longspike": __version__, "torch": torch.__version__, "python": platform.python_version()},
         "device": torch.cuda.get_device_name(),
         "route": str(explain("refractory_lif", (1, 1, 1), device="cuda")),
-        "parity": parity(device),
+        "parity": {**parity(device), **flames.memory_parity(device), **flames.network_parity(device)},
         "neuron": [],
         "training_step": [],
     }
+    print(json.dumps(report["parity"], indent=2), flush=True)
     for shape in SHAPES:
         current = torch.randn(shape, device=device) * 0.5
         entry: dict[str, Any] = {"shape": shape, "copy": milliseconds(current.clone)}
@@ -99,6 +104,9 @@ def main() -> None:
         entry = {"preset": name, **milliseconds(step, rounds=3), "peak_bytes": torch.cuda.max_memory_allocated()}
         report["training_step"].append(entry)
         print(json.dumps(entry), flush=True)
+    report["flames_training_step"] = flames.training_steps(device, milliseconds)
+    if arguments.train is not None:
+        report["flames_recipe"] = flames.train_recipe(arguments.train, epochs=arguments.epochs)
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     arguments.output.write_text(json.dumps(report, indent=2) + "\n")
 

@@ -1,0 +1,143 @@
+"""The benchmarks' own parts on the CPU: sources, timings, and what a GPU session would run."""
+
+import importlib
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+import torch
+
+from longspike.events import EVENT_DTYPE
+from longspike.kernels import native
+from longspike.models import Flames
+from longspike.streaming import EventStream
+
+FOLDER = Path(__file__).parents[2] / "benchmarks"
+pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="the source distribution has no benchmarks")
+needs_extension = pytest.mark.skipif(not native.is_available(), reason="the compiled extension is not built")
+Import = Callable[[str], ModuleType]
+
+
+@pytest.fixture
+def script(monkeypatch: pytest.MonkeyPatch) -> Iterator[Import]:
+    """Import a benchmark as its command would; afterwards it is forgotten."""
+    monkeypatch.syspath_prepend(str(FOLDER / "gpu"))
+    monkeypatch.syspath_prepend(str(FOLDER))
+    before = set(sys.modules)
+    yield importlib.import_module
+    for name in set(sys.modules) - before:
+        if str(FOLDER) in str(getattr(sys.modules[name], "__file__", "")):
+            del sys.modules[name]
+
+
+@pytest.mark.parametrize("kind", ["moving_edges", "uniform_noise"])
+def test_synthetic_events_lie_on_the_sensor_come_at_their_rate_and_repeat(script: Import, kind: str) -> None:
+    make = getattr(script("event_sources"), kind)
+    events = make((70, 31), 5000, rate_hz=2e5, seed=3)
+    assert events.dtype == EVENT_DTYPE
+    assert events["x"].max() < 70
+    assert events["y"].max() < 31
+    assert set(events["p"]) == {0, 1}
+    assert np.array_equal(events["t"], np.arange(5000) * 5)
+    assert np.array_equal(events, make((70, 31), 5000, rate_hz=2e5, seed=3))
+    assert not np.array_equal(events, make((70, 31), 5000, rate_hz=2e5, seed=4))
+
+
+def test_moving_edges_stay_together_and_noise_does_not(script: Import) -> None:
+    sources = script("event_sources")
+    edges, noise = (
+        make((640, 480), 20_000, rate_hz=1e6, seed=0) for make in (sources.moving_edges, sources.uniform_noise)
+    )
+    blocks = [len(np.unique(events["y"] // 8 * 80 + events["x"] // 8)) for events in (edges, noise)]
+    assert 3 * blocks[0] < blocks[1]
+
+
+def test_a_repeated_recording_does_not_run_backwards_and_a_slowed_one_has_its_rate(script: Import) -> None:
+    sources = script("event_sources")
+    events = sources.uniform_noise((9, 7), 100, rate_hz=1e6, seed=0)
+    repeated = sources.repeated(events, 250)
+    assert len(repeated) == 250
+    assert (np.diff(repeated["t"]) >= 0).all()
+    assert repeated["t"][100] == events["t"][-1] + 1000
+    assert np.array_equal(repeated["x"][100:200], events["x"])
+    assert sources.slowed(events, 1e3)["t"][-1] == 100_000
+
+
+@needs_extension
+def test_a_network_fires_at_the_rate_it_was_scaled_to(script: Import) -> None:
+    sources = script("event_sources")
+    events = sources.uniform_noise((61, 47), 6000, rate_hz=1e5, seed=0)
+    model = sources.network("tiny", (61, 47), 500, events, rate=0.05)
+    stream = EventStream(model)
+    stream.push(events)
+    rates = [s / u for s, u in zip(stream.counts.spikes, stream.counts.updates, strict=True)]
+    assert all(0.02 < rate < 0.1 for rate in rates), rates
+
+
+@needs_extension
+def test_timings_count_what_they_push(script: Import) -> None:
+    sources, timing = script("event_sources"), script("event_timing")
+    model = Flames.from_preset("tiny", sensor_size=(61, 47), num_classes=5, step_us=100)
+    events = sources.uniform_noise((61, 47), 2000, rate_hz=1e6, seed=0)
+    sustained = timing.sustained(model, events, packet=300, rounds=1)
+    assert sustained["events"] == 2000
+    assert sustained["events_per_s"] > 0
+    assert timing.latency(model, events)["steps"] == 20
+    assert timing.real_time(model, events, seconds=0.001)["events"] == 1000
+    assert timing.on_threads(model, events, packet=300, num_threads=2)["threads"] == 2
+    assert timing.memory(model)["memory_bytes"] > 0
+    assert timing.warm_stream(model).counts.updates[0] == 32 * 31 * 24  # every position, every channel
+
+
+@needs_extension
+def test_the_command_writes_a_report(script: Import, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    events = script("events")
+    tiny = events.Effort(events=1500, rounds=1, seconds=0.001, eager_events=100)
+    monkeypatch.setattr(events, "QUICK", tiny)
+    monkeypatch.setattr(events, "LARGE", (34, 34))
+    monkeypatch.setattr(events, "data_file", lambda: tmp_path / "missing.raw")
+    output = tmp_path / "events.json"
+    monkeypatch.setattr(sys, "argv", ["events.py", "--quick", "--parts", "packets", "file", "--output", str(output)])
+    events.main()
+    report = json.loads(output.read_text())
+    assert [row["packet"] for row in report["packets"]] == [1, 100, 1000, 65536]
+    assert report["file"] == []
+    assert report["published"]["latency_ms"] == 42.1
+
+
+def test_routes_of_the_memory_agree_as_a_gpu_session_compares_them(script: Import) -> None:
+    found = script("flames").memory_parity(torch.device("cpu"))
+    assert {name.split(":")[0] for name in found} == {"sa_hippo chunked", "sa_hippo fft", "sa_hippo reference"}
+    assert max(found.values()) < 1e-3, found
+
+
+def test_a_network_agrees_with_itself(script: Import) -> None:
+    found = script("flames").network_parity(torch.device("cpu"))
+    assert found["flames: front spikes"] > 0
+    assert found["flames: front spikes that differ"] == 0
+    assert found["flames: logits, relative error"] == 0
+
+
+def test_training_steps_run_every_size_and_route(script: Import) -> None:
+    def once(step: Callable[[], object], rounds: int) -> dict[str, float]:
+        step()
+        return {"median_ms": 0.0}
+
+    flames = script("flames")
+    flames.TASKS = {"short": (3, 5, 2)}
+    rows = flames.training_steps(torch.device("cpu"), once, tasks=("short",))
+    assert {(row["network"], row["route"]) for row in rows} == {
+        (f"flames {size}", route) for size in ("tiny", "small", "normal") for route in ("chunked", "fft")
+    }
+
+
+def test_the_gpu_command_says_that_there_is_no_gpu(script: Import, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = script("run")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(sys, "argv", ["run.py"])
+    with pytest.raises(SystemExit, match="no CUDA device"):
+        run.main()
