@@ -138,6 +138,14 @@ public:
     std::size_t record_bytes() const { return record_; }
     i64 positions() const { return p_.width * p_.height; }
 
+    // Of a record from elsewhere: whether a row is under way, and whether its steps can be those of a stream at this moment.
+    static bool is_open(const std::uint8_t* record) { return header_of(record).open != 0; }
+    static bool is_sound(const std::uint8_t* record, i64 step, i64 next_step) {
+        const Header h = header_of(record);
+        if (h.last < 0 || h.last > next_step) return false;
+        return h.open == 0 || (step >= 0 && h.open == step + 1 && h.gap == (h.last ? h.open - h.last : 0));
+    }
+
 private:
     struct Header {
         i64 last;  // step of the last row + 1; 0: never
@@ -145,6 +153,11 @@ private:
         i64 gap;   // of the row that is under way
     };
     static constexpr std::size_t kHeader = 64;
+    static Header header_of(const std::uint8_t* record) {
+        Header h;
+        std::memcpy(&h, record, sizeof h);
+        return h;
+    }
 
     Header* header(i64 position) const { return reinterpret_cast<Header*>(memory_.data() + position * record_); }
 

@@ -36,6 +36,11 @@ public:
         if (get<i64>() != static_cast<i64>(values.size())) throw std::invalid_argument("it is of another model");
         std::memcpy(values.data(), take(values.size() * sizeof(T)), values.size() * sizeof(T));
     }
+    i64 size() {
+        const i64 n = get<i64>();
+        if (n < 0) throw std::invalid_argument("a count is negative");
+        return n;
+    }
     bool at_end() const { return data_ == end_; }
 
 private:
@@ -67,39 +72,66 @@ inline std::vector<std::uint8_t> FlamesStream::state() const {
     return w.bytes;
 }
 
-// Reads into copies first, so that a refused state changes nothing.
-inline void FlamesStream::set_state(const std::uint8_t* bytes, std::size_t count) {
-    Reader r(bytes, count);
-    if (r.get<i64>() != kStateVersion) throw std::invalid_argument("it is of another version");
-    const i64 step = r.get<i64>(), next_step = r.get<i64>(), last_tick = r.get<i64>();
-    StreamCounters c = counters;
-    c.events = r.get<i64>(), c.late = r.get<i64>(), c.steps = r.get<i64>(), c.ticks = r.get<i64>();
-    r.get(c.spikes), r.get(c.updates);
-    auto window = window_, windows = windows_, counts = counts_;
-    r.get(window), r.get(windows), r.get(counts);
-    std::vector<std::vector<float>> states;
-    for (const auto& block : blocks_) {
-        states.push_back(block->state());
-        r.get(states.back());
-    }
-    struct Held {
-        std::vector<std::pair<i64, const std::uint8_t*>> records;
-        std::vector<i64> touched;
-    };
-    std::vector<Held> held(fronts_.size());
-    for (std::size_t k = 0; k < fronts_.size(); ++k) {
-        const Front& front = *fronts_[k];
+// What a stream cannot have written must not come in: gaps, and with them places in tables, are differences of steps.
+inline void check_clock(i64 step, i64 next_step, i64 last_tick) {
+    const bool is_open = step >= 0;
+    const bool is_sound = next_step >= 0 && next_step <= kLatestUs + 1 && last_tick >= -1 && last_tick < next_step;
+    if (!is_sound || step < -1 || (is_open && step != next_step)) throw std::invalid_argument("its clock is impossible");
+}
+
+inline void check_counters(const StreamCounters& c) {
+    i64 least = std::min({c.events, c.late, c.steps, c.ticks});
+    for (const auto* counts : {&c.spikes, &c.updates}) least = std::min(least, *std::min_element(counts->begin(), counts->end()));
+    if (least < 0) throw std::invalid_argument("its counters are negative");
+}
+
+// The positions of a front, as a state holds them: what each remembers, and those that the open step has touched.
+struct HeldFront {
+    std::vector<std::pair<i64, const std::uint8_t*>> records;
+    std::vector<i64> touched;
+
+    HeldFront(Reader& r, const Front& front, i64 step, i64 next_step) {
         const auto known = [&](i64 position) {
             if (position < 0 || position >= front.positions()) throw std::invalid_argument("it is of another sensor");
             return position;
         };
         if (r.get<i64>() != static_cast<i64>(front.record_bytes())) throw std::invalid_argument("it is of another model or processor");
-        for (i64 n = r.get<i64>(); n > 0; --n) {
+        std::vector<i64> open;
+        for (i64 n = r.size(); n > 0; --n) {
             const i64 position = known(r.get<i64>());
-            held[k].records.emplace_back(position, r.take(front.record_bytes()));
+            if (!records.empty() && position <= records.back().first) throw std::invalid_argument("its positions are not in order");
+            records.emplace_back(position, r.take(front.record_bytes()));
+            if (!Front::is_sound(records.back().second, step, next_step)) throw std::invalid_argument("its clock is impossible");
+            if (Front::is_open(records.back().second)) open.push_back(position);
         }
-        for (i64 n = r.get<i64>(); n > 0; --n) held[k].touched.push_back(known(r.get<i64>()));
+        for (i64 n = r.size(); n > 0; --n) touched.push_back(known(r.get<i64>()));
+        std::vector<i64> sorted = touched;
+        std::sort(sorted.begin(), sorted.end());
+        if (sorted != open) throw std::invalid_argument("its open positions are impossible");
     }
+};
+
+// Reads into copies first, so that a refused state changes nothing.
+inline void FlamesStream::set_state(const std::uint8_t* bytes, std::size_t count) {
+    Reader r(bytes, count);
+    if (r.get<i64>() != kStateVersion) throw std::invalid_argument("it is of another version");
+    const i64 step = r.get<i64>(), next_step = r.get<i64>(), last_tick = r.get<i64>();
+    check_clock(step, next_step, last_tick);
+    StreamCounters c = counters;
+    c.events = r.get<i64>(), c.late = r.get<i64>(), c.steps = r.get<i64>(), c.ticks = r.get<i64>();
+    r.get(c.spikes), r.get(c.updates);
+    check_counters(c);
+    auto window = window_, windows = windows_, counts = counts_;
+    r.get(window), r.get(windows), r.get(counts);
+    if (!(counts[0] >= 0 && counts[1] >= 0 && counts[1] < static_cast<double>(p_.window) && counts[2] >= 0))
+        throw std::invalid_argument("its counters are negative");
+    std::vector<std::vector<float>> states;
+    for (const auto& block : blocks_) {
+        states.push_back(block->state());
+        r.get(states.back());
+    }
+    std::vector<HeldFront> held;
+    for (const auto& front : fronts_) held.emplace_back(r, *front, step, next_step);
     if (!r.at_end()) throw std::invalid_argument("it is too long");
     const auto before = latency_histogram;
     reset();

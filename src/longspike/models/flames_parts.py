@@ -41,7 +41,7 @@ def build_fronts(config: FlamesConfig) -> tuple[list[DendriticLIFConv2d], list[S
 def front_grids(config: FlamesConfig) -> list[tuple[tuple[int, int], tuple[int, int]]]:
     """Of every front, (width, height) of its positions and of its pooled cells.
 
-        positions = (size + 2*(kernel // 2) - kernel) // stride + 1,   cells = ceil(positions / pool)
+    positions = (size + 2*(kernel // 2) - kernel) // stride + 1,   cells = ceil(positions / pool)
     """
     grids = []
     size = tuple(-(-side // config.downsample) for side in config.sensor_size)
