@@ -185,7 +185,7 @@ class EventStream:
             model, digest, state = np.split(
                 np.frombuffer(content, np.uint8, offset=len(MAGIC)), [DIGEST_BYTES, 2 * DIGEST_BYTES]
             )
-            if digest.tobytes() != hashlib.sha256(state).digest():
+            if digest.tobytes() != hashlib.sha256(state.tobytes()).digest():
                 raise ValueError("it is damaged")
             if model.tobytes() != self._fingerprint:
                 raise ValueError("it is of another model")
