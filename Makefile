@@ -3,15 +3,17 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 RUN := $(BIN)/longspike
 
-.PHONY: help demo test check format docs exactness bench clean
+.PHONY: help demo test check format docs exactness bench bench-events studies clean
 
 help:
-	@echo "make demo       train on embedded digits, evaluate, stream (sets up .venv)"
+	@echo "make demo       train on embedded digits and event digits, evaluate, stream (sets up .venv)"
 	@echo "make test       the test suite"
 	@echo "make check      format, lint, types, import rules, tests"
 	@echo "make docs       build the documentation into docs/_build/html"
 	@echo "make exactness  compare every route of the neuron on 10^8 positions (about half an hour)"
 	@echo "make bench      speed against other libraries (a quarter of an hour)"
+	@echo "make bench-events  FLAMES on event streams: speed, latency, growth with resolution"
+	@echo "make studies    open questions of FLAMES, with plots"
 	@echo "make clean      remove .venv and everything that was built"
 
 .venv/pip:
@@ -35,7 +37,10 @@ demo: .venv/package
 	$(RUN) train digits --run-dir runs/demo --overwrite
 	$(RUN) evaluate runs/demo/model
 	$(RUN) stream runs/demo/model digits:7 --check
-	@echo "report: runs/demo/report.html"
+	$(RUN) train event-digits --run-dir runs/events --overwrite
+	$(RUN) evaluate runs/events/model
+	$(RUN) stream runs/events/model event-digits:7 --packet-events 1 --check
+	@echo "reports: runs/demo/report.html runs/events/report.html"
 
 test: .venv/dev
 	$(BIN)/python -m pytest -n 2 --dist worksteal --doctest-glob='*.md' tests docs
@@ -61,6 +66,14 @@ exactness: .venv/dev
 
 bench: .venv/dev
 	$(RUN) bench --output results/bench.json
+
+bench-events: .venv/dev
+	$(BIN)/python benchmarks/events.py --output results/events.json
+
+studies: .venv/dev
+	$(RUN) study transitions --output results/studies
+	$(RUN) study rank --output results/studies
+	$(RUN) study retention --output results/studies
 
 clean:
 	rm -rf .venv build dist docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis
