@@ -173,7 +173,7 @@ def test_stream_makes_what_fits_the_model() -> None:
     assert isinstance(Stream(flames), EventStream)
     assert isinstance(Stream(SpikeSSM(SpikeSSMConfig(d_model=3, num_layers=1, d_state=4))), SequenceStream)
     with pytest.raises(
-        TypeError, match="`batch` is for a SpikeSSM; got 2 with Flames. Make one EventStream a recording"
+        TypeError, match=r"`batch` is for a SpikeSSM; got 2 with Flames\. Make one EventStream a recording"
     ):
         Stream(flames, batch=2)  # type: ignore[call-overload]
     with pytest.raises(TypeError, match="`model` must be a SpikeSSM or Flames; got Linear"):
