@@ -79,8 +79,8 @@ def test_convert(cli: Run, recording: Path, tmp_path: Path, name: str, to: tuple
 
 
 def test_mistakes_are_named(cli: Run, recording: Path, tmp_path: Path) -> None:
-    bare = tmp_path / "bare.bin"
-    write(bare, random_events(9, SIZE), sensor_size=SIZE)
+    bare = tmp_path / "bare.csv"
+    bare.write_text("x,y,t,p\n1,1,10,1\n")
     for words, code, message in (
         (("info", bare), 2, "does not say how large its sensor is. Add --sensor-size WIDTH HEIGHT"),
         (("info", recording, tmp_path / "o.npz"), 2, "takes one file and writes none"),

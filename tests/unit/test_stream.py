@@ -6,8 +6,9 @@ import torch
 
 from longspike import Stream
 from longspike._core.errors import CheckpointError
-from longspike.models import SpikeSSM, SpikeSSMConfig
+from longspike.models import Flames, SpikeSSM, SpikeSSMConfig
 from longspike.nn import NeuronConfig
+from longspike.streaming import EventStream, SequenceStream
 
 
 def network(kind: str = "refractory", **changes) -> SpikeSSM:
@@ -164,3 +165,16 @@ def test_files_that_are_no_streams(tmp_path) -> None:
     Stream(network("gelu")).save(path)  # it has no neuron state
     with pytest.raises(CheckpointError, match="is not a saved stream"):
         stream.restore(path)
+
+
+def test_stream_makes_what_fits_the_model() -> None:
+    pytest.importorskip("longspike._native", reason="the compiled extension is not built")
+    flames = Flames.from_preset("tiny", sensor_size=(9, 8), num_classes=3)
+    assert isinstance(Stream(flames), EventStream)
+    assert isinstance(Stream(SpikeSSM(SpikeSSMConfig(d_model=3, num_layers=1, d_state=4))), SequenceStream)
+    with pytest.raises(
+        TypeError, match=r"`batch` is for a SpikeSSM; got 2 with Flames\. Make one EventStream a recording"
+    ):
+        Stream(flames, batch=2)  # type: ignore[call-overload]
+    with pytest.raises(TypeError, match="`model` must be a SpikeSSM or Flames; got Linear"):
+        Stream(torch.nn.Linear(1, 1))  # type: ignore[call-overload]

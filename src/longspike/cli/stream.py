@@ -52,7 +52,9 @@ def stream(
     network = load(model)
     torch.set_num_threads(1)  # one step is too little work to share
     shared: dict[str, Any] = {"title": f"{model} <- {source}", "check": check, "data_root": data_root, "json": json}
-    events_only = dict(zip(_EVENTS_ONLY, (packet_events, packet_us, realtime, fit, on_error), strict=True))
+    events_only: dict[str, Any] = dict(
+        zip(_EVENTS_ONLY, (packet_events, packet_us, realtime, fit, on_error), strict=True)
+    )
     if isinstance(network, SpikeSSM):
         from longspike.cli.stream_steps import stream_steps
 

@@ -1,0 +1,211 @@
+"""FLAMES on labelled events: numbers, traces, the page, the command; and FLAMES over sequences."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from evaluation.test_report import Page
+from event_samples import random_events
+from longspike._core.errors import ConfigError
+from longspike.cli import evaluate as command
+from longspike.data import Batch, BatchLoader, EventBundle, EventSplit
+from longspike.data.event_splits import split_of_samples
+from longspike.evaluation import evaluate_events, evaluate_model, render_event_report, render_report
+from longspike.evaluation.event_figures import event_image
+from longspike.evaluation.events import count_steps
+from longspike.events.ragged import collate_events
+from longspike.models import Flames, FlamesSequence, FlamesSequenceConfig, MemoryConfig
+from longspike.streaming import Stream
+from longspike.training import score
+
+SIZE, NAMES = (20, 13), ("<b>cat</b>", "dog", "owl")
+
+
+@pytest.fixture
+def split() -> EventSplit:
+    """Seven samples of three classes; the first is empty."""
+    lengths = (0, 90, 41, 300, 2, 77, 150)
+    samples = [random_events(n, SIZE, duration_us=30_000 + n, seed=n) for n in lengths]
+    return split_of_samples(samples, torch.tensor([0, 1, 1, 0, 2, 2, 1]), sensor_size=SIZE)
+
+
+@pytest.fixture
+def flames() -> Flames:
+    """A network for a small sensor."""
+    memory = MemoryConfig(d_model=6, num_layers=3, d_state=4, rank=2, num_heads=1)
+    model = Flames.from_preset("tiny", sensor_size=SIZE, num_classes=3, channels=4, num_branches=2, memory=memory)
+    return model.eval()
+
+
+def loader(split: EventSplit, batch_size: int = 3) -> BatchLoader:
+    return BatchLoader(split, batch_size=batch_size, shuffle=False, seed=0)
+
+
+def test_the_numbers_are_those_of_the_trainers_score(flames: Flames, split: EventSplit) -> None:
+    found, expected = evaluate_events(flames, loader(split)), score(flames, loader(split))
+    assert found.accuracy == expected.accuracy
+    assert found.loss == pytest.approx(expected.loss, rel=1e-5)
+    assert found.layer_rates == pytest.approx(expected.layer_rates)
+    assert found.firing_rate == pytest.approx(expected.rate)
+    assert found.layer_names == ("front 1", "memory 1", "memory 2", "memory 3")
+    assert (found.num_samples, found.num_events) == (7, len(split.events))
+    assert np.array(found.confusion).sum(axis=1).tolist() == [2, 3, 2]
+    assert found.num_steps == sum(len(np.unique(split.sample(k)["t"] // 1000)) for k in range(7))
+    assert found.num_ticks <= found.num_steps
+    one = evaluate_events(flames, loader(split, 7))
+    assert (one.confusion, one.num_steps, one.num_ticks, one.layer_rates) == (
+        found.confusion,
+        found.num_steps,
+        found.num_ticks,
+        found.layer_rates,
+    )
+    json.dumps(found.to_json(), allow_nan=False)
+    assert found.to_json()["energy"] is None
+
+
+def test_steps_of_a_batch_do_not_run_together() -> None:
+    samples = [random_events(n, SIZE, duration_us=1500, seed=1) for n in (4, 0, 1, 9)]
+    expected = sum(len(np.unique(sample["t"] // 500)) for sample in samples)
+    assert count_steps(collate_events(samples), 500) == expected
+    assert count_steps(collate_events([samples[1]]), 500) == 0
+
+
+@pytest.mark.parametrize("is_streamed", [True, False])
+def test_traces(flames: Flames, split: EventSplit, monkeypatch: pytest.MonkeyPatch, is_streamed: bool) -> None:
+    monkeypatch.setattr("longspike.evaluation.events.PIECE_EVENTS", 40)
+    if not is_streamed:
+        monkeypatch.setattr("longspike.evaluation.events._stream_of", lambda model: None)
+    traces = evaluate_events(flames, loader(split), num_samples_kept=2).samples
+    assert [trace.index for trace in traces] == [1, 3]  # the empty one is left out
+    trace, events = traces[1], split.sample(3)
+    whole = flames.outputs(collate_events([events]))
+    assert (trace.label, trace.prediction) == (0, int(whole.logits.argmax()))
+    assert trace.image.shape == (2, SIZE[1], SIZE[0])
+    assert trace.image.sum() == len(trace.t_us) == 300
+    x, y, _, p = events[0].tolist()
+    assert trace.image[p, y, x] >= 1
+    assert trace.tick_us.tolist() == (whole.ticks.step * 1000).tolist()
+    for block, expected in zip(trace.spikes, whole.spikes, strict=True):
+        assert (block == expected.detach().bool().numpy()).all()
+    if is_streamed:
+        assert trace.probabilities is not None
+        assert trace.probabilities[-1] == pytest.approx(whole.logits[0].softmax(-1).tolist(), abs=1e-6)
+        assert len(trace.probabilities) == len(trace.tick_us)
+    else:
+        assert trace.probabilities is None
+
+
+def test_a_model_that_cannot_be_streamed(flames: Flames, split: EventSplit) -> None:
+    memory = replace(flames.config.memory, kind="lif")
+    leaky = Flames(replace(flames.config, memory=memory))
+    with pytest.raises(ValueError, match="the compiled stream runs SA-HiPPO"):
+        Stream(leaky)
+    evaluation = evaluate_events(leaky, loader(split), num_samples_kept=1)
+    assert evaluation.samples[0].probabilities is None
+    assert "not counted" in Page(render_event_report(evaluation)).words
+
+
+def test_bad_arguments(flames: Flames) -> None:
+    with pytest.raises(ValueError, match="`batches` must hold at least one sample; got none"):
+        evaluate_events(flames, [])
+    with pytest.raises(TypeError, match="`model` must be Flames; got Linear"):
+        evaluate_events(torch.nn.Linear(1, 1), [])  # type: ignore[arg-type]
+
+
+def test_colours_of_an_event_image() -> None:
+    counts = np.zeros((2, 2, 3), np.int64)
+    counts[1, 0, 0], counts[0, 1, 2] = 9, 9
+    image = event_image(counts)
+    assert image.shape == (2, 3, 3)
+    assert (image[0, 1] == 1).all()
+    assert image[0, 0, 2] > image[0, 0, 0]  # on is blue
+    assert image[1, 2, 0] > image[1, 2, 2]  # off is orange
+    assert (event_image(np.zeros((2, 2, 3), np.int64)) == 1).all()
+
+
+def test_the_page(flames: Flames, split: EventSplit) -> None:
+    text = render_event_report(
+        evaluate_events(flames, loader(split)), title="t < u", class_names=NAMES, source="Random numbers."
+    )
+    page = Page(text)
+    assert page.open == []
+    assert "script" not in page.tags
+    assert all(source.startswith("data:image/") for source in page.sources)
+    assert len(page.sources) == 4  # the rates, and a sample of each class
+    for words in (
+        "<b>cat</b>",
+        "t < u",
+        "spikes per neuron update",
+        "Not counted yet",
+        "Random numbers.",
+        "20x13 pixels",
+    ):
+        assert words in page.words
+    with pytest.raises(ValueError, match="render_event_report: `class_names` must have 3 entries, one a class; got 2"):
+        render_event_report(evaluate_events(flames, loader(split)), class_names=NAMES[:2])
+
+
+@pytest.fixture
+def saved(flames: Flames, split: EventSplit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The model in a run folder, and the data set that it names."""
+    bundle = EventBundle(
+        name="noise",
+        train=split,
+        val=split,
+        test=split,
+        num_classes=3,
+        sensor_size=SIZE,
+        class_names=NAMES,
+        source="Random numbers.",
+    )
+    monkeypatch.setattr("longspike.data.load_events", lambda name, root: bundle)
+    flames.save(tmp_path / "run" / "model", metadata={"data": "noise"})
+    return tmp_path / "run" / "model"
+
+
+def test_the_command(saved: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.evaluate(saved, limit=5) == 0
+    out, _ = capsys.readouterr()
+    for words in (
+        "noise, test split",
+        "5 samples",
+        "firing rate, front 1",
+        "memory 3",
+        "events/s",
+        "energy is not counted",
+    ):
+        assert words in out
+    content = json.loads((saved.parent / "evaluation.json").read_text())
+    assert (content["num_samples"], content["data"], content["energy"]) == (5, "noise", None)
+    assert "&lt;b&gt;cat" in (saved.parent / "report.html").read_text()
+
+
+def test_models_that_do_not_fit(saved: Path, flames: Flames) -> None:
+    for changes, message in (
+        ({"sensor_size": (20, 14)}, "the model reads events of 20x14 pixels; the data set 'noise' has 20x13"),
+        ({"num_outputs": 4}, "the model has 4 outputs; the data set 'noise' has 3 classes"),
+    ):
+        Flames(replace(flames.config, **changes)).save(saved, metadata={"data": "noise"})  # type: ignore[arg-type]
+        with pytest.raises(ConfigError, match=message):
+            command.evaluate(saved)
+
+
+def test_sequences(batches: list[Batch]) -> None:
+    memory = MemoryConfig(d_model=4, num_layers=2, d_state=6, rank=2, num_heads=1, input="held")
+    model = FlamesSequence(FlamesSequenceConfig(d_input=2, num_outputs=3, num_branches=2, memory=memory)).eval()
+    found, expected = evaluate_model(model, batches), score(model, batches)  # type: ignore[arg-type]
+    assert found.accuracy == expected.accuracy
+    assert found.loss == pytest.approx(expected.loss, rel=1e-5)
+    assert found.layer_rates == pytest.approx(expected.layer_rates)
+    assert found.layer_names == ("dendrites", "memory 1", "memory 2")
+    assert found.energy is None
+    assert found.anytime[-1].accuracy == found.accuracy
+    json.dumps(found.to_json(), allow_nan=False)
+    page = Page(render_report(found))
+    for words in ("dendritic layer with 2 branches", "Not counted yet", "not counted"):
+        assert words in page.words
+    assert "below dense" not in str(command.build_table(found, "t").caption)
