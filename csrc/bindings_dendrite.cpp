@@ -94,7 +94,6 @@ template <class T> void bind_for(nb::module_& m, const std::string& suffix) {
 }  // namespace
 
 void bind_dendrite(nb::module_& m) {
-    m.attr("dendrite_block") = kDendriteBlock;
     m.def("dendrite_plan", bound_dendrite_plan);
     m.def("pool_plan", bound_pool_plan);
     bind_for<float>(m, "f32");

@@ -6,6 +6,7 @@
 //
 // The functions of one line each are what a stream calls, event by event; dendrite_row does the same in one sweep. Both
 // round alike: multiply for a decay, one fma per tap in order, one fma per branch in order.
+// Callers keep a FlushDenormals alive around them: a branch that nothing reaches decays into denormal numbers and stays there.
 // Layout: i is (branches, width), a tap's weights (branches, width), v (width), with width = dendrite_width(channels).
 // rate and alpha are (branches + 1), the soma last, in memory of dendrite_width(branches + 1).
 #pragma once
@@ -15,8 +16,7 @@ namespace longspike::LONGSPIKE_ARCH {
 
 template <class T> constexpr i64 dendrite_width(i64 channels) { return (channels + kLanes<T> - 1) / kLanes<T> * kLanes<T>; }
 
-// The decays of one gap (in steps). Those below 2^-100 (float64: 2^-900) are zero: a state that has been forgotten must
-// not sink into denormal numbers, where every operation costs a hundred times more.
+// The decays of one gap (in steps); those below 2^-100 (float64: 2^-900) are zero: what was forgotten is gone.
 template <class T> inline void dendrite_alphas(const T* rate, i64 gap, i64 n, T* alpha) {
     const Vec<T> steps = splat<T>(-static_cast<T>(gap)), least = splat<T>(sizeof(T) == 4 ? T(-69.3) : T(-623.8));
     for (i64 k = 0; k < n; k += kLanes<T>) {

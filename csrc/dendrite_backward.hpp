@@ -7,6 +7,8 @@
 //
 // Every thread sums its own range of chains; the ranges are added in order, so a thread count gives the same bits always.
 #pragma once
+#include <utility>
+
 #include "dendrite_forward.hpp"
 #include "refractory_lif_backward.hpp"
 
@@ -19,6 +21,21 @@ template <class T> inline Vec<T> slope_of(int surrogate, Vec<T> scale, Vec<T> in
         case 2: return surrogate_slope<T, 2>(scale, inverse, z);
         case 3: return surrogate_slope<T, 3>(scale, inverse, z);
         default: return surrogate_slope<T, 4>(scale, inverse, z);
+    }
+}
+
+// The sums of two vectors' neighbours: (a0 + a1, a2 + a3, ..., b0 + b1, ...).
+template <class T, int... k> inline Vec<T> neighbour_sums(Vec<T> a, Vec<T> b, std::integer_sequence<int, k...>) {
+    return __builtin_shufflevector(a, b, 2 * k...) + __builtin_shufflevector(a, b, 2 * k + 1 ...);
+}
+// The sum over the lanes of each of `n` = kLanes vectors.
+template <class T, int n> inline Vec<T> lane_sums(const Vec<T>* x) {
+    if constexpr (n == 1) {
+        return x[0];
+    } else {
+        Vec<T> half[n / 2];
+        for (int k = 0; k < n / 2; ++k) half[k] = neighbour_sums<T>(x[2 * k], x[2 * k + 1], std::make_integer_sequence<int, kLanes<T>>());
+        return lane_sums<T, n / 2>(half);
     }
 }
 
@@ -54,10 +71,13 @@ template <class T, bool kDense> struct DendriteAdjoint {
     DendriteScratch<T> path, alphas, iota, kept;
     DendriteScratch<T> v_before;  // after the reset of the row before
     std::vector<DendriteTap<T>> taps;
+    struct Pair { i64 row, input; };  // row: within the block
+    std::vector<Pair> pairs;
+    std::vector<i64> by_tap;
 
     DendriteAdjoint(const DendriteBackward<T>& call, const DendriteModel<T, kDense>& m, DendriteSums<T>& s, T* dense)
         : b(call), model(m), sums(s), dense_grad(dense), path((kDendriteBlock + 1) * m.c.branches * 4 * kLanes<T>),
-          alphas(kDendriteBlock * m.num_alphas), iota(m.c.branches * 4 * kLanes<T>), v_before(4 * kLanes<T>) {}
+          alphas(kDendriteBlock * m.num_alphas), iota((call.grad_values ? kDendriteBlock : 1) * m.c.branches * 4 * kLanes<T>), v_before(4 * kLanes<T>) {}
 
     // The number of real channels in the vector that starts at channel `first`, at least 0.
     int lanes(i64 first) const { return static_cast<int>(std::clamp<i64>(model.c.channels - first, 0, kLanes<T>)); }
@@ -104,8 +124,8 @@ template <class T, bool kDense> struct DendriteAdjoint {
         store<T>(sums.recent_rate(c.branches), d_rate);
     }
 
-    // iota of one row, in place over alpha[t+1]*iota[t+1]; sums of g and rate. `carry` leaves as alpha*iota of this row.
-    template <int kVectors> void branch_adjoint(i64 row, const T* before, const T* now, const T* alpha, const Vec<T>* lam, T* carry) {
+    // iota of one row; sums of g and rate. `carry` in: alpha*iota of the row after, out: of this row.
+    template <int kVectors> void branch_adjoint(i64 row, const T* before, const T* now, const T* alpha, const Vec<T>* lam, T* iota) {
         const auto& c = model.c;
         const i64 tile = kVectors * kLanes<T>;
         const Vec<T> gap = splat<T>(static_cast<T>(c.gap ? c.gap[row] : 1));
@@ -113,54 +133,71 @@ template <class T, bool kDense> struct DendriteAdjoint {
             Vec<T> d_g = load<T>(sums.recent_g(d)), d_rate{};
             for (int j = 0; j < kVectors; ++j) {
                 const i64 at = d * tile + j * kLanes<T>;
-                const Vec<T> x = fma(splat<T>(c.g[d]), lam[j], load<T>(carry + at)), decayed = splat<T>(alpha[d]) * x;
+                const Vec<T> x = fma(splat<T>(c.g[d]), lam[j], load<T>(carry.data() + at)), decayed = splat<T>(alpha[d]) * x;
                 d_g = fma(lam[j], load<T>(now + at), d_g);
                 d_rate = fma(decayed, load<T>(before + at), d_rate);
-                store<T>(iota.data() + at, x);
-                store<T>(carry + at, decayed);
+                store<T>(iota + at, x);
+                store<T>(carry.data() + at, decayed);
             }
             store<T>(sums.recent_g(d), d_g);
             store<T>(sums.recent_rate(d), fma(gap, d_rate, load<T>(sums.recent_rate(d))));
         }
     }
 
-    template <int kVectors> void weight_adjoint(i64 first) {
+    template <int kVectors> void weight_adjoint(const T* iota, i64 first) {
         const i64 tile = kVectors * kLanes<T>;
         for (const auto& tap : taps) {
             T* out = (kDense ? dense_grad : sums.weight.data()) + tap.at + first;
             const Vec<T> value = splat<T>(tap.value);
             for (i64 d = 0; d < model.c.branches; ++d, out += model.width)
                 for (int j = 0; j < kVectors; ++j) {
-                    const Vec<T> x = load<T>(iota.data() + d * tile + j * kLanes<T>);
+                    const Vec<T> x = load<T>(iota + d * tile + j * kLanes<T>);
                     store<T>(out + j * kLanes<T>, kDense ? x : fma(value, x, load<T>(out + j * kLanes<T>)));
                 }
         }
     }
 
-    // dvalue of every pair of a row, silent inputs included; kInputs input channels at a time share the loads of iota.
-    template <int kVectors, int kInputs> void value_adjoint(const T* w, T* out, i64 first) {
-        const i64 tile = kVectors * kLanes<T>;
-        Vec<T> sum[kInputs] = {};
+    // dvalue of kPairs pairs under one tap and kInputs input channels from `k` on, the last ones repeated where there are
+    // fewer: each load of a weight or of iota serves several sums.
+    template <int kVectors, int kPairs, int kInputs> void value_tile(const Pair* pairs, const T* weight, i64 k, i64 first) {
+        const i64 tile = kVectors * kLanes<T>, inputs = std::min<i64>(kInputs, model.c.c_in - k);
+        const T *x[kPairs], *w[kInputs];
+        for (int p = 0; p < kPairs; ++p) x[p] = iota.data() + pairs[p].row * model.c.branches * tile;
+        for (int n = 0; n < kInputs; ++n) w[n] = weight + (k + std::min<i64>(n, inputs - 1)) * model.unit + first;
+        Vec<T> sum[kPairs * kInputs] = {};
         for (i64 d = 0; d < model.c.branches; ++d)
             for (int j = 0; j < kVectors; ++j) {
-                const Vec<T> x = load<T>(iota.data() + d * tile + j * kLanes<T>);
-                for (int k = 0; k < kInputs; ++k)
-                    sum[k] = fma(load<T>(w + k * model.unit + d * model.width + first + j * kLanes<T>), x, sum[k]);
+                Vec<T> here[kInputs];
+                for (int n = 0; n < kInputs; ++n) here[n] = load<T>(w[n] + d * model.width + j * kLanes<T>);
+                for (int p = 0; p < kPairs; ++p) {
+                    const Vec<T> there = load<T>(x[p] + d * tile + j * kLanes<T>);
+                    for (int n = 0; n < kInputs; ++n) sum[p * kInputs + n] = fma(here[n], there, sum[p * kInputs + n]);
+                }
             }
-        for (int k = 0; k < kInputs; ++k) {
-            alignas(LONGSPIKE_VECTOR_BYTES) T lane[kLanes<T>];
-            store<T>(lane, sum[k]);
-            out[k] += static_cast<T>(lane_sum(lane));
+        alignas(LONGSPIKE_VECTOR_BYTES) T total[kPairs * kInputs];
+        for (int n = 0; n < kPairs * kInputs; n += kLanes<T>) store<T>(total + n, lane_sums<T, kLanes<T>>(sum + n));
+        for (int p = 0; p < kPairs; ++p) {
+            T* out = sums.values.data() + (pairs[p].input - sums.first_input) * model.c.c_in + k;
+            for (i64 n = 0; n < inputs; ++n) out[n] += total[p * kInputs + n];
         }
     }
-    template <int kVectors> void values_adjoint(i64 row, i64 first) {
+
+    // dvalue of every pair of a block of rows, silent inputs included, tap by tap.
+    template <int kVectors> void values_adjoint(i64 start, i64 end, i64 first) {
         const auto& c = model.c;
-        for (i64 p = c.pair_offsets[row]; p < c.pair_offsets[row + 1]; ++p) {
-            const T* w = model.weight.data + c.pair_tap[p] * c.c_in * model.unit;
-            T* out = sums.values.data() + (c.pair_input[p] - sums.first_input) * c.c_in;
-            i64 k = 0;
-            for (; k + 4 <= c.c_in; k += 4) value_adjoint<kVectors, 4>(w + k * model.unit, out + k, first);
-            for (; k < c.c_in; ++k) value_adjoint<kVectors, 1>(w + k * model.unit, out + k, first);
+        by_tap.assign(c.taps + 1, 0);
+        for (i64 p = c.pair_offsets[start]; p < c.pair_offsets[end]; ++p) ++by_tap[c.pair_tap[p] + 1];
+        for (i64 tap = 0; tap < c.taps; ++tap) by_tap[tap + 1] += by_tap[tap];
+        pairs.resize(by_tap[c.taps]);
+        for (i64 row = start; row < end; ++row)
+            for (i64 p = c.pair_offsets[row]; p < c.pair_offsets[row + 1]; ++p)
+                pairs[by_tap[c.pair_tap[p]]++] = {row - start, c.pair_input[p]};  // by_tap[tap] ends as the tap's end
+        for (i64 tap = 0, p = 0; tap < c.taps; ++tap) {
+            const T* w = model.weight.data + tap * c.c_in * model.unit;
+            for (; p + 4 <= by_tap[tap]; p += 4)
+                for (i64 k = 0; k < c.c_in; k += 4) value_tile<kVectors, 4, 4>(pairs.data() + p, w, k, first);
+            for (; p < by_tap[tap]; ++p)
+                for (i64 k = 0; k < c.c_in; k += 16) value_tile<kVectors, 1, 16>(pairs.data() + p, w, k, first);
         }
     }
 
@@ -220,12 +257,13 @@ template <class T, bool kDense> struct DendriteAdjoint {
             Vec<T> lam[kVectors];
             model.collect(row, taps);
             membrane_adjoint<kVectors>(row, row == begin, alpha, first, a, lam);
-            branch_adjoint<kVectors>(row, before, before + size, alpha, lam, carry.data());
-            weight_adjoint<kVectors>(first);
-            if constexpr (!kDense)
-                if (b.grad_values) values_adjoint<kVectors>(row, first);
+            T* iota_of_row = iota.data() + (b.grad_values ? row - start : 0) * size;
+            branch_adjoint<kVectors>(row, before, before + size, alpha, lam, iota_of_row);
+            weight_adjoint<kVectors>(iota_of_row, first);
             if (++sums.rows == 256) sums.collect();
         }
+        if constexpr (!kDense)
+            if (b.grad_values) values_adjoint<kVectors>(start, end, first);
     }
 
     void chain(i64 chain) {

@@ -147,6 +147,7 @@ template <class T, bool kDense> bool dendrite_forward(const DendriteCall<T>& c) 
     const auto starts = dendrite_parts(c, parts);
     std::atomic<bool> is_number{true};
     parallel_for(parts, c.threads, [&](i64 part) {
+        const FlushDenormals flush;
         DendriteScratch<T> i(model.unit), v(model.width), alpha(model.num_alphas);
         std::vector<DendriteTap<T>> taps;
         for (i64 chain = starts[part]; chain < starts[part + 1]; ++chain)

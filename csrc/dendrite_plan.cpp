@@ -28,11 +28,12 @@ struct SamplePlan {
 
 struct Field {
     i64 kernel, stride, padding, width, height;  // width, height: of the output
+    i64 strides(i64 n) const { return stride == 1 ? n : n / stride; }  // a division costs more than all the rest
     // Calls visit(cell, tap) for every output cell whose receptive field holds (x, y).
     template <class Visit> void cells_of(i64 x, i64 y, Visit&& visit) const {
         const i64 px = x + padding, py = y + padding;
-        const i64 x0 = px < kernel ? 0 : (px - kernel) / stride + 1, x1 = std::min(width - 1, px / stride);
-        const i64 y0 = py < kernel ? 0 : (py - kernel) / stride + 1, y1 = std::min(height - 1, py / stride);
+        const i64 x0 = px < kernel ? 0 : strides(px - kernel) + 1, x1 = std::min(width - 1, strides(px));
+        const i64 y0 = py < kernel ? 0 : strides(py - kernel) + 1, y1 = std::min(height - 1, strides(py));
         for (i64 oy = y0; oy <= y1; ++oy)
             for (i64 ox = x0; ox <= x1; ++ox) visit(oy * width + ox, (py - oy * stride) * kernel + px - ox * stride);
     }
@@ -62,6 +63,7 @@ void plan_sample(const PlanInputs& in, const Field& field, i64 begin, i64 end, s
         field.cells_of(in.x[q], in.y[q], [&](i64 cell, i64 tap) {
             entries[slots[cell]++] = (q << (kTapBits + 1)) | (tap << 1) | (in.is_active[q] != 0);
         });
+    out.rows.reserve(total / 2);
     i64 read = 0, write = 0;
     for (const i64 cell : touched) {  // slots[cell] is now the end of its entries
         const i64 stop = std::exchange(slots[cell], 0);
@@ -71,8 +73,7 @@ void plan_sample(const PlanInputs& in, const Field& field, i64 begin, i64 end, s
             bool is_active = false;
             for (; read < stop && in.step[entries[read] >> (kTapBits + 1)] == step; ++read) is_active |= entries[read] & 1;
             if (!is_active) continue;
-            std::copy(entries + first, entries + read, entries + write);
-            write += read - first;
+            for (i64 k = first; k < read; ++k) entries[write++] = entries[k];
             out.rows.push_back({step, static_cast<i32>(cell), static_cast<i32>(read - first)});
         }
         if (out.rows.size() > before) out.chains.push_back(static_cast<i32>(out.rows.size() - before));
@@ -83,11 +84,13 @@ void plan_sample(const PlanInputs& in, const Field& field, i64 begin, i64 end, s
 void write_sample(const SamplePlan& sample, i64 b, i64 width, i64 row, i64 chain, i64 pair, Plan& plan) {
     i64 chain_end = row, pair_end = pair;  // a sample writes the ends of its own chains and rows
     for (const i32 rows : sample.chains) plan.chain_offsets.data[++chain] = chain_end += rows;
+    i32 x = 0, y = 0;
     for (std::size_t k = 0; k < sample.rows.size(); ++k) {
         const PlanRow& r = sample.rows[k];
+        if (k == 0 || r.cell != sample.rows[k - 1].cell) x = r.cell % static_cast<i32>(width), y = r.cell / static_cast<i32>(width);
         plan.row_sample.data[row + k] = static_cast<i32>(b);
-        plan.row_x.data[row + k] = static_cast<i32>(r.cell % width);
-        plan.row_y.data[row + k] = static_cast<i32>(r.cell / width);
+        plan.row_x.data[row + k] = x;
+        plan.row_y.data[row + k] = y;
         plan.row_step.data[row + k] = r.step;
         plan.pair_offsets.data[row + k + 1] = pair_end += r.pairs;
     }

@@ -173,7 +173,8 @@ Done decode_es(const Call& c) {
             if (y >= height) {
                 if (stops(c, kPastLastRow)) break;
             } else {
-                c.events[n++] = {load<std::uint16_t>(r + 1), std::uint16_t(height - 1 - y), t + (*r >> 1), std::uint8_t(*r & 1)};
+                c.events[n++] = {load<std::uint16_t>(r + 1), std::uint16_t(height - 1 - y), t + (*r >> 1),
+                                 std::uint8_t(*r & 1)};
             }
             t += *r >> 1, i += 5;
         }

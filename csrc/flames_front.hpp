@@ -1,4 +1,7 @@
 // A dendritic convolution with its pool as a stream runs it: a record per position, touched only where events fall.
+//
+// The inputs of a step are noted as they come, a few bytes each. When the step ends, every touched position makes one sweep
+// over its record with all its inputs, while the next position's record is fetched.
 #pragma once
 #include <algorithm>
 #include <cstdlib>
@@ -7,8 +10,9 @@
 #include <stdexcept>
 #include <vector>
 
-#include "dendrite.hpp"
+#include "flames_position.hpp"
 #include "flames_stream_call.hpp"
+#include "flames_sums.hpp"
 
 #if defined(__linux__)
 #include <sys/mman.h>
@@ -49,173 +53,191 @@ private:
 #endif
 };
 
-// Touched cells of a grid in one step, in rising order, with their channels' values.
+// Touched cells of a grid in one step, in rising order, with their channels' spikes.
 struct Cells {
-    i64 channels = 0;
+    i64 channels = 0, width = 0;
     std::vector<i64> cell;
-    std::vector<float> values;  // (cells, channels)
-    std::vector<char> fired;    // whether any channel of the cell spikes
-    bool any() const { return std::find(fired.begin(), fired.end(), 1) != fired.end(); }
+    std::vector<float> values;  // (cells, width), whole vectors a cell
+    const float* row(std::size_t k) const { return values.data() + k * width; }
 };
 
 class Front {
 public:
     explicit Front(const FrontParameters& p)
         : p_(p), width_(dendrite_width<float>(p.channels)), alphas_(dendrite_width<float>(p.branches + 1)),
-          record_(kHeader + (p.branches + 1) * width_ * sizeof(float)),
-          memory_(static_cast<std::size_t>(p.width * p.height) * record_), rate_(alphas_), alpha_(alphas_),
-          taps_(p.kernel * p.kernel), pooled_width_((p.width + p.pool - 1) / p.pool),
-          pooled_height_((p.height + p.pool - 1) / p.pool), slot_(pooled_width_ * pooled_height_, -1) {
-        const i64 rows = taps_ * p.in_channels * p.branches;
-        weight_.resize(rows * width_);
-        for (i64 r = 0; r < rows; ++r) std::copy_n(p.weight.data() + r * p.channels, p.channels, weight_.data() + r * width_);
+          numbers_((p.branches + 1) * width_), records_(static_cast<std::size_t>(p.width * p.height * numbers_) * sizeof(float)),
+          places_(static_cast<std::size_t>(p.width * p.height) * sizeof(Place)), rate_(alphas_), alpha_(kKept * alphas_),
+          gap_(kKept, -1), weight_(p.kernel * p.kernel * p.in_channels * p.branches * width_),
+          columns_(spans(p, p.in_width, p.width)), lines_(spans(p, p.in_height, p.height)),
+          pooled_width_((p.width + p.pool - 1) / p.pool), pooled_height_((p.height + p.pool - 1) / p.pool),
+          slot_(pooled_width_ * pooled_height_), marked_((slot_.size() + 63) / 64) {
+        for (i64 r = 0; r < p.kernel * p.kernel * p.in_channels * p.branches; ++r)
+            std::copy_n(p.weight.data() + r * p.channels, p.channels, weight_.data() + r * width_);
         std::copy_n(p.rate.data(), p.branches, rate_.data());
         rate_[p.branches] = p.rate_soma;
-        out_.channels = p.channels;
+        out_.channels = p.channels, out_.width = width_;
     }
+    Front(const Front&) = delete;
 
     i64 pooled_width() const { return pooled_width_; }
     i64 pooled_height() const { return pooled_height_; }
-    const FrontParameters& parameters() const { return p_; }
-    std::size_t memory_bytes() const { return memory_.size() + weight_.size() * sizeof(float); }
-    std::vector<i64>& touched() { return touched_; }
+    i64 positions() const { return p_.width * p_.height; }
+    i64 inputs() const { return p_.kernel * p_.kernel * p_.in_channels; }
+    std::size_t record_bytes() const { return numbers_ * sizeof(float); }
+    std::size_t memory_bytes() const { return records_.size() + places_.size() + weight_.size() * sizeof(float); }
 
-    // An input of this step at (x, y): one value a channel, or the polarity of an event alone.
-    void add_event(i64 x, i64 y, i64 channel, i64 step) {
-        each_position(x, y, [&](i64 position, i64 tap) { add(open(position, step), tap, channel, 1.0f); });
-    }
-    void add_cell(i64 x, i64 y, const float* values, i64 step) {
-        each_position(x, y, [&](i64 position, i64 tap) {
-            float* i = open(position, step);
-            for (i64 c = 0; c < p_.in_channels; ++c)
-                if (values[c] != 0.0f) add(i, tap, c, values[c]);
-        });
+    // An event of this step, or a spike.
+    void add(i64 x, i64 y, i64 channel) {
+        const Span column = columns_[x], line = lines_[y];
+        for (std::int32_t j = 0; j < line.count; ++j)
+            for (std::int32_t k = 0; k < column.count; ++k) {
+                const i64 tap = (line.tap - j * p_.stride) * p_.kernel + column.tap - k * p_.stride;
+                note(column.first + k, line.first + j, tap * p_.in_channels + channel);
+            }
     }
 
     // Ends the step: membranes, spikes, resets, and the pooled cells. The result lives until the next call.
     const Cells& close(i64 step, i64& spikes, i64& updates) {
-        std::sort(touched_.begin(), touched_.end());
-        pooled_.clear();
-        for (const i64 position : touched_) {
-            const i64 cell = position / p_.width / p_.pool * pooled_width_ + position % p_.width / p_.pool;
-            if (slot_[cell] < 0) slot_[cell] = 0, pooled_.push_back(cell);
+        arrange_inputs();
+        arrange_cells();
+        const FlushDenormals flush;  // as the batch does
+        const PositionModel model{weight_.data(), p_.coupling.data(), p_.threshold, p_.branches, width_};
+        typename Lanes<float>::I num_spikes{};
+        i64 begin = 0;
+        for (std::size_t k = 0; k < rows_.size(); ++k) {
+            const Row row = rows_[k];
+            Place& place = places()[row.position];
+            const i64 gap = place.last ? step + 1 - place.last : 0;
+            place = {step + 1, 0};
+            float* i = record(row.position);
+            const float* coming = record(rows_[std::min(k + 1, rows_.size() - 1)].position);
+            float* fired = out_.values.data() + slot_[row.cell] * width_;
+            position_step(model, {i, i + p_.branches * width_, starts_.data() + begin, row.end - begin, alphas(gap), fired, &num_spikes, coming});
+            begin = row.end;
         }
-        std::sort(pooled_.begin(), pooled_.end());
-        out_.cell = pooled_;
-        out_.values.assign(pooled_.size() * p_.channels, 0.0f);
-        out_.fired.assign(pooled_.size(), 0);
-        for (std::size_t k = 0; k < pooled_.size(); ++k) slot_[pooled_[k]] = static_cast<i64>(k);
-        for (const i64 position : touched_) spikes += fire(position, step);
-        updates += static_cast<i64>(touched_.size()) * p_.channels;
-        for (const i64 cell : pooled_) slot_[cell] = -1;
-        touched_.clear();
+        for (int k = 0; k < kLanes<float>; ++k) spikes += num_spikes[k];
+        updates += static_cast<i64>(rows_.size()) * p_.channels;
+        rows_.clear(), noted_.clear();
         return out_;
     }
 
     void reset() {
-        memory_.clear();
-        touched_.clear();
+        records_.clear(), places_.clear();
+        rows_.clear(), noted_.clear();
     }
 
-    void prefetch(i64 x, i64 y) const {
-        const i64 column = (x + p_.padding) / p_.stride, row = (y + p_.padding) / p_.stride;
-        if (column < p_.width && row < p_.height) {
-            const std::uint8_t* r = memory_.data() + (row * p_.width + column) * record_;
-            __builtin_prefetch(r, 1);
-            __builtin_prefetch(r + 64, 1);
-            __builtin_prefetch(r + 128, 1);
-        }
-    }
-
-    // Positions that hold something: (position, step of the last row + 1, gap of an open row), then i and v.
+    // What is to be remembered: (position, step of the last row + 1, record) of touched positions; inputs of the open step.
     template <class F> void each_record(F&& visit) const {
-        for (i64 position = 0; position < p_.width * p_.height; ++position) {
-            const Header* h = header(position);
-            if (h->last || h->open) visit(position, reinterpret_cast<const std::uint8_t*>(h), record_);
-        }
+        for (i64 position = 0; position < positions(); ++position)
+            if (const i64 last = places()[position].last) visit(position, last, reinterpret_cast<const std::uint8_t*>(record(position)));
     }
-    std::uint8_t* record(i64 position) { return memory_.data() + position * record_; }
-    std::size_t record_bytes() const { return record_; }
-    i64 positions() const { return p_.width * p_.height; }
-
-    // Of a record from elsewhere: whether a row is under way, and whether its steps can be those of a stream at this moment.
-    static bool is_open(const std::uint8_t* record) { return header_of(record).open != 0; }
-    static bool is_sound(const std::uint8_t* record, i64 step, i64 next_step) {
-        const Header h = header_of(record);
-        if (h.last < 0 || h.last > next_step) return false;
-        return h.open == 0 || (step >= 0 && h.open == step + 1 && h.gap == (h.last ? h.open - h.last : 0));
+    template <class F> void each_input(F&& visit) const {
+        for (const Noted& n : noted_) visit(rows_[n.row].position, static_cast<i64>(n.input));
+    }
+    void set_input(i64 position, i64 input) { note(position % p_.width, position / p_.width, input); }
+    void set_record(i64 position, i64 last, const std::uint8_t* bytes) {
+        places()[position].last = last;
+        std::memcpy(record(position), bytes, record_bytes());
     }
 
 private:
-    struct Header {
+    struct Place {
         i64 last;  // step of the last row + 1; 0: never
-        i64 open;  // step of the row that is under way + 1; 0: none
-        i64 gap;   // of the row that is under way
+        i64 row;   // number of the row of the open step + 1; 0: none
     };
-    static constexpr std::size_t kHeader = 64;
-    static Header header_of(const std::uint8_t* record) {
-        Header h;
-        std::memcpy(&h, record, sizeof h);
-        return h;
-    }
+    struct Row {
+        i64 position, cell, end;  // end: of its inputs in `starts_`; their number while they come
+    };
+    struct Noted {
+        std::int32_t row, input;
+    };
+    // The positions that see a coordinate, and the tap that the first one sees it through; the next ones' are `stride` less.
+    struct Span {
+        std::int32_t first, count, tap;
+    };
+    static constexpr i64 kKept = 64;  // decays kept, by gap modulo this
 
-    Header* header(i64 position) const { return reinterpret_cast<Header*>(memory_.data() + position * record_); }
-
-    template <class F> void each_position(i64 x, i64 y, F&& visit) {
-        const i64 px = x + p_.padding, py = y + p_.padding;
-        const i64 first_x = px < p_.kernel ? 0 : (px - p_.kernel) / p_.stride + 1, last_x = std::min(px / p_.stride, p_.width - 1);
-        const i64 first_y = py < p_.kernel ? 0 : (py - p_.kernel) / p_.stride + 1, last_y = std::min(py / p_.stride, p_.height - 1);
-        for (i64 oy = first_y; oy <= last_y; ++oy)
-            for (i64 ox = first_x; ox <= last_x; ++ox)
-                visit(oy * p_.width + ox, (py - oy * p_.stride) * p_.kernel + px - ox * p_.stride);
-    }
-
-    // The branches of a position, decayed to this step.
-    float* open(i64 position, i64 step) {
-        Header* h = header(position);
-        float* i = reinterpret_cast<float*>(reinterpret_cast<std::uint8_t*>(h) + kHeader);
-        if (h->open == step + 1) return i;
-        h->gap = h->last ? step + 1 - h->last : 0;
-        h->open = step + 1;
-        if (h->last) {
-            dendrite_alphas<float>(rate_.data(), h->gap, p_.branches + 1, alpha_.data());
-            dendrite_decay<float>(i, alpha_.data(), p_.branches, width_);
+    static std::vector<Span> spans(const FrontParameters& p, i64 inputs, i64 positions) {
+        std::vector<Span> found(inputs);
+        for (i64 x = 0; x < inputs; ++x) {
+            const i64 at = x + p.padding, first = at < p.kernel ? 0 : (at - p.kernel) / p.stride + 1;
+            const i64 count = std::max<i64>(0, std::min(at / p.stride, positions - 1) - first + 1);
+            found[x] = {static_cast<std::int32_t>(first), static_cast<std::int32_t>(count), static_cast<std::int32_t>(at - first * p.stride)};
         }
-        touched_.push_back(position);
-        return i;
+        return found;
     }
 
-    void add(float* i, i64 tap, i64 channel, float value) {
-        dendrite_add<float>(i, weight_.data() + (tap * p_.in_channels + channel) * p_.branches * width_, value, p_.branches, width_);
+    Place* places() const { return reinterpret_cast<Place*>(places_.data()); }
+    float* record(i64 position) const { return reinterpret_cast<float*>(records_.data()) + position * numbers_; }
+
+    // One input of this step at a position: input = tap * in_channels + channel.
+    void note(i64 column, i64 line, i64 input) {
+        const i64 position = line * p_.width + column;
+        Place& place = places()[position];
+        if (!place.row) {
+            rows_.push_back({position, line / p_.pool * pooled_width_ + column / p_.pool, 0});
+            place.row = static_cast<i64>(rows_.size());
+        }
+        ++rows_[place.row - 1].end;
+        noted_.push_back({static_cast<std::int32_t>(place.row - 1), static_cast<std::int32_t>(input)});
     }
 
-    // Membrane, spikes into the pooled cell, reset; the number of spikes.
-    i64 fire(i64 position, i64 step) {
-        Header* h = header(position);
-        float* i = reinterpret_cast<float*>(reinterpret_cast<std::uint8_t*>(h) + kHeader);
-        float* v = i + p_.branches * width_;
-        dendrite_alphas<float>(rate_.data() + p_.branches / kLanes<float> * kLanes<float>, h->gap, 1, alpha_.data());
-        const float beta = alpha_[p_.branches % kLanes<float>];
-        dendrite_membrane<float>(i, p_.coupling.data(), beta, v, p_.branches, width_);
-        const i64 cell = position / p_.width / p_.pool * pooled_width_ + position % p_.width / p_.pool;
-        float* out = out_.values.data() + slot_[cell] * p_.channels;
-        i64 count = 0;
-        for (i64 c = 0; c < p_.channels; ++c)
-            if (v[c] > p_.threshold) out[c] = 1.0f, ++count;
-        if (count) out_.fired[slot_[cell]] = 1;
-        dendrite_reset<float>(v, p_.threshold, width_);
-        h->last = step + 1;
-        h->open = 0;
-        return count;
+    // The inputs by position, in the order in which they came.
+    void arrange_inputs() {
+        i64 total = 0;
+        for (Row& row : rows_) {
+            const i64 count = row.end;
+            row.end = total, total += count;
+        }
+        starts_.resize(total);
+        const i64 unit = p_.branches * width_;
+        for (const Noted& n : noted_) starts_[rows_[n.row].end++] = n.input * unit;
+    }
+
+    // The cells that the rows pool into, in rising order, silent.
+    void arrange_cells() {
+        std::size_t lowest = marked_.size(), highest = 0;
+        for (const Row& row : rows_) {
+            const std::size_t word = static_cast<std::size_t>(row.cell) / 64;
+            marked_[word] |= std::uint64_t{1} << (row.cell % 64);
+            lowest = std::min(lowest, word), highest = std::max(highest, word);
+        }
+        out_.cell.clear();
+        for (std::size_t word = lowest; word <= highest && word < marked_.size(); ++word) {
+            for (std::uint64_t bits = marked_[word]; bits; bits &= bits - 1) {
+                const i64 cell = static_cast<i64>(word) * 64 + __builtin_ctzll(bits);
+                slot_[cell] = static_cast<i64>(out_.cell.size());
+                out_.cell.push_back(cell);
+            }
+            marked_[word] = 0;
+        }
+        out_.values.assign(out_.cell.size() * width_, 0.0f);
+    }
+
+    // The decays of a gap; short gaps come again and again.
+    const float* alphas(i64 gap) {
+        const i64 slot = gap % kKept;
+        float* kept = alpha_.data() + slot * alphas_;
+        if (gap_[slot] != gap) {
+            dendrite_alphas<float>(rate_.data(), gap, p_.branches + 1, kept);
+            gap_[slot] = gap;
+        }
+        return kept;
     }
 
     FrontParameters p_;
-    i64 width_, alphas_;
-    std::size_t record_;
-    ZeroedMemory memory_;
-    std::vector<float> rate_, alpha_, weight_;
-    i64 taps_, pooled_width_, pooled_height_;
-    std::vector<i64> slot_, touched_, pooled_;
+    i64 width_, alphas_, numbers_;
+    ZeroedMemory records_, places_;
+    std::vector<float> rate_, alpha_;
+    std::vector<i64> gap_;
+    std::vector<float> weight_;
+    std::vector<Span> columns_, lines_;
+    i64 pooled_width_, pooled_height_;
+    std::vector<i64> slot_;
+    std::vector<std::uint64_t> marked_;
+    std::vector<Row> rows_;
+    std::vector<Noted> noted_;
+    std::vector<i64> starts_;
     Cells out_;
 };
 

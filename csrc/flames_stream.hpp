@@ -1,6 +1,6 @@
 // FLAMES event by event: the batch kernels' own inline functions over one recording, with bounded memory.
 //
-// Events of a step accumulate at the positions they touch; the step closes when an event of a later one arrives, or on
+// Events of a step are noted at the positions they touch; the step closes when an event of a later one arrives, or on
 // flush. Closing costs what was touched, then one tick of the memory if a spike came through the front.
 #pragma once
 #include <chrono>
@@ -36,6 +36,8 @@ public:
         d_model_ = p_.blocks.front().d_model;
         window_.resize(d_model_), windows_.resize(d_model_), counts_.resize(3), mean_.resize(d_model_);
         u_.resize(d_model_), next_.resize(d_model_);
+        for (i64 x = 0; x < p_.sensor_width; ++x) column_.push_back(static_cast<std::uint16_t>(x / p_.downsample));
+        for (i64 y = 0; y < p_.sensor_height; ++y) line_.push_back(static_cast<std::uint16_t>(y / p_.downsample));
         latency_histogram.resize(kBinsPerOctave * kOctaves);
         reset();
     }
@@ -44,24 +46,19 @@ public:
         check(events, count);
         const auto arrived = std::chrono::steady_clock::now();
         Front& front = *fronts_.front();
-        constexpr i64 kAhead = 8;
+        counters.events += count;
         for (i64 k = 0; k < count; ++k) {
             const EventRecord e = EventRecord::at(events + k * kEventBytes);
-            const i64 step = e.t / p_.step_us;
-            if (k + kAhead < count) {
-                const EventRecord later = EventRecord::at(events + (k + kAhead) * kEventBytes);
-                front.prefetch(later.x / p_.downsample, later.y / p_.downsample);
-            }
-            ++counters.events;
-            if (step < next_step_) {
-                ++counters.late;
-                continue;
-            }
-            if (step != step_) {
+            if (static_cast<std::uint64_t>(e.t) - begin_us_ >= open_us_) {  // not of the open step
+                const i64 step = e.t / p_.step_us;
+                if (step < next_step_) {
+                    ++counters.late;
+                    continue;
+                }
                 if (step_ >= 0 && close()) count_latency(latency_histogram, since(arrived));
-                step_ = next_step_ = step;
+                open(step);
             }
-            front.add_event(e.x / p_.downsample, e.y / p_.downsample, e.p, step);
+            front.add(column_[e.x], line_[e.y], e.p);
         }
     }
 
@@ -76,7 +73,7 @@ public:
         for (auto& block : blocks_) block->reset();
         std::fill(window_.begin(), window_.end(), 0.0), std::fill(windows_.begin(), windows_.end(), 0.0);
         std::fill(counts_.begin(), counts_.end(), 0.0);
-        step_ = last_tick_ = -1, next_step_ = 0;
+        step_ = last_tick_ = -1, next_step_ = 0, open_us_ = 0;
         counters = StreamCounters{};
         counters.spikes.assign(fronts_.size() + blocks_.size(), 0), counters.updates = counters.spikes;
         std::fill(latency_histogram.begin(), latency_histogram.end(), 0);
@@ -129,24 +126,36 @@ private:
             if (mean[j] != 0.0f) add_scaled<float>(out, p_.decoder_weight.data() + j * p_.num_outputs, mean[j], p_.num_outputs);
     }
 
+    void open(i64 step) {
+        step_ = next_step_ = step;
+        begin_us_ = static_cast<std::uint64_t>(step) * p_.step_us, open_us_ = p_.step_us;
+    }
+
     // Ends the step at hand; whether the memory ticked.
     bool close() {
         const i64 step = step_;
-        step_ = -1, next_step_ = step + 1;
+        step_ = -1, next_step_ = step + 1, open_us_ = 0;
         ++counters.steps;
         const Cells* cells = nullptr;
         for (std::size_t k = 0; k < fronts_.size(); ++k) {
-            if (k > 0)
-                for (std::size_t q = 0; q < cells->cell.size(); ++q)
-                    if (cells->fired[q]) {
-                        const i64 width = fronts_[k - 1]->pooled_width();
-                        fronts_[k]->add_cell(cells->cell[q] % width, cells->cell[q] / width, cells->values.data() + q * cells->channels, step);
-                    }
+            if (k > 0) pass_on(*cells, fronts_[k - 1]->pooled_width(), *fronts_[k]);
             cells = &fronts_[k]->close(step, counters.spikes[k], counters.updates[k]);
         }
-        if (!cells->any()) return false;
+        active_.clear();
+        for (std::size_t q = 0; q < cells->cell.size(); ++q)
+            append_nonzero(cells->row(q), cells->width, cells->cell[q] * cells->channels * d_model_, d_model_, active_);
+        if (active_.empty()) return false;
         tick(*cells, step);
         return true;
+    }
+
+    // The spikes of pooled cells, channels ascending, into the next front.
+    void pass_on(const Cells& cells, i64 width, Front& front) {
+        for (std::size_t q = 0; q < cells.cell.size(); ++q) {
+            active_.clear();
+            append_nonzero(cells.row(q), cells.width, 0, 1, active_);
+            for (const i64 channel : active_) front.add(cells.cell[q] % width, cells.cell[q] / width, channel);
+        }
     }
 
     void tick(const Cells& cells, i64 step) {
@@ -154,9 +163,7 @@ private:
         last_tick_ = step;
         ++counters.ticks;
         std::fill(u_.begin(), u_.end(), 0.0f);
-        for (std::size_t q = 0; q < cells.cell.size(); ++q)
-            embed_cell<float>(cells.values.data() + q * cells.channels, p_.embedding.data() + cells.cell[q] * cells.channels * d_model_,
-                              cells.channels, d_model_, u_.data());
+        add_rows(p_.embedding.data(), active_, d_model_, u_.data());
         TickRecord record;
         for (std::size_t k = 0; k < blocks_.size(); ++k) {
             const i64 layer = static_cast<i64>(fronts_.size() + k);
@@ -167,7 +174,9 @@ private:
         }
         pool_tick<float>(pool(), u_.data(), p_.is_time_weighted ? delta : 1.0, p_.window, d_model_);
         if (!is_recording) return;
-        record.step = step, record.cells = cells.cell, record.front = cells.values;
+        record.step = step, record.cells = cells.cell;
+        for (std::size_t q = 0; q < cells.cell.size(); ++q)
+            record.front.insert(record.front.end(), cells.row(q), cells.row(q) + cells.channels);
         record.logits.resize(p_.num_outputs), logits(record.logits.data());
         records.push_back(std::move(record));
     }
@@ -176,6 +185,9 @@ private:
     std::vector<std::unique_ptr<Front>> fronts_;
     std::vector<std::unique_ptr<MemoryStage>> blocks_;
     i64 d_model_, step_ = -1, next_step_ = 0, last_tick_ = -1;  // step_: the open one; events before next_step_ are late
+    std::uint64_t begin_us_ = 0, open_us_ = 0;  // the open step's first microsecond and length; 0: no step is open
+    std::vector<std::uint16_t> column_, line_;  // of a pixel, after downsampling
+    std::vector<i64> active_;                   // where the embeddings of the step's spikes start
     std::vector<double> window_, windows_, counts_;
     std::vector<float> u_, next_, mean_;
 };

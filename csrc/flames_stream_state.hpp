@@ -47,7 +47,7 @@ private:
     const std::uint8_t *data_, *end_;
 };
 
-constexpr i64 kStateVersion = 1;
+constexpr i64 kStateVersion = 2;
 
 inline std::vector<std::uint8_t> FlamesStream::state() const {
     Writer w;
@@ -59,24 +59,25 @@ inline std::vector<std::uint8_t> FlamesStream::state() const {
     for (const auto& block : blocks_) w.put(block->state());
     for (const auto& front : fronts_) {
         w.put(static_cast<i64>(front->record_bytes()));
-        i64 count = 0;
-        front->each_record([&](i64, const std::uint8_t*, std::size_t) { ++count; });
-        w.put(count);
-        front->each_record([&](i64 position, const std::uint8_t* record, std::size_t bytes) {
-            w.put(position);
-            w.put(record, bytes);
+        i64 num_records = 0, num_inputs = 0;
+        front->each_record([&](i64, i64, const std::uint8_t*) { ++num_records; });
+        front->each_input([&](i64, i64) { ++num_inputs; });
+        w.put(num_records);
+        front->each_record([&](i64 position, i64 last, const std::uint8_t* record) {
+            w.put(position), w.put(last);
+            w.put(record, front->record_bytes());
         });
-        w.put(static_cast<i64>(front->touched().size()));
-        w.put(front->touched().data(), front->touched().size() * sizeof(i64));
+        w.put(num_inputs);
+        front->each_input([&](i64 position, i64 input) { w.put(position), w.put(input); });
     }
     return w.bytes;
 }
 
 // What a stream cannot have written must not come in: gaps, and with them places in tables, are differences of steps.
-inline void check_clock(i64 step, i64 next_step, i64 last_tick) {
-    const bool is_open = step >= 0;
-    const bool is_sound = next_step >= 0 && next_step <= kLatestUs + 1 && last_tick >= -1 && last_tick < next_step;
-    if (!is_sound || step < -1 || (is_open && step != next_step)) throw std::invalid_argument("its clock is impossible");
+inline void check_clock(i64 step, i64 next_step, i64 last_tick, i64 last_step) {
+    const bool is_sound = next_step >= 0 && next_step <= last_step + 1 && last_tick >= -1 && last_tick < next_step;
+    const bool is_open = step >= 0 && step == next_step && step <= last_step;
+    if (!is_sound || !(step == -1 || is_open)) throw std::invalid_argument("its clock is impossible");
 }
 
 inline void check_counters(const StreamCounters& c) {
@@ -85,29 +86,31 @@ inline void check_counters(const StreamCounters& c) {
     if (least < 0) throw std::invalid_argument("its counters are negative");
 }
 
-// The positions of a front, as a state holds them: what each remembers, and those that the open step has touched.
+// What a state holds of a front: the records of its positions, and the inputs of the open step.
 struct HeldFront {
-    std::vector<std::pair<i64, const std::uint8_t*>> records;
-    std::vector<i64> touched;
+    struct Record {
+        i64 position, last;
+        const std::uint8_t* bytes;
+    };
+    std::vector<Record> records;
+    std::vector<std::pair<i64, i64>> inputs;
 
-    HeldFront(Reader& r, const Front& front, i64 step, i64 next_step) {
-        const auto known = [&](i64 position) {
-            if (position < 0 || position >= front.positions()) throw std::invalid_argument("it is of another sensor");
-            return position;
+    HeldFront(Reader& r, const Front& front, i64 next_step) {
+        const auto below = [](i64 x, i64 limit) {
+            if (x < 0 || x >= limit) throw std::invalid_argument("it is of another sensor");
+            return x;
         };
         if (r.get<i64>() != static_cast<i64>(front.record_bytes())) throw std::invalid_argument("it is of another model or processor");
-        std::vector<i64> open;
         for (i64 n = r.size(); n > 0; --n) {
-            const i64 position = known(r.get<i64>());
-            if (!records.empty() && position <= records.back().first) throw std::invalid_argument("its positions are not in order");
-            records.emplace_back(position, r.take(front.record_bytes()));
-            if (!Front::is_sound(records.back().second, step, next_step)) throw std::invalid_argument("its clock is impossible");
-            if (Front::is_open(records.back().second)) open.push_back(position);
+            const i64 position = below(r.get<i64>(), front.positions()), last = r.get<i64>();
+            if (!records.empty() && position <= records.back().position) throw std::invalid_argument("its positions are not in order");
+            if (last < 1 || last > next_step) throw std::invalid_argument("its clock is impossible");
+            records.push_back({position, last, r.take(front.record_bytes())});
         }
-        for (i64 n = r.size(); n > 0; --n) touched.push_back(known(r.get<i64>()));
-        std::vector<i64> sorted = touched;
-        std::sort(sorted.begin(), sorted.end());
-        if (sorted != open) throw std::invalid_argument("its open positions are impossible");
+        for (i64 n = r.size(); n > 0; --n) {
+            const i64 position = below(r.get<i64>(), front.positions());
+            inputs.emplace_back(position, below(r.get<i64>(), front.inputs()));
+        }
     }
 };
 
@@ -116,7 +119,7 @@ inline void FlamesStream::set_state(const std::uint8_t* bytes, std::size_t count
     Reader r(bytes, count);
     if (r.get<i64>() != kStateVersion) throw std::invalid_argument("it is of another version");
     const i64 step = r.get<i64>(), next_step = r.get<i64>(), last_tick = r.get<i64>();
-    check_clock(step, next_step, last_tick);
+    check_clock(step, next_step, last_tick, kLatestUs / p_.step_us);
     StreamCounters c = counters;
     c.events = r.get<i64>(), c.late = r.get<i64>(), c.steps = r.get<i64>(), c.ticks = r.get<i64>();
     r.get(c.spikes), r.get(c.updates);
@@ -131,17 +134,21 @@ inline void FlamesStream::set_state(const std::uint8_t* bytes, std::size_t count
         r.get(states.back());
     }
     std::vector<HeldFront> held;
-    for (const auto& front : fronts_) held.emplace_back(r, *front, step, next_step);
+    for (const auto& front : fronts_) {
+        held.emplace_back(r, *front, next_step);
+        if (!held.back().inputs.empty() && (step < 0 || held.size() > 1)) throw std::invalid_argument("its open inputs are impossible");
+    }
     if (!r.at_end()) throw std::invalid_argument("it is too long");
     const auto before = latency_histogram;
     reset();
     latency_histogram = before, counters = c;
-    step_ = step, next_step_ = next_step, last_tick_ = last_tick;
+    if (step >= 0) open(step);
+    next_step_ = next_step, last_tick_ = last_tick;
     window_ = window, windows_ = windows, counts_ = counts;
     for (std::size_t k = 0; k < blocks_.size(); ++k) blocks_[k]->set_state(states[k]);
     for (std::size_t k = 0; k < fronts_.size(); ++k) {
-        for (const auto& [position, record] : held[k].records) std::memcpy(fronts_[k]->record(position), record, fronts_[k]->record_bytes());
-        fronts_[k]->touched() = held[k].touched;
+        for (const auto& [position, last, record] : held[k].records) fronts_[k]->set_record(position, last, record);
+        for (const auto& [position, input] : held[k].inputs) fronts_[k]->set_input(position, input);
     }
 }
 

@@ -32,17 +32,22 @@ template <class T> struct SaHippoScratch {
     }
 };
 
-template <class T> inline double sum_lanes(Vec<T> v) {
-    T lanes[kLanes<T>];
-    store<T>(lanes, v);
-    for (int width = kLanes<T> / 2; width > 0; width /= 2)
-        for (int i = 0; i < width; ++i) lanes[i] += lanes[i + width];
-    return double(lanes[0]);
+// The sum of kCount lanes, halves onto each other.
+template <class T, int kCount, class V> inline double sum_lanes(V v) {
+    if constexpr (kCount == 1) {
+        return double(v[0]);
+    } else {
+        typedef T Half __attribute__((vector_size(kCount * sizeof(T) / 2)));
+        Half low, high;
+        std::memcpy(&low, &v, sizeof low);
+        std::memcpy(&high, reinterpret_cast<const char*>(&v) + sizeof low, sizeof high);
+        return sum_lanes<T, kCount / 2>(Half(low + high));
+    }
 }
 
 // Adds the lanes of every row to its double and empties it.
 template <class T> void flush_sums(Vec<T>* rows, i64 count, double* sums) {
-    for (i64 k = 0; k < count; ++k) sums[k] += sum_lanes<T>(rows[k]), rows[k] = Vec<T>{};
+    for (i64 k = 0; k < count; ++k) sums[k] += sum_lanes<T, kLanes<T>>(rows[k]), rows[k] = Vec<T>{};
 }
 
 // The part of a work item that does not change within one vector of channels.

@@ -13,6 +13,16 @@ PMBC_STATE = {"float32": 2e-5, "float64": 1e-12}
 S4D_SCAN = {"float32": 2e-5, "float64": 1e-12}
 # The FFT spreads each output's rounding over the whole sequence; the power table doubles the error at each level.
 S4D_FFT = {"float32": 2e-4, "float64": 1e-11}
+# The spike-aware memory: routes against the loop and the dense matrices, up to 200 ticks of |T| <= 1 and rank up to 11,
+# relative to the largest output; the gradients add sums over ticks and channels.
+SA_HIPPO = {"float32": 1e-5, "float64": 1e-12}
+SA_HIPPO_GRADIENT = {"float32": 5e-5, "float64": 1e-11}
+# Rows of a transition in float64, relative to the largest of their kind: a matrix of at most 11 x 11 is inverted.
+SA_HIPPO_ROWS = 1e-12
+# |T| <= 1 in exact arithmetic.
+CONTRACTION = 1e-12
+# HiPPO-LegS of 64 x 64 (entries up to 127) from its eigenvectors, and 100 steps of S4 built from it.
+LEGS = 1e-10
 # Discretisation formulas on real pairs against torch's complex arithmetic in float64.
 DISCRETISE = 1e-12
 # Eigenvalues of matrices of up to 16 x 16 with entries up to 30, by two LAPACK routines; numpy's is not symmetric.

@@ -8,16 +8,16 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from longspike import functional, models, nn
+    from longspike import events, functional, models, nn
     from longspike._explain import explain
     from longspike.models import load
     from longspike.streaming import Stream
 
-__all__ = ["Stream", "__version__", "explain", "functional", "load", "models", "nn"]
+__all__ = ["Stream", "__version__", "events", "explain", "functional", "load", "models", "nn"]
 __version__ = version("longspike")
 
 _HOMES = {"Stream": "longspike.streaming", "explain": "longspike._explain", "load": "longspike.models"}
-_MODULES = ("functional", "models", "nn")
+_MODULES = ("events", "functional", "models", "nn")
 
 
 def __getattr__(name: str) -> Any:

@@ -1,10 +1,19 @@
-"""Layers; each has forward(x, state=None) -> (y, state), step(x_t, state) -> (y_t, state) and init_state(batch)."""
+"""Layers; those of sequences have forward(x, state=None) -> (y, state), step(x_t, state) and init_state(batch).
+
+Layers of sparse spikes take and give `SparseSpikes`, and their state is of the touched positions alone.
+"""
 
 from longspike.layers.block import BlockState, SpikingBlock
+from longspike.layers.dendritic_conv import DendriticConvState, DendriticLIFConv2d, DendriticRows
 from longspike.layers.dropout import TiedDropout
+from longspike.layers.event_pool import EventPool
 from longspike.layers.linear import SpikeLinear
+from longspike.layers.memory_block import MemoryBlock
 from longspike.layers.neuron import NeuronConfig
 from longspike.layers.pooling import MeanPool
+from longspike.layers.sparse import SparseSpikes, from_events
+from longspike.layers.spatial_pool import SpatialPool
+from longspike.neurons.dendritic import DendriticLIF, DendriticState
 from longspike.neurons.hard_reset import HardResetLIF
 from longspike.neurons.lif import LIFState
 from longspike.neurons.memoryless import GELU, Bernoulli, Heaviside
@@ -20,15 +29,25 @@ __all__ = [
     "SDN",
     "Bernoulli",
     "BlockState",
+    "DendriticConvState",
+    "DendriticLIF",
+    "DendriticLIFConv2d",
+    "DendriticRows",
+    "DendriticState",
+    "EventPool",
     "HardResetLIF",
     "Heaviside",
     "LIFState",
     "MeanPool",
+    "MemoryBlock",
     "NeuronConfig",
     "RefractoryLIF",
     "SAHippo",
+    "SparseSpikes",
+    "SpatialPool",
     "SpikeLinear",
     "SpikingBlock",
     "Surrogate",
     "TiedDropout",
+    "from_events",
 ]

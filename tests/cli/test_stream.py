@@ -54,7 +54,7 @@ def test_text_for_people(cli: Run, model_path: Path) -> None:
 
 
 def test_a_difference_fails(cli: Run, model_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("longspike.cli.stream._is_equal", lambda network, outcome: False)
+    monkeypatch.setattr("longspike.cli.stream_steps._is_equal", lambda network, outcome: False)
     code, out, _ = cli("stream", str(model_path), "digits:7", "--check")
     assert code == 1
     assert "NOT equal" in out

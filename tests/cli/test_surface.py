@@ -15,6 +15,7 @@ FLAGS = {
     "recipes": ["--json"],
     "data": ["--data-root", "--json"],
     "stream": ["--pace", "--check", "--data-root", "--json"],
+    "study": ["--quick", "--seed", "--output", "--json"],
     "info": ["--json"],
 }
 ELSEWHERE = {"evaluate", "bench"}

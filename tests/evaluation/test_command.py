@@ -39,7 +39,7 @@ def bundle(monkeypatch: pytest.MonkeyPatch) -> DataBundle:
         assert root in (None, Path("somewhere"))
         return made
 
-    monkeypatch.setattr("longspike.data.load", load)
+    monkeypatch.setattr("longspike.data.load_sequences", load)
     return made
 
 

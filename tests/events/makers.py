@@ -205,10 +205,10 @@ def flatbuffer(identifier: bytes, field_bytes: list[bytes], tail: bytes) -> byte
 def _aedat4(rng: np.random.Generator, count: int, compression: int, pack: Callable[[bytes], bytes]) -> Made:
     events = random_events(rng, count, (320, 240), first=1605507493718345)
     info = (
-        '<dv version="2.0"><node name="outInfo" path="/"><node name="2"><attr key="typeIdentifier">IMUS</attr></node>'
-        '<node name="5"><attr key="typeIdentifier">EVTS</attr><node name="info"><attr key="sizeX">320</attr>'
-        '<attr key="sizeY">240</attr></node></node></node></dv>'
-    ).encode()
+        b'<dv version="2.0"><node name="outInfo" path="/"><node name="2"><attr key="typeIdentifier">IMUS</attr></node>'
+        b'<node name="5"><attr key="typeIdentifier">EVTS</attr><node name="info"><attr key="sizeX">320</attr>'
+        b'<attr key="sizeY">240</attr></node></node></node></dv>'
+    )
     packets = []
     for group in np.array_split(events, 3):
         items = b"".join(struct.pack("<qhhBxxx", t, x, y, p) for x, y, t, p in group.tolist())
@@ -305,7 +305,7 @@ def make_hdf5(rng: np.random.Generator, count: int) -> Made:
         for name in "xytp":
             file.create_dataset(f"events/{name}", data=events[name], chunks=(5,), compression="gzip")
         file["t_offset"] = np.int64(55_000_000)
-        file.attrs["geometry"] = "90x70"
+        file.attrs["sensor_size"] = np.array([90, 70])
     return Made(stream.getvalue(), events, "hdf5", (90, 70), 55_000_000)
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from events.makers import MAKERS, Made
 
+from events.makers import MAKERS, Made
 from longspike import events as ev
 from longspike._core.errors import DataFileError
 from longspike.events.formats import FORMATS
@@ -24,12 +24,15 @@ def read(path: Path, name: str | None, size: tuple[int, int] | None, on_error: s
     try:
         recording = ev.read(path, format=name, sensor_size=size, on_error=on_error)
     except (DataFileError, ValueError) as error:
-        assert str(path) in str(error)
+        if str(path) not in str(error):
+            pytest.fail(f"the message does not name the file: {error}")
         return None
     events, (width, height) = recording.events, recording.sensor_size
     assert events.dtype == ev.EVENT_DTYPE
-    assert (events["x"] < width).all() and (events["y"] < height).all() and (events["p"] <= 1).all()
-    assert (events["t"] >= 0).all() and (np.diff(events["t"]) >= 0).all()
+    assert (events["x"] < width).all()
+    assert (events["y"] < height).all()
+    assert (events["p"] <= 1).all()
+    assert (np.diff(events["t"], prepend=0) >= 0).all()
     assert recording.skipped >= 0
     assert on_error == "skip" or recording.skipped == 0
     return recording
@@ -37,11 +40,11 @@ def read(path: Path, name: str | None, size: tuple[int, int] | None, on_error: s
 
 @pytest.mark.parametrize("name", MAKERS)
 def test_truncated_anywhere(name: str, tmp_path: Path) -> None:
-    """Cut at every byte, what is left gives the first of the events, and the cut is noticed unless it is clean."""
-    made = make(name, 14)
+    """Cut at any byte, what is left gives the first of the events, and the cut is noticed unless it is clean."""
+    made = make(name, 8)
     path = tmp_path / "file"
     size = SIZE if made.sensor_size is None else None
-    step = max(1, len(made.content) // 600)
+    step = max(1, len(made.content) // 150)
     num_strict = num_lenient = 0
     for length in range(0, len(made.content), step):
         path.write_bytes(made.content[:length])
@@ -66,7 +69,7 @@ def test_flipped_bits(name: str, on_error: str, tmp_path: Path) -> None:
     made = make(name, 40)
     rng = np.random.default_rng(1)
     path = tmp_path / "file"
-    for _ in range(100):
+    for _ in range(60):
         damaged = np.frombuffer(made.content, np.uint8).copy()
         places = rng.integers(0, len(damaged), int(rng.integers(1, 6)))
         damaged[places] ^= np.uint8(1) << rng.integers(0, 8, len(places)).astype(np.uint8)
@@ -80,7 +83,7 @@ def test_random_bytes(name: str, tmp_path: Path) -> None:
     rng = np.random.default_rng(2)
     starts = [make(maker, 5).content for maker in MAKERS if maker.startswith(name)]
     path = tmp_path / "file"
-    for k in range(100):
+    for k in range(60):
         start = starts[k % len(starts)]
         head = start[: int(rng.integers(0, len(start)))] if k % 3 else b""
         path.write_bytes(head + rng.bytes(int(rng.integers(0, 3000))))
@@ -108,9 +111,7 @@ def test_damaged_records_are_counted(name: str, tmp_path: Path) -> None:
         "aedat2_davis": b"\x7f\xff\xf0\0\0\0\0\0",
     }[name]
     if name in ("dat2", "aedat2_davis"):  # the time of the record before it
-        wrong = (
-            wrong[:4] + made.content[-12:-8] if name == "aedat2_davis" else made.content[-16:-12] + wrong[4:]
-        )
+        wrong = wrong[:4] + made.content[-12:-8] if name == "aedat2_davis" else made.content[-16:-12] + wrong[4:]
     last = {"evt21": 8, "evt2": 4, "evt3": 2, "es": 5}.get(name, 8)
     path = tmp_path / "file"
     path.write_bytes(made.content[:-last] + wrong + made.content[-last:])

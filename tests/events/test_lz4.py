@@ -2,17 +2,22 @@
 
 import numpy as np
 import pytest
-from events.lz4_frames import compress, compress_block
 from hypothesis import given
 from hypothesis import strategies as st
 
+from events.lz4_frames import compress, compress_block
 from longspike.events import decoding, reference
 from longspike.events.formats.lz4 import Damaged, decompress
 from longspike.kernels import native
 
 contents = st.one_of(
     st.binary(max_size=900),
-    st.builds(lambda part, count, tail: part * count + tail, st.binary(max_size=9), st.integers(0, 300), st.binary(max_size=30)),
+    st.builds(
+        lambda part, count, tail: part * count + tail,
+        st.binary(max_size=9),
+        st.integers(0, 300),
+        st.binary(max_size=30),
+    ),
 )
 
 

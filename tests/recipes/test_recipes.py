@@ -2,12 +2,15 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 
 from longspike._core.errors import ConfigError
 from longspike.data import DATASETS
-from longspike.models import SpikeSSM
+from longspike.events.ragged import RaggedEvents, collate_events
+from longspike.events.record import make_events
+from longspike.models import FlamesConfig, build
 from longspike.recipes import Recipe, recipe, recipes
 
 
@@ -16,15 +19,26 @@ def test_every_recipe_fits_its_data(name: str) -> None:
     chosen = recipe(name)
     entry = DATASETS[chosen.data]
     assert chosen.name == name
-    assert (chosen.model.d_input, chosen.model.num_outputs) == (entry.d_input, entry.num_classes)
+    size = chosen.model.sensor_size if isinstance(chosen.model, FlamesConfig) else chosen.model.d_input
+    assert (size, chosen.model.num_outputs) == (entry.sensor_size or entry.d_input, entry.num_classes)
     assert json.loads(json.dumps(chosen.as_dict()))["training"]["epochs"] == chosen.training.epochs
+
+
+def random_events(sensor_size: tuple[int, int]) -> RaggedEvents:
+    rng = np.random.default_rng(0)
+    x, y = (rng.integers(0, min(side, 12), 400) for side in sensor_size)
+    samples = make_events(x, y, np.sort(rng.integers(0, 100_000, 400)), rng.integers(0, 2, 400))
+    return collate_events([samples[:250], samples[250:]])
 
 
 @pytest.mark.parametrize("name", [name for name in recipes() if not name.endswith("-full")])
 def test_every_small_recipe_builds_and_every_parameter_gets_a_finite_gradient(name: str) -> None:
-    model = SpikeSSM(recipe(name).model)
-    logits, _ = model(torch.randn(2, 9, 1))
-    logits.square().sum().backward()
+    config = recipe(name).model
+    torch.manual_seed(0)
+    model = build(config)
+    is_events = isinstance(config, FlamesConfig)
+    output = model(random_events(config.sensor_size) if is_events else torch.randn(2, 9, config.d_input))
+    output[0].square().sum().backward()
     for parameter_name, parameter in model.named_parameters():
         if parameter.requires_grad:
             assert parameter.grad is not None, parameter_name

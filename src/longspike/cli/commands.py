@@ -10,9 +10,11 @@ _SUMMARIES = {
     "train": "Train a network by a recipe; it can be stopped and resumed at any moment.",
     "recipes": "List the recipes, or show one in full.",
     "data": "List, check, fetch and locate data sets.",
+    "events": "Show what a recording of an event camera holds, or convert it.",
     "evaluate": "Measure a saved model: accuracy, spikes, energy and speed.",
-    "stream": "Feed a saved model step by step and watch it decide.",
+    "stream": "Feed a saved model step by step, or with events, and watch it decide.",
     "bench": "Measure the speed of the operators on this machine.",
+    "study": "Answer an open question about the memory: numbers, a plot and a table.",
     "info": "Show versions, the compiled extension, threads and extras.",
 }
 """Command `name` is the function `name` of the module `longspike.cli.name`."""

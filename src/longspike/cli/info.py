@@ -9,6 +9,7 @@ from longspike.cli.output import print_json, print_line, table
 EXTRAS = {
     "train": ("lightning", "tensorboard"),
     "data": ("sklearn", "PIL"),
+    "events": ("h5py", "zstandard"),
     "viz": ("matplotlib", "jinja2"),
 }
 """Extra -> the modules that it brings."""

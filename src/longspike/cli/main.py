@@ -8,7 +8,7 @@ import traceback
 import tyro
 
 from longspike._core.errors import ConfigError, LongspikeError
-from longspike.cli.arguments import spread_overrides
+from longspike.cli.arguments import fill_realtime, spread_overrides
 from longspike.cli.commands import DESCRIPTION, command, command_names, stubs
 from longspike.cli.output import note
 from longspike.cli.process import prepare_process
@@ -24,7 +24,11 @@ def main(args: list[str] | None = None) -> int:
         prepare_process()
     try:
         if words and words[0] in command_names():
-            function, prog, rest = command(words[0]), f"longspike {words[0]}", spread_overrides(words[1:])
+            function, prog, rest = (
+                command(words[0]),
+                f"longspike {words[0]}",
+                fill_realtime(spread_overrides(words[1:])),
+            )
             code = tyro.cli(function, prog=prog, args=rest, config=_CONFIG)
         elif words and not words[0].startswith("-"):
             raise ConfigError(_no_command(words[0]))

@@ -1,31 +1,13 @@
-"""`longspike stream`: a saved model fed step by step."""
+"""`longspike stream`: a saved model fed as its input arrives."""
 
-import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any, Literal
 
 import tyro
 
 from longspike._core.errors import ConfigError
-from longspike.cli.output import print_json, print_line
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from longspike.cli.stream_input import StreamInput
-    from longspike.cli.stream_panel import StreamPanel
-    from longspike.models import SpikeSSM
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Outcome:
-    """What came out: inputs, spikes of every layer and step, probabilities at the end, time of every push."""
-
-    inputs: "Tensor"
-    spikes: "tuple[Tensor, ...]"
-    probabilities: "Tensor"
-    microseconds: "Tensor"
+_EVENTS_ONLY = ("packet_events", "packet_us", "realtime", "fit", "on_error")
 
 
 def stream(
@@ -33,119 +15,72 @@ def stream(
     source: Annotated[str, tyro.conf.arg(metavar="INPUT")],
     *,
     pace: float | None = None,
+    packet_events: int | None = None,
+    packet_us: int | None = None,
+    realtime: Annotated[float | None, tyro.conf.arg(metavar="[FACTOR]")] = None,
+    fit: Literal["scale", "crop"] | None = None,
+    on_error: Literal["raise", "skip"] | None = None,
     check: bool = False,
     data_root: Path | None = None,
     json: bool = False,
 ) -> int:
-    """Feed a saved model step by step and watch it decide.
+    """Feed a saved model step by step, or with events, and watch it decide.
 
-    Files and stdin (one step a line) hold values normalised as in training; samples of a data set are normalised here.
+    A SpikeSSM takes values normalised as in training, from a file or stdin (one step a line); samples of a data set are
+    normalised here. FLAMES takes the events of a recording, packet by packet, in bounded memory.
 
     Args:
         model: Folder of a saved model, e.g. runs/digits/model.
-        source: A .npy or .csv file of (steps, d_input) normalised values, a test sample as digits:7, or - for stdin.
-        pace: Steps per second to slow down to, for watching; as fast as it goes if not given.
-        check: Also run the whole sequence at once and fail unless the spikes are equal.
+        source: A recording (.raw, .aedat4, .es, .dat, .bin, .npz, .csv, ...) for FLAMES; a .npy or .csv file of
+            (steps, d_input) values or - for stdin for a SpikeSSM; a test sample as digits:7 or event-digits:7 for either.
+        pace: SpikeSSM: steps per second to slow down to, for watching; as fast as it goes if not given.
+        packet_events: FLAMES: events pushed at a time; 1000 if not given.
+        packet_us: FLAMES: push the events of so many microseconds at a time instead.
+        realtime: FLAMES: push each packet when its last event is due, at FACTOR times the recording's pace (1 if
+            FACTOR is left out), and measure how late decisions come.
+        fit: FLAMES: for a recording of another sensor size. scale: x * width // recording_width, all events are kept.
+            crop: the centre.
+        on_error: FLAMES: raise at the first faulty record of the file, or skip and count them; raise if not given.
+        check: Also run the whole input at once and fail unless the result is equal, bit for bit.
         data_root: Data folder; LONGSPIKE_DATA or ~/.cache/longspike/data if not given.
         json: Print the result as JSON.
     """
     import torch
 
-    from longspike.cli.stream_input import open_input
-    from longspike.cli.stream_panel import StreamPanel
-    from longspike.models import checkpoint, load
+    from longspike.models import Flames, SpikeSSM, load
 
-    if pace is not None and pace <= 0:
-        raise ConfigError(f"--pace must be positive; got {pace:g}.")
     network = load(model)
-    if network.config.encoder != "linear":
-        raise ConfigError(f"{model} reads tokens; `longspike stream` feeds numbers.")
-    given = checkpoint.read_description(model)["metadata"].get("class_names")
-    names = [str(k) for k in range(network.config.num_outputs)]
-    if isinstance(given, list) and len(given) == len(names):
-        names = [str(name) for name in given]
     torch.set_num_threads(1)  # one step is too little work to share
-    feed = open_input(source, d_input=network.config.d_input, data_root=data_root)
-    with StreamPanel(f"{model} <- {source}", names, num_steps=feed.num_steps) as panel:
-        outcome = _feed(network, feed, panel, pace)
-    is_equal = _is_equal(network, outcome) if check else None
-    result = _summary(outcome, names, feed.label, is_equal, is_spiking=network.config.neuron.is_spiking)
-    if json:
-        print_json(result)
-    else:
-        _print(result)
-    return 1 if is_equal is False else 0
+    shared: dict[str, Any] = {"title": f"{model} <- {source}", "check": check, "data_root": data_root, "json": json}
+    events_only = dict(zip(_EVENTS_ONLY, (packet_events, packet_us, realtime, fit, on_error), strict=True))
+    if isinstance(network, SpikeSSM):
+        from longspike.cli.stream_steps import stream_steps
+
+        _refuse(events_only, "FLAMES over events", model)
+        names = _class_names(model, network.config.num_outputs)
+        return stream_steps(network, source, names=names, pace=pace, **shared)
+    if not isinstance(network, Flames):
+        kind = type(network).__name__
+        raise ConfigError(f"{model} is a {kind}; `longspike stream` feeds SpikeSSM and Flames. Use {kind}.step.")
+    from longspike.cli.stream_events import stream_events
+
+    _refuse({"pace": pace}, "a SpikeSSM", model)
+    names = _class_names(model, network.config.num_outputs)
+    return stream_events(network, source, names=names, **events_only, **shared)
 
 
-def _feed(network: "SpikeSSM", feed: "StreamInput", panel: "StreamPanel", pace: float | None) -> _Outcome:
-    import torch
-
-    from longspike.streaming import Stream
-
-    Stream(network).push(torch.zeros(2, network.config.d_input))  # the first call loads things; it is no step
-    live = Stream(network)
-    inputs, spikes, times = [], [], []
-    start = time.monotonic()
-    for x in feed.steps:
-        before = time.perf_counter_ns()
-        fired = live.push(x[None])
-        times.append((time.perf_counter_ns() - before) / 1000)
-        inputs.append(x)
-        spikes.append(fired)
-        if panel.is_due(time.monotonic()):
-            panel.show(live.num_steps, live.logits().softmax(dim=-1), [layer[-1] for layer in fired])
-        if pace is not None:
-            time.sleep(max(start + live.num_steps / pace - time.monotonic(), 0))
-    if not inputs:
-        raise ConfigError("the input holds no step. Give at least one.")
-    probabilities = live.logits().softmax(dim=-1)
-    panel.show(live.num_steps, probabilities, [layer[-1] for layer in spikes[-1]])
-    return _Outcome(
-        inputs=torch.stack(inputs),
-        spikes=tuple(torch.cat(layer) for layer in zip(*spikes, strict=True)),
-        probabilities=probabilities,
-        microseconds=torch.tensor(times, dtype=torch.float64),
-    )
+def _refuse(options: dict[str, Any], kind: str, model: Path) -> None:
+    """Raise if an option was given that has no effect on this kind of model."""
+    given = [f"--{name.replace('_', '-')}" for name, value in options.items() if value is not None]
+    if given:
+        raise ConfigError(f"{', '.join(given)}: only for {kind}, which {model} is not. Leave it out.")
 
 
-def _is_equal(network: "SpikeSSM", outcome: _Outcome) -> bool:
-    """Whether the whole sequence at once gives the same spikes."""
-    import torch
+def _class_names(model: Path, num_outputs: int) -> list[str]:
+    """As saved with the model, or numbers."""
+    from longspike.models import checkpoint
 
-    with torch.inference_mode():
-        whole = network.outputs(outcome.inputs[None].to(network.dtype)).spikes
-    return all(torch.equal(a[0], b) for a, b in zip(whole, outcome.spikes, strict=True))
-
-
-def _summary(
-    outcome: _Outcome, names: list[str], label: int | None, is_equal: bool | None, *, is_spiking: bool
-) -> dict[str, Any]:
-    best = int(outcome.probabilities.argmax())
-    p50, p99 = (float(outcome.microseconds.quantile(q)) for q in (0.5, 0.99))
-    return {
-        "decision": names[best],
-        "probability": round(float(outcome.probabilities[best]), 6),
-        "label": None if label is None else names[label],
-        "probabilities": [round(p, 6) for p in outcome.probabilities.tolist()],
-        "steps": len(outcome.microseconds),
-        "microseconds_per_step": {"p50": round(p50, 1), "p99": round(p99, 1)},
-        "spikes": [int(layer.count_nonzero()) for layer in outcome.spikes] if is_spiking else None,
-        "neurons": [layer.shape[1] for layer in outcome.spikes],
-        "equals_whole_sequence": is_equal,
-    }
-
-
-def _print(result: dict[str, Any]) -> None:
-    truth = ""
-    if result["label"] is not None:
-        truth = ", right" if result["label"] == result["decision"] else f", wrong: it is {result['label']}"
-    print_line(f"decision      {result['decision']} ({result['probability']:.1%}){truth}")
-    speed = result["microseconds_per_step"]
-    print_line(f"steps         {result['steps']}, {speed['p50']:.0f} us each (p99 {speed['p99']:.0f} us)")
-    if result["spikes"] is not None:
-        possible = result["steps"] * sum(result["neurons"])
-        total = sum(result["spikes"])
-        print_line(f"spikes        {total} of {possible} possible ({total / possible:.1%})")
-    if result["equals_whole_sequence"] is not None:
-        verdict = "equal, bit for bit" if result["equals_whole_sequence"] else "NOT equal"
-        print_line(f"whole at once {verdict}")
+    given = checkpoint.read_description(model)["metadata"].get("class_names")
+    if isinstance(given, list) and len(given) == num_outputs:
+        return [str(name) for name in given]
+    return [str(k) for k in range(num_outputs)]

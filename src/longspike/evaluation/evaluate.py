@@ -7,14 +7,14 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from longspike.data import Batch, mask
 from longspike.energy import energy
 from longspike.evaluation.machine import machine, versions
 from longspike.evaluation.metrics import accuracy, class_accuracy, confusion_matrix, running_means, spike_counts
 from longspike.evaluation.result import AnytimePoint, Evaluation, SampleTrace
-from longspike.models import SpikeSSM
+from longspike.models import FlamesSequence, SpikeSSM
 
 FRACTIONS = (1 / 8, 2 / 8, 3 / 8, 4 / 8, 5 / 8, 6 / 8, 7 / 8, 1.0)
 
@@ -33,8 +33,28 @@ class _Tally:
     samples: list[SampleTrace] = field(default_factory=list)
 
 
+Network = SpikeSSM | FlamesSequence
+
+
+def _is_spiking(model: Network) -> bool:
+    return isinstance(model, FlamesSequence) or model.config.neuron.is_spiking
+
+
+def _is_causal(model: Network) -> bool:
+    return isinstance(model, FlamesSequence) or not model.config.is_bidirectional
+
+
+def _layers(model: Network) -> tuple[tuple[str, ...], int]:
+    """The spiking layers' names, and their width."""
+    if isinstance(model, FlamesSequence):
+        blocks = tuple(f"memory {k + 1}" for k in range(model.config.memory.num_layers))
+        return ("dendrites", *blocks), model.config.memory.d_model
+    config = model.config
+    return tuple(f"block {k + 1}" for k in range(config.num_layers if _is_spiking(model) else 0)), config.d_model
+
+
 @contextmanager
-def evaluating(model: SpikeSSM) -> Iterator[None]:
+def evaluating(model: nn.Module) -> Iterator[None]:
     """Evaluation mode without gradients; every module's own mode comes back afterwards."""
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
@@ -47,7 +67,7 @@ def evaluating(model: SpikeSSM) -> Iterator[None]:
 
 
 @contextmanager
-def _pool_inputs(model: SpikeSSM) -> Iterator[list[Tensor]]:
+def _pool_inputs(model: Network) -> Iterator[list[Tensor]]:
     """A list that receives what enters the pool at every call."""
     seen: list[Tensor] = []
     hook = model.pool.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))  # type: ignore[union-attr]
@@ -57,24 +77,24 @@ def _pool_inputs(model: SpikeSSM) -> Iterator[list[Tensor]]:
         hook.remove()
 
 
-def _forward(model: SpikeSSM, batch: Batch) -> tuple[Tensor, tuple[Tensor, ...], Tensor]:
+def _forward(model: Network, batch: Batch) -> tuple[Tensor, tuple[Tensor, ...], Tensor]:
     """Logits, the spikes of every block, and the last block's output."""
     with _pool_inputs(model) as seen:
         logits, _, spikes = model.outputs(batch.x, lengths=batch.lengths)
     return logits, spikes, seen[0]
 
 
-def _trace(model: SpikeSSM, batch: Batch, row: int, index: int, prediction: int, parts: Any) -> SampleTrace:
+def _trace(model: Network, batch: Batch, row: int, index: int, prediction: int, parts: Any) -> SampleTrace:
     """What happened to one sample of a batch."""
     spikes, features = parts
-    config, length = model.config, int(batch.lengths[row])
+    length = int(batch.lengths[row])
     x = batch.x[row, :length]
     probabilities = None
-    if not config.is_bidirectional:
+    if _is_causal(model):
         count = torch.arange(1, length + 1, device=features.device, dtype=features.dtype)[:, None]
         running = features[row, :length].cumsum(dim=0) / count
         probabilities = model.decoder(running).softmax(dim=-1).float().cpu().numpy()
-    kept = [s[row, :length].bool().cpu().numpy() for s in spikes] if config.neuron.is_spiking else []
+    kept = [s[row, :length].bool().cpu().numpy() for s in spikes] if _is_spiking(model) else []
     return SampleTrace(
         index=index,
         label=int(batch.labels[row]),
@@ -85,7 +105,7 @@ def _trace(model: SpikeSSM, batch: Batch, row: int, index: int, prediction: int,
     )
 
 
-def _add(tally: _Tally, model: SpikeSSM, batch: Batch, num_samples_kept: int) -> None:
+def _add(tally: _Tally, model: Network, batch: Batch, num_samples_kept: int) -> None:
     """Run one batch and add what it gives."""
     config = model.config
     logits, spikes, features = _forward(model, batch)
@@ -93,11 +113,11 @@ def _add(tally: _Tally, model: SpikeSSM, batch: Batch, num_samples_kept: int) ->
     found = confusion_matrix(batch.labels.cpu(), predictions.cpu(), num_classes=config.num_outputs)
     tally.loss += float(torch.nn.functional.cross_entropy(logits.float(), batch.labels, reduction="sum"))
     tally.confusion += found
-    if config.neuron.is_spiking:
+    if _is_spiking(model):
         valid = mask(batch.lengths, spikes[0].shape[1])
         for total, s in zip(tally.spikes, spikes, strict=True):
             total += spike_counts(s, valid).cpu()
-    if not config.is_bidirectional:
+    if _is_causal(model):
         means, steps = running_means(features, batch.lengths, FRACTIONS[:-1])
         early = model.decoder(means).argmax(dim=-1)
         guesses = torch.cat([early, predictions[:, None]], dim=1)  # the last point is the network's own answer
@@ -114,9 +134,9 @@ def _add(tally: _Tally, model: SpikeSSM, batch: Batch, num_samples_kept: int) ->
     tally.num_steps += int(batch.lengths.sum())
 
 
-def _result(tally: _Tally, model: SpikeSSM, wall_s: float) -> Evaluation:
-    config, n, steps = model.config, tally.num_samples, tally.num_steps
-    rates = tuple(float(total.sum()) / (steps * config.d_model) for total in tally.spikes)
+def _result(tally: _Tally, model: Network, wall_s: float) -> Evaluation:
+    n, steps = tally.num_samples, tally.num_steps
+    rates = tuple(float(total.sum()) / (steps * len(total)) for total in tally.spikes)
     silent = tuple(float((total == 0).double().mean()) for total in tally.spikes)
     anytime = tuple(
         AnytimePoint(fraction=fraction, steps=tally.steps_seen[k] / n, accuracy=tally.hits[k] / n)
@@ -131,15 +151,16 @@ def _result(tally: _Tally, model: SpikeSSM, wall_s: float) -> Evaluation:
         class_accuracy=class_accuracy(tally.confusion),
         firing_rate=sum(rates) / len(rates) if rates else None,
         layer_rates=rates,
+        layer_names=_layers(model)[0],
         silent_share=sum(silent) / len(silent) if silent else None,
         layer_silent_shares=silent,
-        anytime=() if config.is_bidirectional else anytime,
+        anytime=anytime if _is_causal(model) else (),
         samples=tuple(tally.samples),
-        energy=energy(model, rates, seqlen=steps / n),
+        energy=energy(model, rates, seqlen=steps / n) if isinstance(model, SpikeSSM) else None,
         wall_s=wall_s,
         samples_per_s=n / wall_s,
         steps_per_s=steps / wall_s,
-        model=asdict(config),
+        model=asdict(model.config),
         num_parameters=sum(p.numel() for p in model.parameters()),
         versions=versions(),
         machine=machine(model.decoder.weight.device),
@@ -147,7 +168,7 @@ def _result(tally: _Tally, model: SpikeSSM, wall_s: float) -> Evaluation:
 
 
 def evaluate_model(
-    model: SpikeSSM,
+    model: Network,
     batches: Iterable[Batch],
     *,
     num_samples_kept: int = 4,
@@ -159,7 +180,7 @@ def evaluate_model(
     steps at or after a sample's length enter no measure.
 
     Args:
-        model: pools over time (config.pool = "mean").
+        model: a `SpikeSSM` that pools over time (config.pool = "mean"), or a `FlamesSequence`, without energy.
         batches: x (batch, seqlen, d_input), or integer tokens (batch, seqlen); lengths and labels (batch).
         num_samples_kept: traces to keep, the first sample of each class met.
         on_progress: called after each batch with the number of samples so far.
@@ -169,10 +190,10 @@ def evaluate_model(
     if model.pool is None:
         raise ValueError("evaluate_model: `model` must pool over time to classify; got one with pool='none'.")
     weight, classes = model.decoder.weight, model.config.num_outputs
-    num_blocks = model.config.num_layers if model.config.neuron.is_spiking else 0
+    layers, width = _layers(model)
     tally = _Tally(
         confusion=torch.zeros(classes, classes, dtype=torch.int64),
-        spikes=[torch.zeros(model.config.d_model, dtype=torch.float64) for _ in range(num_blocks)],
+        spikes=[torch.zeros(width, dtype=torch.float64) for _ in layers],
     )
     start = time.perf_counter()
     with evaluating(model):

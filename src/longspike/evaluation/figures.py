@@ -47,7 +47,7 @@ def plain(text: str) -> str:
     return short.replace("$", r"\$")
 
 
-def _draw(width: float, height: float, kind: str, paint: Any, *args: Any) -> str:
+def draw(width: float, height: float, kind: str, paint: Any, *args: Any) -> str:
     """Call paint(figure, *args) on an empty figure in the report's style; its image as a data address."""
     matplotlib = require("matplotlib", extra="viz", purpose="The report")
     figure_module = require("matplotlib.figure", extra="viz", purpose="The report")
@@ -83,7 +83,7 @@ def _paint_curves(figure: Any, curves: dict[tuple[str, str], Curve]) -> None:
 def curves_figure(curves: dict[tuple[str, str], Curve]) -> str:
     """Loss, accuracy and firing rate during training."""
     num_panels = len({quantity for quantity, _ in curves})
-    return _draw(max(3.4 * num_panels, 10.2), 2.9, "svg", _paint_curves, curves)
+    return draw(max(3.4 * num_panels, 10.2), 2.9, "svg", _paint_curves, curves)
 
 
 def _paint_anytime(figure: Any, points: Sequence[AnytimePoint], num_classes: int) -> None:
@@ -101,18 +101,16 @@ def _paint_anytime(figure: Any, points: Sequence[AnytimePoint], num_classes: int
 
 def anytime_figure(points: Sequence[AnytimePoint], num_classes: int) -> str:
     """Accuracy against the number of steps seen."""
-    return _draw(5.2, 2.9, "svg", _paint_anytime, points, num_classes)
+    return draw(5.2, 2.9, "svg", _paint_anytime, points, num_classes)
 
 
-def _paint_rates(figure: Any, rates: Sequence[float], silent: Sequence[float]) -> None:
+def _paint_rates(figure: Any, rates: Sequence[float], silent: Sequence[float], layers: Sequence[str]) -> None:
     axes = figure.subplots()
-    for offset, values, colour, label in (
-        (-0.19, rates, COLOURS[0], "firing rate"),
-        (0.19, silent, "#ced4da", "silent"),
-    ):
+    both = ((-0.19, rates, COLOURS[0], "firing rate"), (0.19, silent, "#ced4da", "silent"))
+    for offset, values, colour, label in both if silent else ((0.0, rates, COLOURS[0], "firing rate"),):
         bars = axes.barh(np.arange(len(values)) + offset, values, height=0.36, color=colour, label=label)
         axes.bar_label(bars, labels=[f"{value:.1%}" for value in values], padding=3, fontsize=8, color=INK)
-    axes.set_yticks(range(len(rates)), [f"block {n + 1}" for n in range(len(rates))])
+    axes.set_yticks(range(len(rates)), layers)
     axes.invert_yaxis()
     axes.set_xlim(0, max(*rates, *silent, 1e-3) * 1.25)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
@@ -122,9 +120,9 @@ def _paint_rates(figure: Any, rates: Sequence[float], silent: Sequence[float]) -
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.16), ncols=2)
 
 
-def rates_figure(rates: Sequence[float], silent: Sequence[float]) -> str:
-    """Firing rate and share of silent neurons of every block."""
-    return _draw(5.2, max(2.9, 0.55 * len(rates) + 1), "svg", _paint_rates, rates, silent)
+def rates_figure(rates: Sequence[float], silent: Sequence[float], layers: Sequence[str]) -> str:
+    """Firing rate and share of silent neurons, if known, of every layer."""
+    return draw(5.2, max(2.9, 0.55 * len(rates) + 1), "svg", _paint_rates, rates, silent, layers)
 
 
 def _paint_input(axes: Any, x: np.ndarray) -> None:
@@ -139,8 +137,8 @@ def _paint_input(axes: Any, x: np.ndarray) -> None:
     axes.set_ylabel("input")
 
 
-def _paint_spikes(axes: Any, spikes: Sequence[np.ndarray]) -> None:
-    """All blocks under each other, one row a neuron, a colour a block."""
+def _paint_spikes(axes: Any, spikes: Sequence[np.ndarray], layers: Sequence[str]) -> None:
+    """All layers under each other, one row a neuron, a colour a layer."""
     base, centres = 0, []
     for k, block in enumerate(spikes):
         steps, channels = np.nonzero(block)
@@ -151,7 +149,7 @@ def _paint_spikes(axes: Any, spikes: Sequence[np.ndarray]) -> None:
         if k + 1 < len(spikes):
             axes.axhline(base - 0.5, color=GRID, linewidth=1)
     axes.set_ylim(base - 0.5, -0.5)
-    axes.set_yticks(centres, [f"block {k + 1}" for k in range(len(spikes))])
+    axes.set_yticks(centres, layers)
     axes.tick_params(axis="y", length=0, labelcolor=INK)
 
 
@@ -170,13 +168,15 @@ def _paint_probabilities(axes: Any, sample: SampleTrace, class_names: Sequence[s
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
 
 
-def _paint_sample(figure: Any, sample: SampleTrace, class_names: Sequence[str], panels: dict[str, float]) -> None:
+def _paint_sample(
+    figure: Any, sample: SampleTrace, class_names: Sequence[str], layers: Sequence[str], panels: dict[str, float]
+) -> None:
     grid = figure.subplots(len(panels), 1, sharex=True, height_ratios=list(panels.values()), squeeze=False)[:, 0]
     for axes, name in zip(grid, panels, strict=True):
         if name == "input":
             _paint_input(axes, sample.x)
         elif name == "spikes":
-            _paint_spikes(axes, sample.spikes)
+            _paint_spikes(axes, sample.spikes, layers)
         else:
             _paint_probabilities(axes, sample, class_names)
     grid[-1].set_xlim(-0.5, len(sample.x) - 0.5)
@@ -184,7 +184,7 @@ def _paint_sample(figure: Any, sample: SampleTrace, class_names: Sequence[str], 
     grid[-1].set_xlabel("step")
 
 
-def sample_figure(sample: SampleTrace, class_names: Sequence[str]) -> str:
+def sample_figure(sample: SampleTrace, class_names: Sequence[str], layers: Sequence[str]) -> str:
     """The input above, the spikes of every neuron, and class probabilities below, over time."""
     neurons = sum(block.shape[1] for block in sample.spikes)
     panels = {"input": 0.9}
@@ -192,4 +192,4 @@ def sample_figure(sample: SampleTrace, class_names: Sequence[str]) -> str:
         panels["spikes"] = 1.0 + min(neurons, 600) / 120
     if sample.probabilities is not None:
         panels["probabilities"] = 1.1
-    return _draw(10.2, 0.7 + sum(panels.values()), "png", _paint_sample, sample, class_names, panels)
+    return draw(10.2, 0.7 + sum(panels.values()), "png", _paint_sample, sample, class_names, layers, panels)

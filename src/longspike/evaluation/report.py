@@ -1,15 +1,14 @@
 """The evaluation as one HTML page that needs nothing else: no network, no script, images inside."""
 
 from collections.abc import Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from longspike._core.extras import require
 from longspike.energy import EnergyReport, OperationCounts
 from longspike.energy.counts import PARTS
 from longspike.evaluation.curves import read_curves
 from longspike.evaluation.figures import anytime_figure, curves_figure, rates_figure, sample_figure
+from longspike.evaluation.page import ENERGY_NOTE, checked_names, confusion_rows, render, sample_row, write
 from longspike.evaluation.result import Evaluation
 from longspike.evaluation.text import count_text, energy_text, saving_text, share_text
 
@@ -23,8 +22,55 @@ OPERATIONS = {
 }
 
 
-def _cards(evaluation: Evaluation) -> list[dict[str, str]]:
+def _energy_cards(energy: EnergyReport | None) -> list[tuple[str, str, str]]:
+    if energy is None:
+        return [("Energy", "not counted", "no count of operations exists for this network yet")]
+    mixing, full = saving_text(energy.mixing_only.saving), saving_text(energy.full.saving)
+    per_sample = energy_text(energy.full.per_sample_pj)
+    return [
+        ("Saving, mixing only", mixing, "energy against the dense twin, as papers count"),
+        ("Saving, full", full, "energy against the dense twin, all layers"),
+        ("Energy per sample", per_sample, f"full, computed; {energy.costs.name}"),
+    ]
+
+
+def _energy(evaluation: Evaluation) -> dict[str, Any]:
+    """What the section on energy shows."""
     energy = evaluation.energy
+    if energy is None:
+        return {"energy_rows": [], "energy_note": ENERGY_NOTE}
+    return {
+        "energy_rows": _energy_rows(energy),
+        "energy_note": "",
+        "operation_names": tuple(OPERATIONS.values()),
+        "operation_rows": _operation_rows(energy),
+        "cost_name": f"Costs: {energy.costs.name}",
+        "mean_seqlen": f"{evaluation.mean_seqlen:,.1f}",
+        "assumptions": energy.assumptions,
+    }
+
+
+def _network(config: dict[str, Any], num_parameters: int) -> list[tuple[str, str]]:
+    """The network in words: a SpikeSSM, or FLAMES over sequences."""
+    if "memory" in config:
+        memory = config["memory"]
+        shape = f"{memory['num_layers']} memory blocks, d_model {memory['d_model']}, d_state {memory['d_state']}"
+        return [
+            (
+                "Network",
+                f"dendritic layer with {config['num_branches']} branches, {shape}, {num_parameters:,} parameters",
+            )
+        ]
+    shape = f"{config['num_layers']} blocks, d_model {config['d_model']}, d_state {config['d_state']}"
+    direction = "bidirectional" if config["is_bidirectional"] else "causal"
+    neuron = ", ".join(f"{name} {value}" for name, value in config["neuron"].items() if value is not None)
+    return [
+        ("Network", f"{shape}, {direction}, {config['norm']} norm, {num_parameters:,} parameters"),
+        ("Neuron", neuron),
+    ]
+
+
+def _cards(evaluation: Evaluation) -> list[dict[str, str]]:
     right = round(evaluation.accuracy * evaluation.num_samples)
     firing = (share_text(evaluation.firing_rate), "spikes per neuron and step")
     if evaluation.firing_rate is None:
@@ -32,31 +78,10 @@ def _cards(evaluation: Evaluation) -> list[dict[str, str]]:
     cards = [
         ("Accuracy", share_text(evaluation.accuracy, digits=2), f"{right:,} of {evaluation.num_samples:,} samples"),
         ("Firing rate", *firing),
-        (
-            "Saving, mixing only",
-            saving_text(energy.mixing_only.saving),
-            "energy against the dense twin, as papers count",
-        ),
-        ("Saving, full", saving_text(energy.full.saving), "energy against the dense twin, all layers"),
-        ("Energy per sample", energy_text(energy.full.per_sample_pj), f"full, computed; {energy.costs.name}"),
+        *_energy_cards(evaluation.energy),
         ("Throughput", f"{evaluation.samples_per_s:,.0f}/s", f"samples; {evaluation.steps_per_s:,.0f} steps/s here"),
     ]
     return [{"label": label, "value": value, "note": note} for label, value, note in cards]
-
-
-def _confusion(evaluation: Evaluation, class_names: Sequence[str]) -> list[dict[str, Any]]:
-    """Rows with counts and a shade in [0, 1]: a count's share of its class."""
-    return [
-        {
-            "name": class_names[k],
-            "accuracy": share_text(evaluation.class_accuracy[k]),
-            "cells": [
-                {"count": n, "is_hit": k == j, "shade": round(0.9 * (n / sum(row)) ** 0.6, 3) if n else 0}
-                for j, n in enumerate(row)
-            ],
-        }
-        for k, row in enumerate(evaluation.confusion)
-    ]
 
 
 def _energy_rows(energy: EnergyReport) -> list[dict[str, str]]:
@@ -100,12 +125,9 @@ def _operation_rows(energy: EnergyReport) -> list[dict[str, Any]]:
 
 
 def _details(evaluation: Evaluation, source: str) -> list[tuple[str, str]]:
-    config, machine = evaluation.model, evaluation.machine
-    shape = f"{config['num_layers']} blocks, d_model {config['d_model']}, d_state {config['d_state']}"
-    direction = "bidirectional" if config["is_bidirectional"] else "causal"
+    machine = evaluation.machine
     rows = [
-        ("Network", f"{shape}, {direction}, {config['norm']} norm, {evaluation.num_parameters:,} parameters"),
-        ("Neuron", ", ".join(f"{name} {value}" for name, value in config["neuron"].items() if value is not None)),
+        *_network(evaluation.model, evaluation.num_parameters),
         ("Data", source),
         ("Samples", f"{evaluation.num_samples:,}, {evaluation.mean_seqlen:,.1f} steps on average"),
         ("Loss", f"{evaluation.loss:.4f} nats, mean cross-entropy"),
@@ -134,46 +156,23 @@ def render_report(
         run: a run folder, whose training curves (below run/logs) are drawn if there are any.
     Raises: ValueError if there is not one name per class; MissingExtraError without matplotlib or Jinja2.
     """
-    num_classes = len(evaluation.confusion)
-    names = tuple(str(k) for k in range(num_classes)) if class_names is None else tuple(class_names)
-    if len(names) != num_classes:
-        raise ValueError(
-            f"render_report: `class_names` must have {num_classes} entries, one a class; got {len(names)}."
-        )
-    jinja2 = require("jinja2", extra="viz", purpose="The report")
-    template = files("longspike.evaluation").joinpath("report.html.j2").read_text(encoding="utf-8")
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    names = checked_names("render_report", evaluation.confusion, class_names)
     curves = {} if run is None else read_curves(run)
-    energy, rates = evaluation.energy, evaluation.layer_rates
-    samples = [
-        {
-            "index": sample.index,
-            "label": names[sample.label],
-            "prediction": names[sample.prediction],
-            "is_right": sample.label == sample.prediction,
-            "image": sample_figure(sample, names),
-        }
-        for sample in evaluation.samples
-    ]
-    neuron = evaluation.model["neuron"]["kind"]
-    return environment.from_string(template).render(
+    rates, layers = evaluation.layer_rates, evaluation.layer_names
+    kind = f"SpikeSSM with {evaluation.model['neuron']['kind']} neurons" if "neuron" in evaluation.model else "FLAMES"
+    return render(
+        "report.html.j2",
         title=title,
-        subtitle=f"SpikeSSM with {neuron} neurons, {evaluation.num_parameters:,} parameters, "
-        f"longspike {evaluation.versions['longspike']}",
+        subtitle=f"{kind}, {evaluation.num_parameters:,} parameters, longspike {evaluation.versions['longspike']}",
         cards=_cards(evaluation),
         curves_image=curves_figure(curves) if curves else "",
-        anytime_image=anytime_figure(evaluation.anytime, num_classes) if evaluation.anytime else "",
-        rates_image=rates_figure(rates, evaluation.layer_silent_shares) if rates else "",
+        anytime_image=anytime_figure(evaluation.anytime, len(names)) if evaluation.anytime else "",
+        rates_image=rates_figure(rates, evaluation.layer_silent_shares, layers) if rates else "",
         class_names=names,
-        confusion=_confusion(evaluation, names),
-        samples=samples,
-        energy_rows=_energy_rows(energy),
-        operation_names=tuple(OPERATIONS.values()),
-        operation_rows=_operation_rows(energy),
-        cost_name=f"Costs: {energy.costs.name}",
-        mean_seqlen=f"{evaluation.mean_seqlen:,.1f}",
-        assumptions=energy.assumptions,
+        confusion=confusion_rows(evaluation.confusion, evaluation.class_accuracy, names),
+        samples=[sample_row(sample, names, sample_figure(sample, names, layers)) for sample in evaluation.samples],
         details=_details(evaluation, source),
+        **_energy(evaluation),
     )
 
 
@@ -187,8 +186,4 @@ def write_report(
     run: Path | None = None,
 ) -> Path:
     """Write the page of `render_report` to `path`, making its folder; the path."""
-    text = render_report(evaluation, title=title, class_names=class_names, source=source, run=run)
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
-    return path
+    return write(path, render_report(evaluation, title=title, class_names=class_names, source=source, run=run))

@@ -19,7 +19,9 @@ def write(
     sensor_size: tuple[int, int],
     format: str | None = None,  # noqa: A002
 ) -> None:
-    """Write events to a file, which `read` gives back; an existing file is replaced, and only by a whole one.
+    """Write events to a file, which `read` gives back.
+
+    An existing file is replaced; if the events are refused, nothing is written.
 
     Args:
         path: its suffix says the format if `format` does not: .raw is evt3, .bin is nmnist, .npz and .csv themselves.

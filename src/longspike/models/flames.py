@@ -28,8 +28,8 @@ from longspike.neurons.surrogate import Surrogate
 class FlamesState(NamedTuple):
     """What the network remembers between two calls.
 
-    fronts: of every dendritic convolution, its touched positions; None before the first event. last_step: (batch), step of the last tick, -1 before
-    the first. memory: of every block. pool: of the read-out.
+    fronts: of every dendritic convolution, its touched positions; None before the first event.
+    last_step: (batch), step of the last tick, -1 before the first. memory: of every block. pool: of the read-out.
     """
 
     fronts: tuple[DendriticConvState | None, ...]
@@ -156,7 +156,7 @@ class Flames(AbstractClassifier):
 
     def _activity(self, rows: DendriticRows) -> LayerActivity:
         above = rows.membrane - rows.threshold
-        surrogate = self.pools[0].surrogate
+        surrogate = Surrogate(self.config.surrogate, self.config.surrogate_scale)
         num_spikes = spike(above, surrogate).sum() if above.requires_grad else (above > 0).sum()
         return LayerActivity(num_spikes.to(above.dtype), above.numel())
 

@@ -3,7 +3,7 @@
 import difflib
 
 from longspike._core.errors import ConfigError
-from longspike.models.flames_config import FlamesConfig, MemoryConfig, sensor_mistakes
+from longspike.models.flames_config import FlamesConfig, FlamesSequenceConfig, MemoryConfig, sensor_mistakes
 
 _SIZES = {"tiny": (32, 16), "small": (64, 32), "normal": (128, 64)}  # channels, branches: Chakraborty et al. 2025
 LARGEST_SIDE, LARGEST_GRID = 160, 9
@@ -15,6 +15,14 @@ def flames_presets() -> tuple[str, ...]:
     return tuple(_SIZES)
 
 
+def _size(name: str) -> tuple[int, int]:
+    if name not in _SIZES:
+        near = difflib.get_close_matches(name, _SIZES, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise ConfigError(f"there is no FLAMES preset {name!r}.{hint} The presets are: {', '.join(_SIZES)}.")
+    return _SIZES[name]
+
+
 def flames_preset(name: str, *, sensor_size: tuple[int, int], num_classes: int) -> FlamesConfig:
     """The configuration of a name for a sensor.
 
@@ -24,14 +32,10 @@ def flames_preset(name: str, *, sensor_size: tuple[int, int], num_classes: int) 
 
     Raises: ConfigError with the nearest name, or for a sensor that is none.
     """
-    if name not in _SIZES:
-        near = difflib.get_close_matches(name, _SIZES, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise ConfigError(f"there is no FLAMES preset {name!r}.{hint} The presets are: {', '.join(_SIZES)}.")
+    channels, branches = _size(name)
     mistakes = sensor_mistakes(tuple(sensor_size) if isinstance(sensor_size, list) else sensor_size)
     if mistakes:
         raise ConfigError(f"FLAMES preset {name!r}: {mistakes[0]}.")
-    channels, branches = _SIZES[name]
     downsample = -(-max(sensor_size) // LARGEST_SIDE)
     side = -(-max(sensor_size) // downsample)
     positions = (side - 1) // 2 + 1
@@ -43,4 +47,22 @@ def flames_preset(name: str, *, sensor_size: tuple[int, int], num_classes: int) 
         downsample=downsample,
         pool=-(-positions // LARGEST_GRID),
         memory=MemoryConfig(d_model=channels, num_heads=channels // HEAD_CHANNELS),
+    )
+
+
+def flames_sequence_preset(name: str, *, d_input: int, num_classes: int) -> FlamesSequenceConfig:
+    """The configuration of a name for dense sequences of some tens of steps.
+
+    Raises: ConfigError with the nearest name.
+    """
+    channels, branches = _size(name)
+    return FlamesSequenceConfig(
+        d_input=d_input,
+        num_outputs=num_classes,
+        num_branches=branches,
+        tau_max=2.0,
+        tau_soma=1.0,
+        memory=MemoryConfig(
+            d_model=channels, num_heads=channels // HEAD_CHANNELS, input="held", dt_min=1e-2, dt_max=0.5
+        ),
     )

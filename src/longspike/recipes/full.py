@@ -1,5 +1,7 @@
 """Recipes with published sizes and hyper-parameters, for a GPU (Shen et al. 2024, SpikingSSMs, and its code)."""
 
+from longspike.data.cifar10 import CIFAR10_AUGMENT
+from longspike.models.flames_presets import flames_sequence_preset
 from longspike.models.presets import preset
 from longspike.recipes.definition import Recipe
 from longspike.training.config import TrainingConfig
@@ -40,4 +42,17 @@ def scifar_full() -> Recipe:
         model=preset("scifar"),
         training=TrainingConfig(epochs=200, batch_size=50, lr=0.01, weight_decay=0.01, warmup_fraction=0.1, seed=2222),
         expected=_EXPECTED,
+    )
+
+
+def cifar10_patches_full() -> Recipe:
+    """FLAMES-Normal, with random crops and mirror images."""
+    return Recipe(
+        name="cifar10-patches-full",
+        description="FLAMES-Normal on CIFAR-10 as 16 patches of 8x8, augmented",
+        data="cifar10-patches",
+        model=flames_sequence_preset("normal", d_input=192, num_classes=10),
+        training=TrainingConfig(epochs=200, batch_size=100, lr=0.005, weight_decay=0.05),
+        expected="not trained by us: for a GPU; published for Normal: 90.25 %",
+        augmentation=CIFAR10_AUGMENT,
     )

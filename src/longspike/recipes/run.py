@@ -44,7 +44,9 @@ def _check_fits(recipe: Recipe, bundle: DataBundle | EventBundle) -> None:
     is_events = isinstance(bundle, EventBundle)
     if is_events != isinstance(recipe.model, FlamesConfig):
         kinds = ("events", "sequences") if is_events else ("sequences", "events")
-        raise ConfigError(f"the data set {bundle.name!r} holds {kinds[0]}; the recipe {recipe.name!r} reads {kinds[1]}.")
+        raise ConfigError(
+            f"the data set {bundle.name!r} holds {kinds[0]}; the recipe {recipe.name!r} reads {kinds[1]}."
+        )
     size = ("sensor_size", bundle.sensor_size) if isinstance(bundle, EventBundle) else ("d_input", bundle.d_input)
     for name, expected in (size, ("num_outputs", bundle.num_classes)):
         if getattr(recipe.model, name) != expected:
@@ -79,7 +81,7 @@ def run(
     config = recipe.training
     torch.manual_seed(config.seed)
     model = build(recipe.model)
-    train = BatchLoader(
+    train = BatchLoader[Any, Any](
         bundle.train, batch_size=config.batch_size, shuffle=True, seed=config.seed, augment=recipe.augmentation
     )
     result = fit(

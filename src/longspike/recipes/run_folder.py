@@ -45,7 +45,9 @@ def _check_same(run_dir: Path, recipe: Recipe) -> None:
         raise ConfigError(f"{file} is damaged, so the run cannot be continued. Train again with --overwrite.") from None
     before, now = _flat(recorded), _flat(json.loads(json.dumps(recipe.as_dict())))
     decisive = {
-        key for key in before.keys() | now.keys() if key.partition(".")[0] in ("name", "data", "model", "training", "augmentation")
+        key
+        for key in before.keys() | now.keys()
+        if key.partition(".")[0] in ("name", "data", "model", "training", "augmentation")
     }
     changed = [
         f"{k} was {before.get(k)!r}, now {now.get(k)!r}" for k in sorted(decisive) if before.get(k) != now.get(k)

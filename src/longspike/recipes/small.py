@@ -1,5 +1,6 @@
 """Recipes for two CPU cores: the long-sequence tasks with small networks."""
 
+from longspike.models.flames_presets import flames_sequence_preset
 from longspike.models.presets import preset
 from longspike.recipes.definition import Recipe
 from longspike.training.config import TrainingConfig
@@ -38,4 +39,16 @@ def scifar() -> Recipe:
         model=preset("scifar-small"),
         training=TrainingConfig(epochs=12, batch_size=50, lr=0.01, rate_target=0.1, checkpoint_every_steps=200),
         expected="not trained by us yet; about 80 minutes on 2 idle cores; published size: scifar-full",
+    )
+
+
+def cifar10_patches() -> Recipe:
+    """CIFAR-10 in colour as 16 patches of 8x8, FLAMES-Tiny."""
+    return Recipe(
+        name="cifar10-patches",
+        description="FLAMES-Tiny on CIFAR-10 as 16 patches of 8x8",
+        data="cifar10-patches",
+        model=flames_sequence_preset("tiny", d_input=192, num_classes=10),
+        training=TrainingConfig(epochs=40, batch_size=100, lr=0.01, checkpoint_every_steps=500),
+        expected="to be measured; published for Tiny: about 83 %",
     )

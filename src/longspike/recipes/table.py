@@ -13,8 +13,19 @@ from longspike.recipes.digits import (
     digits_s4d,
     digits_sdn,
 )
-from longspike.recipes.full import psmnist_full, scifar_full, smnist_full
-from longspike.recipes.small import psmnist, scifar, smnist
+from longspike.recipes.events import (
+    celex_har,
+    dvs_gesture,
+    event_digits,
+    nmnist,
+    nmnist_hippo,
+    nmnist_lif,
+    nmnist_no_dendrites,
+    shd,
+    ssc,
+)
+from longspike.recipes.full import cifar10_patches_full, psmnist_full, scifar_full, smnist_full
+from longspike.recipes.small import cifar10_patches, psmnist, scifar, smnist
 
 _RECIPES: dict[str, Callable[[], Recipe]] = {
     "digits": digits,
@@ -29,6 +40,17 @@ _RECIPES: dict[str, Callable[[], Recipe]] = {
     "smnist-full": smnist_full,
     "psmnist-full": psmnist_full,
     "scifar-full": scifar_full,
+    "cifar10-patches": cifar10_patches,
+    "cifar10-patches-full": cifar10_patches_full,
+    "event-digits": event_digits,
+    "nmnist": nmnist,
+    "nmnist-no-dendrites": nmnist_no_dendrites,
+    "nmnist-hippo": nmnist_hippo,
+    "nmnist-lif": nmnist_lif,
+    "dvs-gesture": dvs_gesture,
+    "shd": shd,
+    "ssc": ssc,
+    "celex-har": celex_har,
 }
 
 

@@ -43,7 +43,7 @@ class SAHippo(nn.Module):
     Args:
         d_model: channels, a multiple of num_heads.
         d_state: full real size N, even; N/2 complex-conjugate pairs are stored.
-        rank: columns of R, at most 64 and d_state.
+        rank: columns of R, at most 64.
         transition: "bilinear"; or, as dense matrices for small sizes, "expm" (exact) and "taylor2" (second-order series;
             warns with the numbers where it is unstable).
         structure: "dplr", or "diag": R is left out, rank is 0 and the exponential exact ("taylor2" is refused).
@@ -108,7 +108,7 @@ class SAHippo(nn.Module):
 
     def _start_from_legs(self) -> None:
         heads, legs = self.num_heads, legs_dplr(self.d_state)
-        repeat = lambda x: x.float().expand(heads, *x.shape).clone()  # noqa: E731
+        repeat = lambda x: x.to(torch.get_default_dtype()).expand(heads, *x.shape).clone()  # noqa: E731
         self.log_A_real = nn.Parameter(repeat(torch.log(-legs.lam.real)))
         self.A_imag = nn.Parameter(repeat(legs.lam.imag))
         r = torch.randn(heads, self.n_pairs, 2, self.rank) * (0.1 / math.sqrt(self.d_state))
@@ -203,9 +203,8 @@ def _check_sizes(d_model: int, d_state: int, rank: int, num_heads: int) -> None:
         raise ValueError(f"SAHippo: `d_state` must be even (conjugate pairs); got {d_state}. Use {d_state + 1}.")
     if d_model % num_heads:
         raise ValueError(f"SAHippo: `num_heads` must divide d_model={d_model}; got {num_heads}.")
-    if rank > min(d_state, LARGEST_RANK):
-        limit = f"d_state={d_state} and {LARGEST_RANK}"
-        raise ValueError(f"SAHippo: `rank` must be at most {limit}; got {rank}. A few columns are enough.")
+    if rank > LARGEST_RANK:
+        raise ValueError(f"SAHippo: `rank` must be at most {LARGEST_RANK}; got {rank}. A few columns are enough.")
 
 
 def _check_ticks(u: Tensor, delta: Tensor, offsets: Tensor, d_model: int) -> None:

@@ -1,5 +1,6 @@
 """A trained model fed as its input arrives."""
 
-from longspike.streaming.stream import Stream
+from longspike.streaming.event_stream import EventStream, StreamCounts, StreamTick
+from longspike.streaming.stream import SequenceStream, Stream
 
-__all__ = ["Stream"]
+__all__ = ["EventStream", "SequenceStream", "Stream", "StreamCounts", "StreamTick"]

@@ -1,6 +1,7 @@
 """A model fed step by step or in chunks of any size, with the spikes it has on whole sequences."""
 
 from pathlib import Path
+from typing import overload
 
 import safetensors.torch
 import torch
@@ -11,8 +12,10 @@ from longspike._core.checks import describe
 from longspike._core.errors import CheckpointError
 from longspike.layers.block import BlockState
 from longspike.layers.pooling import PoolState
+from longspike.models.flames import Flames
 from longspike.models.spike_ssm import SpikeSSM, SpikeSSMState
 from longspike.neurons.lif import LIFState
+from longspike.streaming.event_stream import EventStream
 
 
 def _copied(state: SpikeSSMState) -> SpikeSSMState:
@@ -51,8 +54,8 @@ def _filled(template: SpikeSSMState, tensors: dict[str, Tensor]) -> SpikeSSMStat
     return SpikeSSMState(tuple(blocks), pool)
 
 
-class Stream:
-    """Feeds a model as its input arrives, and answers at any moment.
+class SequenceStream:
+    """Feeds a `SpikeSSM` as its input arrives, and answers at any moment; `longspike.Stream(model)` makes one.
 
     Memory does not grow with the number of steps. However the input is cut into pushes, the spikes are those of the
     whole sequence, bit for bit, on the compiled backend.
@@ -66,7 +69,7 @@ class Stream:
 
     Example:
         >>> from longspike.models import SpikeSSM
-        >>> stream = Stream(SpikeSSM.from_preset("digits"))
+        >>> stream = SequenceStream(SpikeSSM.from_preset("digits"))
         >>> spikes = stream.push(torch.zeros(3, 1))
         >>> stream.num_steps, tuple(stream.logits().shape)
         (3, (10,))
@@ -74,7 +77,9 @@ class Stream:
 
     def __init__(self, model: SpikeSSM, *, batch: int = 1) -> None:
         if not isinstance(model, SpikeSSM):
-            raise TypeError(f"Stream: `model` must be a SpikeSSM; got {describe(model)}. Use longspike.load(path).")
+            raise TypeError(
+                f"Stream: `model` must be a SpikeSSM or Flames; got {describe(model)}. Use longspike.load(path)."
+            )
         if model.config.is_bidirectional:
             raise ValueError("Stream: the model is bidirectional and needs the whole sequence. Train a causal one.")
         if model.config.neuron.kind == "bernoulli":
@@ -174,3 +179,35 @@ class Stream:
         except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
             raise CheckpointError(f"{path} is not a saved stream of this model ({error}).") from None
         self._num_steps, self._logits = num_steps, logits
+
+
+@overload
+def Stream(model: SpikeSSM, *, batch: int = 1) -> SequenceStream: ...
+@overload
+def Stream(model: Flames) -> EventStream: ...
+
+
+def Stream(model: SpikeSSM | Flames, *, batch: int = 1) -> SequenceStream | EventStream:
+    """The stream for a model: `SequenceStream` feeds a `SpikeSSM` with steps, `EventStream` feeds `Flames` with events.
+
+    Args:
+        model: a causal `SpikeSSM`, or `Flames` in float32.
+        batch: streams side by side, of a `SpikeSSM`.
+
+    Raises: TypeError for another model, or for `batch` with `Flames`; ValueError for a model that cannot be streamed.
+
+    Example:
+        >>> stream = Stream(SpikeSSM.from_preset("digits"))
+        >>> spikes = stream.push(torch.zeros(3, 1))
+        >>> type(stream).__name__, stream.num_steps
+        ('SequenceStream', 3)
+        >>> Stream(Flames.from_preset("tiny", sensor_size=(34, 34), num_classes=10))
+        EventStream(0 events, 0 steps, 0 ticks)
+    """
+    if not isinstance(model, Flames):
+        return SequenceStream(model, batch=batch)
+    if batch != 1:
+        raise TypeError(
+            f"Stream: `batch` is for a SpikeSSM; got {batch} with Flames. Make one EventStream a recording."
+        )
+    return EventStream(model)

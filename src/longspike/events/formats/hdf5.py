@@ -3,6 +3,9 @@
 Looked for in this order: "CD/events" (Metavision; times of the camera's clock), "events" (DSEC; "t_offset" is the time
 that was subtracted already), and the file's root. The sensor's size is read from the attributes "geometry" ("1280x720"),
 "sensor_size", or "width" and "height", of the file or the group. Metavision's own compression (ECF) is not read.
+
+What is read here is checked here, but damaged files are as safe as the HDF5 library makes them: it can hang on a damaged
+heap of strings.
 """
 
 from collections.abc import Iterator
@@ -49,13 +52,24 @@ def _find_columns(file: Any) -> tuple[str, dict[str, Any]] | None:
     return None
 
 
+def _is_stored(column: Any) -> bool:
+    """Whether every entry is in the file: HDF5 makes up those that are not."""
+    if column.chunks is None:
+        return bool(column.id.get_storage_size() == len(column) * column.dtype.itemsize)
+    return bool(column.id.get_num_chunks() == -(-len(column) // column.chunks[0]))
+
+
+def _text(value: Any) -> str:
+    """An attribute as text."""
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
 def _sensor_size(nodes: list[Any]) -> tuple[int, int] | None:
     for node in nodes:
         for name in ("geometry", "sensor_size"):
             if name in node.attrs:
                 value = node.attrs[name]
-                text = value.decode("ascii", "replace") if isinstance(value, bytes) else str(value)
-                size = parse_size(text) or parse_size("x".join(str(side) for side in np.ravel(value)))
+                size = parse_size(_text(value)) or parse_size("x".join(str(side) for side in np.ravel(value)))
                 if size:
                     return size
         if "width" in node.attrs and "height" in node.attrs:
@@ -88,9 +102,11 @@ def open_hdf5(stream: BinaryIO, faults: Faults, sensor_size: tuple[int, int] | N
         place, columns = found
         if len({column.shape for column in columns.values()}) != 1 or len(next(iter(columns.values())).shape) != 1:
             faults.fail(f"holds columns of different lengths in {place!r}")
+        if not all(map(_is_stored, columns.values())):
+            faults.fail(f"lacks a part of the columns in {place!r}: it is damaged, or was never written to its end")
         start_us = int(file["t_offset"][()]) if "t_offset" in file else 0
         size = _sensor_size([file, *([file[place]] if place != "/" else [])])
-        metadata = {name: str(value) for name, value in file.attrs.items()}
+        metadata = {name: _text(value) for name, value in file.attrs.items()}
     except BROKEN as error:
         if isinstance(error, FileNotFoundError):  # a DataFileError: it says what is wrong
             raise

@@ -59,6 +59,7 @@ def forward(
     if u.shape[0] == 0:
         return torch.zeros_like(u), state
     num_heads, n_pairs, _, rank = r.shape
+    chunk = min(chunk, int(offsets.diff().max()))
     ticks, exists, counts = _layout(offsets, chunk)
     ticks = torch.where(exists, ticks, 0)
     split = torch.where(exists[..., None], u[ticks], 0).unflatten(2, (num_heads, -1))

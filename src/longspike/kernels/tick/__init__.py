@@ -57,5 +57,6 @@ def event_pool(
     """
     choice = choose_mixing("event_pool", method, device=y.device, dtype=y.dtype)
     call = event_pool_op if choice.backend == "cpp" else reference.event_pool
-    mean, *end = call(y, weights.to(torch.float64), offsets, *(x.to(torch.float64) for x in state), size)
+    window, windows, counts = (x.to(torch.float64) for x in state)
+    mean, *end = call(y, weights.to(torch.float64), offsets, window, windows, counts, size)
     return mean, EventPoolState(*end)

@@ -24,7 +24,7 @@ def embed_op(values: Tensor, cell: Tensor, tick_offsets: Tensor, weight: Tensor)
 
 
 def _check_embedding(cell: Tensor, tick_offsets: Tensor, cells: int) -> None:
-    if len(cell) and not (0 <= int(cell.min()) and int(cell.max()) < cells):
+    if len(cell) and not (int(cell.min()) >= 0 and int(cell.max()) < cells):
         raise ValueError(f"embed_cells: `cell` must lie in [0, {cells}); got {int(cell.min())} to {int(cell.max())}.")
     is_sound = (
         int(tick_offsets[0]) == 0 and int(tick_offsets[-1]) == len(cell) and bool((tick_offsets.diff() >= 0).all())

@@ -1,0 +1,129 @@
+"""Recipes of FLAMES on events: the embedded digits, N-MNIST with its ablations, and the published data sets."""
+
+from dataclasses import replace
+
+from longspike.events.augmentation import Augmentation
+from longspike.models.flames_config import FlamesConfig
+from longspike.models.flames_presets import flames_preset
+from longspike.recipes.definition import Recipe
+from longspike.training.config import TrainingConfig
+
+_SHIFTED = Augmentation(max_shift_px=2)
+_NMNIST_TRAINING = TrainingConfig(
+    epochs=15, batch_size=32, lr=0.01, label_smoothing=0.1, rate_target=0.05, rate_weight=0.1, num_threads=1
+)
+
+
+def event_digits() -> Recipe:
+    """The demo: FLAMES-Tiny on simulated events."""
+    return Recipe(
+        name="event-digits",
+        description="FLAMES-Tiny on simulated event-camera digits: the demo",
+        data="event-digits",
+        model=replace(
+            flames_preset("tiny", sensor_size=(34, 34), num_classes=10),
+            step_us=2000,
+            tau_min_us=2_000.0,
+            tau_soma_us=10_000.0,
+        ),
+        training=TrainingConfig(
+            epochs=8, batch_size=32, lr=0.01, label_smoothing=0.1, rate_target=0.05, rate_weight=0.1
+        ),
+        expected="to be measured",
+        augmentation=Augmentation(max_shift_px=1),
+    )
+
+
+def _nmnist_model() -> FlamesConfig:
+    return replace(
+        flames_preset("tiny", sensor_size=(34, 34), num_classes=10),
+        step_us=5000,
+        tau_min_us=5_000.0,
+        tau_soma_us=20_000.0,
+    )
+
+
+def nmnist() -> Recipe:
+    """Recordings of a real sensor."""
+    return Recipe(
+        name="nmnist",
+        description="FLAMES-Tiny on N-MNIST",
+        data="nmnist",
+        model=_nmnist_model(),
+        training=_NMNIST_TRAINING,
+        expected="to be measured",
+        augmentation=_SHIFTED,
+    )
+
+
+def _ablation(suffix: str, description: str, model: FlamesConfig) -> Recipe:
+    return replace(
+        nmnist(),
+        name=f"nmnist-{suffix}",
+        description=f"N-MNIST, {description}",
+        model=model,
+        expected="a comparison with `nmnist`, which it equals in everything else; results/nmnist",
+    )
+
+
+def nmnist_no_dendrites() -> Recipe:
+    """Point neurons: one branch that remembers nothing."""
+    return _ablation(
+        "no-dendrites", "without dendrites (LIF convolution)", replace(_nmnist_model(), front="lif", num_branches=1)
+    )
+
+
+def nmnist_hippo() -> Recipe:
+    """Plain HiPPO: no spike-aware decay."""
+    model = _nmnist_model()
+    return _ablation("hippo", "plain HiPPO for SA-HiPPO", replace(model, memory=replace(model.memory, kind="hippo")))
+
+
+def nmnist_lif() -> Recipe:
+    """A leaky neuron per channel for the memory."""
+    model = _nmnist_model()
+    return _ablation("lif", "LIF neurons for SA-HiPPO", replace(model, memory=replace(model.memory, kind="lif")))
+
+
+def _published(name: str, data: str, size: str, sensor_size: tuple[int, int], num_classes: int, mark: str) -> Recipe:
+    """A preset on a published data set, at settings that were not tuned."""
+    return Recipe(
+        name=name,
+        description=f"FLAMES-{size.capitalize()} on {data}",
+        data=data,
+        model=replace(
+            flames_preset(size, sensor_size=sensor_size, num_classes=num_classes),
+            step_us=5000,
+            tau_min_us=5_000.0,
+            tau_soma_us=20_000.0,
+        ),
+        training=TrainingConfig(
+            epochs=60, batch_size=16, lr=0.005, label_smoothing=0.1, rate_target=0.05, rate_weight=0.1
+        ),
+        expected=f"not trained by us: the files are not ours to give; published {mark}",
+        augmentation=Augmentation(max_shift_px=max(max(sensor_size) // 32, 1)) if sensor_size[1] > 1 else None,
+    )
+
+
+def dvs_gesture() -> Recipe:
+    """DVS128 Gesture."""
+    return _published(
+        "dvs-gesture", "dvs-gesture", "tiny", (128, 128), 11, "89.2 / 93.7 / 96.5 % (tiny / small / normal)"
+    )
+
+
+def shd() -> Recipe:
+    """Spiking Heidelberg Digits: 700 channels in a row."""
+    return _published("shd", "shd", "tiny", (700, 1), 20, "86.2 / 90.6 / 94.7 % (tiny / small / normal)")
+
+
+def ssc() -> Recipe:
+    """Spiking Speech Commands."""
+    return _published("ssc", "ssc", "tiny", (700, 1), 35, "72.2 / 82.1 / 87.5 % (tiny / small / normal)")
+
+
+def celex_har() -> Recipe:
+    """CeleX-HAR, 1280x800."""
+    return _published(
+        "celex-har", "celex-har", "tiny", (1280, 800), 150, "63.2 / 69.2 / 72.2 % (tiny / small / normal)"
+    )
