@@ -74,10 +74,10 @@ inline std::vector<std::uint8_t> FlamesStream::state() const {
 }
 
 // What a stream cannot have written must not come in: gaps, and with them places in tables, are differences of steps.
-inline void check_clock(i64 step, i64 next_step, i64 last_tick) {
-    const bool is_open = step >= 0;
-    const bool is_sound = next_step >= 0 && next_step <= kLatestUs + 1 && last_tick >= -1 && last_tick < next_step;
-    if (!is_sound || step < -1 || (is_open && step != next_step)) throw std::invalid_argument("its clock is impossible");
+inline void check_clock(i64 step, i64 next_step, i64 last_tick, i64 last_step) {
+    const bool is_sound = next_step >= 0 && next_step <= last_step + 1 && last_tick >= -1 && last_tick < next_step;
+    const bool is_open = step >= 0 && step == next_step && step <= last_step;
+    if (!is_sound || !(step == -1 || is_open)) throw std::invalid_argument("its clock is impossible");
 }
 
 inline void check_counters(const StreamCounters& c) {
@@ -86,7 +86,7 @@ inline void check_counters(const StreamCounters& c) {
     if (least < 0) throw std::invalid_argument("its counters are negative");
 }
 
-// The positions of a front, as a state holds them: what each remembers, and the inputs of the open step.
+// What a state holds of a front: the records of its positions, and the inputs of the open step.
 struct HeldFront {
     struct Record {
         i64 position, last;
@@ -95,7 +95,7 @@ struct HeldFront {
     std::vector<Record> records;
     std::vector<std::pair<i64, i64>> inputs;
 
-    HeldFront(Reader& r, const Front& front, i64 step, i64 next_step) {
+    HeldFront(Reader& r, const Front& front, i64 next_step) {
         const auto below = [](i64 x, i64 limit) {
             if (x < 0 || x >= limit) throw std::invalid_argument("it is of another sensor");
             return x;
@@ -111,7 +111,6 @@ struct HeldFront {
             const i64 position = below(r.get<i64>(), front.positions());
             inputs.emplace_back(position, below(r.get<i64>(), front.inputs()));
         }
-        if (step < 0 && !inputs.empty()) throw std::invalid_argument("its open positions are impossible");
     }
 };
 
@@ -120,7 +119,7 @@ inline void FlamesStream::set_state(const std::uint8_t* bytes, std::size_t count
     Reader r(bytes, count);
     if (r.get<i64>() != kStateVersion) throw std::invalid_argument("it is of another version");
     const i64 step = r.get<i64>(), next_step = r.get<i64>(), last_tick = r.get<i64>();
-    check_clock(step, next_step, last_tick);
+    check_clock(step, next_step, last_tick, kLatestUs / p_.step_us);
     StreamCounters c = counters;
     c.events = r.get<i64>(), c.late = r.get<i64>(), c.steps = r.get<i64>(), c.ticks = r.get<i64>();
     r.get(c.spikes), r.get(c.updates);
@@ -135,7 +134,10 @@ inline void FlamesStream::set_state(const std::uint8_t* bytes, std::size_t count
         r.get(states.back());
     }
     std::vector<HeldFront> held;
-    for (const auto& front : fronts_) held.emplace_back(r, *front, step, next_step);
+    for (const auto& front : fronts_) {
+        held.emplace_back(r, *front, next_step);
+        if (!held.back().inputs.empty() && (step < 0 || held.size() > 1)) throw std::invalid_argument("its open inputs are impossible");
+    }
     if (!r.at_end()) throw std::invalid_argument("it is too long");
     const auto before = latency_histogram;
     reset();

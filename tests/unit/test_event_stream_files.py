@@ -143,7 +143,7 @@ def test_a_cut_or_lengthened_file_is_refused(tmp_path_factory, share: float, mor
         {"next_step": -(2**63)},
         {"events": -1},
         {"ticks": -5},
-        {"version": 2},
+        {"version": 3},
     ],
 )
 def test_a_clock_that_cannot_be(values: dict[str, int]) -> None:
@@ -163,10 +163,11 @@ def test_positions_that_cannot_be() -> None:
     for damaged in (before[:-8] + struct.pack("<q", 1), before[:-8] + struct.pack("<q", -1)):
         with pytest.raises(ValueError, match=r"ends too early|a count is negative"):
             put(stream, damaged)
-    with pytest.raises(ValueError, match="it is of another sensor"):
-        put(stream, before[:-8] + struct.pack("<qq", 1, 10**6))
-    with pytest.raises(ValueError, match="its open positions are impossible"):
-        put(stream, before[:-8] + struct.pack("<qq", 1, 0))
+    for position, tap in ((10**6, 0), (0, 10**6), (-1, 0), (0, -1)):
+        with pytest.raises(ValueError, match="it is of another sensor"):
+            put(stream, before[:-8] + struct.pack("<qqq", 1, position, tap))
+    with pytest.raises(ValueError, match="its open inputs are impossible"):
+        put(stream, before[:-8] + struct.pack("<qqq", 1, 0, 0))
     assert state_of(stream) == before
 
 
@@ -202,7 +203,7 @@ def test_any_number_is_refused_or_harmless(at: int, value: int) -> None:
 def test_random_bytes_are_refused(content: bytes, seed: int) -> None:
     stream = fed(events=EVENTS[:9])
     before = state_of(stream)
-    for state in (content, struct.pack("<q", 1) + content, struct.pack("<8q", 1, -1, 0, -1, 0, 0, 0, 0) + content):
+    for state in (content, struct.pack("<q", 2) + content, struct.pack("<8q", 2, -1, 0, -1, 0, 0, 0, 0) + content):
         with pytest.raises(ValueError, match=r"it (is|ends)|impossible|negative"):
             put(stream, state)
     assert state_of(stream) == before
