@@ -88,14 +88,14 @@ def test_data_path_is_the_folder_of_the_files(cli: Run, tmp_path: Path) -> None:
 
 def test_info(cli: Run) -> None:
     found = json.loads(cli("info", "--json")[1])
-    assert set(found["extras"]) == {"train", "data", "viz"}
+    assert set(found["extras"]) == {"train", "data", "events", "viz"}
     assert found["extension"]["is_loaded"] or found["extension"]["reason"]
     assert cli("info")[1].startswith("longspike")
 
 
 def test_info_says_how_to_install_what_is_missing(cli: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("longspike.cli.info.find_spec", lambda module: None if module == "lightning" else module)
-    assert 'extra train  missing; run: pip install "longspike[train]"' in cli("info")[1]
+    assert 'extra train   missing; run: pip install "longspike[train]"' in cli("info")[1]
 
 
 @pytest.mark.slow
