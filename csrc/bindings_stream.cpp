@@ -34,25 +34,38 @@ void add_block(FlamesParameters& p, const std::vector<i64>& n, bool is_diagonal,
                         copied(x.at(8)), copied(x.at(9)), copied(x.at(10)), copied(x.at(11))});
 }
 
+// Threads take turns on a stream; the interpreter runs on while one waits or works.
+template <class F> auto in_turn(const AbstractFlamesStream& stream, F&& work) {
+    nb::gil_scoped_release release;
+    const std::lock_guard lock(stream.turn);
+    return work();
+}
+
 void push(AbstractFlamesStream& stream, const Bytes& events) {
     if (events.size() % kEventBytes) throw nb::value_error("push: events must be whole records of 13 bytes");
-    nb::gil_scoped_release release;
-    stream.push(events.data(), static_cast<i64>(events.size() / kEventBytes));
+    in_turn(stream, [&] { stream.push(events.data(), static_cast<i64>(events.size() / kEventBytes)); });
+}
+
+auto logits(const AbstractFlamesStream& stream, std::size_t outputs) {
+    std::vector<float> values(outputs);
+    in_turn(stream, [&] { stream.logits(values.data()); });
+    return array(std::move(values));
 }
 
 nb::dict counters(const AbstractFlamesStream& stream) {
+    const StreamCounters c = in_turn(stream, [&] { return stream.counters; });
     nb::dict found;
-    const auto& c = stream.counters;
     found["events"] = c.events, found["late"] = c.late, found["steps"] = c.steps, found["ticks"] = c.ticks;
     found["spikes"] = c.spikes, found["updates"] = c.updates;
     return found;
 }
 
 nb::list take_records(AbstractFlamesStream& stream) {
+    std::vector<TickRecord> records;
+    in_turn(stream, [&] { records.swap(stream.records); });
     nb::list found;
-    for (auto& r : stream.records)
+    for (auto& r : records)
         found.append(nb::make_tuple(r.step, array(std::move(r.cells)), array(std::move(r.front)), array(std::move(r.spikes)), array(std::move(r.logits))));
-    stream.records.clear();
     return found;
 }
 
@@ -72,18 +85,19 @@ void bind_stream(nb::module_& m) {
         });
     nb::class_<AbstractFlamesStream>(m, "FlamesStream")
         .def("push", push)
-        .def("flush", &AbstractFlamesStream::flush, nb::call_guard<nb::gil_scoped_release>())
-        .def("reset", &AbstractFlamesStream::reset)
-        .def("logits", [](const AbstractFlamesStream& stream, std::size_t outputs) {
-            std::vector<float> values(outputs);
-            stream.logits(values.data());
-            return array(std::move(values));
+        .def("flush", [](AbstractFlamesStream& stream) { in_turn(stream, [&] { stream.flush(); }); })
+        .def("reset", [](AbstractFlamesStream& stream) { in_turn(stream, [&] { stream.reset(); }); })
+        .def("next_step", [](const AbstractFlamesStream& stream) { return in_turn(stream, [&] { return stream.next_step(); }); })
+        .def("logits", logits)
+        .def("state", [](const AbstractFlamesStream& stream) { return array(in_turn(stream, [&] { return stream.state(); })); })
+        .def("set_state", [](AbstractFlamesStream& stream, const Bytes& bytes) {
+            in_turn(stream, [&] { stream.set_state(bytes.data(), bytes.size()); });
         })
-        .def("state", [](const AbstractFlamesStream& stream) { return array(stream.state()); })
-        .def("set_state", [](AbstractFlamesStream& stream, const Bytes& bytes) { stream.set_state(bytes.data(), bytes.size()); })
         .def("memory_bytes", &AbstractFlamesStream::memory_bytes)
         .def("counters", counters)
-        .def("latency_histogram", [](const AbstractFlamesStream& stream) { return array(std::vector<i64>(stream.latency_histogram)); })
+        .def("latency_histogram", [](const AbstractFlamesStream& stream) {
+            return array(in_turn(stream, [&] { return std::vector<i64>(stream.latency_histogram); }));
+        })
         .def("take_records", take_records)
         .def_rw("is_recording", &AbstractFlamesStream::is_recording);
     m.attr("latency_bins_per_octave") = kBinsPerOctave;

@@ -132,9 +132,16 @@ int bits_of(std::uint64_t n) {
 }
 
 struct PoolSample {
-    std::vector<std::uint64_t> items;  // keys: (step - first step) << cell bits | pooled cell
-    std::vector<i64> sizes;
+    std::vector<std::uint64_t> items;  // keys: (step - first step, or the step's rank) << cell bits | pooled cell
+    std::vector<i64> sizes, steps;     // steps: the distinct ones in order, where their range does not fit a key
 };
+
+std::vector<i64> distinct(const i64* begin, const i64* end) {
+    std::vector<i64> found(begin, end);
+    std::sort(found.begin(), found.end());
+    found.erase(std::unique(found.begin(), found.end()), found.end());
+    return found;
+}
 
 }  // namespace
 
@@ -181,16 +188,22 @@ PoolPlan pool_plan(const PoolInputs& in) {
         if (begin == end) return;
         const auto [low, high] = std::minmax_element(in.step + begin, in.step + end);
         first[b] = *low;
+        auto& sample = samples[b];
+        std::uint64_t range = static_cast<std::uint64_t>(*high) - static_cast<std::uint64_t>(*low);
+        if (bits_of(range) + cell_bits > 64) sample.steps = distinct(in.step + begin, in.step + end), range = sample.steps.size();
+        const auto place = [&](i64 step) {
+            if (sample.steps.empty()) return static_cast<std::uint64_t>(step) - static_cast<std::uint64_t>(*low);
+            return static_cast<std::uint64_t>(std::lower_bound(sample.steps.begin(), sample.steps.end(), step) - sample.steps.begin());
+        };
         std::vector<std::uint64_t> keys(end - begin);
         std::vector<i64> order(end - begin);
         for (i64 r = begin; r < end; ++r) {
             const i64 cell = in.y[r] / in.pool * width + in.x[r] / in.pool;
-            keys[r - begin] = static_cast<std::uint64_t>(in.step[r] - *low) << cell_bits | static_cast<std::uint64_t>(cell);
+            keys[r - begin] = place(in.step[r]) << cell_bits | static_cast<std::uint64_t>(cell);
             order[r - begin] = r;
         }
-        radix_sort(keys, order, bits_of(*high - *low) + cell_bits);
+        radix_sort(keys, order, bits_of(range) + cell_bits);
         std::copy(order.begin(), order.end(), plan.group_rows.data.get() + begin);
-        auto& sample = samples[b];
         for (std::size_t k = 0; k < keys.size(); ++k) {
             if (k == 0 || keys[k] != keys[k - 1]) sample.items.push_back(keys[k]), sample.sizes.push_back(0);
             ++sample.sizes.back();
@@ -208,7 +221,8 @@ PoolPlan pool_plan(const PoolInputs& in) {
         for (std::size_t k = 0; k < samples[b].items.size(); ++k) {
             const i64 at = plan.item_offsets.data[b] + static_cast<i64>(k);
             const std::uint64_t key = samples[b].items[k], cell = key & ((std::uint64_t(1) << cell_bits) - 1);
-            plan.item_step.data[at] = first[b] + static_cast<i64>(key >> cell_bits);
+            const auto& steps = samples[b].steps;
+            plan.item_step.data[at] = steps.empty() ? first[b] + static_cast<i64>(key >> cell_bits) : steps[key >> cell_bits];
             plan.item_x.data[at] = static_cast<i32>(cell % width), plan.item_y.data[at] = static_cast<i32>(cell / width);
             plan.group_offsets.data[at + 1] = plan.group_offsets.data[at] + samples[b].sizes[k];
         }

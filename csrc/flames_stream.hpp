@@ -80,6 +80,8 @@ public:
         records.clear();
     }
 
+    i64 next_step() const override { return next_step_; }
+
     void logits(float* out) const override {
         std::vector<float> mean(d_model_);
         pool_mean<float>(pool(), mean.data(), d_model_);
@@ -104,12 +106,12 @@ private:
     void check(const std::uint8_t* events, i64 count) const {
         for (i64 k = 0; k < count; ++k) {
             const EventRecord e = EventRecord::at(events + k * kEventBytes);
-            if (e.x < p_.sensor_width && e.y < p_.sensor_height && e.p < 2 && e.t >= 0) continue;
+            if (e.x < p_.sensor_width && e.y < p_.sensor_height && e.p < 2 && e.t >= 0 && e.t <= kLatestUs) continue;
             throw std::invalid_argument(
                 "event " + std::to_string(k) + " of the packet, x=" + std::to_string(e.x) + " y=" + std::to_string(e.y) +
                 " t=" + std::to_string(e.t) + " p=" + std::to_string(e.p) + ", does not fit a sensor of " +
                 std::to_string(p_.sensor_width) + "x" + std::to_string(p_.sensor_height) +
-                " with t >= 0 and p in {0, 1}");
+                " with 0 <= t <= 2^62 and p in {0, 1}");
         }
     }
 

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -49,6 +50,7 @@ struct TickRecord {
 
 // One packed event record as csrc/event_decoding.hpp and longspike.events.EVENT_DTYPE have it: x, y, t, p in 13 bytes.
 constexpr std::size_t kEventBytes = 13;
+constexpr i64 kLatestUs = i64{1} << 62;  // longspike.events.record.LATEST_TIME_US: steps + 1 and gaps stay in range
 
 class AbstractFlamesStream {
 public:
@@ -56,6 +58,7 @@ public:
     virtual void push(const std::uint8_t* events, i64 count) = 0;  // throws std::invalid_argument and changes nothing
     virtual void flush() = 0;
     virtual void reset() = 0;
+    virtual i64 next_step() const = 0;  // events of earlier steps are late
     virtual void logits(float* out) const = 0;
     virtual std::vector<std::uint8_t> state() const = 0;
     virtual void set_state(const std::uint8_t* bytes, std::size_t count) = 0;  // throws std::invalid_argument
@@ -64,6 +67,7 @@ public:
     std::vector<i64> latency_histogram;  // of decisions, see LatencyHistogram
     std::vector<TickRecord> records;
     bool is_recording = false;
+    mutable std::mutex turn;  // held by whoever calls from a thread
 };
 
 // Sixteen bins an octave of nanoseconds, from 1 ns to 2^40 ns.

@@ -36,6 +36,11 @@ public:
         if (get<i64>() != static_cast<i64>(values.size())) throw std::invalid_argument("it is of another model");
         std::memcpy(values.data(), take(values.size() * sizeof(T)), values.size() * sizeof(T));
     }
+    i64 size() {
+        const i64 n = get<i64>();
+        if (n < 0) throw std::invalid_argument("a count is negative");
+        return n;
+    }
     bool at_end() const { return data_ == end_; }
 
 private:
@@ -68,46 +73,70 @@ inline std::vector<std::uint8_t> FlamesStream::state() const {
     return w.bytes;
 }
 
-// Reads into copies first, so that a refused state changes nothing.
-inline void FlamesStream::set_state(const std::uint8_t* bytes, std::size_t count) {
-    Reader r(bytes, count);
-    if (r.get<i64>() != kStateVersion) throw std::invalid_argument("it is of another version");
-    const i64 step = r.get<i64>(), next_step = r.get<i64>(), last_tick = r.get<i64>();
-    StreamCounters c = counters;
-    c.events = r.get<i64>(), c.late = r.get<i64>(), c.steps = r.get<i64>(), c.ticks = r.get<i64>();
-    r.get(c.spikes), r.get(c.updates);
-    auto window = window_, windows = windows_, counts = counts_;
-    r.get(window), r.get(windows), r.get(counts);
-    std::vector<std::vector<float>> states;
-    for (const auto& block : blocks_) {
-        states.push_back(block->state());
-        r.get(states.back());
-    }
+// What a stream cannot have written must not come in: gaps, and with them places in tables, are differences of steps.
+inline void check_clock(i64 step, i64 next_step, i64 last_tick) {
+    const bool is_open = step >= 0;
+    const bool is_sound = next_step >= 0 && next_step <= kLatestUs + 1 && last_tick >= -1 && last_tick < next_step;
+    if (!is_sound || step < -1 || (is_open && step != next_step)) throw std::invalid_argument("its clock is impossible");
+}
+
+inline void check_counters(const StreamCounters& c) {
+    i64 least = std::min({c.events, c.late, c.steps, c.ticks});
+    for (const auto* counts : {&c.spikes, &c.updates}) least = std::min(least, *std::min_element(counts->begin(), counts->end()));
+    if (least < 0) throw std::invalid_argument("its counters are negative");
+}
+
+// The positions of a front, as a state holds them: what each remembers, and the inputs of the open step.
+struct HeldFront {
     struct Record {
         i64 position, last;
         const std::uint8_t* bytes;
     };
-    struct Held {
-        std::vector<Record> records;
-        std::vector<std::pair<i64, i64>> inputs;
-    };
-    std::vector<Held> held(fronts_.size());
-    for (std::size_t k = 0; k < fronts_.size(); ++k) {
-        const Front& front = *fronts_[k];
+    std::vector<Record> records;
+    std::vector<std::pair<i64, i64>> inputs;
+
+    // takes_events: whether events come to this front itself, so that inputs may be waiting for the end of a step.
+    HeldFront(Reader& r, const Front& front, bool takes_events, i64 step, i64 next_step) {
         const auto below = [](i64 x, i64 limit) {
             if (x < 0 || x >= limit) throw std::invalid_argument("it is of another sensor");
             return x;
         };
         if (r.get<i64>() != static_cast<i64>(front.record_bytes())) throw std::invalid_argument("it is of another model or processor");
-        for (i64 n = r.get<i64>(); n > 0; --n) {
+        for (i64 n = r.size(); n > 0; --n) {
             const i64 position = below(r.get<i64>(), front.positions()), last = r.get<i64>();
-            held[k].records.push_back({position, last, r.take(front.record_bytes())});
+            if (!records.empty() && position <= records.back().position) throw std::invalid_argument("its positions are not in order");
+            if (last <= 0 || last > next_step) throw std::invalid_argument("its clock is impossible");
+            records.push_back({position, last, r.take(front.record_bytes())});
         }
-        for (i64 n = r.get<i64>(); n > 0; --n) {
+        for (i64 n = r.size(); n > 0; --n) {
             const i64 position = below(r.get<i64>(), front.positions());
-            held[k].inputs.emplace_back(position, below(r.get<i64>(), front.inputs()));
+            inputs.emplace_back(position, below(r.get<i64>(), front.inputs()));
         }
+        if (!inputs.empty() && !(takes_events && step >= 0)) throw std::invalid_argument("its open positions are impossible");
     }
+};
+
+// Reads into copies first, so that a refused state changes nothing.
+inline void FlamesStream::set_state(const std::uint8_t* bytes, std::size_t count) {
+    Reader r(bytes, count);
+    if (r.get<i64>() != kStateVersion) throw std::invalid_argument("it is of another version");
+    const i64 step = r.get<i64>(), next_step = r.get<i64>(), last_tick = r.get<i64>();
+    check_clock(step, next_step, last_tick);
+    StreamCounters c = counters;
+    c.events = r.get<i64>(), c.late = r.get<i64>(), c.steps = r.get<i64>(), c.ticks = r.get<i64>();
+    r.get(c.spikes), r.get(c.updates);
+    check_counters(c);
+    auto window = window_, windows = windows_, counts = counts_;
+    r.get(window), r.get(windows), r.get(counts);
+    if (!(counts[0] >= 0 && counts[1] >= 0 && counts[1] < static_cast<double>(p_.window) && counts[2] >= 0))
+        throw std::invalid_argument("its counters are negative");
+    std::vector<std::vector<float>> states;
+    for (const auto& block : blocks_) {
+        states.push_back(block->state());
+        r.get(states.back());
+    }
+    std::vector<HeldFront> held;
+    for (const auto& front : fronts_) held.emplace_back(r, *front, held.empty(), step, next_step);
     if (!r.at_end()) throw std::invalid_argument("it is too long");
     const auto before = latency_histogram;
     reset();

@@ -54,3 +54,9 @@ SDN_WHITE_NOISE = 0.01
 DENDRITE = {"float32": 5e-6, "float64": 1e-12}
 # Their adjoint: the same with sums over rows and pairs.
 DENDRITE_GRADIENT = {"float32": 2e-4, "float64": 1e-10}
+# FLAMES of up to three fronts and two blocks against dense matrices in another order, logits of a few units.
+FLAMES_DEFINITION = {"float32": 1e-4, "float64": 1e-9}
+# Membranes of a few units after some dozen additions: float32 decides the same beyond this.
+FLAMES_MARGIN = 1e-4
+# Gradients of FLAMES in float64, whole and in pieces: the same sums in another order, relative to the parameter's largest.
+FLAMES_GRADIENT = 1e-9

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from longspike._core.checks import check_positive_int, describe
 from longspike.events.ragged import RaggedEvents
+from longspike.events.record import LATEST_TIME_US
 
 
 class SparseSpikes(NamedTuple):
@@ -40,7 +41,7 @@ def from_events(
         sensor_size: (width, height).
         step_us: length of a step in microseconds; all events of a step are processed together.
 
-    Raises: ValueError for an event beyond the sensor, or a polarity that is neither 0 nor 1.
+    Raises: ValueError for an event beyond the sensor, a time outside [0, 2^62], or a polarity that is neither 0 nor 1.
 
     Example:
         >>> x, y, p = (torch.tensor([k], dtype=torch.int32) for k in (3, 1, 1))
@@ -57,6 +58,11 @@ def from_events(
                 f"from_events: `{name}` must lie in [0, {size - 1}]; got min={int(field.min())}, max={int(field.max())}. "
                 f"Is sensor_size={tuple(sensor_size)} the (width, height) of the recording?"
             )
+    if events.t.numel() and not (int(events.t.min()) >= 0 and int(events.t.max()) <= LATEST_TIME_US):
+        raise ValueError(
+            f"from_events: `t` must lie in [0, 2^62]; got min={int(events.t.min())}, max={int(events.t.max())}. "
+            "Times are microseconds since the recording's start."
+        )
     values = torch.nn.functional.one_hot(events.p.long(), 2).to(dtype)
     step = torch.div(events.t, step_us, rounding_mode="floor")
     return SparseSpikes(values, step, events.x, events.y, events.offsets, (int(sensor_size[0]), int(sensor_size[1])))

@@ -37,6 +37,8 @@ def find_ticks(spikes: SparseSpikes, last_step: Tensor) -> Ticks:
 
     A step ticks the memory if a channel of one of its touched cells spikes; silent cells of such a step stay in the
     list, because the gradient reaches them.
+
+    Raises: ValueError if a sample's first tick is not after its last one.
     """
     batch, device = len(spikes.offsets) - 1, spikes.step.device
     sample = torch.repeat_interleave(torch.arange(batch, device=device), spikes.offsets.diff())
@@ -55,6 +57,12 @@ def find_ticks(spikes: SparseSpikes, last_step: Tensor) -> Ticks:
     begins = offsets[:-1][offsets.diff() > 0]
     before[begins] = last_step[tick_sample[begins]]
     delta = torch.where(before == NEVER, torch.ones_like(step), step - before)
+    if bool((delta <= 0).any()):
+        k = int((delta <= 0).nonzero()[0])
+        raise ValueError(
+            f"find_ticks: the first tick of sample {int(tick_sample[k])} is in step {int(step[k])}, its last one was in "
+            f"step {int(before[k])}. Pass all events of a step in one call, and calls in the order of time."
+        )
     end = last_step.clone()
     has_ticked = offsets.diff() > 0
     end[has_ticked] = step[offsets[1:][has_ticked] - 1]

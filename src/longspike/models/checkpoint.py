@@ -68,7 +68,7 @@ def read_description(path: str | Path) -> dict[str, Any]:
         is_ours = description["format"] == "longspike" and isinstance(description.get("model", ""), str)
         found = description["format_version"]
         missing = {"model", "config", "metadata"} - set(description)
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:  # no JSON or text, huge numbers, deep nesting
         raise CheckpointError(
             f"{file} is damaged or not a longspike model ({error!r}). Save the model again."
         ) from None
@@ -97,7 +97,7 @@ def _decode(kind: type[Config], given: Any) -> Config:
     values = {name: _decode(hints[name], x) if is_dataclass(hints[name]) else x for name, x in given.items()}  # type: ignore[type-var]
     try:
         return kind(**values)
-    except (ConfigError, TypeError, KeyError, ValueError) as error:
+    except (ConfigError, TypeError, KeyError, ValueError, OverflowError) as error:
         raise CheckpointError(f"the saved configuration is not valid: {error}") from None
 
 
@@ -112,10 +112,15 @@ def load_weights(model: nn.Module, path: str | Path) -> None:
         raise CheckpointError(f"{file} is truncated or damaged ({error}). Copy or save the model again.") from None
     expected = model.state_dict()
     wrong = sorted(set(expected) ^ set(weights)) + sorted(
-        name for name in set(expected) & set(weights) if expected[name].shape != weights[name].shape
+        name
+        for name in set(expected) & set(weights)
+        if expected[name].shape != weights[name].shape
+        or expected[name].is_floating_point() != weights[name].is_floating_point()
     )
     if wrong:
         raise CheckpointError(f"{file} does not fit its configuration; these tensors differ: {', '.join(wrong[:5])}.")
+    if len({x.dtype for name, x in weights.items() if expected[name].is_floating_point()}) > 1:
+        raise CheckpointError(f"{file} does not fit its configuration; its weights have several dtypes.")
     broken = sorted(name for name, x in weights.items() if x.is_floating_point() and not bool(x.isfinite().all()))
     if broken:
         raise CheckpointError(f"{file} holds NaN or infinity in {', '.join(broken[:5])}; the training diverged.")

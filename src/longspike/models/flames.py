@@ -59,6 +59,14 @@ class EventBatch(Protocol):
     def events(self) -> RaggedEvents: ...
 
 
+def _check_ragged(events: object) -> None:
+    if not isinstance(events, RaggedEvents):
+        raise TypeError(
+            f"Flames: `events` must be RaggedEvents; got {describe(events)}. Make them with "
+            "longspike.events.ragged.collate_events([array, ...])."
+        )
+
+
 class Flames(AbstractClassifier):
     """FLAMES over camera events.
 
@@ -73,8 +81,10 @@ class Flames(AbstractClassifier):
 
     Example:
         >>> model = Flames.from_preset("tiny", sensor_size=(34, 34), num_classes=10)
-        >>> events = RaggedEvents.empty(batch=2)
-        >>> tuple(model.outputs(events).logits.shape)
+        >>> from longspike.events import make_events
+        >>> from longspike.events.ragged import collate_events
+        >>> events = make_events(x=[3, 3], y=[4, 5], t=[10, 2500], p=[1, 0])
+        >>> tuple(model.outputs(collate_events([events, events[:1]])).logits.shape)
         (2, 10)
     """
 
@@ -123,11 +133,7 @@ class Flames(AbstractClassifier):
 
     def encode(self, events: RaggedEvents) -> SparseSpikes:
         """Events as sparse inputs of the first convolution: one item an event, one channel a polarity."""
-        if not isinstance(events, RaggedEvents):
-            raise TypeError(
-                f"Flames: `events` must be RaggedEvents; got {describe(events)}. Make them with "
-                "longspike.events.collate_events([array, ...])."
-            )
+        _check_ragged(events)
         k = self.config.downsample
         width, height = self.config.sensor_size
         inputs = from_events(events, (width, height), step_us=self.config.step_us, dtype=self.dtype)
@@ -165,7 +171,8 @@ class Flames(AbstractClassifier):
             keeps_state: also return the touched positions' state, which takes memory; False when training on recordings.
         Raises: ValueError if an event lies off the sensor or time runs backwards.
         """
-        state = self.init_state(len(events.offsets) - 1) if state is None else state
+        _check_ragged(events)
+        state = self.init_state(events.batch) if state is None else state
         front, front_ends, activity = self._front(self.encode(events), state.fronts, keeps_state)
         ticks = find_ticks(front[-1], state.last_step)
         u = embed_cells(front[-1].values[ticks.items], ticks.cell, ticks.tick_offsets, self.embedding)

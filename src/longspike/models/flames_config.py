@@ -1,9 +1,12 @@
 """What describes a FLAMES network completely, for events and for dense sequences."""
 
+import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from longspike._core.errors import ConfigError
+from longspike.events.record import LARGEST_SIDE, LATEST_TIME_US
 from longspike.neurons.surrogate import Surrogate
 
 MEMORIES = ("sa_hippo", "hippo", "lif")
@@ -12,6 +15,7 @@ TRANSITIONS = ("bilinear", "taylor2", "expm")
 STRUCTURES = ("dplr", "diag")
 INPUTS = ("impulse", "held")
 WEIGHTINGS = ("tick", "time")
+LARGEST_RANK, LARGEST_KERNEL = 64, 255
 
 
 def _positive_ints(config: Any, names: tuple[str, ...]) -> list[str]:
@@ -21,6 +25,13 @@ def _positive_ints(config: Any, names: tuple[str, ...]) -> list[str]:
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             mistakes.append(f"`{name}` must be a positive integer; got {value!r}")
     return mistakes
+
+
+def _is_range(*numbers: object) -> bool:
+    """Whether these are finite positive numbers that do not decrease."""
+    if not all(isinstance(x, int | float) and 0 < x < math.inf for x in numbers):
+        return False
+    return all(a <= b for a, b in pairwise(numbers))  # type: ignore[operator]
 
 
 def _choices(config: Any, choices: dict[str, tuple[str, ...]]) -> list[str]:
@@ -65,13 +76,40 @@ class MemoryConfig:
         )
         if not mistakes and self.d_model % self.num_heads:
             mistakes.append(f"`num_heads` must divide d_model={self.d_model}; got {self.num_heads}")
-        if not 0 <= self.dropout < 1:
+        mistakes += self._mistakes_of_the_state()
+        if self.structure == "diag" and self.transition == "taylor2":
+            mistakes.append("structure='diag' has an exact exponential; `transition`='taylor2' is for 'dplr'")
+        if not (isinstance(self.dropout, int | float) and 0 <= self.dropout < 1):
             mistakes.append(f"`dropout` must lie in [0, 1); got {self.dropout}")
-        if not 0 < self.dt_min <= self.dt_max:
+        if not _is_range(self.dt_min, self.dt_max):
             mistakes.append(f"0 < `dt_min` <= `dt_max` must hold; got {self.dt_min} and {self.dt_max}")
         if mistakes:
             raise ConfigError("MemoryConfig: " + "; ".join(mistakes) + ".")
         Surrogate(self.surrogate, self.surrogate_scale)
+
+    def _mistakes_of_the_state(self) -> list[str]:
+        if self.kind == "lif" or not isinstance(self.d_state, int) or self.d_state < 1:
+            return []
+        mistakes = [f"`d_state` must be even (conjugate pairs); got {self.d_state}"] if self.d_state % 2 else []
+        most = min(self.d_state, LARGEST_RANK)
+        if isinstance(self.rank, bool) or not isinstance(self.rank, int) or not 0 <= self.rank <= most:
+            mistakes.append(
+                f"`rank` must be an integer from 0 to min(d_state, {LARGEST_RANK}) = {most}; got {self.rank}"
+            )
+        return mistakes
+
+
+def _memory_mistakes(memory: object) -> list[str]:
+    return [] if isinstance(memory, MemoryConfig) else [f"`memory` must be a MemoryConfig; got {memory!r}"]
+
+
+def sensor_mistakes(sensor_size: object) -> list[str]:
+    """What is wrong with a sensor's (width, height), if anything is."""
+    is_pair = isinstance(sensor_size, tuple) and len(sensor_size) == 2
+    is_side = lambda x: isinstance(x, int) and not isinstance(x, bool) and 1 <= x <= LARGEST_SIDE  # noqa: E731
+    if is_pair and all(is_side(side) for side in sensor_size):  # type: ignore[attr-defined]
+        return []
+    return [f"`sensor_size` must be (width, height), at most {LARGEST_SIDE} pixels each; got {sensor_size!r}"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -116,16 +154,17 @@ class FlamesConfig:
         names = ("num_outputs", "step_us", "channels", "num_branches", "num_fronts", "downsample")
         mistakes = _positive_ints(self, (*names, "kernel", "stride", "pool", "window"))
         mistakes += _choices(self, {"front": FRONTS, "weighting": WEIGHTINGS})
-        is_size = isinstance(self.sensor_size, tuple) and len(self.sensor_size) == 2
-        if not is_size or not all(isinstance(side, int) and 1 <= side <= 65536 for side in self.sensor_size):
-            mistakes.append(
-                f"`sensor_size` must be (width, height), at most 65536 pixels each; got {self.sensor_size!r}"
-            )
-        if not 0 < self.tau_min_us <= self.tau_max_us or not self.tau_soma_us > 0:
+        mistakes += sensor_mistakes(self.sensor_size)
+        if not mistakes and self.step_us > LATEST_TIME_US:
+            mistakes.append(f"`step_us` must be at most 2^62; got {self.step_us}")
+        if not mistakes and self.kernel > LARGEST_KERNEL:
+            mistakes.append(f"`kernel` must be at most {LARGEST_KERNEL}; got {self.kernel}")
+        if not _is_range(self.tau_min_us, self.tau_max_us) or not _is_range(self.tau_soma_us):
             taus = f"{self.tau_min_us}, {self.tau_max_us}, {self.tau_soma_us}"
             mistakes.append(f"0 < `tau_min_us` <= `tau_max_us` and 0 < `tau_soma_us` must hold; got {taus}")
         if self.front == "lif" and self.num_branches != 1:
             mistakes.append(f"`front`='lif' has one branch; set num_branches to 1 (got {self.num_branches})")
+        mistakes += _memory_mistakes(self.memory)
         if mistakes:
             raise ConfigError("FlamesConfig: " + "; ".join(mistakes) + ".")
         Surrogate(self.surrogate, self.surrogate_scale)
@@ -153,10 +192,11 @@ class FlamesSequenceConfig:
 
     def __post_init__(self) -> None:
         mistakes = _positive_ints(self, ("d_input", "num_outputs", "num_branches"))
-        if not 0 < self.tau_min <= self.tau_max or not self.tau_soma > 0:
+        if not _is_range(self.tau_min, self.tau_max) or not _is_range(self.tau_soma):
             taus = f"{self.tau_min}, {self.tau_max}, {self.tau_soma}"
             mistakes.append(f"0 < `tau_min` <= `tau_max` and 0 < `tau_soma` must hold; got {taus}")
-        if self.memory.kind == "lif":
+        mistakes += _memory_mistakes(self.memory)
+        if isinstance(self.memory, MemoryConfig) and self.memory.kind == "lif":
             mistakes.append("`memory.kind`='lif' exists for events only; choose 'sa_hippo' or 'hippo'")
         if mistakes:
             raise ConfigError("FlamesSequenceConfig: " + "; ".join(mistakes) + ".")

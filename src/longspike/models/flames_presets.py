@@ -3,7 +3,7 @@
 import difflib
 
 from longspike._core.errors import ConfigError
-from longspike.models.flames_config import FlamesConfig, FlamesSequenceConfig, MemoryConfig
+from longspike.models.flames_config import FlamesConfig, FlamesSequenceConfig, MemoryConfig, sensor_mistakes
 
 _SIZES = {"tiny": (32, 16), "small": (64, 32), "normal": (128, 64)}  # channels, branches: Chakraborty et al. 2025
 LARGEST_SIDE, LARGEST_GRID = 160, 9
@@ -30,9 +30,12 @@ def flames_preset(name: str, *, sensor_size: tuple[int, int], num_classes: int) 
     smallest integer that leaves at most 160 pixels a side, a 3x3 convolution of stride 2 follows, and the pool leaves a
     grid of at most 9 cells a side: an event touches 2.25 positions on average, whatever the resolution.
 
-    Raises: ConfigError with the nearest name.
+    Raises: ConfigError with the nearest name, or for a sensor that is none.
     """
     channels, branches = _size(name)
+    mistakes = sensor_mistakes(tuple(sensor_size) if isinstance(sensor_size, list) else sensor_size)
+    if mistakes:
+        raise ConfigError(f"FLAMES preset {name!r}: {mistakes[0]}.")
     downsample = -(-max(sensor_size) // LARGEST_SIDE)
     side = -(-max(sensor_size) // downsample)
     positions = (side - 1) // 2 + 1

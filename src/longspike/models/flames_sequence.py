@@ -105,12 +105,12 @@ class FlamesSequence(AbstractClassifier):
         spikes, ends = [h], []
         offsets = torch.arange(batch + 1, device=x.device) * seqlen
         delta = torch.ones(batch * seqlen, dtype=h.dtype, device=x.device)
-        u = h.reshape(batch * seqlen, -1)
+        u = h.flatten(0, 1)
         for block, memory in zip(self.blocks, state.memory, strict=True):
             u, fired, end = block(u, delta, offsets, memory)
-            spikes.append(fired.view(batch, seqlen, -1))
+            spikes.append(fired.unflatten(0, (batch, seqlen)))
             ends.append(end)
-        pooled, pool = self.pool(u.view(batch, seqlen, -1), state.pool, lengths)
+        pooled, pool = self.pool(u.unflatten(0, (batch, seqlen)), state.pool, lengths)
         end_state = FlamesSequenceState(dendrites, tuple(ends), pool) if lengths is None else None
         return FlamesSequenceOutput(self.decoder(pooled), end_state, tuple(spikes))
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from longspike._core.checks import describe
 from longspike._core.errors import CheckpointError
 from longspike.models import checkpoint
 from longspike.models.config import SpikeSSMConfig
@@ -19,8 +20,16 @@ _MODELS: dict[str, tuple[type, type]] = {
 
 
 def build(config: SpikeSSMConfig | FlamesConfig | FlamesSequenceConfig) -> SpikeSSM | Flames | FlamesSequence:
-    """The network that a configuration describes."""
-    return next(model(config) for model, kind in _MODELS.values() if isinstance(config, kind))
+    """The network that a configuration describes.
+
+    Raises: TypeError for anything else.
+    """
+    for model, kind in _MODELS.values():
+        if isinstance(config, kind):
+            return model(config)  # type: ignore[no-any-return]
+    raise TypeError(
+        "build: `config` must be a SpikeSSMConfig, FlamesConfig or FlamesSequenceConfig; got " + describe(config) + "."
+    )
 
 
 def load(path: str | Path) -> Any:

@@ -1,5 +1,6 @@
 """FLAMES fed with events as a camera delivers them: compiled, exact, in bounded memory."""
 
+import hashlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,10 +13,11 @@ from longspike._core.errors import BackendUnavailableError, CheckpointError
 from longspike.events.record import EVENT_DTYPE
 from longspike.kernels import native
 from longspike.models.flames import Flames
-from longspike.streaming.flames_parameters import flames_parameters
+from longspike.streaming.flames_parameters import fingerprint, flames_parameters
 
 LATE = ("drop", "raise")
-MAGIC = b"longspike event stream 1\n"
+MAGIC = b"longspike event stream 2\n"  # then SHA-256 of the model and of the state, then the state
+DIGEST_BYTES = 32
 
 
 class StreamCounts(NamedTuple):
@@ -57,7 +59,7 @@ class EventStream:
 
     However events are cut into packets, spikes and logits are those of `Flames.outputs` on all of them, bit for bit. A
     step is complete, and enters the logits, when an event of a later step arrives or `flush` is called. Memory does not
-    grow with time: it is bounded by the sensor's positions.
+    grow with time: it is bounded by the sensor's positions. Threads take turns on a stream; two streams share nothing.
 
     Args:
         model: `Flames` in float32 with the memory "sa_hippo" or "hippo", transition "bilinear" or structure "diag"; its
@@ -82,7 +84,7 @@ class EventStream:
         if not native.is_available():
             raise BackendUnavailableError(f"EventStream runs compiled, and {native.unavailable_reason}.")
         self.config = model.config
-        self._late, self._last_step = late, -1
+        self._late, self._fingerprint = late, fingerprint(model)
         self._stream = native.extension().make_flames_stream(flames_parameters(model))
         self._stream.is_recording = is_recording
 
@@ -103,7 +105,7 @@ class EventStream:
 
         Args: events: (num_events,) of `longspike.events.EVENT_DTYPE`, as `longspike.events.open` yields them.
         Raises:
-            TypeError: another dtype. ValueError: an event off the sensor, a negative time, or a late one with
+            TypeError: another dtype. ValueError: an event off the sensor, a time outside [0, 2^62], or a late one with
                 late="raise"; the stream then stands where it stood.
         """
         if not isinstance(events, np.ndarray) or events.dtype != EVENT_DTYPE or events.ndim != 1:
@@ -122,25 +124,22 @@ class EventStream:
         if not len(events):
             return
         steps = events["t"] // self.config.step_us
-        before = np.maximum.accumulate(np.concatenate([[self._last_step], steps]))[:-1]
+        before = np.maximum.accumulate(np.concatenate([[self._stream.next_step()], steps]))[:-1]
         late = np.flatnonzero(steps < before)
         if len(late):
             k = int(late[0])
             raise ValueError(
                 f"EventStream.push: event {k} of the packet, t={int(events['t'][k])} us, belongs to step {int(steps[k])}, "
-                f"which is over; step {int(before[k])} has begun. Sort the events by time, or use late='drop'."
+                f"which is over; step {int(before[k])} is next. Sort the events by time, or use late='drop'."
             )
-        self._last_step = max(self._last_step, int(steps.max()))
 
     def flush(self) -> None:
         """Complete the open step; its later events are late from now on."""
         self._stream.flush()
-        self._last_step = max(self._last_step, -1)
 
     def reset(self) -> None:
         """Forget everything, counters included."""
         self._stream.reset()
-        self._last_step = -1
 
     def logits(self) -> Tensor:
         """(num_outputs) for the complete steps so far; the read-out's bias before the first tick."""
@@ -172,7 +171,8 @@ class EventStream:
 
     def save(self, path: str | Path) -> None:
         """Write the state to a file, from which `restore` continues bit for bit on the same kind of processor."""
-        Path(path).write_bytes(MAGIC + self._stream.state().tobytes())
+        state = self._stream.state().tobytes()
+        Path(path).write_bytes(MAGIC + self._fingerprint + hashlib.sha256(state).digest() + state)
 
     def restore(self, path: str | Path) -> None:
         """Continue from a file that `save` wrote.
@@ -183,10 +183,16 @@ class EventStream:
             content = Path(path).read_bytes()
             if not content.startswith(MAGIC):
                 raise ValueError("it does not begin like one")
-            self._stream.set_state(np.frombuffer(content, np.uint8, offset=len(MAGIC)))
+            model, digest, state = np.split(
+                np.frombuffer(content, np.uint8, offset=len(MAGIC)), [DIGEST_BYTES, 2 * DIGEST_BYTES]
+            )
+            if digest.tobytes() != hashlib.sha256(state.tobytes()).digest():
+                raise ValueError("it is damaged")
+            if model.tobytes() != self._fingerprint:
+                raise ValueError("it is of another model")
+            self._stream.set_state(state)
         except (OSError, ValueError) as error:
             raise CheckpointError(f"{path} is not a saved event stream of this model ({error}).") from None
-        self._last_step = -1
 
     def __repr__(self) -> str:
         counts: Any = self.counts

@@ -1,5 +1,6 @@
 """The parameters of a FLAMES network as the compiled stream takes them: copies, in its layouts."""
 
+import hashlib
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,14 @@ def _flat(x: Tensor) -> np.ndarray:
     return x.detach().to("cpu", torch.float32).contiguous().flatten().numpy()
 
 
+def fingerprint(model: Flames) -> bytes:
+    """SHA-256 of the configuration and of every parameter: what a saved stream must have in common with its model."""
+    digest = hashlib.sha256(repr(model.config).encode())
+    for parameter in model.parameters():
+        digest.update(_flat(parameter).data)
+    return digest.digest()
+
+
 def flames_parameters(model: Flames) -> Any:
     """What `make_flames_stream` of the compiled extension takes.
 
@@ -26,7 +35,8 @@ def flames_parameters(model: Flames) -> Any:
     config = model.config
     if model.dtype != torch.float32:
         raise ValueError(f"EventStream: `model` must be float32; got {model.dtype}. Convert it with model.float().")
-    if config.memory.kind == "lif" or config.memory.transition != "bilinear":
+    is_dense = config.memory.transition != "bilinear" and config.memory.structure != "diag"  # a diagonal one is exact
+    if config.memory.kind == "lif" or is_dense:
         kind = f"memory.kind={config.memory.kind!r} and memory.transition={config.memory.transition!r}"
         raise ValueError(
             f"EventStream: the compiled stream runs SA-HiPPO with transition='bilinear'; got {kind}. Use "
