@@ -55,8 +55,8 @@ class Effort:
     eager_events: int
 
 
-FULL = Effort(events=1_000_000, rounds=3, seconds=5.0, eager_events=4000)
-QUICK = Effort(events=60_000, rounds=1, seconds=0.1, eager_events=1000)
+FULL = Effort(events=1_000_000, rounds=3, seconds=5.0, eager_events=20_000)
+QUICK = Effort(events=60_000, rounds=1, seconds=0.1, eager_events=6000)
 Row = dict[str, Any]
 
 
@@ -188,8 +188,8 @@ def eager(effort: Effort) -> Iterator[Row]:
                 found = _eager(Path(folder), ["--compiled"] if backend != "torch" else [])
                 is_equal = torch.equal(torch.tensor(found.pop("logits")), stream.logits())
                 ratio = round(found["us_per_event"] / ours, 1)
-                figures = {"stream_us_per_event": ours, "times_stream": ratio, "same_logits": is_equal}
-                yield _row(name, "edges", LARGE, STEP_US, backend=backend, **found, **figures)
+                figures = {"ticks": stream.counts.ticks, "stream_us_per_event": ours, "times_stream": ratio}
+                yield _row(name, "edges", LARGE, STEP_US, backend=backend, **found, **figures, same_logits=is_equal)
 
 
 def _eager(folder: Path, options: list[str]) -> Row:

@@ -66,7 +66,7 @@ public:
     explicit Front(const FrontParameters& p)
         : p_(p), width_(dendrite_width<float>(p.channels)), alphas_(dendrite_width<float>(p.branches + 1)),
           numbers_((p.branches + 1) * width_), records_(static_cast<std::size_t>(p.width * p.height * numbers_) * sizeof(float)),
-          places_(static_cast<std::size_t>(p.width * p.height) * sizeof(Place)), rate_(alphas_), alpha_(kKept * alphas_),
+          places_(static_cast<std::size_t>(p.width * p.height) * sizeof(Place)), rate_(alphas_), alpha_(kKept * alphas_), resumed_(alphas_),
           gap_(kKept, -1), weight_(p.kernel * p.kernel * p.in_channels * p.branches * width_),
           columns_(spans(p, p.in_width, p.width)), lines_(spans(p, p.in_height, p.height)),
           pooled_width_((p.width + p.pool - 1) / p.pool), pooled_height_((p.height + p.pool - 1) / p.pool),
@@ -86,6 +86,8 @@ public:
     std::size_t record_bytes() const { return numbers_ * sizeof(float); }
     std::size_t memory_bytes() const { return records_.size() + places_.size() + weight_.size() * sizeof(float); }
 
+    void begin(i64 step) { step_ = step; }
+
     // An event of this step, or a spike.
     void add(i64 x, i64 y, i64 channel) {
         const Span column = columns_[x], line = lines_[y];
@@ -97,7 +99,7 @@ public:
     }
 
     // Ends the step: membranes, spikes, resets, and the pooled cells. The result lives until the next call.
-    const Cells& close(i64 step, i64& spikes, i64& updates) {
+    const Cells& close(i64& spikes, i64& updates) {
         arrange_inputs();
         arrange_cells();
         const FlushDenormals flush;  // as the batch does
@@ -107,12 +109,12 @@ public:
         for (std::size_t k = 0; k < rows_.size(); ++k) {
             const Row row = rows_[k];
             Place& place = places()[row.position];
-            const i64 gap = place.last ? step + 1 - place.last : 0;
-            place = {step + 1, 0};
+            const float* decays = row.is_absorbed ? soma_alone(gap_of(place)) : alphas(gap_of(place));
+            place = {step_ + 1, 0};
             float* i = record(row.position);
             const float* coming = record(rows_[std::min(k + 1, rows_.size() - 1)].position);
             float* fired = out_.values.data() + slot_[row.cell] * width_;
-            position_step(model, {i, i + p_.branches * width_, starts_.data() + begin, row.end - begin, alphas(gap), fired, &num_spikes, coming});
+            position_step(model, {i, i + p_.branches * width_, starts_.data() + begin, row.end - begin, decays, fired, &num_spikes, coming});
             begin = row.end;
         }
         for (int k = 0; k < kLanes<float>; ++k) spikes += num_spikes[k];
@@ -126,17 +128,22 @@ public:
         rows_.clear(), noted_.clear();
     }
 
-    // What is to be remembered: (position, step of the last row + 1, record) of touched positions; inputs of the open step.
+    // What is to be remembered: (position, step of the last row + 1, record, whether it has absorbed inputs of the open step)
+    // of touched positions; the other inputs of the open step.
     template <class F> void each_record(F&& visit) const {
-        for (i64 position = 0; position < positions(); ++position)
-            if (const i64 last = places()[position].last) visit(position, last, reinterpret_cast<const std::uint8_t*>(record(position)));
+        for (i64 position = 0; position < positions(); ++position) {
+            const Place& place = places()[position];
+            const bool is_absorbed = place.row && rows_[place.row - 1].is_absorbed;
+            if (place.last || is_absorbed) visit(position, place.last, reinterpret_cast<const std::uint8_t*>(record(position)), is_absorbed);
+        }
     }
     template <class F> void each_input(F&& visit) const {
         for (const Noted& n : noted_) visit(rows_[n.row].position, static_cast<i64>(n.input));
     }
     void set_input(i64 position, i64 input) { note(position % p_.width, position / p_.width, input); }
-    void set_record(i64 position, i64 last, const std::uint8_t* bytes) {
+    void set_record(i64 position, i64 last, const std::uint8_t* bytes, bool is_absorbed) {
         places()[position].last = last;
+        if (is_absorbed) row_of(position % p_.width, position / p_.width).is_absorbed = true;
         std::memcpy(record(position), bytes, record_bytes());
     }
 
@@ -147,6 +154,7 @@ private:
     };
     struct Row {
         i64 position, cell, end;  // end: of its inputs in `starts_`; their number while they come
+        bool is_absorbed;         // whether the record has decayed to this step and holds earlier inputs of it
     };
     struct Noted {
         std::int32_t row, input;
@@ -156,6 +164,7 @@ private:
         std::int32_t first, count, tap;
     };
     static constexpr i64 kKept = 64;  // decays kept, by gap modulo this
+    static constexpr std::size_t kMostNoted = std::size_t{1} << 18;
 
     static std::vector<Span> spans(const FrontParameters& p, i64 inputs, i64 positions) {
         std::vector<Span> found(inputs);
@@ -172,14 +181,48 @@ private:
 
     // One input of this step at a position: input = tap * in_channels + channel.
     void note(i64 column, i64 line, i64 input) {
+        Row& row = row_of(column, line);
+        ++row.end;
+        noted_.push_back({static_cast<std::int32_t>(&row - rows_.data()), static_cast<std::int32_t>(input)});
+        if (noted_.size() == kMostNoted) absorb();
+    }
+
+    // The row of a position in the open step, which it opens if need be.
+    Row& row_of(i64 column, i64 line) {
         const i64 position = line * p_.width + column;
         Place& place = places()[position];
         if (!place.row) {
-            rows_.push_back({position, line / p_.pool * pooled_width_ + column / p_.pool, 0});
+            rows_.push_back({position, line / p_.pool * pooled_width_ + column / p_.pool, 0, false});
             place.row = static_cast<i64>(rows_.size());
         }
-        ++rows_[place.row - 1].end;
-        noted_.push_back({static_cast<std::int32_t>(place.row - 1), static_cast<std::int32_t>(input)});
+        return rows_[place.row - 1];
+    }
+
+    i64 gap_of(const Place& place) const { return place.last ? step_ + 1 - place.last : 0; }
+
+    // Takes the noted inputs into the records, so that a step of any length needs no more memory than kMostNoted of them.
+    // The same operations in the same order as position_step's: the same bits.
+    void absorb() {
+        arrange_inputs();
+        const FlushDenormals flush;
+        i64 begin = 0;
+        for (Row& row : rows_) {
+            float* i = record(row.position);
+            if (!row.is_absorbed && row.end > begin) {
+                dendrite_decay<float>(i, alphas(gap_of(places()[row.position])), p_.branches, width_);
+                row.is_absorbed = true;
+            }
+            for (; begin < row.end; ++begin) dendrite_add<float>(i, weight_.data() + starts_[begin], 1.0f, p_.branches, width_);
+            row.end = 0;
+        }
+        noted_.clear();
+    }
+
+    // The decays of a row whose branches have decayed already.
+    const float* soma_alone(i64 gap) {
+        std::fill_n(resumed_.begin(), p_.branches, 1.0f);
+        resumed_[p_.branches] = alphas(gap)[p_.branches];
+        return resumed_.data();
     }
 
     // The inputs by position, in the order in which they came.
@@ -228,7 +271,8 @@ private:
     FrontParameters p_;
     i64 width_, alphas_, numbers_;
     ZeroedMemory records_, places_;
-    std::vector<float> rate_, alpha_;
+    std::vector<float> rate_, alpha_, resumed_;
+    i64 step_ = 0;
     std::vector<i64> gap_;
     std::vector<float> weight_;
     std::vector<Span> columns_, lines_;

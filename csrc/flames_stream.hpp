@@ -128,6 +128,7 @@ private:
 
     void open(i64 step) {
         step_ = next_step_ = step;
+        fronts_.front()->begin(step);
         begin_us_ = static_cast<std::uint64_t>(step) * p_.step_us, open_us_ = p_.step_us;
     }
 
@@ -138,8 +139,9 @@ private:
         ++counters.steps;
         const Cells* cells = nullptr;
         for (std::size_t k = 0; k < fronts_.size(); ++k) {
+            fronts_[k]->begin(step);
             if (k > 0) pass_on(*cells, fronts_[k - 1]->pooled_width(), *fronts_[k]);
-            cells = &fronts_[k]->close(step, counters.spikes[k], counters.updates[k]);
+            cells = &fronts_[k]->close(counters.spikes[k], counters.updates[k]);
         }
         active_.clear();
         for (std::size_t q = 0; q < cells->cell.size(); ++q)

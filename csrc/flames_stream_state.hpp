@@ -47,7 +47,7 @@ private:
     const std::uint8_t *data_, *end_;
 };
 
-constexpr i64 kStateVersion = 2;
+constexpr i64 kStateVersion = 3;
 
 inline std::vector<std::uint8_t> FlamesStream::state() const {
     Writer w;
@@ -60,11 +60,11 @@ inline std::vector<std::uint8_t> FlamesStream::state() const {
     for (const auto& front : fronts_) {
         w.put(static_cast<i64>(front->record_bytes()));
         i64 num_records = 0, num_inputs = 0;
-        front->each_record([&](i64, i64, const std::uint8_t*) { ++num_records; });
+        front->each_record([&](i64, i64, const std::uint8_t*, bool) { ++num_records; });
         front->each_input([&](i64, i64) { ++num_inputs; });
         w.put(num_records);
-        front->each_record([&](i64 position, i64 last, const std::uint8_t* record) {
-            w.put(position), w.put(last);
+        front->each_record([&](i64 position, i64 last, const std::uint8_t* record, bool is_absorbed) {
+            w.put(position), w.put(last), w.put(static_cast<i64>(is_absorbed));
             w.put(record, front->record_bytes());
         });
         w.put(num_inputs);
@@ -91,9 +91,11 @@ struct HeldFront {
     struct Record {
         i64 position, last;
         const std::uint8_t* bytes;
+        bool is_absorbed;
     };
     std::vector<Record> records;
     std::vector<std::pair<i64, i64>> inputs;
+    bool is_open = false;  // whether anything in it is of the open step
 
     HeldFront(Reader& r, const Front& front, i64 next_step) {
         const auto below = [](i64 x, i64 limit) {
@@ -102,14 +104,17 @@ struct HeldFront {
         };
         if (r.get<i64>() != static_cast<i64>(front.record_bytes())) throw std::invalid_argument("it is of another model or processor");
         for (i64 n = r.size(); n > 0; --n) {
-            const i64 position = below(r.get<i64>(), front.positions()), last = r.get<i64>();
+            const i64 position = below(r.get<i64>(), front.positions()), last = r.get<i64>(), absorbed = r.get<i64>();
             if (!records.empty() && position <= records.back().position) throw std::invalid_argument("its positions are not in order");
-            if (last < 1 || last > next_step) throw std::invalid_argument("its clock is impossible");
-            records.push_back({position, last, r.take(front.record_bytes())});
+            if (absorbed < 0 || absorbed > 1) throw std::invalid_argument("its open inputs are impossible");
+            if (last < (absorbed ? 0 : 1) || last > next_step) throw std::invalid_argument("its clock is impossible");
+            records.push_back({position, last, r.take(front.record_bytes()), absorbed == 1});
+            is_open = is_open || absorbed;
         }
         for (i64 n = r.size(); n > 0; --n) {
             const i64 position = below(r.get<i64>(), front.positions());
             inputs.emplace_back(position, below(r.get<i64>(), front.inputs()));
+            is_open = true;
         }
     }
 };
@@ -136,7 +141,7 @@ inline void FlamesStream::set_state(const std::uint8_t* bytes, std::size_t count
     std::vector<HeldFront> held;
     for (const auto& front : fronts_) {
         held.emplace_back(r, *front, next_step);
-        if (!held.back().inputs.empty() && (step < 0 || held.size() > 1)) throw std::invalid_argument("its open inputs are impossible");
+        if (held.back().is_open && (step < 0 || held.size() > 1)) throw std::invalid_argument("its open inputs are impossible");
     }
     if (!r.at_end()) throw std::invalid_argument("it is too long");
     const auto before = latency_histogram;
@@ -147,7 +152,7 @@ inline void FlamesStream::set_state(const std::uint8_t* bytes, std::size_t count
     window_ = window, windows_ = windows, counts_ = counts;
     for (std::size_t k = 0; k < blocks_.size(); ++k) blocks_[k]->set_state(states[k]);
     for (std::size_t k = 0; k < fronts_.size(); ++k) {
-        for (const auto& [position, last, record] : held[k].records) fronts_[k]->set_record(position, last, record);
+        for (const auto& [position, last, record, is_absorbed] : held[k].records) fronts_[k]->set_record(position, last, record, is_absorbed);
         for (const auto& [position, input] : held[k].inputs) fronts_[k]->set_input(position, input);
     }
 }
