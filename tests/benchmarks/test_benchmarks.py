@@ -28,7 +28,9 @@ def script(monkeypatch: pytest.MonkeyPatch) -> Iterator[Import]:
     monkeypatch.syspath_prepend(str(FOLDER / "gpu"))
     monkeypatch.syspath_prepend(str(FOLDER))
     before = set(sys.modules)
-    for name in [n for n in before if n == "events" or n.startswith("events.")]:  # the tests have a package of that name
+    for name in [
+        n for n in before if n == "events" or n.startswith("events.")
+    ]:  # the tests have a package of that name
         monkeypatch.delitem(sys.modules, name)
     yield importlib.import_module
     for name in set(sys.modules) - before:

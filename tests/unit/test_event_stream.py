@@ -10,8 +10,9 @@ import torch
 from event_samples import random_events
 from flames_cases import BASE, CASES, assert_stream_is_batch, changed, events_for, network, streamed, whole
 from longspike.events import EVENT_DTYPE
+from longspike.events.record import make_events
 from longspike.kernels import native
-from longspike.models import Flames
+from longspike.models import Flames, FlamesConfig
 from longspike.streaming.event_stream import EventStream
 
 pytestmark = pytest.mark.skipif(not native.is_available(), reason="the compiled extension is not built")
@@ -290,3 +291,31 @@ def test_what_cannot_be_streamed() -> None:
     for memory in ({"kind": "lif"}, {"transition": "expm"}):
         with pytest.raises(ValueError, match=r"runs SA-HiPPO with transition='bilinear'; got .* Use Flames.outputs"):
             EventStream(Flames(changed(memory)))
+
+
+def long_step(config: FlamesConfig, num_events: int = 140_000) -> np.ndarray:
+    """Two steps that are far longer than what a stream notes down before it absorbs it."""
+    rng = np.random.default_rng(5)
+    x, y = (rng.integers(0, side, num_events) for side in config.sensor_size)
+    t = np.repeat([3 * config.step_us, 5 * config.step_us], num_events // 2)
+    return make_events(x=x, y=y, t=t, p=rng.integers(0, 2, num_events))
+
+
+def test_a_step_of_any_length_needs_no_more_memory_and_gives_the_same_bits() -> None:
+    config = changed(kernel=5, stride=1)
+    model, events = network(config), long_step(config)
+    stream, ticks = streamed(model, np.array_split(events, 9))
+    assert_stream_is_batch(stream, ticks, whole(model, events))
+
+
+def test_a_long_step_is_saved_and_continued_bit_for_bit(tmp_path) -> None:
+    config = changed(kernel=5, stride=1)
+    model, events = network(config), long_step(config)
+    stream, other = EventStream(model), EventStream(model)
+    stream.push(events[:65_000])
+    stream.save(tmp_path / "state")
+    assert (tmp_path / "state").stat().st_size < 20 * 2**18  # at most 2^18 inputs of 16 bytes are noted
+    other.restore(tmp_path / "state")
+    other.push(events[65_000:])
+    other.flush()
+    assert torch.equal(other.logits(), whole(model, events).logits[0])

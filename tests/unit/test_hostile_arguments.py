@@ -137,7 +137,7 @@ def test_damaged_configurations(tmp_path: Path, old: str, new: str) -> None:
     text = file.read_text()
     assert old in text
     file.write_text(text.replace(old, new, 1))
-    with pytest.raises(CheckpointError, match="the saved configuration is not valid|is not a longspike model"):
+    with pytest.raises(CheckpointError, match=r"the saved configuration is not valid|is not a longspike model"):
         longspike.load(tmp_path / "m")
 
 

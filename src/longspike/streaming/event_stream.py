@@ -59,7 +59,7 @@ class EventStream:
 
     However events are cut into packets, spikes and logits are those of `Flames.outputs` on all of them, bit for bit. A
     step is complete, and enters the logits, when an event of a later step arrives or `flush` is called. Memory does not
-    grow with time: it is bounded by the sensor's positions and the events of one step. Threads take turns on a stream; two
+    grow with time: it is bounded by the sensor's positions. Threads take turns on a stream; two
     streams share nothing.
 
     Args:
@@ -98,7 +98,7 @@ class EventStream:
 
     @property
     def memory_bytes(self) -> int:
-        """An upper bound of the memory that the stream can touch between two steps: parameters and state."""
+        """An upper bound of parameters and state; a step under way takes a few MiB more at most."""
         return self._stream.memory_bytes()
 
     def push(self, events: np.ndarray) -> None:
