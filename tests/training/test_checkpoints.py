@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from longspike._core.errors import CheckpointError
-from longspike.training.checkpoints import AtomicCheckpointIO, read_checkpoint
+from longspike.training.checkpoints import AtomicCheckpointIO, Checkpointing, read_checkpoint
+from longspike.training.tally import Score
 
 
 def test_round_trip_leaves_no_stray(tmp_path: Path) -> None:
@@ -46,3 +47,13 @@ def test_damage_and_absence_are_named(tmp_path: Path) -> None:
         read_checkpoint(tmp_path / "cut.ckpt")
     with pytest.raises(CheckpointError, match=r"absent\.ckpt does not exist"):
         read_checkpoint(tmp_path / "absent.ckpt")
+
+
+@pytest.mark.parametrize(("selection", "best"), [("accuracy", 1), ("loss", 3)])
+def test_what_best_means(tmp_path: Path, selection: str, best: int) -> None:
+    scores = [
+        Score(loss=loss, accuracy=accuracy, layer_rates=(), rate=None, num_samples=9)
+        for accuracy, loss in ((0.8, 0.5), (0.9, 0.6), (0.9, 0.7), (0.7, 0.4))
+    ]
+    rank = Checkpointing(tmp_path, every_steps=None, selection=selection)._rank
+    assert scores.index(max(scores, key=rank)) == best

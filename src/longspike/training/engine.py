@@ -78,7 +78,7 @@ def run_engine(
 ) -> tuple[Score, int, int]:
     """Train, and leave the best weights in `model`: their validation score, their epoch, and the number of steps."""
     num_steps = config.epochs * len(train_loader)
-    checkpointing = Checkpointing(run_dir, every_steps=config.checkpoint_every_steps)
+    checkpointing = Checkpointing(run_dir, every_steps=config.checkpoint_every_steps, selection=config.selection)
     last = run_dir / LAST
     with _quiet(), _threads(config.num_threads), StopRequest() as request:
         module = TrainingModule(model.train(), config, num_steps=num_steps)
