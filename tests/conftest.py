@@ -11,9 +11,13 @@ settings.load_profile("longspike")
 
 
 @pytest.fixture(autouse=True)
-def seed() -> None:
-    """Every test starts from the same random state."""
+def seed() -> Iterator[None]:
+    """Every test starts from the same random state, and leaves as many threads as it found."""
     torch.manual_seed(0)
+    threads = torch.get_num_threads()
+    yield
+    if torch.get_num_threads() != threads:
+        torch.set_num_threads(threads)
 
 
 @pytest.fixture
