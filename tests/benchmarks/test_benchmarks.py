@@ -1,4 +1,4 @@
-"""The benchmarks' own parts on the CPU: sources, timings, and what a GPU session would run."""
+"""The benchmarks' own parts on the CPU: sources, timings, and what would run on a GPU."""
 
 import importlib
 import json

@@ -95,8 +95,9 @@ def choose_s4d(method: str, *, seqlen: int, device: torch.device, dtype: torch.d
     return Choice("s4d_scan", "fft", "torch", why_not)
 
 
-def choose_mixing(operator: str, method: str, *, device: torch.device, dtype: torch.dtype) -> Choice:
-    """The route of a `linear` or `glu` call."""
+def _compiled_or_reference(
+    operator: str, method: str, reason: str, *, device: torch.device, dtype: torch.dtype
+) -> Choice:
     why_not = _why_not_compiled(device, dtype)
     if method == "compiled":
         _require_compiled(operator, method, why_not)
@@ -105,7 +106,19 @@ def choose_mixing(operator: str, method: str, *, device: torch.device, dtype: to
         return Choice(operator, "reference", "torch", "it was asked for by name")
     if why_not:
         return Choice(operator, "reference", "torch", why_not)
-    return Choice(operator, "compiled", "cpp", "it skips silent inputs and sums every row in the same order")
+    return Choice(operator, "compiled", "cpp", reason)
+
+
+def choose_mixing(operator: str, method: str, *, device: torch.device, dtype: torch.dtype) -> Choice:
+    """The route of a `linear` or `glu` call."""
+    reason = "it skips silent inputs and sums every row in the same order"
+    return _compiled_or_reference(operator, method, reason, device=device, dtype=dtype)
+
+
+def choose_tick(operator: str, method: str, *, device: torch.device, dtype: torch.dtype) -> Choice:
+    """The route of an `embed_cells`, `layer_norm` or `event_pool` call."""
+    reason = "it gives a stream and a batch the same bits"
+    return _compiled_or_reference(operator, method, reason, device=device, dtype=dtype)
 
 
 def choose_sa_hippo(
@@ -143,12 +156,5 @@ def choose_sa_hippo(
 
 def choose_dendrite(operator: str, method: str, *, device: torch.device, dtype: torch.dtype) -> Choice:
     """The route of a `dendritic_conv`, `dendritic_lif` or `segment_max` call."""
-    why_not = _why_not_compiled(device, dtype)
-    if method == "compiled":
-        _require_compiled(operator, method, why_not)
-        return Choice(operator, "compiled", "cpp", "it was asked for by name")
-    if method == "reference":
-        return Choice(operator, "reference", "torch", "it was asked for by name")
-    if why_not:
-        return Choice(operator, "reference", "torch", why_not)
-    return Choice(operator, "compiled", "cpp", "it walks the touched positions alone, each with its state in cache")
+    reason = "it walks the touched positions alone, each with its state in cache"
+    return _compiled_or_reference(operator, method, reason, device=device, dtype=dtype)
