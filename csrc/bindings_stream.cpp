@@ -87,6 +87,7 @@ void bind_stream(nb::module_& m) {
         .def("push", push)
         .def("flush", [](AbstractFlamesStream& stream) { in_turn(stream, [&] { stream.flush(); }); })
         .def("reset", [](AbstractFlamesStream& stream) { in_turn(stream, [&] { stream.reset(); }); })
+        .def("restart_mean", [](AbstractFlamesStream& stream) { in_turn(stream, [&] { stream.restart_mean(); }); })
         .def("next_step", [](const AbstractFlamesStream& stream) { return in_turn(stream, [&] { return stream.next_step(); }); })
         .def("logits", logits)
         .def("state", [](const AbstractFlamesStream& stream) { return array(in_turn(stream, [&] { return stream.state(); })); })

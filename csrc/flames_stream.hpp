@@ -68,11 +68,14 @@ public:
         if (close()) count_latency(latency_histogram, since(arrived));
     }
 
+    void restart_mean() override {
+        for (auto* part : {&window_, &windows_, &counts_}) std::fill(part->begin(), part->end(), 0.0);
+    }
+
     void reset() override {
         for (auto& front : fronts_) front->reset();
         for (auto& block : blocks_) block->reset();
-        std::fill(window_.begin(), window_.end(), 0.0), std::fill(windows_.begin(), windows_.end(), 0.0);
-        std::fill(counts_.begin(), counts_.end(), 0.0);
+        restart_mean();
         step_ = last_tick_ = -1, next_step_ = 0, open_us_ = 0;
         counters = StreamCounters{};
         counters.spikes.assign(fronts_.size() + blocks_.size(), 0), counters.updates = counters.spikes;

@@ -58,6 +58,7 @@ public:
     virtual void push(const std::uint8_t* events, i64 count) = 0;  // throws std::invalid_argument and changes nothing
     virtual void flush() = 0;
     virtual void reset() = 0;
+    virtual void restart_mean() = 0;  // of the read-out alone
     virtual i64 next_step() const = 0;  // events of earlier steps are late
     virtual void logits(float* out) const = 0;
     virtual std::vector<std::uint8_t> state() const = 0;

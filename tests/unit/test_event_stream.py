@@ -10,6 +10,7 @@ import torch
 from event_samples import random_events
 from flames_cases import BASE, CASES, assert_stream_is_batch, changed, events_for, network, streamed, whole
 from longspike.events import EVENT_DTYPE
+from longspike.events.ragged import collate_events
 from longspike.events.record import make_events
 from longspike.kernels import native
 from longspike.models import Flames, FlamesConfig
@@ -319,3 +320,22 @@ def test_a_long_step_is_saved_and_continued_bit_for_bit(tmp_path) -> None:
     other.push(events[65_000:])
     other.flush()
     assert torch.equal(other.logits(), whole(model, events).logits[0])
+
+
+def test_a_new_mean_is_that_of_the_ticks_that_follow() -> None:
+    model, events = network(BASE), events_for(BASE)
+    cut = int(np.searchsorted(events["t"], 20 * BASE.step_us))
+    assert 0 < cut < len(events)
+    stream = EventStream(model)
+    stream.push(events[:cut])
+    stream.flush()
+    before = whole(model, events[:cut])
+    assert torch.equal(stream.logits(), before.logits[0])
+    stream.restart_mean()
+    stream.push(events[cut:])
+    stream.flush()
+    with torch.inference_mode():
+        fresh = before.state._replace(pool=model.init_state(1).pool)
+        after = model.outputs(collate_events([events[cut:]]), fresh)
+    assert torch.equal(stream.logits(), after.logits[0])
+    assert not torch.equal(stream.logits(), whole(model, events).logits[0])

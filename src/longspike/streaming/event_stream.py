@@ -142,8 +142,12 @@ class EventStream:
         """Forget everything, counters included."""
         self._stream.reset()
 
+    def restart_mean(self) -> None:
+        """Let the read-out average from here on: a new decision about what comes; neurons and memory keep their state."""
+        self._stream.restart_mean()
+
     def logits(self) -> Tensor:
-        """(num_outputs) for the complete steps so far; the read-out's bias before the first tick."""
+        """(num_outputs) for the complete steps since the start, or since `restart_mean`; the bias before the first tick."""
         return torch.from_numpy(self._stream.logits(self.config.num_outputs))
 
     def take_ticks(self) -> list[StreamTick]:
