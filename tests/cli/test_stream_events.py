@@ -79,6 +79,26 @@ def test_packets_and_formats_do_not_matter(cli: Run, flames_path: Path, recordin
     assert streamed(cli, flames_path, recording, "--packet-us", 900)["packets"] == len(np.unique(events["t"] // 900))
 
 
+def test_decisions_are_about_what_came_since_the_last_one(cli: Run, flames_path: Path, recording: Path) -> None:
+    result = streamed(cli, flames_path, recording, "--decide-us", "100000", "--packet-us", "1000")
+    assert [made["t_us"] // 100_000 for made in result["decisions"]] == [1, 2, 3, 4]
+    stream, expected = EventStream(longspike.load(flames_path)), []
+    events = longspike.events.read(recording).events
+    for packet in packets_of_time([events], 1000):
+        stream.push(packet)
+        if packet["t"][-1] >= 100_000 * (len(expected) + 1):
+            expected.append(round(float(stream.logits().softmax(-1).max()), 6))
+            stream.restart_mean()
+    assert [made["probability"] for made in result["decisions"]] == expected
+    code, out, _ = cli("stream", str(flames_path), str(recording), "--decide-us", "200000")
+    assert code == 0
+    assert len(re.findall(r"^ +0\.[24]\d+ s  (?:cat|dog|owl) \(\d", out, flags=re.MULTILINE)) == 2
+    assert "last decision" in out
+    for wrong, message in (((0,), "must be positive"), ((5, "--check"), "makes many")):
+        code, _, err = cli("stream", str(flames_path), str(recording), "--decide-us", *map(str, wrong))
+        assert (code, message in err) == (2, True)
+
+
 def test_a_sample_of_a_data_set(cli: Run, flames_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     samples = [random_events(n, SIZE, duration_us=20_000, seed=n) for n in (5, 70, 1200)]
     split = split_of_samples(samples, torch.tensor([1, 0, 2]), sensor_size=SIZE)

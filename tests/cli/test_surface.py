@@ -20,6 +20,7 @@ FLAGS = {
         "--packet-events",
         "--packet-us",
         "--realtime",
+        "--decide-us",
         "--fit",
         "--on-error",
         "--check",

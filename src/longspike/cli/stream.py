@@ -7,7 +7,7 @@ import tyro
 
 from longspike._core.errors import ConfigError
 
-_EVENTS_ONLY = ("packet_events", "packet_us", "realtime", "fit", "on_error")
+_EVENTS_ONLY = ("packet_events", "packet_us", "realtime", "decide_us", "fit", "on_error")
 
 
 def stream(
@@ -18,6 +18,7 @@ def stream(
     packet_events: int | None = None,
     packet_us: int | None = None,
     realtime: Annotated[float | None, tyro.conf.arg(metavar="[FACTOR]")] = None,
+    decide_us: int | None = None,
     fit: Literal["scale", "crop"] | None = None,
     on_error: Literal["raise", "skip"] | None = None,
     check: bool = False,
@@ -38,6 +39,8 @@ def stream(
         packet_us: FLAMES: push the events of so many microseconds at a time instead.
         realtime: FLAMES: push each packet when its last event is due, at FACTOR times the recording's pace (1 if
             FACTOR is left out), and measure how late decisions come.
+        decide_us: FLAMES: print a decision every so many microseconds of the recording, each about the events since the
+            one before; without it there is one, about everything.
         fit: FLAMES: for a recording of another sensor size. scale: x * width // recording_width, all events are kept.
             crop: the centre.
         on_error: FLAMES: raise at the first faulty record of the file, or skip and count them; raise if not given.
@@ -53,7 +56,7 @@ def stream(
     torch.set_num_threads(1)  # one step is too little work to share
     shared: dict[str, Any] = {"title": f"{model} <- {source}", "check": check, "data_root": data_root, "json": json}
     events_only: dict[str, Any] = dict(
-        zip(_EVENTS_ONLY, (packet_events, packet_us, realtime, fit, on_error), strict=True)
+        zip(_EVENTS_ONLY, (packet_events, packet_us, realtime, decide_us, fit, on_error), strict=True)
     )
     if isinstance(network, SpikeSSM):
         from longspike.cli.stream_steps import stream_steps

@@ -12,6 +12,7 @@ import numpy as np
 
 from longspike._core.errors import ConfigError
 from longspike.cli.event_clock import RealTime
+from longspike.cli.event_decisions import Decisions
 from longspike.cli.event_input import EventInput, open_events
 from longspike.cli.event_panel import EventPanel
 from longspike.cli.output import print_json, print_line
@@ -49,6 +50,7 @@ def stream_events(
     packet_events: int | None,
     packet_us: int | None,
     realtime: float | None,
+    decide_us: int | None,
     fit: str | None,
     on_error: str | None,
     check: bool,
@@ -57,7 +59,10 @@ def stream_events(
 ) -> int:
     """Feed `Flames` with a recording; see `longspike.cli.stream.stream`."""
     _check_options(packet_events, packet_us, realtime)
+    if decide_us is not None and check:
+        raise ConfigError("--check compares one decision about everything, --decide-us makes many. Give one of them.")
     config = network.config
+    decisions = None if decide_us is None else Decisions(decide_us, names, prints=not json)
     live = EventStream(network)
     feed = open_events(
         source,
@@ -72,11 +77,12 @@ def stream_events(
     flow = _Flow(kept=[] if check else None)
     try:
         with EventPanel(title, names, sensor_size=config.sensor_size) as panel:
-            _feed(live, feed, panel, clock, flow)
+            _feed(live, feed, panel, clock, decisions, flow)
     finally:
         feed.close()
     is_equal = None if flow.kept is None else _is_equal(network, live, flow.kept)
     result = _summary(network, live, feed, flow, names)
+    result["decisions"] = None if decisions is None else decisions.made
     result["realtime"] = None if clock is None else clock.summary()
     result["equals_whole_recording"] = is_equal
     if json:
@@ -94,7 +100,14 @@ def _check_options(packet_events: int | None, packet_us: int | None, realtime: f
             raise ConfigError(f"{name} must be positive; got {value:g}.")
 
 
-def _feed(live: EventStream, feed: EventInput, panel: EventPanel, clock: RealTime | None, flow: _Flow) -> None:
+def _feed(
+    live: EventStream,
+    feed: EventInput,
+    panel: EventPanel,
+    clock: RealTime | None,
+    decisions: Decisions | None,
+    flow: _Flow,
+) -> None:
     """Push every packet, and complete the last step at the end."""
     start = time.perf_counter()
     for packet in feed.packets:
@@ -118,6 +131,8 @@ def _feed(live: EventStream, feed: EventInput, panel: EventPanel, clock: RealTim
                 )
         panel.add(packet)
         panel.show(live, flow.last_us, time.perf_counter())
+        if decisions is not None:
+            decisions.passed(live, flow.last_us)
     before = time.perf_counter()
     live.flush()
     flow.push_s += time.perf_counter() - before
@@ -204,7 +219,10 @@ def _print(result: dict[str, Any]) -> None:
     lost = f", {result['late']:,} late"
     lost += "".join(f", {result[name]:,} {name}" for name in ("skipped", "cropped") if result[name])
     rows = [
-        ("decision", f"{result['decision']} ({result['probability']:.1%}){truth}"),
+        (
+            "decision" if result["decisions"] is None else "last decision",
+            f"{result['decision']} ({result['probability']:.1%}){truth}",
+        ),
         ("recording", f"{result['format']}, {width}x{height}, {result['duration_us'] / 1e6:.3f} s"),
         ("events", f"{result['events']:,} in {result['packets']:,} packets{lost}"),
         ("steps", f"{result['steps']:,}, of which {result['ticks']:,} tick the memory"),
