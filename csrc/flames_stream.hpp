@@ -34,7 +34,7 @@ public:
         for (const auto& front : p_.fronts) fronts_.push_back(std::make_unique<Front>(front));
         for (const auto& block : p_.blocks) blocks_.push_back(std::make_unique<MemoryStage>(block));
         d_model_ = p_.blocks.front().d_model;
-        window_.resize(d_model_), windows_.resize(d_model_), counts_.resize(3), mean_.resize(d_model_);
+        window_.resize(d_model_), windows_.resize(d_model_), counts_.resize(3);
         u_.resize(d_model_), next_.resize(d_model_);
         for (i64 x = 0; x < p_.sensor_width; ++x) column_.push_back(static_cast<std::uint16_t>(x / p_.downsample));
         for (i64 y = 0; y < p_.sensor_height; ++y) line_.push_back(static_cast<std::uint16_t>(y / p_.downsample));
@@ -194,7 +194,7 @@ private:
     std::vector<std::uint16_t> column_, line_;  // of a pixel, after downsampling
     std::vector<i64> active_;                   // where the embeddings of the step's spikes start
     std::vector<double> window_, windows_, counts_;
-    std::vector<float> u_, next_, mean_;
+    std::vector<float> u_, next_;
 };
 
 }  // namespace longspike::LONGSPIKE_ARCH
