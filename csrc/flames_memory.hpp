@@ -17,12 +17,13 @@ public:
         const SaHippoTables<float> t{nullptr, p_.log_dt.data(), p_.log_a_real.data(), p_.a_imag.data(),
                                      p_.log_decay.empty() ? nullptr : p_.log_decay.data(), p_.r.data(), p_.b.data(), nullptr,
                                      0, p_.heads, p_.pairs, p_.rank, p_.is_diagonal, p_.is_held, 1};
+        const SaHippoShape<float> shape{nullptr, nullptr, nullptr, nullptr, p_.r.data(), p_.c.data(), p_.d.data(),
+                                        1, p_.d_model, p_.heads, p_.pairs, p_.rank, 1};
         dynamics_.reserve(p_.heads);
         for (i64 head = 0; head < p_.heads; ++head) {
             dynamics_.emplace_back(t, head);
             work_.emplace_back(dynamics_.back());
-            heads_.push_back({p_.r.data() + head * p_.pairs * 2 * p_.rank, p_.c.data() + head * d_head_, p_.d.data() + head * d_head_,
-                              p_.d_model, static_cast<int>(p_.pairs), static_cast<int>(p_.rank), static_cast<int>(d_head_)});
+            heads_.push_back(sa_hippo_head(shape, head));
         }
     }
     MemoryStage(const MemoryStage&) = delete;
