@@ -11,6 +11,7 @@ from longspike.evaluation.page import (
     ENERGY_NOTE,
     checked_names,
     confusion_rows,
+    machine_rows,
     render,
     require_templates,
     sample_row,
@@ -34,7 +35,7 @@ def _cards(evaluation: EventEvaluation) -> list[dict[str, str]]:
 
 
 def _details(evaluation: EventEvaluation, source: str) -> list[tuple[str, str]]:
-    config, machine = evaluation.model, evaluation.machine
+    config = evaluation.model
     memory = config["memory"]
     front = f"{config['num_fronts']} front(s) of {config['channels']} channels, {config['num_branches']} branches"
     stack = f"{memory['num_layers']} memory blocks ({memory['kind']}), d_model {memory['d_model']}"
@@ -49,9 +50,7 @@ def _details(evaluation: EventEvaluation, source: str) -> list[tuple[str, str]]:
         ("Samples", f"{evaluation.num_samples:,} with {evaluation.num_events:,} events"),
         ("Loss", f"{evaluation.loss:.4f} nats, mean cross-entropy"),
         ("Time", f"{evaluation.wall_s:.2f} s for the whole pass, one run, data preparation and samples below included"),
-        ("Processor", f"{machine['cpu']}, {machine['cores']} cores, {machine['torch_threads']} threads"),
-        ("Device", f"{machine['device']}, {machine['system']}"),
-        ("Versions", ", ".join(f"{name} {number}" for name, number in evaluation.versions.items())),
+        *machine_rows(evaluation.machine, evaluation.versions),
     ]
     return [(name, value) for name, value in rows if value]
 

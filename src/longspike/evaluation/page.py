@@ -1,4 +1,4 @@
-"""What the report pages share: templates, names of classes, the confusion matrix."""
+"""What the report pages share: templates, names of classes, the confusion matrix, the machine."""
 
 from collections.abc import Sequence
 from importlib.resources import files
@@ -49,6 +49,15 @@ def write(path: str | Path, text: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
     return path
+
+
+def machine_rows(machine: dict[str, Any], versions: dict[str, str]) -> list[tuple[str, str]]:
+    """What the figures were measured with: see `longspike.evaluation.machine`."""
+    return [
+        ("Processor", f"{machine['cpu']}, {machine['cores']} cores, {machine['torch_threads']} threads"),
+        ("Device", f"{machine['device']}, {machine['system']}"),
+        ("Versions", ", ".join(f"{name} {number}" for name, number in versions.items())),
+    ]
 
 
 def checked_names(where: str, confusion: Sequence[Sequence[int]], class_names: Sequence[str] | None) -> tuple[str, ...]:

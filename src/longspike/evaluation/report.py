@@ -12,6 +12,7 @@ from longspike.evaluation.page import (
     ENERGY_NOTE,
     checked_names,
     confusion_rows,
+    machine_rows,
     render,
     require_templates,
     sample_row,
@@ -133,7 +134,6 @@ def _operation_rows(energy: EnergyReport) -> list[dict[str, Any]]:
 
 
 def _details(evaluation: Evaluation, source: str) -> list[tuple[str, str]]:
-    machine = evaluation.machine
     rows = [
         *_network(evaluation.model, evaluation.num_parameters),
         ("Data", source),
@@ -141,9 +141,7 @@ def _details(evaluation: Evaluation, source: str) -> list[tuple[str, str]]:
         ("Loss", f"{evaluation.loss:.4f} nats, mean cross-entropy"),
         ("Silent neurons", share_text(evaluation.silent_share)),
         ("Time", f"{evaluation.wall_s:.2f} s for the whole pass, one run, data preparation included"),
-        ("Processor", f"{machine['cpu']}, {machine['cores']} cores, {machine['torch_threads']} threads"),
-        ("Device", f"{machine['device']}, {machine['system']}"),
-        ("Versions", ", ".join(f"{name} {number}" for name, number in evaluation.versions.items())),
+        *machine_rows(evaluation.machine, evaluation.versions),
     ]
     return [(name, value) for name, value in rows if value]
 
