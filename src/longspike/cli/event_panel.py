@@ -3,19 +3,17 @@
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import groupby
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 from rich.color import Color
-from rich.console import Console, Group
-from rich.live import Live
+from rich.console import Group
 from rich.panel import Panel
 from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 from torch import Tensor
 
+from longspike.cli.live_panel import AbstractLivePanel
 from longspike.streaming import EventStream
 
 BAR_WIDTH, MAX_CLASSES = 24, 10
@@ -71,27 +69,14 @@ def _colour(pixel: int) -> Color:
     return Color.from_rgb(*(min(off * a + on * b, 255) for a, b in zip(OFF, ON, strict=True)))
 
 
-class EventPanel:
+class EventPanel(AbstractLivePanel):
     """Class probabilities, counts, latency and a picture of the events; nothing where stderr is not a terminal."""
 
     def __init__(self, title: str, class_names: Sequence[str], *, sensor_size: tuple[int, int]) -> None:
+        super().__init__()
         self._title, self._class_names = title, class_names
-        self._console = Console(stderr=True)
-        self._live = Live(console=self._console, auto_refresh=False)
-        self._is_on = self._console.is_terminal
         self._picture = EventPicture(sensor_size)
         self._shown_at, self._shown_events = 0.0, 0
-
-    def __enter__(self) -> Self:
-        if self._is_on:
-            self._live.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._is_on:
-            self._live.stop()
 
     def add(self, events: np.ndarray) -> None:
         """Take a packet into the picture."""

@@ -1,40 +1,26 @@
 """What `longspike stream` shows while it runs."""
 
 from collections.abc import Sequence
-from types import TracebackType
-from typing import Self
 
-from rich.console import Console, Group
-from rich.live import Live
+from rich.console import Group
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 from torch import Tensor
 
+from longspike.cli.live_panel import AbstractLivePanel
+
 BAR_WIDTH, MAX_CLASSES = 30, 12
 REFRESH_PER_SECOND = 20
 
 
-class StreamPanel:
+class StreamPanel(AbstractLivePanel):
     """Class probabilities as bars and the spikes of the step at hand; nothing where stderr is not a terminal."""
 
     def __init__(self, title: str, class_names: Sequence[str], *, num_steps: int | None) -> None:
+        super().__init__()
         self._title, self._class_names, self._num_steps = title, class_names, num_steps
-        self._console = Console(stderr=True)
-        self._live = Live(console=self._console, auto_refresh=False)
-        self._is_on = self._console.is_terminal
         self._shown_at = 0.0
-
-    def __enter__(self) -> Self:
-        if self._is_on:
-            self._live.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._is_on:
-            self._live.stop()
 
     def is_due(self, now: float) -> bool:
         """Whether it is time for a new picture."""
