@@ -12,7 +12,8 @@ import torch
 
 from longspike.kernels import native
 
-COPY, TRIAD, SUM, FILL, FMA = "limit: copy NT", "limit: triad NT", "limit: sum", "limit: fill NT", "limit: FMA"
+LIMIT = "limit: "
+COPY, TRIAD, SUM, FILL, FMA = (LIMIT + name for name in ("copy NT", "triad NT", "sum", "fill NT", "FMA"))
 FMA_ITEMS = 4096
 
 
