@@ -7,12 +7,16 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
-from longspike._core.checks import check_choice
+from longspike._core.checks import check_choice, check_sequence
 from longspike._core.lengths import length_mask
 from longspike.kernels.mixing import glu
+from longspike.kernels.spiking_block import Inputs, spiking_block
 from longspike.layers.dropout import TiedDropout
 from longspike.layers.linear import SpikeLinear
+from longspike.layers.norm import RowNorm
 from longspike.layers.neuron import NeuronConfig, build_neuron
+from longspike.neurons.lif import LIFState, check_state, compute_dtype
+from longspike.neurons.refractory import RefractoryLIF
 from longspike.ssm.s4d import S4D
 
 NORM_POSITIONS = ("pre", "post", "none")
@@ -56,7 +60,7 @@ class SpikingBlock(nn.Module):
         check_choice("SpikingBlock", "norm", norm, NORM_POSITIONS)
         ssm = {"d_state": d_state, "init": init, "dt_min": dt_min, "dt_max": dt_max, "discretisation": discretisation}
         self.norm_position = norm
-        self.norm = nn.Identity() if norm == "none" else nn.LayerNorm(d_model)
+        self.norm = nn.Identity() if norm == "none" else RowNorm(d_model)
         self.ssm = S4D(d_model, **ssm)  # type: ignore[arg-type]
         self.backward_ssm = S4D(d_model, **ssm) if is_bidirectional else None  # type: ignore[arg-type]
         self.neuron = build_neuron(d_model, NeuronConfig() if neuron is None else neuron)
@@ -88,9 +92,52 @@ class SpikingBlock(nn.Module):
         y = self.norm(y) if self.norm_position == "post" else y
         return y, spikes, BlockState(ssm_end, neuron_end)
 
+    def _can_fuse(self, x: Tensor) -> bool:
+        """Whether this block is the one that `spiking_block` computes."""
+        is_plain = type(self.neuron) is RefractoryLIF and self.backward_ssm is None
+        return is_plain and self.neuron.method == self.ssm.method == "auto" and x.dtype == compute_dtype(x.dtype)
+
+    def _inputs(self, x: Tensor, lengths: Tensor | None) -> Inputs:
+        norm = self.norm if self.norm_position == "pre" else None
+        parameters = (*self.ssm.discrete(x.dtype), *self.neuron.dynamics(), self.mix.weight, self.mix.bias)  # type: ignore[operator]
+        return Inputs(
+            None if norm is None else norm.weight.to(x.dtype),  # type: ignore[operator,union-attr]
+            None if norm is None else norm.bias.to(x.dtype),  # type: ignore[operator,union-attr]
+            *(p.to(x.dtype) for p in parameters),
+            spike_scale=self.dropout.draw(x),
+            output_scale=self.dropout.draw(x),
+            lengths=lengths,
+        )
+
+    def activity(
+        self, x: Tensor, state: BlockState | None = None, lengths: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, BlockState]:
+        """y (batch, seqlen, d_model), spikes of valid steps (batch, d_model), and the state after the last step.
+
+        The same bits as `outputs`, in one pass over memory where the block is a plain one on a compiled backend.
+        """
+        if not self._can_fuse(x):
+            y, spikes, end = self.outputs(x, state, lengths)
+            valid = spikes if lengths is None else spikes * length_mask(lengths, x.shape[1])[..., None]
+            return y, valid.sum(dim=1), end
+        check_sequence("SpikingBlock", "x", x, channels=self.mix.in_features)
+        ssm_state, neuron_state = self.init_state(x.shape[0]) if state is None else state
+        surrogate = self.neuron.surrogate
+        y, counts, end = spiking_block(
+            x,
+            self._inputs(x, lengths),
+            (ssm_state.to(x.dtype), *check_state(neuron_state, x)),
+            reset=self.neuron.reset,  # type: ignore[arg-type]
+            surrogate=surrogate.name,  # type: ignore[union-attr]
+            scale=surrogate.value,  # type: ignore[union-attr]
+            gradient=self.neuron.gradient,  # type: ignore[arg-type]
+        )
+        y = self.norm(y) if self.norm_position == "post" else y
+        return y, counts, BlockState(end[0], LIFState(*end[1:]))
+
     def forward(self, x: Tensor, state: BlockState | None = None) -> tuple[Tensor, BlockState]:
         """y (batch, seqlen, d_model) and the state after the last step."""
-        y, _, end = self.outputs(x, state)
+        y, _, end = self.activity(x, state)
         return y, end
 
     def step(self, x_t: Tensor, state: BlockState) -> tuple[Tensor, BlockState]:

@@ -14,7 +14,7 @@ from longspike.kernels.refractory_lif import compiled, pmbc, reference
 METHOD_NUMBERS = ("reference", "sequential", "speculative", "pmbc")
 
 
-def _raise_if_nan(v: Tensor) -> None:
+def raise_if_nan(v: Tensor) -> None:
     """A NaN in the current stays in the membrane, so the final state shows it at no cost."""
     if not math.isfinite(float(v.sum())) and bool(v.isnan().any()):
         channel = int(v.isnan().any(dim=0).nonzero()[0])
@@ -56,7 +56,7 @@ def refractory_lif_op(
     else:
         spikes, end = reference.forward(current, parameters, state, reset)
     if current.device.type == "cpu":
-        _raise_if_nan(end[0])
+        raise_if_nan(end[0])
     return spikes, *end, checkpoints, torch.tensor(numbers, dtype=torch.int64)
 
 
