@@ -56,9 +56,16 @@ def explain(
         return choose_dendrite(operator, method, device=torch.device(device), dtype=dtype)
     if len(shape) != 3:
         raise ValueError(f"explain: `x` must have shape (batch, seqlen, channels); got {shape}.")
-    methods = {"refractory_lif": LIF_METHODS, "s4d_scan": S4D_METHODS, "spiking_block": BLOCK_METHODS, "sa_hippo": SA_HIPPO_METHODS}
+    methods = {
+        "refractory_lif": LIF_METHODS,
+        "s4d_scan": S4D_METHODS,
+        "spiking_block": BLOCK_METHODS,
+        "sa_hippo": SA_HIPPO_METHODS,
+    }
     check_choice("explain", "method", method, methods.get(operator, MIXING_METHODS))
     place = torch.device(device)
+    if operator == "spiking_block":
+        return choose_block(method, device=place, dtype=dtype)
     if operator == "refractory_lif":
         batch, seqlen, channels = shape
         return choose_lif(method, batch=batch, seqlen=seqlen, channels=channels, device=place, dtype=dtype, reset=reset)

@@ -13,8 +13,8 @@ from longspike.kernels.mixing import glu
 from longspike.kernels.spiking_block import Inputs, spiking_block
 from longspike.layers.dropout import TiedDropout
 from longspike.layers.linear import SpikeLinear
-from longspike.layers.norm import RowNorm
 from longspike.layers.neuron import NeuronConfig, build_neuron
+from longspike.layers.norm import RowNorm
 from longspike.neurons.lif import LIFState, check_state, compute_dtype
 from longspike.neurons.refractory import RefractoryLIF
 from longspike.ssm.s4d import S4D

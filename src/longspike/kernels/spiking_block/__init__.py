@@ -32,6 +32,7 @@ def spiking_block(
     if choice.method == "reference":
         return reference.forward(x, inputs, state, reset, surrogate, scale, gradient)
     tensors = (x, *inputs, *state)
-    saves = torch.is_grad_enabled() and any(t.requires_grad for t in tensors if t is not None)
+    is_inference = not torch.is_grad_enabled() or torch.compiler.is_exporting()  # an exported program has no gradients
+    saves = not is_inference and any(t.requires_grad for t in tensors if t is not None)
     y, counts, *ends = spiking_block_op(*tensors, reset, surrogate, scale, gradient, saves)[:6]
     return y, counts, (ends[0], ends[1], ends[2], ends[3])

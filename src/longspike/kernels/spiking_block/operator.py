@@ -217,6 +217,10 @@ def _setup_context(ctx, inputs, output) -> None:  # type: ignore[no-untyped-def]
 def _backward(ctx, grad_y, grad_counts, *grad_rest):  # type: ignore[no-untyped-def]
     x, *tensors = ctx.saved_tensors
     inputs, saved = tensors[:14], tensors[14:]
+    if saved[0].shape[1] != x.shape[1]:
+        raise RuntimeError(
+            "spiking_block: this call kept nothing for a backward pass; an exported program is for inference."
+        )
     grad_y = torch.zeros_like(x) if grad_y is None else grad_y
     grad_end = [
         x.new_zeros(shape) if g is None else g for g, shape in zip(grad_rest[:4], ctx.state_shapes, strict=True)

@@ -17,7 +17,11 @@ def forward(
     x: Tensor, inputs: Inputs, state: State, reset: str, surrogate: str, scale: float, gradient: str
 ) -> tuple[Tensor, Tensor, State]:
     """z = norm(x);  s = neuron(scan(z));  y = x + output_scale glu(W (spike_scale s) + bias);  counts of s, and states."""
-    z = x if inputs.norm_weight is None or inputs.norm_bias is None else layer_norm(x, inputs.norm_weight, inputs.norm_bias)
+    z = (
+        x
+        if inputs.norm_weight is None or inputs.norm_bias is None
+        else layer_norm(x, inputs.norm_weight, inputs.norm_bias)
+    )
     current, ssm_end = s4d_scan(z, inputs.lam, inputs.c, inputs.d, state[0])
     dynamics = (inputs.beta, inputs.threshold, inputs.rho, inputs.gamma)
     spikes, v, r, s, *_ = refractory_lif_op(current, *dynamics, *state[1:], reset, surrogate, scale, gradient, "auto")
