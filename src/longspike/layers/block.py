@@ -92,22 +92,19 @@ class SpikingBlock(nn.Module):
         y = self.norm(y) if self.norm_position == "post" else y
         return y, spikes, BlockState(ssm_end, neuron_end)
 
-    def _can_fuse(self, x: Tensor) -> bool:
-        """Whether this block is the one that `spiking_block` computes."""
-        is_plain = type(self.neuron) is RefractoryLIF and self.backward_ssm is None
-        return is_plain and self.neuron.method == self.ssm.method == "auto" and x.dtype == compute_dtype(x.dtype)
+    def _fusible_neuron(self, x: Tensor) -> RefractoryLIF | None:
+        """The neuron, if this block is the one that `spiking_block` computes."""
+        neuron = self.neuron
+        if type(neuron) is not RefractoryLIF or self.backward_ssm is not None or x.dtype != compute_dtype(x.dtype):
+            return None
+        return neuron if neuron.method == self.ssm.method == "auto" else None
 
-    def _inputs(self, x: Tensor, lengths: Tensor | None) -> Inputs:
-        norm = self.norm if self.norm_position == "pre" else None
-        parameters = (*self.ssm.discrete(x.dtype), *self.neuron.dynamics(), self.mix.weight, self.mix.bias)  # type: ignore[operator]
-        return Inputs(
-            None if norm is None else norm.weight.to(x.dtype),  # type: ignore[operator,union-attr]
-            None if norm is None else norm.bias.to(x.dtype),  # type: ignore[operator,union-attr]
-            *(p.to(x.dtype) for p in parameters),
-            spike_scale=self.dropout.draw(x),
-            output_scale=self.dropout.draw(x),
-            lengths=lengths,
-        )
+    def _inputs(self, x: Tensor, neuron: RefractoryLIF, lengths: Tensor | None) -> Inputs:
+        is_first = self.norm_position == "pre" and isinstance(self.norm, RowNorm)
+        norm = (self.norm.weight.to(x.dtype), self.norm.bias.to(x.dtype)) if is_first else (None, None)
+        parameters = (*self.ssm.discrete(x.dtype), *neuron.dynamics(), self.mix.weight, self.mix.bias)
+        masks = (self.dropout.draw(x), self.dropout.draw(x))
+        return Inputs(*norm, *(p.to(x.dtype) for p in parameters), *masks, lengths)
 
     def activity(
         self, x: Tensor, state: BlockState | None = None, lengths: Tensor | None = None
@@ -116,24 +113,24 @@ class SpikingBlock(nn.Module):
 
         The same bits as `outputs`, in one pass over memory where the block is a plain one on a compiled backend.
         """
-        if not self._can_fuse(x):
+        neuron = self._fusible_neuron(x)
+        if neuron is None:
             y, spikes, end = self.outputs(x, state, lengths)
             valid = spikes if lengths is None else spikes * length_mask(lengths, x.shape[1])[..., None]
             return y, valid.sum(dim=1), end
         check_sequence("SpikingBlock", "x", x, channels=self.mix.in_features)
-        ssm_state, neuron_state = self.init_state(x.shape[0]) if state is None else state
-        surrogate = self.neuron.surrogate
-        y, counts, end = spiking_block(
+        before = self.init_state(x.shape[0]) if state is None else state
+        y, counts, (ssm_end, *neuron_end) = spiking_block(
             x,
-            self._inputs(x, lengths),
-            (ssm_state.to(x.dtype), *check_state(neuron_state, x)),
-            reset=self.neuron.reset,  # type: ignore[arg-type]
-            surrogate=surrogate.name,  # type: ignore[union-attr]
-            scale=surrogate.value,  # type: ignore[union-attr]
-            gradient=self.neuron.gradient,  # type: ignore[arg-type]
+            self._inputs(x, neuron, lengths),
+            (before.ssm.to(x.dtype), *check_state(before.neuron, x)),
+            reset=neuron.reset,
+            surrogate=neuron.surrogate.name,
+            scale=neuron.surrogate.value,
+            gradient=neuron.gradient,
         )
         y = self.norm(y) if self.norm_position == "post" else y
-        return y, counts, BlockState(end[0], LIFState(*end[1:]))
+        return y, counts, BlockState(ssm_end, LIFState(*neuron_end))
 
     def forward(self, x: Tensor, state: BlockState | None = None) -> tuple[Tensor, BlockState]:
         """y (batch, seqlen, d_model) and the state after the last step."""

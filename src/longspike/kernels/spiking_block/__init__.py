@@ -1,4 +1,4 @@
-"""The block of a spiking state-space model: its operators in turn, or one pass that keeps what lies between in the caches."""
+"""The block of a spiking state-space model: its operators in turn, or one pass that keeps what lies between in cache."""
 
 import torch
 from torch import Tensor
