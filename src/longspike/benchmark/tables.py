@@ -57,7 +57,8 @@ def rows_of(
     for timing in timings:
         base = ours if isinstance(ours, str) else ours.get(timing.name, "")
         share = None
-        if limit in by_name and timing.name in work and not timing.name.startswith(LIMIT):
+        is_limit = timing.name.startswith(LIMIT)
+        if limit in by_name and timing.name in work and not is_limit:
             scale = work[timing.name] / work[limit]
             share = _spread([scale * ratio for ratio in by_name[limit].ratios_to(timing)], 3)
         rows.append(
@@ -67,7 +68,7 @@ def rows_of(
                 "ms": _spread([1e3 * s for s in timing.seconds], 4),
                 "ns_per_element": round(1e9 * timing.median / elements, 4),
                 "rate": round(work[timing.name] / timing.median / 1e9, 1) if timing.name in work else None,
-                "times_ours": _spread(timing.ratios_to(by_name[base]), 3) if base in by_name else None,
+                "times_ours": _spread(timing.ratios_to(by_name[base]), 3) if base in by_name and not is_limit else None,
                 "share": share,
                 "kept": round(kept[timing.name], 2) if timing.name in kept else None,
             }
