@@ -25,6 +25,11 @@ class Timing:
         """The figure to quote."""
         return statistics.median(self.seconds)
 
+    @property
+    def median_us(self) -> float:
+        """The same in microseconds."""
+        return 1e6 * self.median
+
     def ratio_to(self, other: "Timing") -> float:
         """Median over the rounds of this candidate's time over the other's in the same round."""
         return statistics.median(a / b for a, b in zip(self.seconds, other.seconds, strict=True))

@@ -108,7 +108,7 @@ def backward(
     tensors = (current, grad_spikes, checkpoints, grad_current, grad_v, grad_r, grad_s, sums, *kept)
     if batch and channels:
         native.kernel("lif_backward", current.dtype)(
-            *(x.data_ptr() for x in tensors),
+            *[x.data_ptr() for x in tensors],
             batch,
             seqlen,
             channels,

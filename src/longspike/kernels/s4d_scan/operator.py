@@ -35,7 +35,7 @@ def s4d_scan_op(
     kept = [x.contiguous() for x in (lam, c, d)]
     native.kernel("s4d_forward", u.dtype)(
         u.data_ptr(),
-        *(x.data_ptr() for x in kept),
+        *[x.data_ptr() for x in kept],
         y.data_ptr(),
         end.data_ptr(),
         checkpoints.data_ptr() if blocks else 0,
@@ -77,7 +77,7 @@ def s4d_scan_backward_op(
     kept = [x.contiguous() for x in (lam, c, d, checkpoints)]
     tensors = (u, grad_y, *kept, grad_u, grad_state, grad_lam, grad_c, grad_d)
     native.kernel("s4d_backward", u.dtype)(
-        *(x.data_ptr() for x in tensors), batch, seqlen, channels, n_pairs, native.threads()
+        *[x.data_ptr() for x in tensors], batch, seqlen, channels, n_pairs, native.threads()
     )
     return grad_u, grad_lam.sum(0), grad_c.sum(0), grad_d.sum(0), grad_state
 
