@@ -77,7 +77,6 @@ def bench_block(shape: tuple[int, int, int], rounds: Rounds, *, d_state: int = 6
             title=f"block, {part}",
             setting=f"(batch, seqlen, channels) = {shape}, N = {d_state}, float32; {100 * fired:.1f} % of the neurons fire",
             counted="the twins have the same sizes: LayerNorm, S4D, GELU in place of the neuron, Linear, GLU, residual",
-            unit="",
             rows=rows_of(
                 part_timings,
                 elements=elements,

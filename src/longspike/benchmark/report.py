@@ -7,6 +7,7 @@ from longspike.benchmark.growth import Line, bench_growth
 from longspike.benchmark.limits import fma_limit, memory_limits
 from longspike.benchmark.mixing import bench_mixing
 from longspike.benchmark.neuron import bench_neuron
+from longspike.benchmark.overhead import bench_overhead
 from longspike.benchmark.state_space import bench_state_space
 from longspike.benchmark.tables import Table, rows_of
 from longspike.benchmark.timing import Rounds, time_rounds
@@ -37,15 +38,17 @@ def bench_limits(rounds: Rounds) -> Table:
 
 
 def measure(what: str, shapes: tuple[Shape, ...], rounds: Rounds) -> Iterator[Table | list[Line]]:
-    """Tables, and lines of growth, as they come; `what` is a benchmark's name, "growth" or "all".
+    """Tables, and lines of growth, as they come; `what` is a benchmark's name, "overhead", "growth" or "all".
 
     Args:
-        shapes: (batch, seqlen, channels) in place of each benchmark's own; growth has its own always.
+        shapes: (batch, seqlen, channels) in place of each benchmark's own; overhead and growth have their own always.
     """
     yield bench_limits(rounds)
     for name, (bench, own_shapes) in BENCHMARKS.items():
         if what in (name, "all"):
             for shape in shapes or own_shapes:
                 yield from bench(shape, rounds)
+    if what in ("overhead", "all"):
+        yield from bench_overhead(rounds)
     if what in ("growth", "all"):
         yield bench_growth(rounds)

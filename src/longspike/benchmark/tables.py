@@ -18,14 +18,15 @@ class Table:
 
     Attributes:
         what: the benchmark. title: what was timed. setting: on what. counted: how work is counted, in words.
-        unit: of the rates. rows: one a candidate, see `rows_of`. remarks: sentences below the table.
+        unit: of the rates. per: what an "element" is. rows: one a candidate, see `rows_of`. remarks: sentences below the table.
     """
 
     what: str
     title: str
     setting: str
     counted: str
-    unit: str
+    unit: str = ""
+    per: str = "element"
     rows: list[Row]
     remarks: list[str] = field(default_factory=list)
 
@@ -92,7 +93,7 @@ def text_cells(table: Mapping[str, Any]) -> list[tuple[str, ...]]:
     columns = {
         "": [row["name"] for row in table["rows"]],
         "ms, median (min .. max)": [_triple(row["ms"]) for row in table["rows"]],
-        "ns/element": [_number(row["ns_per_element"]) for row in table["rows"]],
+        f"ns/{table['per']}": [_number(row["ns_per_element"]) for row in table["rows"]],
         table["unit"]: ["" if row["rate"] is None else _number(row["rate"]) for row in table["rows"]],
         "share of the limit": [_triple(row["share"]) for row in table["rows"]],
         "times ours": [_triple(row["times_ours"], "x") for row in table["rows"]],

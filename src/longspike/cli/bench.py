@@ -11,7 +11,7 @@ BUDGET_S = 10.0
 
 def bench(
     *,
-    what: Literal["neuron", "ssm", "mixing", "block", "growth", "all"] = "all",
+    what: Literal["neuron", "ssm", "mixing", "block", "overhead", "growth", "all"] = "all",
     shape: tuple[str, ...] = (),
     rounds: int = 5,
     lead_in: int = 1,
