@@ -104,7 +104,7 @@ class SpikingBlock(nn.Module):
         norm = (self.norm.weight.to(x.dtype), self.norm.bias.to(x.dtype)) if is_first else (None, None)
         parameters = (*self.ssm.discrete(x.dtype), *neuron.dynamics(), self.mix.weight, self.mix.bias)
         masks = (self.dropout.draw(x), self.dropout.draw(x))
-        return Inputs(*norm, *(p.to(x.dtype) for p in parameters), *masks, lengths)
+        return Inputs(*norm, *(p.to(x.dtype) for p in parameters), *masks, lengths)  # type: ignore[call-arg,arg-type]
 
     def activity(
         self, x: Tensor, state: BlockState | None = None, lengths: Tensor | None = None

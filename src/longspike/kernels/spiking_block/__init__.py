@@ -8,6 +8,8 @@ from longspike.kernels.spiking_block import reference
 from longspike.kernels.spiking_block.operator import Inputs, spiking_block_op
 from longspike.kernels.spiking_block.reference import State
 
+__all__ = ["Inputs", "State", "spiking_block"]
+
 
 def spiking_block(
     x: Tensor,

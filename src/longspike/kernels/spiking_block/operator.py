@@ -39,12 +39,17 @@ class Inputs(NamedTuple):
         """Raise unless everything has its shape: the compiled call sees addresses."""
         batch, _, channels = x.shape
         pairs, per_channel, per_sample = (self.lam.shape[0], 2, channels), (channels,), (batch, channels)
-        shapes = {name: per_channel for name in ("norm_weight", "norm_bias", "d", "beta", "threshold", "rho", "gamma")}
+        shapes: dict[str, tuple[int, ...]] = {
+            name: per_channel for name in ("norm_weight", "norm_bias", "d", "beta", "threshold", "rho", "gamma")
+        }
         shapes |= {"lam": pairs, "c": pairs, "weight": (2 * channels, channels), "bias": (2 * channels,)}
         shapes |= {"spike_scale": per_sample, "output_scale": per_sample}
-        named = {name: (value, shapes[name]) for name, value in zip(self._fields[:-1], self[:-1]) if value is not None}
+        named: dict[str, tuple[Tensor, tuple[int, ...]]] = {
+            name: (value, shapes[name]) for name, value in zip(self._fields[:-1], self[:-1]) if value is not None
+        }
         named |= {name: (value, per_sample) for name, value in zip(("v", "r", "spike"), state[1:], strict=True)}
-        native.expect("spiking_block", x.dtype, ssm_state=(state[0], (batch, *pairs)), **named)
+        named["ssm_state"] = (state[0], (batch, *pairs))
+        native.expect("spiking_block", x.dtype, **named)
         if (self.norm_weight is None) != (self.norm_bias is None):
             raise ValueError("spiking_block: `norm_weight` and `norm_bias` go together; got one of them.")
         if self.lengths is not None:
@@ -159,7 +164,7 @@ def spiking_block_backward_op(
     wants_neuron: bool,
 ) -> list[Tensor]:
     """Gradients of x, of the eleven parameters (an empty one for a norm that is not there) and of the initial states."""
-    held = Inputs(*inputs)
+    held = Inputs(*inputs)  # type: ignore[arg-type]
     held.check(x, grad_state)
     x, grad_y, n_pairs, ready = x.contiguous(), grad_y.contiguous(), held.lam.shape[0], held.ready()
     batch, _, channels = x.shape
