@@ -19,9 +19,15 @@ template <class T> struct LifParameters {
     const T *beta, *theta, *rho, *gamma;  // (channels)
 };
 
+// A (batch, seqlen, channels) tensor; strides in elements.
+template <class T> struct Strided {
+    T* data;
+    i64 batch, time, channel;
+};
+
 template <class T> struct LifCall {
-    const T* current;  // (batch, seqlen, channels)
-    T* spikes;         // (batch, seqlen, channels)
+    Strided<const T> current;
+    Strided<T> spikes;
     T *v, *r, *s;      // (batch, channels), in: state before, out: state after
     T* checkpoints;    // (batch, blocks, 3, channels): v, r, s before each block of kLifBlock steps
     LifParameters<T> parameters;
@@ -30,8 +36,9 @@ template <class T> struct LifCall {
 };
 
 template <class T> struct LifBackward {
-    const T *current, *grad_spikes, *checkpoints;
-    T* grad_current;
+    Strided<const T> current, grad_spikes;
+    const T* checkpoints;
+    Strided<T> grad_current;
     T *grad_v, *grad_r, *grad_s;  // (batch, channels), in: of the final state, out: of the initial state
     double* grad_parameters;      // (batch, 4, channels): beta, theta, rho, gamma
     LifParameters<T> parameters;
