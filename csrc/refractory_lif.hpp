@@ -106,62 +106,77 @@ template <class T> struct LifLanes {
     }
 };
 
-// Where a tile's steps come from and go to; `out` may be null (a silent run).
+enum class Store { none, cached, streaming };
+
+// Where a tile's steps come from and go to.
 template <class T> struct LifRows {
     Block<const T> in;
     Block<T> out;
-    bool streaming;
-    i64 ahead;  // elements to what is fetched early, 0 where nothing is
-    void put(T* to, Vec<T> spikes, int lanes) const {
-        if (streaming)
-            store_streaming<T>(to, spikes);
-        else
-            store_first<T>(to, spikes, lanes);
-    }
+    Store store;  // none: a silent run
+    i64 ahead;    // elements to what is fetched early, 0 where nothing is
 };
 
-// Steps [start, stop) of cells [0, n). The first step of a call takes any s.
-template <class T, Reset kReset>
+template <class T, Store kStore> inline void put(T* to, Vec<T> x, int lanes) {
+    if constexpr (kStore == Store::cached) store_first<T>(to, x, lanes);
+    if constexpr (kStore == Store::streaming) store_streaming<T>(to, x);
+}
+
+// `steps` steps of one cell from step t on, in registers.
+template <class T, Reset kReset, Store kStore, bool kFirst = false>
+[[gnu::always_inline]] inline void lif_steps(LifCell<T>& q, const LifRows<T>& rows, i64 t, i64 steps, int width) {
+    LifLanes<T> lanes(q);
+    const i64 in_stride = rows.in.stride, out_stride = rows.out.stride, ahead = rows.ahead;
+    const T* x = rows.in.first + t * in_stride + q.from;
+    T* out = rows.out.first + t * out_stride + q.to;
+#pragma GCC unroll 4
+    for (i64 k = 0; k < steps; ++k, x += in_stride, out += out_stride) {
+        __builtin_prefetch(x + ahead);
+        const Vec<T> current = load_first<T>(x, width);
+        if constexpr (kFirst)
+            lanes.template first_step<kReset>(current);
+        else
+            lanes.template step<kReset>(current);
+        put<T, kStore>(out, lanes.s, width);
+    }
+    lanes.keep(q);
+}
+
+// Steps [start, stop) of n cells; `any_spike`: the state may hold an s that is neither 0 nor 1.
+template <class T, Reset kReset, Store kStore>
 void lif_rows(LifCell<T>* cells, i64 n, const LifRows<T>& rows, i64 start, i64 stop, bool any_spike) {
     if (any_spike && start < stop) {
-        for (LifCell<T>* q = cells; q < cells + n; ++q) {
-            LifLanes<T> lanes(*q);
-            lanes.template first_step<kReset>(load_first<T>(rows.in.first + start * rows.in.stride + q->from, q->lanes));
-            if (rows.out.first) rows.put(rows.out.first + start * rows.out.stride + q->to, lanes.s, q->lanes);
-            lanes.keep(*q);
-        }
+        for (LifCell<T>* q = cells; q < cells + n; ++q) lif_steps<T, kReset, kStore, true>(*q, rows, start, 1, q->lanes);
         ++start;
     }
     const i64 group = n == 1 ? stop - start : kLifSteps;  // a lone cell stays in registers
     for (i64 t = start; t < stop; t += group) {
         const i64 steps = std::min(group, stop - t);
         for (LifCell<T>* q = cells; q < cells + n; ++q) {
-            LifLanes<T> lanes(*q);
-            const int width = q->lanes;
-            const T* x = rows.in.first + t * rows.in.stride + q->from;
-            T* out = rows.out.first ? rows.out.first + t * rows.out.stride + q->to : nullptr;
-            const auto next = [&] {
-                __builtin_prefetch(x + rows.ahead);
-                lanes.template step<kReset>(load_first<T>(x, width));
-                x += rows.in.stride;
-                if (!out) return;
-                rows.put(out, lanes.s, width);
-                out += rows.out.stride;
-            };
-            if (steps == kLifSteps)
-                next(), next(), next(), next();
+            if (q->lanes < kLanes<T>)
+                lif_steps<T, kReset, kStore>(*q, rows, t, steps, q->lanes);
+            else if (steps == kLifSteps)
+                lif_steps<T, kReset, kStore>(*q, rows, t, kLifSteps, kLanes<T>);
             else
-                for (i64 k = 0; k < steps; ++k) next();
-            lanes.keep(*q);
+                lif_steps<T, kReset, kStore>(*q, rows, t, steps, kLanes<T>);
         }
     }
 }
 
+template <class T, Reset kReset>
+void lif_rows_of(LifCell<T>* cells, i64 n, const LifRows<T>& rows, i64 start, i64 stop, bool any_spike) {
+    if (rows.store == Store::none)
+        lif_rows<T, kReset, Store::none>(cells, n, rows, start, stop, any_spike);
+    else if (rows.store == Store::cached)
+        lif_rows<T, kReset, Store::cached>(cells, n, rows, start, stop, any_spike);
+    else
+        lif_rows<T, kReset, Store::streaming>(cells, n, rows, start, stop, any_spike);
+}
+
 template <class T> using RowsFunction = void (*)(LifCell<T>*, i64, const LifRows<T>&, i64, i64, bool);
 template <class T> RowsFunction<T> rows_function(int reset) {
-    if (reset == 0) return lif_rows<T, Reset::subtract>;
-    if (reset == 1) return lif_rows<T, Reset::zero>;
-    return lif_rows<T, Reset::none>;
+    if (reset == 0) return lif_rows_of<T, Reset::subtract>;
+    if (reset == 1) return lif_rows_of<T, Reset::zero>;
+    return lif_rows_of<T, Reset::none>;
 }
 
 // Channels per tile: as many as allowed, but so few that the threads share the tiles of the batch evenly.
@@ -199,13 +214,14 @@ template <class T> void lif_forward(const LifCall<T>& c) {
         BlockWriter<T> out(c.spikes, b, first, n, streaming);
         const i64 at = b * c.channels + first, blocks = (c.seqlen + kLifBlock - 1) / kLifBlock;
         const i64 ahead = in.is_direct() ? kLifPrefetch * c.current.time : 0;
+        const Store store = out.rows_stream() ? Store::streaming : Store::cached;
         load_state(cells, tile.size(), c.v + at, c.r + at, c.s + at);
         for (i64 k = 0; k < blocks; ++k) {
             T* saved = c.checkpoints + ((b * blocks + k) * 3) * c.channels + first;
             store_state(cells, tile.size(), saved, saved + c.channels, saved + 2 * c.channels);
             const i64 t = k * kLifBlock, steps = std::min(kLifBlock, c.seqlen - t);
             const Block<T> to = out.begin(t, steps);
-            rows(cells, tile.size(), {in.at(t, steps, kLifBlock), to, out.rows_stream(), ahead}, 0, steps, k == 0);
+            rows(cells, tile.size(), {in.at(t, steps, kLifBlock), to, store, ahead}, 0, steps, k == 0);
             out.end(to, t, steps);
         }
         store_state(cells, tile.size(), c.v + at, c.r + at, c.s + at);

@@ -47,46 +47,45 @@ template <class T> struct alignas(LONGSPIKE_VECTOR_BYTES) LifFlow {
 };
 
 
-// Runs one step of a cell again and keeps what the adjoint needs.
-template <class T, Reset kReset, bool kRefractory, bool kState, int kKind, bool kFirst>
-inline void replay_step(LifLanes<T>& q, LifMoment<T, kState>& moment, Vec<T> current, Vec<T> scale, Vec<T> inverse) {
-    if constexpr (kState) {
-        store<T>(moment.v, q.v), store<T>(moment.s, q.s);
-        if constexpr (kRefractory) store<T>(moment.r, q.r);
+// Runs `steps` steps of a cell again and keeps what the adjoint needs; x and moment: of the first step.
+template <class T, Reset kReset, bool kRefractory, bool kState, int kKind, bool kFirst = false>
+[[gnu::always_inline]] inline void replay_steps(LifCell<T>& q, LifMoment<T, kState>* moment, i64 cells, const T* x, i64 stride, i64 steps, int width, Vec<T> scale, Vec<T> inverse) {
+    LifLanes<T> lanes(q);
+#pragma GCC unroll 4
+    for (i64 k = 0; k < steps; ++k, x += stride, moment += cells) {
+        if constexpr (kState) {
+            store<T>(moment->v, lanes.v), store<T>(moment->s, lanes.s);
+            if constexpr (kRefractory) store<T>(moment->r, lanes.r);
+        }
+        const Vec<T> current = load_first<T>(x, width);
+        if constexpr (kFirst)
+            lanes.template first_step<kReset, kRefractory>(current);
+        else
+            lanes.template step<kReset, kRefractory>(current);
+        store<T>(moment->slope, surrogate_slope<T, kKind>(scale, inverse, lanes.u - lanes.theta));
     }
-    if constexpr (kFirst)
-        q.template first_step<kReset, kRefractory>(current);
-    else
-        q.template step<kReset, kRefractory>(current);
-    store<T>(moment.slope, surrogate_slope<T, kKind>(scale, inverse, q.u - q.theta));
+    lanes.keep(q);
 }
 
 // Steps [0, steps) of n cells: `cells` of a block, then those of the next block. path: (n / cells, kLifBlock, cells).
 template <class T, Reset kReset, bool kRefractory, bool kState, int kKind>
-void lif_replay(LifCell<T>* all, i64 n_cells, LifMoment<T, kState>* path, i64 cells, T scale_, Block<const T> in, i64 steps, bool any_spike) {
+void lif_replay(LifCell<T>* all, i64 n, LifMoment<T, kState>* path, i64 cells, T scale_, Block<const T> in, i64 steps, bool any_spike) {
     const Vec<T> scale = splat<T>(scale_), inverse = splat<T>(T(1) / scale_);
-    for (i64 t = 0; t < steps; t += kLifSteps) {
-        const i64 n = std::min(kLifSteps, steps - t);
-        for (i64 i = 0; i < n_cells; ++i) {
-            LifCell<T>& q = all[i];
-            LifLanes<T> lanes(q);
-            const T* x = in.first + t * in.stride + q.from;
-            LifMoment<T, kState>* moment = path + (i / cells * kLifBlock + t) * cells + i % cells;
-            const int width = q.lanes;
-            const auto next = [&] {
-                replay_step<T, kReset, kRefractory, kState, kKind, false>(lanes, *moment, load_first<T>(x, width), scale, inverse);
-                x += in.stride, moment += cells;
-            };
-            i64 k = 0;
-            if (any_spike && t == 0 && i < cells) {
-                replay_step<T, kReset, kRefractory, kState, kKind, true>(lanes, *moment, load_first<T>(x, width), scale, inverse);
-                x += in.stride, moment += cells, k = 1;
-            }
-            if (k == 0 && n == kLifSteps)
-                next(), next(), next(), next();
+    i64 start = 0;
+    const auto place = [&](i64 i, i64 t) { return path + (i / cells * kLifBlock + t) * cells + i % cells; };
+    const auto from = [&](i64 i, i64 t) { return in.first + t * in.stride + all[i].from; };
+    if (any_spike) {  // the first step of the sequence; the other blocks at hand take theirs with it
+        for (i64 i = 0; i < n; ++i)
+            replay_steps<T, kReset, kRefractory, kState, kKind, true>(all[i], place(i, 0), cells, from(i, 0), in.stride, 1, all[i].lanes, scale, inverse);
+        start = 1;
+    }
+    for (i64 t = start; t < steps; t += kLifSteps) {
+        const i64 some = std::min(kLifSteps, steps - t);
+        for (i64 i = 0; i < n; ++i) {
+            if (all[i].lanes == kLanes<T> && some == kLifSteps)
+                replay_steps<T, kReset, kRefractory, kState, kKind>(all[i], place(i, t), cells, from(i, t), in.stride, kLifSteps, kLanes<T>, scale, inverse);
             else
-                for (; k < n; ++k) next();
-            lanes.keep(q);
+                replay_steps<T, kReset, kRefractory, kState, kKind>(all[i], place(i, t), cells, from(i, t), in.stride, some, all[i].lanes, scale, inverse);
         }
     }
 }
@@ -141,42 +140,45 @@ template <class T, Reset kReset, bool kRefractory, bool kSums> struct AdjointLan
     }
 };
 
-// What fetches early: the gradients some steps back, and the inputs of the block before; hardware looks forwards only.
+// Where a block's gradients come from and go to. The hardware fetches forwards only, so the gradients some steps back and
+// the inputs of the block before are fetched here.
 template <class T> struct AdjointRows {
     Block<const T> grad;
     Block<T> out;
-    bool streaming;
-    const T* earlier;   // inputs that come next, a block of them as far apart as `earlier_stride`; null where none are fetched
-    i64 earlier_stride, grad_ahead;
+    Store store;
+    Block<const T> earlier;
+    i64 grad_ahead;
 };
 
-template <class T, Reset kReset, bool kRefractory, bool kSums, class Moment>
+// The `steps` steps of a cell before step `stop`.
+template <class T, Reset kReset, bool kRefractory, bool kSums, Store kStore, class Moment>
+[[gnu::always_inline]] inline void adjoint_steps(const LifCell<T>& q, LifFlow<T>& flow, const Moment* path, i64 cells, const AdjointRows<T>& rows, i64 stop, i64 steps, int width, int gradient) {
+    AdjointLanes<T, kReset, kRefractory, kSums> lanes(q, flow, gradient);
+    const T* grad = rows.grad.first + (stop - 1) * rows.grad.stride + q.to;
+    const T* earlier = rows.earlier.first + (stop - 1) * rows.earlier.stride + q.to;
+    T* out = rows.out.first + (stop - 1) * rows.out.stride + q.to;
+    const i64 grad_stride = rows.grad.stride, earlier_stride = rows.earlier.stride, out_stride = rows.out.stride, ahead = rows.grad_ahead;
+    const Moment* moment = path + (stop - 1) * cells;
+#pragma GCC unroll 4
+    for (i64 k = 0; k < steps; ++k) {
+        __builtin_prefetch(grad - ahead);
+        __builtin_prefetch(earlier, 0, 2);
+        put<T, kStore>(out, lanes.step(*moment, load_first<T>(grad, width)), width);
+        grad -= grad_stride, earlier -= earlier_stride, out -= out_stride, moment -= cells;
+    }
+    lanes.keep(flow);
+}
+
+template <class T, Reset kReset, bool kRefractory, bool kSums, Store kStore, class Moment>
 void lif_adjoint_rows(const LifTile<T>& tile, i64 cells, LifFlow<T>* flow, const Moment* path, const AdjointRows<T>& rows, i64 steps, int gradient) {
-    const i64 group = cells == 1 ? steps : kLifSteps;
-    for (i64 stop = steps; stop > 0; stop -= group) {
-        const i64 n = std::min(group, stop);
+    for (i64 stop = steps; stop > 0; stop -= kLifSteps) {
+        const i64 n = std::min(kLifSteps, stop);
         for (i64 i = 0; i < cells; ++i) {
             const LifCell<T>& q = tile.cells[i];
-            AdjointLanes<T, kReset, kRefractory, kSums> lanes(q, flow[i], gradient);
-            const int width = q.lanes;
-            i64 t = stop;
-            const auto next = [&] {
-                --t;
-                const T* grad = rows.grad.first + t * rows.grad.stride + q.to;
-                __builtin_prefetch(grad - rows.grad_ahead);
-                if (rows.earlier) __builtin_prefetch(rows.earlier + t * rows.earlier_stride + q.to, 0, 2);
-                const Vec<T> lam = lanes.step(path[t * cells + i], load_first<T>(grad, width));
-                T* to = rows.out.first + t * rows.out.stride + q.to;
-                if (rows.streaming)
-                    store_streaming<T>(to, lam);
-                else
-                    store_first<T>(to, lam, width);
-            };
-            if (n == kLifSteps)
-                next(), next(), next(), next();
+            if (q.lanes == kLanes<T> && n == kLifSteps)
+                adjoint_steps<T, kReset, kRefractory, kSums, kStore>(q, flow[i], path + i, cells, rows, stop, kLifSteps, kLanes<T>, gradient);
             else
-                for (i64 k = 0; k < n; ++k) next();
-            lanes.keep(flow[i]);
+                adjoint_steps<T, kReset, kRefractory, kSums, kStore>(q, flow[i], path + i, cells, rows, stop, n, q.lanes, gradient);
         }
     }
 }
@@ -261,10 +263,14 @@ template <class T, Reset kReset, bool kRefractory, bool kSums> struct LifAdjoint
     void step_back(i64 k, const Moment* block) {
         const i64 t = k * kLifBlock, steps = std::min(kLifBlock, c.seqlen - t);
         const Block<T> to = out.begin(t, steps);
-        AdjointRows<T> rows{grad.at(t, steps, -kLifBlock), to, out.rows_stream(), nullptr, current.x.time, 0};
-        if (current.is_direct() && k > 0) rows.earlier = current.x.data + (t - kLifBlock) * current.x.time;
+        const Store store = out.rows_stream() ? Store::streaming : Store::cached;
+        AdjointRows<T> rows{grad.at(t, steps, -kLifBlock), to, store, {to.first, 0}, 0};
+        if (current.is_direct() && k > 0) rows.earlier = {current.x.data + (t - kLifBlock) * current.x.time, current.x.time};
         if (grad.is_direct()) rows.grad_ahead = kAdjointPrefetch * grad.x.time;
-        lif_adjoint_rows<T, kReset, kRefractory, kSums>(tile, cells, flow.data(), block, rows, steps, c.gradient);
+        if (store == Store::streaming)
+            lif_adjoint_rows<T, kReset, kRefractory, kSums, Store::streaming>(tile, cells, flow.data(), block, rows, steps, c.gradient);
+        else
+            lif_adjoint_rows<T, kReset, kRefractory, kSums, Store::cached>(tile, cells, flow.data(), block, rows, steps, c.gradient);
         out.end(to, t, steps);
         if constexpr (kSums) collect();
     }

@@ -34,8 +34,9 @@ template <class T> struct Speculation {
 
     i64 length(i64 k) const { return std::min(chunk, c.seqlen - k * chunk); }
     LifRows<T> rows_at(i64 b, i64 first, bool silent, i64 ahead) const {
-        T* out = c.spikes.data + b * c.spikes.batch + first;
-        return {{c.current.data + b * c.current.batch + first, c.current.time}, {silent ? nullptr : out, c.spikes.time}, streaming, ahead * c.current.time};
+        const Store store = silent ? Store::none : streaming ? Store::streaming : Store::cached;
+        return {{c.current.data + b * c.current.batch + first, c.current.time},
+                {c.spikes.data + b * c.spikes.batch + first, c.spikes.time}, store, ahead * c.current.time};
     }
     T* checkpoint(i64 b, i64 first, i64 t) const { return c.checkpoints + ((b * blocks + t / kLifBlock) * 3) * c.channels + first; }
 
