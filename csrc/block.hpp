@@ -60,9 +60,9 @@ template <class T> struct BlockSample {
           width(tile_width<T>(1, p.channels, threads_, 4096)), n_words(words_of(p.channels)), threads(threads_),
           buffer(span * p.channels + kLanes<T>), rows(aligned(buffer.data())) {
         for (i64 first = 0; first < p.channels; first += width) {
-            tiles.emplace_back(p.neuron, first, std::min(width, p.channels - first));
+            tiles.emplace_back().add(p.neuron, first, std::min(width, p.channels - first), first, first);
             const i64 at = b * p.channels + first;
-            tiles.back().load_state(c.v + at, c.r + at, c.s + at);
+            load_state(tiles.back().cells.data(), tiles.back().size(), c.v + at, c.r + at, c.s + at);
         }
     }
     const T* x(i64 t) const { return c.x + (b * p.seqlen + t) * p.channels; }
@@ -106,19 +106,19 @@ template <class T> struct BlockSample {
     void fire(i64 start, i64 n) {
         const auto run = rows_function<T>(p.reset);
         const i64 blocks = (p.seqlen + kLifBlock - 1) / kLifBlock, valid = p.lengths ? p.lengths[b] : p.seqlen;
+        const LifRows<T> in_place{{rows, p.channels}, {rows, p.channels}, Store::cached, 0};
         parallel_for(static_cast<i64>(tiles.size()), threads, [&](i64 k) {
-            auto& q = tiles[k];
-            const i64 first = k * width;
+            LifCell<T>* cells = tiles[k].cells.data();
+            const i64 first = k * width, size = tiles[k].size();
             for (i64 t = 0; t < n; t += kLifBlock) {
                 if (c.lif_checkpoints) {
                     T* saved = c.lif_checkpoints + ((b * blocks + (start + t) / kLifBlock) * 3) * p.channels + first;
-                    q.store_state(saved, saved + p.channels, saved + 2 * p.channels);
+                    store_state(cells, size, saved, saved + p.channels, saved + 2 * p.channels);
                 }
-                T* at = rows + t * p.channels + first;
-                run(q, at, at, std::min(kLifBlock, n - t), p.channels, false);
+                run(cells, size, in_place, t, std::min(n, t + kLifBlock), start + t == 0);
             }
             for (i64 t = 0; t < std::min(n, valid - start); ++t)
-                add_scaled<T>(c.counts + b * p.channels + first, rows + t * p.channels + first, T(1), q.width);
+                add_scaled<T>(c.counts + b * p.channels + first, rows + t * p.channels + first, T(1), std::min(width, p.channels - first));
         });
     }
     // spikes -> y.
@@ -140,14 +140,15 @@ template <class T> struct BlockSample {
         });
     }
     void run() {
-        const bool streaming = use_streaming<T>(c.y, p.batch * p.seqlen * p.channels, p.channels);
+        const bool streaming = use_streaming<T>(p.batch * p.seqlen * p.channels) && p.channels % kLanes<T> == 0 &&
+                               reinterpret_cast<std::uintptr_t>(c.y) % LONGSPIKE_VECTOR_BYTES == 0;
         for (i64 start = 0; start < p.seqlen; start += span) {
             const i64 n = std::min(span, p.seqlen - start);
             normalise(start, n), scan(start, n), fire(start, n), mix(start, n, streaming);
         }
         for (std::size_t k = 0; k < tiles.size(); ++k) {
             const i64 at = b * p.channels + k * width;
-            tiles[k].store_state(c.v + at, c.r + at, c.s + at);
+            store_state(tiles[k].cells.data(), tiles[k].size(), c.v + at, c.r + at, c.s + at);
         }
     }
 };
