@@ -83,15 +83,15 @@ template <class T> void bind_kernels(nb::module_& m, const std::string& suffix) 
             batch, seqlen, channels, static_cast<T>(scale), reset, surrogate, gradient, threads, has_refractory, wants_parameters});
     }, nogil());
     m.def(name("s4d_forward_").c_str(), [](Address u, Address lambda, Address c, Address d, Address y, Address state, Address checkpoints,
-          i64 batch, i64 seqlen, i64 channels, i64 n_pairs, int threads) {
+          i64 batch, i64 seqlen, i64 channels, i64 n_pairs, i64 interval, int threads) {
         table<T>().s4d_forward({at<T>(u), at<T>(lambda), at<T>(c), at<T>(d), at<T>(y), at<T>(state), at<T>(checkpoints),
-            batch, seqlen, channels, n_pairs, threads});
+            batch, seqlen, channels, n_pairs, interval, threads});
     }, nogil());
     m.def(name("s4d_backward_").c_str(), [](Address u, Address grad_y, Address lambda, Address c, Address d, Address checkpoints,
           Address grad_u, Address grad_state, Address grad_lambda, Address grad_c, Address grad_d,
-          i64 batch, i64 seqlen, i64 channels, i64 n_pairs, int threads) {
+          i64 batch, i64 seqlen, i64 channels, i64 n_pairs, i64 interval, int threads) {
         table<T>().s4d_backward({at<T>(u), at<T>(grad_y), at<T>(lambda), at<T>(c), at<T>(d), at<T>(checkpoints), at<T>(grad_u),
-            at<T>(grad_state), at<T>(grad_lambda), at<T>(grad_c), at<T>(grad_d), batch, seqlen, channels, n_pairs, threads});
+            at<T>(grad_state), at<T>(grad_lambda), at<T>(grad_c), at<T>(grad_d), batch, seqlen, channels, n_pairs, interval, threads});
     }, nogil());
     m.def(name("linear_").c_str(), [](Address x, Address weight, Address bias, Address y, i64 rows, i64 inputs, i64 outputs, int threads) {
         table<T>().linear({at<T>(x), at<T>(weight), at<T>(bias), at<T>(y), rows, inputs, outputs, threads});

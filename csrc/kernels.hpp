@@ -11,7 +11,7 @@ namespace longspike {
 using i64 = std::int64_t;
 
 constexpr i64 kLifBlock = 64;                 // steps between two saved states of the neuron
-constexpr i64 kS4dBlock = 64;                 // steps between two saved states of the state-space scan
+constexpr i64 kS4dBlock = 64;                 // steps of the state-space scan that are worked on at a time
 constexpr i64 kBlockSpan = 256;               // steps between two saved states of the scan inside a block
 constexpr i64 kSaHippoBlock = 64;             // ticks between two saved states of the spike-aware memory
 constexpr i64 kStreamingBytes = i64(1) << 25;  // results from here on are written around the caches
@@ -56,8 +56,9 @@ template <class T> struct S4dCall {
     const T *lambda, *c, *d;    // (n_pairs, 2, channels), (n_pairs, 2, channels), (channels)
     T* y;                       // (batch, seqlen, channels)
     T* state;                   // (batch, n_pairs, 2, channels), in and out
-    T* checkpoints;             // (batch, blocks, n_pairs, 2, channels) or null
+    T* checkpoints;             // (batch, saves, n_pairs, 2, channels): before every `interval` steps; or null
     i64 batch, seqlen, channels, n_pairs;
+    i64 interval;               // a multiple of kS4dBlock
     int threads;
 };
 
@@ -66,7 +67,7 @@ template <class T> struct S4dBackward {
     T *grad_u, *grad_state;     // grad_state in: of the final state, out: of the initial one
     T *grad_lambda, *grad_c;    // (batch, n_pairs, 2, channels)
     T* grad_d;                  // (batch, channels)
-    i64 batch, seqlen, channels, n_pairs;
+    i64 batch, seqlen, channels, n_pairs, interval;
     int threads;
 };
 

@@ -137,6 +137,26 @@ inline Vec<double> fma(Vec<double> a, Vec<double> b, Vec<double> c) {
 #endif
 }
 
+// c - a * b, rounded as fma(-a, b, c): no register holds -a.
+inline Vec<float> fnma(Vec<float> a, Vec<float> b, Vec<float> c) {
+#if defined(__AVX512F__)
+    return _mm512_fnmadd_ps(a, b, c);
+#elif defined(__AVX2__)
+    return _mm256_fnmadd_ps(a, b, c);
+#else
+    return fma(-a, b, c);
+#endif
+}
+inline Vec<double> fnma(Vec<double> a, Vec<double> b, Vec<double> c) {
+#if defined(__AVX512F__)
+    return _mm512_fnmadd_pd(a, b, c);
+#elif defined(__AVX2__)
+    return _mm256_fnmadd_pd(a, b, c);
+#else
+    return fma(-a, b, c);
+#endif
+}
+
 template <class T> inline Vec<T> maximum(Vec<T> a, Vec<T> b) { return a > b ? a : b; }
 template <class T> inline Vec<T> minimum(Vec<T> a, Vec<T> b) { return a < b ? a : b; }
 template <class T> inline Vec<T> absolute(Vec<T> a) { return maximum<T>(a, -a); }
