@@ -45,6 +45,16 @@ template <class T> void gate_row(const T* mixed, const T* x, const T* scale, T* 
     }
 }
 
+// The scan's tiles, one a vector of channels; they share the rows they work on if they take turns.
+template <class T> std::vector<S4dTile<T>> block_scans(const BlockParameters<T>& p, bool takes_turns) {
+    std::vector<S4dTile<T>> tiles;
+    tiles.reserve((p.channels + kLanes<T> - 1) / kLanes<T>);
+    for (i64 first = 0; first < p.channels; first += kLanes<T>)
+        tiles.emplace_back(p.lambda, p.c, p.d, p.channels, p.n_pairs, first, static_cast<int>(std::min<i64>(kLanes<T>, p.channels - first)),
+                           takes_turns && first ? &tiles[0] : nullptr);
+    return tiles;
+}
+
 // One sample on its way through the block, `threads` at work on it.
 template <class T> struct BlockSample {
     const BlockCall<T>& c;
@@ -53,6 +63,7 @@ template <class T> struct BlockSample {
     int threads;
     std::vector<T> buffer;
     std::vector<LifTile<T>> tiles;
+    std::vector<S4dTile<T>> scans;
     T* rows;                        // (span, channels): z, then current, then spikes
 
     BlockSample(const BlockCall<T>& call, i64 sample, int threads_)
@@ -64,6 +75,8 @@ template <class T> struct BlockSample {
             const i64 at = b * p.channels + first;
             load_state(tiles.back().cells.data(), tiles.back().size(), c.v + at, c.r + at, c.s + at);
         }
+        scans = block_scans(p, threads == 1);
+        for (std::size_t k = 0; k < scans.size(); ++k) scans[k].gather(scans[k].state, state() + k * kLanes<T>, 2 * p.n_pairs, p.channels);
     }
     const T* x(i64 t) const { return c.x + (b * p.seqlen + t) * p.channels; }
     T* state() const { return c.state + b * 2 * p.n_pairs * p.channels; }
@@ -85,21 +98,18 @@ template <class T> struct BlockSample {
     // z -> current, in place.
     void scan(i64 start, i64 n) {
         const i64 spans = (p.seqlen + kBlockSpan - 1) / kBlockSpan, size = 2 * p.n_pairs * p.channels;
-        if (c.scan_checkpoints && start % kBlockSpan == 0)
-            std::copy_n(state(), size, c.scan_checkpoints + (b * spans + start / kBlockSpan) * size);
-        parallel_for((p.channels + kLanes<T> - 1) / kLanes<T>, threads, [&](i64 tile) {
+        T* saved = c.scan_checkpoints + (b * spans + start / kBlockSpan) * size;
+        parallel_for(static_cast<i64>(scans.size()), threads, [&](i64 k) {
             const FlushDenormals flush;
-            const i64 first = tile * kLanes<T>;
-            S4dTile<T> q(p.lambda, p.c, p.d, p.channels, p.n_pairs, first, static_cast<int>(std::min<i64>(kLanes<T>, p.channels - first)));
-            q.gather(q.state, state() + first, 2 * p.n_pairs, p.channels);
+            auto& q = scans[k];
+            if (c.scan_checkpoints && start % kBlockSpan == 0) q.scatter(saved + k * kLanes<T>, q.state, 2 * p.n_pairs, p.channels);
             for (i64 t = 0; t < n; t += kS4dBlock) {
                 const int steps = static_cast<int>(std::min(kS4dBlock, n - t));
-                T* at = rows + t * p.channels + first;
+                T* at = rows + t * p.channels + k * kLanes<T>;
                 q.gather(q.u, at, steps, p.channels);
                 s4d_block(q, steps);
                 q.scatter(at, q.y, steps, p.channels);
             }
-            q.scatter(state() + first, q.state, 2 * p.n_pairs, p.channels);
         });
     }
     // current -> spikes, in place; counts those of valid steps.
@@ -150,6 +160,7 @@ template <class T> struct BlockSample {
             const i64 at = b * p.channels + k * width;
             store_state(tiles[k].cells.data(), tiles[k].size(), c.v + at, c.r + at, c.s + at);
         }
+        for (std::size_t k = 0; k < scans.size(); ++k) scans[k].scatter(state() + k * kLanes<T>, scans[k].state, 2 * p.n_pairs, p.channels);
     }
 };
 

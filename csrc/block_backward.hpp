@@ -58,6 +58,7 @@ template <class T> struct BlockSampleAdjoint {
     int threads;
     std::vector<T> z, current, states, mixed, grad;  // rows of a span (z, current), states before its blocks, rows of a block
     std::vector<std::uint64_t> columns;              // (channels): which of a block's rows have a spike
+    std::vector<S4dTile<T>> tiles;
     std::vector<S4dAdjoint<T>> scans;
     std::vector<double> neuron_sums;                 // (4, channels) of one block
 
@@ -66,14 +67,12 @@ template <class T> struct BlockSampleAdjoint {
           n_words(words_of(p.channels)), state_size(2 * p.n_pairs * p.channels), vectors((p.channels + kLanes<T> - 1) / kLanes<T>),
           threads(threads_), z(kBlockSpan * p.channels), current(kBlockSpan * p.channels), states(kBlockSpan / kS4dBlock * state_size),
           mixed(kS4dBlock * 2 * p.channels), grad(kS4dBlock * p.channels), columns(p.channels), neuron_sums(4 * p.channels) {
+        tiles = block_scans(p, threads == 1);
+        scans.reserve(vectors);
         for (i64 k = 0; k < vectors; ++k) {
-            scans.emplace_back(p.n_pairs);
-            tile(k).gather(scans[k].flow, c.grad_state + b * state_size + k * kLanes<T>, 2 * p.n_pairs, p.channels);
+            scans.emplace_back(p.n_pairs, threads == 1 && k ? &scans[0] : nullptr);
+            tiles[k].gather(scans[k].flow, c.grad_state + b * state_size + k * kLanes<T>, 2 * p.n_pairs, p.channels);
         }
-    }
-    S4dTile<T> tile(i64 k) const {
-        const i64 first = k * kLanes<T>;
-        return {p.lambda, p.c, p.d, p.channels, p.n_pairs, first, static_cast<int>(std::min<i64>(kLanes<T>, p.channels - first))};
     }
     i64 row(i64 t) const { return b * p.seqlen + t; }
     const T* of_sample(const T* scale) const { return scale ? scale + b * p.channels : nullptr; }
@@ -93,7 +92,7 @@ template <class T> struct BlockSampleAdjoint {
         const T* saved = c.scan_checkpoints + (b * spans + start / kBlockSpan) * state_size;
         parallel_for(vectors, threads, [&](i64 k) {
             const FlushDenormals flush;
-            auto q = tile(k);
+            auto& q = tiles[k];
             const i64 first = k * kLanes<T>;
             q.gather(q.state, saved + first, 2 * p.n_pairs, p.channels);
             for (i64 t = 0; t < n; t += kS4dBlock) {
@@ -175,7 +174,7 @@ template <class T> struct BlockSampleAdjoint {
         for (i64 j = 0; c.wants_neuron && j < 4 * p.channels; ++j) c.grad_neuron[4 * at + j] += neuron_sums[j];
         parallel_for(vectors, threads, [&](i64 k) {
             const FlushDenormals flush;
-            auto q = tile(k);
+            auto& q = tiles[k];
             const i64 first = k * kLanes<T>;
             q.gather(q.state, states.data() + offset / kS4dBlock * state_size + first, 2 * p.n_pairs, p.channels);
             q.gather(q.u, z.data() + offset * p.channels + first, n, p.channels);
@@ -213,7 +212,7 @@ template <class T> struct BlockSampleAdjoint {
             }
         }
         for (i64 k = 0; k < vectors; ++k) {
-            const auto q = tile(k);
+            const auto& q = tiles[k];
             const i64 at = b * state_size + k * kLanes<T>;
             q.scatter(c.grad_state + at, scans[k].flow, 2 * p.n_pairs, p.channels);
             q.scatter(c.grad_lambda + at, scans[k].lambda, 2 * p.n_pairs, p.channels);
