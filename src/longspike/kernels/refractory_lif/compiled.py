@@ -123,5 +123,8 @@ def backward(
             wants_parameters or has_grad_r or bool((parameters[2] != 0).any()),
             wants_parameters,
         )
-    by_parameter = (row.clone() for row in sums.sum(0).to(current.dtype))
+    if wants_parameters:
+        by_parameter = [row.clone() for row in sums.sum(0).to(current.dtype).unbind()]
+    else:
+        by_parameter = [torch.zeros_like(p) for p in kept]
     return grad_current, *by_parameter, grad_v, grad_r, grad_s
