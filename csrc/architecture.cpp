@@ -8,6 +8,7 @@
 #include "refractory_lif_speculative.hpp"
 #include "s4d_scan.hpp"
 #include "sa_hippo_backward.hpp"
+#include "sequence_stream.hpp"
 #include "tick.hpp"
 
 #define LONGSPIKE_TEXT_(x) #x
@@ -22,7 +23,7 @@ template <class T> constexpr TickTable<T> tick_table() {
 template <class T> constexpr KernelTable<T> table() {
     return {lif_forward<T>,        lif_speculative<T>,  lif_backward<T>,     s4d_forward<T>,
             s4d_backward<T>,       linear<T>,           glu<T, false>,       glu<T, true>,
-            block_forward<T>,      block_backward<T>,   sa_hippo_tables<T>,  sa_hippo_forward<T>,
+            block_forward<T>,      block_backward<T>,   make_sequence_stream<T>, sa_hippo_tables<T>,  sa_hippo_forward<T>,
             sa_hippo_backward<T>,  dendrite_table<T>(), tick_table<T>()};
 }
 

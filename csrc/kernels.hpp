@@ -5,6 +5,7 @@
 
 #include "dendrite_calls.hpp"
 #include "flames_stream_call.hpp"
+#include "sequence_stream_call.hpp"
 
 namespace longspike {
 
@@ -97,9 +98,10 @@ template <class T> struct BlockCall {
     const T* x;                                    // (batch, seqlen, channels)
     T* y;                                          // (batch, seqlen, channels)
     T *state, *v, *r, *s;                          // in: before, out: after
-    T* counts;                                     // (batch, channels), spikes of valid steps: added to
+    T* counts;                                     // (batch, channels), spikes of valid steps: added to; or null
     std::uint64_t* bits;                           // (batch, seqlen, words) or null
     T *scan_checkpoints, *lif_checkpoints;         // (batch, spans, n_pairs, 2, channels), (batch, blocks, 3, channels), or null
+    T* spikes;                                     // (batch, seqlen, channels) or null
 };
 
 template <class T> struct BlockBackward {
@@ -208,6 +210,7 @@ template <class T> struct KernelTable {
     void (*glu_backward)(const GluCall<T>&);
     void (*block_forward)(const BlockCall<T>&);
     void (*block_backward)(const BlockBackward<T>&);
+    std::unique_ptr<AbstractSequenceStream> (*make_sequence_stream)(const SequenceStreamCall&);
     void (*sa_hippo_tables)(const SaHippoTables<T>&);
     void (*sa_hippo_forward)(const SaHippoCall<T>&);
     void (*sa_hippo_backward)(const SaHippoBackward<T>&);
