@@ -46,15 +46,27 @@ template <class T> inline void store(T* p, Vec<T> v) { std::memcpy(p, &v, sizeof
 // The first n lanes, 0 < n <= kLanes<T>; the others are zero and are not touched in memory.
 template <class T> inline Vec<T> load_first(const T* p, int n) {
     if (n == kLanes<T>) return load<T>(p);
+#if defined(__AVX512F__)
+    if constexpr (sizeof(T) == 4)
+        return _mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << n) - 1), p);
+    else
+        return _mm512_maskz_loadu_pd(static_cast<__mmask8>((1u << n) - 1), p);
+#else
     Vec<T> v{};
-    std::memcpy(&v, p, n * sizeof(T));
+    for (int k = 0; k < n; ++k) v[k] = p[k];
     return v;
+#endif
 }
 template <class T> inline void store_first(T* p, Vec<T> v, int n) {
-    if (n == kLanes<T>)
-        store<T>(p, v);
+    if (n == kLanes<T>) return store<T>(p, v);
+#if defined(__AVX512F__)
+    if constexpr (sizeof(T) == 4)
+        _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1u << n) - 1), v);
     else
-        std::memcpy(p, &v, n * sizeof(T));
+        _mm512_mask_storeu_pd(p, static_cast<__mmask8>((1u << n) - 1), v);
+#else
+    for (int k = 0; k < n; ++k) p[k] = v[k];
+#endif
 }
 
 // A store that goes around the caches; p is aligned to the vector's size.

@@ -18,9 +18,9 @@ import torch
 from torch import Tensor
 
 from longspike.kernels import native
-from longspike.kernels.s4d_scan.operator import BLOCK
 from longspike.kernels.refractory_lif import compiled, reference
 from longspike.kernels.refractory_lif.reference import Parameters, State
+from longspike.kernels.s4d_scan.operator import BLOCK
 
 MAX_ITERATIONS = 64
 
