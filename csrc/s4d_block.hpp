@@ -20,11 +20,7 @@ template <class T> T* aligned(T* p) {
     return reinterpret_cast<T*>((reinterpret_cast<std::uintptr_t>(p) + bytes - 1) / bytes * bytes);
 }
 
-#if LONGSPIKE_VECTOR_BYTES == 64
-constexpr int kForwardGroup = 4, kAdvanceGroup = 6, kAdjointGroup = 4;  // pairs at a time: what fits into 32 registers
-#else
-constexpr int kForwardGroup = 2, kAdvanceGroup = 3, kAdjointGroup = 2;  // 16 registers
-#endif
+constexpr int kPairGroup = 4;  // pairs at a time: enough independent chains to keep the multipliers busy
 
 // What one tile works on; rows of one vector each. `host` is a tile whose rows u and y are shared, for tiles that take
 // turns: they then stay in the first cache.
@@ -115,12 +111,12 @@ template <int kGroup, class F> void for_groups(int n_pairs, const F& run) {
 template <class T> void s4d_block(S4dTile<T>& q, int rows) {
     const Vec<T> d = load<T>(q.d);
     for (int t = 0; t < rows; ++t) store<T>(q.y + t * kLanes<T>, d * load<T>(q.u + t * kLanes<T>));
-    for_groups<kForwardGroup>(q.n_pairs, [&](int pair, auto size) { s4d_group<T, size()>(q, pair, rows); });
+    for_groups<kPairGroup>(q.n_pairs, [&](int pair, auto size) { s4d_group<T, size()>(q, pair, rows); });
 }
 
 // `rows` steps of all pairs without outputs: reads q.u, moves q.state on.
 template <class T> void s4d_block_advance(S4dTile<T>& q, int rows) {
-    for_groups<kAdvanceGroup>(q.n_pairs, [&](int pair, auto size) { s4d_advance_group<T, size()>(q, pair, rows); });
+    for_groups<kPairGroup>(q.n_pairs, [&](int pair, auto size) { s4d_advance_group<T, size()>(q, pair, rows); });
 }
 
 }  // namespace longspike::LONGSPIKE_ARCH

@@ -5,16 +5,16 @@
 namespace longspike::LONGSPIKE_ARCH {
 
 // The sums of one tile's gradients, the adjoint that flows from one step to the one before; one block's gradients of u and
-// the states of kAdjointGroup pairs, which tiles that take turns share with a `host`.
+// the states of kPairGroup pairs, which tiles that take turns share with a `host`.
 template <class T> struct S4dAdjoint {
     std::vector<T> data;
     T *flow, *lambda, *c, *d, *u, *saved;
     explicit S4dAdjoint(i64 n_pairs, S4dAdjoint* host = nullptr)
-        : data((6 * n_pairs + 2 + (host ? 0 : (1 + 2 * kAdjointGroup) * kS4dBlock)) * kLanes<T>) {
+        : data((6 * n_pairs + 2 + (host ? 0 : (1 + 2 * kPairGroup) * kS4dBlock)) * kLanes<T>) {
         T* p = aligned(data.data());
         const auto take = [&](i64 rows) { T* at = p; p += rows * kLanes<T>; return at; };
         flow = take(2 * n_pairs), lambda = take(2 * n_pairs), c = take(2 * n_pairs), d = take(1);
-        u = host ? host->u : take(kS4dBlock), saved = host ? host->saved : take(2 * kAdjointGroup * kS4dBlock);
+        u = host ? host->u : take(kS4dBlock), saved = host ? host->saved : take(2 * kPairGroup * kS4dBlock);
     }
 };
 
@@ -98,7 +98,7 @@ template <class T> void s4d_block_adjoint(S4dTile<T>& q, S4dAdjoint<T>& a, int r
         grad_d = fma(gy, load<T>(q.u + t * kLanes<T>), grad_d);
     }
     store<T>(a.d, grad_d);
-    for_groups<kAdjointGroup>(q.n_pairs, [&](int pair, auto size) {
+    for_groups<kPairGroup>(q.n_pairs, [&](int pair, auto size) {
         s4d_replay<T, size()>(q, a, pair, rows);
         s4d_adjoint<T, size()>(q, a, pair, rows);
     });

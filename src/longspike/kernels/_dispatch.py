@@ -89,7 +89,9 @@ def choose_s4d(method: str, *, seqlen: int, device: torch.device, dtype: torch.d
     if method in ("fft", "reference"):
         return Choice("s4d_scan", method, "torch", "it was asked for by name")
     if not why_not:
-        return Choice("s4d_scan", "scan", "cpp", "the recurrence in registers does less work than FFTs on a CPU")
+        return Choice(
+            "s4d_scan", "scan", "cpp", "the recurrence gives a whole sequence, its chunks and its steps the same bits"
+        )
     if seqlen <= 2:
         return Choice("s4d_scan", "reference", "torch", f"{why_not}, and {seqlen} step(s) need no FFT")
     return Choice("s4d_scan", "fft", "torch", why_not)
