@@ -21,7 +21,7 @@ namespace longspike::LONGSPIKE_ARCH {
 enum class Reset { subtract, zero, none };
 
 constexpr i64 kLifSteps = 4;        // steps of a cell between reading and writing its state
-constexpr i64 kLifAhead = 8192;     // bytes between fetching an input and using it
+constexpr i64 kLifAhead = 4096;     // bytes between fetching an input and using it
 constexpr i64 kLifWidest = 4096;    // channels of a tile whose rows are read and written where they are
 
 // State and parameters of one vector of neighbouring channels, and where its channels lie in a row. An odd number of
@@ -129,7 +129,7 @@ template <class T, Reset kReset, Store kStore, bool kFirst = false>
     const T* x = rows.in.first + t * in_stride + q.from;
     T* out = rows.out.first + t * out_stride + q.to;
     for (i64 k = 0; k < steps; ++k, x += in_stride, out += out_stride) {
-        fetch.template next<3>();
+        fetch.template next<2>();
         const Vec<T> current = load_first<T>(x, width);
         if constexpr (kFirst)
             lanes.template first_step<kReset>(current);
