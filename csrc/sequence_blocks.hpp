@@ -87,6 +87,22 @@ template <class T> struct Block {
     i64 stride;  // elements from a step to the next
 };
 
+// Fetches cache lines early, row after row. A few steps of a cell at a time touch memory in an order that the hardware does
+// not foresee; this walks through it in order, which the hardware sees and continues.
+template <class T> struct Fetch {
+    const T* at = nullptr;  // null: nothing to fetch
+    i64 cells = 1, jump = 0, done = 0;
+
+    Fetch() = default;
+    Fetch(const Block<const T>& block, i64 width) : at(block.first), cells((width + kLanes<T> - 1) / kLanes<T>), jump(block.stride - cells * kLanes<T>) {}
+    template <int kLevel> void next() {
+        if (!at) return;
+        __builtin_prefetch(at, 0, kLevel);
+        at += kLanes<T>;
+        if (++done == cells) done = 0, at += jump;
+    }
+};
+
 // Reads one sample's channels [first, first + width).
 template <class T> struct BlockReader {
     Strided<const T> x;
@@ -96,6 +112,8 @@ template <class T> struct BlockReader {
         x.data += b * x.batch + first * x.channel;
     }
     bool is_direct() const { return is_side_by_side(x); }
+    // From step t on, where the numbers are used where they lie; a transposing reader fetches on its own.
+    Fetch<T> fetch(i64 t) const { return is_direct() ? Fetch<T>({x.data + t * x.time, x.time}, width) : Fetch<T>(); }
     // `ahead`: how many steps on (or back, if negative) the next block lies.
     Block<const T> at(i64 t, i64 rows, i64 ahead) {
         const T* from = x.data + t * x.time;

@@ -93,7 +93,7 @@ def _(
     batch, seqlen, channels = current.shape
     blocks = compiled.num_blocks(seqlen) if _saves_checkpoints(current, method) else 0
     return (  # type: ignore[return-value]
-        torch.empty_like(current, memory_format=torch.contiguous_format),
+        native.empty_like(current),
         *(torch.empty_like(x, memory_format=torch.contiguous_format) for x in (v, r, s)),
         current.new_empty((batch, blocks, 3, channels)),
         torch.empty(5, dtype=torch.int64),
@@ -161,7 +161,8 @@ def _(
     wants_parameters: bool,
     has_grad_r: bool,
 ) -> tuple[Tensor, ...]:
-    return tuple(torch.empty_like(x, memory_format=torch.contiguous_format) for x in (current, *parameters, *state))
+    small = (torch.empty_like(x, memory_format=torch.contiguous_format) for x in (*parameters, *state))
+    return native.empty_like(current), *small
 
 
 def _setup_context(ctx, inputs, output) -> None:  # type: ignore[no-untyped-def]
