@@ -15,7 +15,7 @@ from longspike.kernels.refractory_lif import compiled, pmbc, reference
 METHOD_NUMBERS = ("reference", "sequential", "speculative", "pmbc")
 
 
-def _raise_if_nan(v: Tensor) -> None:
+def raise_if_nan(v: Tensor) -> None:
     """A NaN in the current stays in the membrane, so the final state shows it at no cost."""
     if not math.isfinite(float(v.sum())) and bool(v.isnan().any()):
         channel = int(v.isnan().any(dim=0).nonzero()[0])
@@ -58,7 +58,7 @@ def refractory_lif_op(
         else:
             spikes, end = reference.forward(current, parameters, state, reset)
     if current.is_cpu:
-        _raise_if_nan(end[0])
+        raise_if_nan(end[0])
     return spikes, *end, checkpoints, torch.from_numpy(np.array(numbers))
 
 
