@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
 from longspike.benchmark import growth_cells, text_cells
 from longspike.benchmark.growth import slope
 from longspike.evaluation.figures import COLOURS, GRID, draw
-from sphinx.application import Sphinx
-from sphinx.util.docutils import SphinxDirective
 
 Lines = list[dict[str, Any]]
 BY_SENSOR = "pixels of the sensor"
