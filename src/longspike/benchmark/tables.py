@@ -18,7 +18,8 @@ class Table:
 
     Attributes:
         what: the benchmark. title: what was timed. setting: on what. counted: how work is counted, in words.
-        unit: of the rates. per: what an "element" is. rows: one a candidate, see `rows_of`. remarks: sentences below the table.
+        unit: of the rates. per: what an "element" is. rows: one a candidate, see `rows_of`.
+        remarks: sentences below the table.
     """
 
     what: str
