@@ -1,6 +1,6 @@
 """Chooses how one operator call runs, and says why. The only place where that is decided."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 
@@ -17,8 +17,7 @@ DENDRITE_METHODS = ("auto", "compiled", "reference")
 SPECULATIVE_MIN_SEQLEN = 16_384
 
 
-@dataclass(frozen=True)
-class Choice:
+class Choice(NamedTuple):
     """How a call runs.
 
     Attributes:
