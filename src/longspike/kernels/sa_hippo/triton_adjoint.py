@@ -30,7 +30,7 @@ from longspike.kernels.sa_hippo.triton_algebra import (
     square,
     times,
 )
-from longspike.kernels.sa_hippo.triton_recurrent import BLOCK, num_blocks, shape_options
+from longspike.kernels.sa_hippo.triton_recurrent import num_blocks, shape_options
 
 
 @triton.jit
@@ -203,7 +203,7 @@ def _launch(
     slot, row_of = _slots(index, offsets, tables.shape[0])
     grad_rows = r.new_zeros((len(row_of), heads, parts, size))
     grad_r = r.new_zeros((batch, heads, parts, n_pairs, 2, rank))
-    path = r.new_empty((batch, heads, BLOCK, n_pairs, 2, d_head))
+    path = r.new_empty((batch, heads, options["BLOCK"], n_pairs, 2, d_head))
     own = (None,) * 4
     if u is not None:
         own = (
