@@ -1,10 +1,14 @@
 """Seeds and settings for every test."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
 import torch
 from hypothesis import settings
+
+if not torch.cuda.is_available():  # Triton reads it when a kernel is defined
+    os.environ.setdefault("TRITON_INTERPRET", "1")
 
 settings.register_profile("longspike", deadline=None, derandomize=True, database=None)
 settings.load_profile("longspike")

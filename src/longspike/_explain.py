@@ -34,7 +34,7 @@ def explain(
     """Which method and backend a call would take, and why.
 
     Args:
-        operator: "refractory_lif", "s4d_scan", "sa_hippo" (with equal gaps), "linear", "glu", "dendritic_conv",
+        operator: "refractory_lif", "s4d_scan", "sa_hippo" (with equal gaps and one head), "linear", "glu", "dendritic_conv",
             "dendritic_lif" or "segment_max".
         x: the input, or its shape (batch, seqlen, channels) with `dtype` and `device`; of a dendritic
             operator, the sparse values, the drive or the membranes, whatever their shape.
@@ -63,5 +63,5 @@ def explain(
     if operator == "s4d_scan":
         return choose_s4d(method, seqlen=shape[1], device=place, dtype=dtype)
     if operator == "sa_hippo":
-        return choose_sa_hippo(method, longest=shape[1], gaps=1, device=place, dtype=dtype)
+        return choose_sa_hippo(method, longest=shape[1], gaps=1, items=shape[0], device=place, dtype=dtype)
     return choose_mixing(operator, method, device=place, dtype=dtype)

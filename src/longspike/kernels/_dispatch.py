@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 
 from longspike._core.errors import BackendUnavailableError
-from longspike.kernels import native
+from longspike.kernels import _triton, native
 
 LIF_METHODS = ("auto", "sequential", "pmbc", "speculative", "reference")
 S4D_METHODS = ("auto", "scan", "fft", "reference")
@@ -15,6 +15,9 @@ DENDRITE_METHODS = ("auto", "compiled", "reference")
 
 # Speculation pays where one sample's channels cannot fill the threads and the sequence holds several warm-ups.
 SPECULATIVE_MIN_SEQLEN = 16_384
+# On a GPU, chunks do about six times the work of the recurrence in a line of 128 ticks and one step a chunk: they need
+# long samples, and so few of them that a program for each head leaves five of six places free. Reckoned, not measured.
+CHUNKED_MIN_TICKS, CHUNKED_MAX_ITEMS = 512, 64
 
 
 class Choice(NamedTuple):
@@ -23,7 +26,7 @@ class Choice(NamedTuple):
     Attributes:
         operator: the operator's name.
         method: the algorithm.
-        backend: "cpp" (compiled, CPU) or "torch" (any device).
+        backend: "cpp" (compiled, CPU), "triton" (CUDA) or "torch" (any device).
         reason: why, in one sentence.
     """
 
@@ -44,6 +47,11 @@ def _why_not_compiled(device: torch.device, dtype: torch.dtype) -> str:
     if dtype not in native.DTYPES:
         return f"the compiled kernels take float32 and float64, not {dtype}"
     return ""
+
+
+def _why_no_kernel(device: torch.device, dtype: torch.dtype) -> str:
+    """Why there is no kernel of ours, compiled for the CPU or in Triton, for such tensors; empty if there is one."""
+    return _triton.why_not(device, dtype) if device.type == "cuda" else _why_not_compiled(device, dtype)
 
 
 def _require_compiled(operator: str, method: str, why_not: str) -> None:
@@ -121,9 +129,19 @@ def choose_tick(operator: str, method: str, *, device: torch.device, dtype: torc
 
 
 def choose_sa_hippo(
-    method: str, *, longest: int, gaps: int, device: torch.device, dtype: torch.dtype, transition: str = "bilinear"
+    method: str,
+    *,
+    longest: int,
+    gaps: int,
+    device: torch.device,
+    dtype: torch.dtype,
+    items: int = 1,
+    transition: str = "bilinear",
 ) -> Choice:
-    """The route of a call of the spike-aware memory; `longest` sample in ticks, number of different `gaps`."""
+    """The route of a call of the spike-aware memory.
+
+    Args: `longest` sample in ticks, number of different `gaps`, `items`: samples times heads.
+    """
     if transition != "bilinear":
         if method not in ("auto", "reference"):
             raise ValueError(
@@ -131,17 +149,22 @@ def choose_sa_hippo(
                 "Use transition='bilinear', or method='auto'."
             )
         return Choice("sa_hippo", "reference", "torch", f"transition={transition!r} is a dense matrix")
-    why_not = _why_not_compiled(device, dtype)
-    if method == "recurrent":
-        _require_compiled("sa_hippo", method, why_not)
-        return Choice("sa_hippo", "recurrent", "cpp", "it was asked for by name")
     if method == "fft" and gaps > 1:
         raise ValueError(
             f"sa_hippo: method='fft' needs one gap for all ticks; got {gaps} different ones in `delta`. "
             "Use method='auto' or 'chunked'."
         )
-    if method in ("fft", "chunked", "reference"):
+    why_not = _why_no_kernel(device, dtype)
+    on_gpu = device.type == "cuda" and not why_not
+    if method == "recurrent":
+        _require_compiled("sa_hippo", method, why_not)
+    if method in ("recurrent", "chunked"):
+        backend = "triton" if on_gpu else "cpp" if method == "recurrent" else "torch"
+        return Choice("sa_hippo", method, backend, "it was asked for by name")
+    if method in ("fft", "reference"):
         return Choice("sa_hippo", method, "torch", "it was asked for by name")
+    if on_gpu:
+        return _sa_hippo_on_gpu(longest, gaps, items)
     if not why_not:
         return Choice(
             "sa_hippo", "recurrent", "cpp", "one pass of diagonal plus low rank keeps the state in the caches"
@@ -153,7 +176,27 @@ def choose_sa_hippo(
     return Choice("sa_hippo", "chunked", "torch", f"{why_not}, and the gaps differ")
 
 
+def _sa_hippo_on_gpu(longest: int, gaps: int, items: int) -> Choice:
+    if longest >= CHUNKED_MIN_TICKS and gaps <= 1:
+        return Choice("sa_hippo", "fft", "torch", f"all gaps are equal over {longest} ticks")
+    if longest >= CHUNKED_MIN_TICKS and items <= CHUNKED_MAX_ITEMS:
+        reason = f"{items} samples x heads leave most of a GPU idle over {longest} ticks"
+        return Choice("sa_hippo", "chunked", "triton", reason)
+    reason = f"one pass keeps the states of {items} samples x heads in registers"
+    return Choice("sa_hippo", "recurrent", "triton", reason)
+
+
 def choose_dendrite(operator: str, method: str, *, device: torch.device, dtype: torch.dtype) -> Choice:
-    """The route of a `dendritic_conv`, `dendritic_lif` or `segment_max` call."""
-    reason = "it walks the touched positions alone, each with its state in cache"
-    return _compiled_or_reference(operator, method, reason, device=device, dtype=dtype)
+    """The route of a `dendritic_conv`, `dendritic_lif` or `segment_max` call; "compiled" is Triton's on CUDA."""
+    if device.type != "cuda":
+        reason = "it walks the touched positions alone, each with its state in cache"
+        return _compiled_or_reference(operator, method, reason, device=device, dtype=dtype)
+    why_not = _triton.why_not(device, dtype)
+    if method == "compiled":
+        _require_compiled(operator, method, why_not)
+    if method != "auto":
+        return Choice(operator, method, "triton" if method == "compiled" else "torch", "it was asked for by name")
+    if why_not:
+        return Choice(operator, "reference", "torch", why_not)
+    reason = "it walks the touched positions alone, each with its state in registers"
+    return Choice(operator, "compiled", "triton", reason)
