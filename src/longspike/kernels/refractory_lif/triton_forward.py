@@ -5,12 +5,12 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from longspike.kernels import gpu
-from longspike.kernels.refractory_lif.compiled import num_blocks
+from longspike.kernels import _triton
+from longspike.kernels._triton_lanes import lane_numbers
 from longspike.kernels.refractory_lif.reference import Parameters, State
 from longspike.kernels.refractory_lif.triton_step import (
     BLOCK,
-    lane_numbers,
+    STEPS,
     lif_advance,
     load_parameters,
     load_state,
@@ -46,16 +46,21 @@ def lif_forward_kernel(
     store_state(state + lane, lanes, after, exists)
 
 
+def num_saved(seqlen: int) -> int:
+    """Saved states of a sequence: one before each block of STEPS steps, closer together than the compiled kernels'."""
+    return (seqlen + STEPS - 1) // STEPS
+
+
 def forward(current: Tensor, parameters: Parameters, state: State, reset: str) -> tuple[Tensor, State, Tensor]:
-    """Spikes, final state and saved states (batch, blocks, 3, channels), as compiled.forward gives them."""
+    """Spikes, final state and saved states (batch, blocks of STEPS steps, 3, channels)."""
     current = current.contiguous()
     batch, seqlen, channels = current.shape
     spikes = torch.empty_like(current)
-    checkpoints = current.new_empty((batch, num_blocks(seqlen), 3, channels))
+    checkpoints = current.new_empty((batch, num_saved(seqlen), 3, channels))
     held = torch.stack(state)
     if batch and channels:
-        with gpu.device_of(current):
-            lif_forward_kernel[(gpu.num_programs(batch * channels),)](
+        with _triton.device_of(current):
+            lif_forward_kernel[(_triton.num_programs(batch * channels),)](
                 current,
                 spikes,
                 held,
@@ -65,8 +70,8 @@ def forward(current: Tensor, parameters: Parameters, state: State, reset: str) -
                 channels,
                 batch * channels,
                 RESET=reset,
-                LANES=gpu.LANES,
-                **gpu.LAUNCH,
+                LANES=_triton.LANES,
+                **_triton.A_WARP,
             )
     v, r, s = (x.clone() for x in held)
     return spikes, (v, r, s), checkpoints
