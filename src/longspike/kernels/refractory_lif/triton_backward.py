@@ -15,6 +15,8 @@ from torch import Tensor
 from longspike.kernels import _triton
 from longspike.kernels._triton_lanes import lane_numbers, load_rows
 from longspike.kernels.refractory_lif.reference import Parameters, State
+from longspike.kernels.refractory_lif.saved import num_saved
+from longspike.kernels.refractory_lif.triton_forward import expect_shapes
 from longspike.kernels.refractory_lif.triton_step import (
     BLOCK,
     begin,
@@ -154,8 +156,13 @@ def backward(
     wants_parameters: bool,
 ) -> tuple[Tensor, ...]:
     """The adjoint from the saved states of `triton_forward.forward`; without `wants_parameters` the parameters' gradients are zero."""
-    current, grad_spikes, checkpoints = current.contiguous(), grad_spikes.contiguous(), checkpoints.contiguous()
     batch, seqlen, channels = current.shape
+    saved = (batch, num_saved(seqlen), 3, channels)
+    expect_shapes(current, parameters, grad_state)
+    _triton.expect(
+        "refractory_lif_backward", current, grad_spikes=(grad_spikes, tuple(current.shape)), checkpoints=(checkpoints, saved)
+    )
+    current, grad_spikes, checkpoints = current.contiguous(), grad_spikes.contiguous(), checkpoints.contiguous()
     grad_current = torch.empty_like(current)
     flow = torch.stack(grad_state)
     sums = torch.zeros((batch, 4, channels), dtype=torch.float64, device=current.device)

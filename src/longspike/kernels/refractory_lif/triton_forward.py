@@ -8,9 +8,9 @@ from torch import Tensor
 from longspike.kernels import _triton
 from longspike.kernels._triton_lanes import lane_numbers
 from longspike.kernels.refractory_lif.reference import Parameters, State
+from longspike.kernels.refractory_lif.saved import num_saved
 from longspike.kernels.refractory_lif.triton_step import (
     BLOCK,
-    STEPS,
     lif_advance,
     load_parameters,
     load_state,
@@ -46,13 +46,17 @@ def lif_forward_kernel(
     store_state(state + lane, lanes, after, exists)
 
 
-def num_saved(seqlen: int) -> int:
-    """Saved states of a sequence: one before each block of STEPS steps, closer together than the compiled kernels'."""
-    return (seqlen + STEPS - 1) // STEPS
+def expect_shapes(current: Tensor, parameters: Parameters, state: State) -> None:
+    """Raise unless the arguments of a call fit together."""
+    batch, _, channels = current.shape
+    named = zip(("beta", "threshold", "rho", "gamma", "v", "r", "spike"), (*parameters, *state), strict=True)
+    shapes = {name: (x, (channels,) if x.dim() == 1 else (batch, channels)) for name, x in named}
+    _triton.expect("refractory_lif", current, **shapes)
 
 
-def forward(current: Tensor, parameters: Parameters, state: State, reset: str) -> tuple[Tensor, State, Tensor]:
-    """Spikes, final state and saved states (batch, blocks of STEPS steps, 3, channels)."""
+def forward(current: Tensor, parameters: Parameters, state: State, reset: str) -> tuple[Tensor, State, Tensor, int]:
+    """Spikes, final state and saved states (batch, blocks of saved.STEPS steps, 3, channels), and that nothing ran twice."""
+    expect_shapes(current, parameters, state)
     current = current.contiguous()
     batch, seqlen, channels = current.shape
     spikes = torch.empty_like(current)
@@ -74,4 +78,4 @@ def forward(current: Tensor, parameters: Parameters, state: State, reset: str) -
                 **_triton.A_WARP,
             )
     v, r, s = (x.clone() for x in held)
-    return spikes, (v, r, s), checkpoints
+    return spikes, (v, r, s), checkpoints, 0

@@ -14,10 +14,10 @@ from torch import Tensor
 from longspike.kernels import _triton
 from longspike.kernels._triton_lanes import lane_numbers
 from longspike.kernels.refractory_lif.reference import Parameters, State
-from longspike.kernels.refractory_lif.triton_forward import num_saved
+from longspike.kernels.refractory_lif.saved import STEPS, num_saved
+from longspike.kernels.refractory_lif.triton_forward import expect_shapes
 from longspike.kernels.refractory_lif.triton_step import (
     BLOCK,
-    STEPS,
     lif_advance,
     load_parameters,
     load_state,
@@ -159,7 +159,8 @@ def speculation(seqlen: int, lanes: int) -> tuple[int, int]:
 def forward(
     current: Tensor, parameters: Parameters, state: State, reset: str
 ) -> tuple[Tensor, State, Tensor, Tensor]:
-    """Spikes, final state, saved states (batch, blocks of STEPS steps, 3, channels), and how many (lane, chunk) pairs ran again."""
+    """Spikes, final state, saved states (batch, blocks of saved.STEPS steps, 3, channels), and how many (lane, chunk) pairs ran again."""
+    expect_shapes(current, parameters, state)
     current = current.contiguous()
     batch, seqlen, channels = current.shape
     lanes = batch * channels

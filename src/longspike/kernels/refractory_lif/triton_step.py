@@ -8,10 +8,7 @@ import triton
 import triton.language as tl
 
 from longspike.kernels._triton_lanes import load_rows
-
-STEPS = 16
-"""Rows fetched at once, while twice as many before them are computed; and steps between two saved states: the backward
-pass holds the trajectory between them in registers."""
+from longspike.kernels.refractory_lif.saved import STEPS
 
 BLOCK = tl.constexpr(STEPS)
 
