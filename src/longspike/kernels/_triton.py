@@ -1,23 +1,8 @@
-"""Whether Triton kernels can run, why not, and what every launch of one needs."""
+"""What launches of Triton kernels over blocks need: sizes of blocks, and arguments that fit each other."""
 
-import importlib.util
-
-import torch
 from torch import Tensor
 
-DTYPES = (torch.float32, torch.float64)
 ROUNDED = {"enable_fp_fusion": False}  # every operation rounds on its own, whatever the compiler would fuse
-
-
-def why_not(device: torch.device, dtype: torch.dtype) -> str:
-    """Why a Triton kernel cannot compute on tensors like these; empty if it can."""
-    if device.type != "cuda":
-        return f"the Triton kernels run on CUDA devices and the tensors are on {device.type}"
-    if importlib.util.find_spec("triton") is None:
-        return "triton is not installed (pip install longspike[gpu])"
-    if dtype not in DTYPES:
-        return f"the Triton kernels take float32 and float64, not {dtype}"
-    return ""
 
 
 def expect(where: str, like: Tensor, **tensors: tuple[Tensor, tuple[int, ...]]) -> None:

@@ -17,6 +17,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from longspike.kernels import gpu
 from longspike.kernels._triton import ROUNDED, expect
 from longspike.kernels.sa_hippo.triton_algebra import (
     advance,
@@ -213,12 +214,13 @@ def _launch(
             r.new_zeros((batch, d_model)),
         )
     if grad_end.numel():
-        _backward[(batch, heads, parts)](
-            u, index, offsets, tables, r, c, d, grad_y, grad_end, checkpoints, slot, path,
-            own[0], own[1], grad_rows, grad_r, own[2], own[3],
-            heads, d_head, n_pairs, size, parts,
-            HAS_INPUT=u is not None, **options, **ROUNDED,
-        )  # fmt: skip
+        with gpu.device_of(r):
+            _backward[(batch, heads, parts)](
+                u, index, offsets, tables, r, c, d, grad_y, grad_end, checkpoints, slot, path,
+                own[0], own[1], grad_rows, grad_r, own[2], own[3],
+                heads, d_head, n_pairs, size, parts,
+                HAS_INPUT=u is not None, **options, **ROUNDED,
+            )  # fmt: skip
     sums = torch.zeros_like(tables, dtype=torch.float64)
     grad_tables = sums.index_add(0, row_of, grad_rows.sum(2, dtype=torch.float64)).to(tables.dtype)
     of_r = _summed(grad_r.sum(2, dtype=torch.float64), r)

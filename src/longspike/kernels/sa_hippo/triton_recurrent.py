@@ -10,6 +10,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from longspike.kernels import gpu
 from longspike.kernels._triton import ROUNDED, expect, power_of_two
 from longspike.kernels.sa_hippo.tables import row_size
 from longspike.kernels.sa_hippo.triton_algebra import advance, columns_of, pair_row
@@ -115,11 +116,12 @@ def forward(
     checkpoints = u.new_empty((num_blocks(u.shape[0], batch) if saves else 0, *state.shape[1:]))
     options = shape_options(n_pairs, r.shape[3], d_head)
     if end.numel():
-        _forward[(batch, heads, triton.cdiv(d_head, options["CHANNELS"]))](
-            u, index, offsets, tables, r, c, d, state, y, end, checkpoints,
-            heads, d_head, n_pairs, tables.shape[2],
-            HAS_INPUT=True, SAVES=saves, **options, **ROUNDED,
-        )  # fmt: skip
+        with gpu.device_of(r):
+            _forward[(batch, heads, triton.cdiv(d_head, options["CHANNELS"]))](
+                u, index, offsets, tables, r, c, d, state, y, end, checkpoints,
+                heads, d_head, n_pairs, tables.shape[2],
+                HAS_INPUT=True, SAVES=saves, **options, **ROUNDED,
+            )  # fmt: skip
     return y, end, checkpoints
 
 
@@ -131,9 +133,10 @@ def transitions(index: Tensor, offsets: Tensor, tables: Tensor, r: Tensor, saves
     checkpoints = r.new_empty((num_blocks(index.shape[0], batch) if saves else 0, *end.shape[1:]))
     options = shape_options(n_pairs, rank, 2 * n_pairs)
     if end.numel():
-        _forward[(batch, heads, triton.cdiv(2 * n_pairs, options["CHANNELS"]))](
-            None, index, offsets, tables, r, None, None, None, None, end, checkpoints,
-            heads, 2 * n_pairs, n_pairs, tables.shape[2],
-            HAS_INPUT=False, SAVES=saves, **options, **ROUNDED,
-        )  # fmt: skip
+        with gpu.device_of(r):
+            _forward[(batch, heads, triton.cdiv(2 * n_pairs, options["CHANNELS"]))](
+                None, index, offsets, tables, r, None, None, None, None, end, checkpoints,
+                heads, 2 * n_pairs, n_pairs, tables.shape[2],
+                HAS_INPUT=False, SAVES=saves, **options, **ROUNDED,
+            )  # fmt: skip
     return end, checkpoints
