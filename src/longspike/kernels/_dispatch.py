@@ -1,6 +1,6 @@
 """Chooses how one operator call runs, and says why. The only place where that is decided."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 
@@ -20,8 +20,7 @@ SPECULATIVE_MIN_SEQLEN = 16_384
 CHUNKED_MIN_TICKS, CHUNKED_MAX_ITEMS = 512, 64
 
 
-@dataclass(frozen=True)
-class Choice:
+class Choice(NamedTuple):
     """How a call runs.
 
     Attributes:

@@ -115,7 +115,7 @@ def event_pool_op(
     """The mean of the windows' means, and the state after the last tick."""
     y, weights, offsets = y.contiguous(), weights.contiguous(), offsets.contiguous()
     batch, channels = len(offsets) - 1, y.shape[1]
-    window, windows, counts = (x.clone(memory_format=torch.contiguous_format) for x in (window, windows, counts))
+    window, windows, counts = (native.copy(x) for x in (window, windows, counts))
     state = {
         "window": (window, (batch, channels)),
         "windows": (windows, (batch, channels)),
