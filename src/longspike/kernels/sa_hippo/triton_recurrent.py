@@ -1,7 +1,7 @@
-"""The spike-aware memory tick by tick on a GPU: a program owns some channels of one head of one sample, its state in registers.
+"""The spike-aware memory tick by tick on a GPU.
 
-Written against Triton's interpreter and never run on a GPU. The equations are `reference`'s; checkpoints, one before every
-64 ticks, have the compiled kernels' layout. Without an input (`u` None) the ticks carry the columns of an identity, which
+Written against Triton's interpreter and never run on a GPU. A program owns some channels of one head of one sample and keeps
+their state in registers. The equations are `reference`'s; checkpoints, one before every 64 ticks, lie as the compiled kernels'. Without an input (`u` None) the ticks carry the columns of an identity, which
 become the transition over all of them: what the parallel form over chunks needs.
 """
 
@@ -84,7 +84,7 @@ def num_blocks(ticks: int, batch: int) -> int:
 def _checked(
     u: Tensor, index: Tensor, offsets: Tensor, tables: Tensor, r: Tensor, c: Tensor, d: Tensor, state: Tensor
 ) -> list[Tensor]:
-    """The arguments, contiguous; raise unless their shapes fit. Values of `index` and `offsets` stay unread on the device."""
+    """The arguments, contiguous; raise unless their shapes fit. What `index` and `offsets` hold is not read."""
     (heads, n_pairs, _, rank), (ticks, d_model), batch = r.shape, u.shape, offsets.shape[0] - 1
     shapes = {
         "tables": (tables, (tables.shape[0], heads, row_size(n_pairs, rank))),
