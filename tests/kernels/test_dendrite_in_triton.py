@@ -145,7 +145,8 @@ def test_gradients_range_by_range(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_channels_in_several_programs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(triton_chains, "LARGEST_BLOCK", 8)
-    case = small_case(3, 5, 1, counts=(3,))
+    case = small_case(3, 5, 1, counts=(4, 1))
+    assert case.gap.numel() > 2
     assert triton_chains.shape_options(3, 5)["CHANNELS"] == 2
     membrane, _, _ = triton_chains.forward(call_of(case), keeps_state=True)
     assert relative_error(membrane, by_reference(case, case.leaves(torch.float64))[0].detach()) <= DENDRITE["float64"]

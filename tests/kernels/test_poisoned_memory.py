@@ -1,6 +1,5 @@
 """No operator reads memory that it has not written: every fresh tensor is full of NaN."""
 
-
 import pytest
 import torch
 from torch import Tensor

@@ -147,7 +147,9 @@ def test_every_output_is_written() -> None:
 @pytest.mark.parametrize("has_one_gap", [False, True])
 @pytest.mark.parametrize("variant", ["rank 3", "rank 0", "rank 8, held", "diag, held"])
 def test_gradients_of_the_recurrent_form(variant: str, has_one_gap: bool) -> None:
-    assert_gradients_agree(Recurrent.apply, arguments(variant, (4, 4, 2), offsets=(0, 0, 5, 6), has_one_gap=has_one_gap))
+    assert_gradients_agree(
+        Recurrent.apply, arguments(variant, (4, 4, 2), offsets=(0, 0, 5, 6), has_one_gap=has_one_gap)
+    )
 
 
 @pytest.mark.parametrize("sizes", [(1, 2, 1), (3, 6, 3), (17, 2, 1)])

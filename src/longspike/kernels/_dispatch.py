@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 
 from longspike._core.errors import BackendUnavailableError
-from longspike.kernels import gpu, native
+from longspike.kernels import _triton, native
 
 LIF_METHODS = ("auto", "sequential", "pmbc", "speculative", "reference")
 S4D_METHODS = ("auto", "scan", "fft", "reference")
@@ -51,7 +51,7 @@ def _why_not_compiled(device: torch.device, dtype: torch.dtype) -> str:
 
 def _why_no_kernel(device: torch.device, dtype: torch.dtype) -> str:
     """Why there is no kernel of ours, compiled for the CPU or in Triton, for such tensors; empty if there is one."""
-    return gpu.why_not(device, dtype) if device.type == "cuda" else _why_not_compiled(device, dtype)
+    return _triton.why_not(device, dtype) if device.type == "cuda" else _why_not_compiled(device, dtype)
 
 
 def _require_compiled(operator: str, method: str, why_not: str) -> None:
@@ -191,7 +191,7 @@ def choose_dendrite(operator: str, method: str, *, device: torch.device, dtype: 
     if device.type != "cuda":
         reason = "it walks the touched positions alone, each with its state in cache"
         return _compiled_or_reference(operator, method, reason, device=device, dtype=dtype)
-    why_not = gpu.why_not(device, dtype)
+    why_not = _triton.why_not(device, dtype)
     if method == "compiled":
         _require_compiled(operator, method, why_not)
     if method != "auto":

@@ -16,8 +16,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from longspike.kernels import gpu
-from longspike.kernels._triton import ROUNDED, expect
+from longspike.kernels._triton import ROUNDED, device_of, expect
 from longspike.kernels.dendrite.compiled import Chains
 from longspike.kernels.dendrite.triton_chains import add_drive, alpha_stride, checked, decays, shape_options
 from longspike.kernels.refractory_lif.triton_surrogates import surrogate_slope
@@ -154,7 +153,7 @@ def backward(
     for first_chain, last_chain, first_row, last_row in _ranges(call):
         path = empty((last_row - first_row, branches, channels))
         if last_chain > first_chain and channels:
-            with gpu.device_of(call.weight):
+            with device_of(call.weight):
                 _backward[(last_chain - first_chain, parts)](
                     call.values, call.weight, alphas, call.g, call.i0, call.v0, call.chain_offsets, *pairs,
                     membrane, grad_membrane, *grad_end, path, grad_alphas, grad_g, grad_i, grad_v,

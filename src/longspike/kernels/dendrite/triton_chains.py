@@ -10,8 +10,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from longspike.kernels import gpu
-from longspike.kernels._triton import ROUNDED, expect, power_of_two
+from longspike.kernels._triton import ROUNDED, device_of, expect, power_of_two
 from longspike.kernels.dendrite.compiled import Chains
 
 LARGEST_BLOCK = 2048  # numbers of i in one program
@@ -84,6 +83,7 @@ def alpha_stride(call: Chains) -> int:
 def checked(where: str, call: Chains) -> Chains:
     """The call, contiguous; raise unless shapes fit. What offsets and indices hold stays unread on the device."""
     _, c_in, taps, branches, channels, rows, chains = call.sizes()
+    shapes: dict[str, tuple[Tensor, tuple[int, ...]]]
     shapes = {"rate": (call.rate, (branches + 1,)), "g": (call.g, (branches,))}
     if call.i0 is not None and call.v0 is not None:
         shapes |= {"i": (call.i0, (chains, branches, channels)), "v": (call.v0, (chains, channels))}
@@ -110,7 +110,7 @@ def forward(call: Chains, keeps_state: bool) -> tuple[Tensor, Tensor, Tensor]:
     options = shape_options(branches, channels)
     pairs = (None, None, None) if call.pairs is None else call.pairs
     if chains and channels:
-        with gpu.device_of(call.weight):
+        with device_of(call.weight):
             _forward[(chains, triton.cdiv(channels, options["CHANNELS"]))](
                 call.values, call.weight, decays(call), call.g, call.i0, call.v0, call.chain_offsets, *pairs,
                 membrane, i, v, c_in, branches, channels, alpha_stride(call),

@@ -9,8 +9,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from longspike.kernels import gpu
-from longspike.kernels._triton import power_of_two
+from longspike.kernels._triton import device_of, power_of_two
 
 CHANNELS = 128  # of one program, at most
 
@@ -52,7 +51,7 @@ def forward(x: Tensor, group_offsets: Tensor, group_rows: Tensor) -> tuple[Tenso
     y, position = x.new_empty((groups, channels)), x.new_empty((groups, channels), dtype=torch.int32)
     grid, options = _grid(groups, channels)
     if y.numel():
-        with gpu.device_of(x):
+        with device_of(x):
             _forward[grid](x, y, position, group_offsets, group_rows, channels, **options)
     return y, position
 
@@ -65,6 +64,6 @@ def backward(grad: Tensor, position: Tensor, group_offsets: Tensor, group_rows: 
     grad_x = grad.new_empty((group_rows.shape[0], channels))
     grid, options = _grid(groups, channels)
     if grad_x.numel():
-        with gpu.device_of(grad):
+        with device_of(grad):
             _backward[grid](grad, grad_x, position, group_offsets, group_rows, channels, **options)
     return grad_x
