@@ -15,6 +15,9 @@ DENDRITE_METHODS = ("auto", "compiled", "reference")
 
 # Speculation pays where one sample's channels cannot fill the threads and the sequence holds several warm-ups.
 SPECULATIVE_MIN_SEQLEN = 16_384
+# On a GPU it pays below about four warps a multiprocessor, where a chunk is still longer than its warm-up. Reckoned, not
+# measured.
+SPECULATIVE_MAX_LANES, SPECULATIVE_MIN_SEQLEN_ON_GPU = 8192, 2048
 # On a GPU, chunks do about six times the work of the recurrence in a line of 128 ticks and one step a chunk: they need
 # long samples, and so few of them that a program for each head leaves five of six places free. Reckoned, not measured.
 CHUNKED_MIN_TICKS, CHUNKED_MAX_ITEMS = 512, 64
@@ -65,10 +68,11 @@ def choose_lif(
     method: str, *, batch: int, seqlen: int, channels: int, device: torch.device, dtype: torch.dtype, reset: str
 ) -> Choice:
     """The route of a `refractory_lif` call."""
-    why_not = _why_not_compiled(device, dtype)
+    why_not = _why_no_kernel(device, dtype)
+    backend = "triton" if device.type == "cuda" else "cpp"
     if method in ("sequential", "speculative"):
         _require_compiled("refractory_lif", method, why_not)
-        return Choice("refractory_lif", method, "cpp", "it was asked for by name")
+        return Choice("refractory_lif", method, backend, "it was asked for by name")
     if method == "pmbc" and reset == "zero":
         raise ValueError(
             "refractory_lif: method='pmbc' needs a linear reset path; got reset='zero'. "
@@ -78,6 +82,8 @@ def choose_lif(
         return Choice("refractory_lif", method, "torch", "it was asked for by name")
     if why_not:
         return Choice("refractory_lif", "reference", "torch", why_not)
+    if backend == "triton":
+        return _lif_on_gpu(batch, seqlen, channels)
     threads = native.threads()
     vectors = batch * ((channels + 15) // 16)
     if threads > 1 and vectors < threads and seqlen >= SPECULATIVE_MIN_SEQLEN:
@@ -87,16 +93,29 @@ def choose_lif(
     return Choice("refractory_lif", "sequential", "cpp", reason)
 
 
+def _lif_on_gpu(batch: int, seqlen: int, channels: int) -> Choice:
+    if batch * channels < SPECULATIVE_MAX_LANES and seqlen >= SPECULATIVE_MIN_SEQLEN_ON_GPU:
+        reason = f"{batch} x {channels} lanes leave most of a GPU idle over {seqlen} steps"
+        return Choice("refractory_lif", "speculative", "triton", reason)
+    reason = f"a fused loop over time keeps the states of {batch} x {channels} lanes in registers"
+    return Choice("refractory_lif", "sequential", "triton", reason)
+
+
 def choose_s4d(method: str, *, seqlen: int, device: torch.device, dtype: torch.dtype) -> Choice:
     """The route of an `s4d_scan` call."""
-    why_not = _why_not_compiled(device, dtype)
+    why_not = _why_no_kernel(device, dtype)
+    backend = "triton" if device.type == "cuda" else "cpp"
     if method == "scan":
         _require_compiled("s4d_scan", method, why_not)
-        return Choice("s4d_scan", "scan", "cpp", "it was asked for by name")
+        return Choice("s4d_scan", "scan", backend, "it was asked for by name")
     if method in ("fft", "reference"):
         return Choice("s4d_scan", method, "torch", "it was asked for by name")
     if not why_not:
-        return Choice("s4d_scan", "scan", "cpp", "the recurrence in registers does less work than FFTs on a CPU")
+        reason = {
+            "cpp": "the recurrence in registers does less work than FFTs on a CPU",
+            "triton": "the recurrence in registers gives the same bits whole and in chunks, and reads its input once",
+        }
+        return Choice("s4d_scan", "scan", backend, reason[backend])
     if seqlen <= 2:
         return Choice("s4d_scan", "reference", "torch", f"{why_not}, and {seqlen} step(s) need no FFT")
     return Choice("s4d_scan", "fft", "torch", why_not)

@@ -23,6 +23,11 @@ def why_not(device: torch.device, dtype: torch.dtype) -> str:
     return ""
 
 
+def supports(x: Tensor) -> bool:
+    """Whether a Triton kernel can compute on `x`."""
+    return x.is_cuda and not why_not(x.device, x.dtype)
+
+
 def expect(where: str, like: Tensor, **tensors: tuple[Tensor, tuple[int, ...]]) -> None:
     """Raise unless every named tensor has its shape, and the device and dtype of `like`: addresses follow."""
     for name, (x, shape) in tensors.items():

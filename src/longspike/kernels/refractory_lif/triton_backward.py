@@ -4,8 +4,7 @@
     lam[t] = g'[t]*mu[t] + beta*(du[t]/dv[t])*lam[t+1]          = dLoss/dcurrent[t]
     kap[t] = -rho*g'[t]*mu[t] + gamma*kap[t+1]
 
-A block of 64 steps has 64 rows of input and of gradient under way at once. Its trajectory lies in registers for PART steps
-at a time; the states at which the parts begin come from one silent run through the block.
+A block's trajectory lies in registers, while the inputs, gradients and saved state of the block before it are fetched.
 """
 
 import torch
@@ -13,34 +12,20 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from longspike.kernels import gpu
+from longspike.kernels import _triton
+from longspike.kernels._triton_lanes import lane_numbers, load_rows
 from longspike.kernels.refractory_lif.reference import Parameters, State
+from longspike.kernels.refractory_lif.saved import num_saved
+from longspike.kernels.refractory_lif.triton_forward import expect_shapes
 from longspike.kernels.refractory_lif.triton_step import (
     BLOCK,
     begin,
-    lane_numbers,
     lif_step,
     load_parameters,
-    load_rows,
     load_state,
     store_state,
 )
 from longspike.kernels.refractory_lif.triton_surrogates import surrogate_slope
-
-PART = tl.constexpr(16)
-PARTS = tl.constexpr(4)  # PART * PARTS == BLOCK
-
-
-@triton.jit
-def part_starts(rows, state, parameters, RESET: tl.constexpr):
-    """The states before the block's parts."""
-    starts = (state,)
-    for part in tl.static_range(PARTS - 1):
-        for i in tl.static_range(PART):
-            state = lif_step(rows[part * PART + i], state, parameters, RESET)
-        starts += (state,)
-    return starts
-
 
 @triton.jit
 def adjoint_step(
@@ -70,9 +55,33 @@ def adjoint_step(
 
 
 @triton.jit
-def select4(goes, a, b):
-    """Of four numbers, a where `goes`, else b."""
-    return tl.where(goes, a[0], b[0]), tl.where(goes, a[1], b[1]), tl.where(goes, a[2], b[2]), tl.where(goes, a[3], b[3])
+def block_adjoint(
+    rows, grads, grad_current, first, end, stride, state, flow, sums, parameters,
+    RESET: tl.constexpr, GRADIENT: tl.constexpr, SURROGATE: tl.constexpr, SCALE: tl.constexpr, SUMS: tl.constexpr,
+):
+    """The steps of the block that begins with step `first`, last to first: the flow before them, and the sums."""
+    path = (begin(state, parameters, RESET),)
+    for i in tl.static_range(BLOCK):
+        path += (lif_step(rows[i], path[i], parameters, RESET),)
+    for i in tl.static_range(BLOCK - 1, -1, -1):
+        goes_on = first + i < end
+        before, lam, shares = adjoint_step(
+            grads[i], flow, path[i], path[i + 1], parameters, RESET, GRADIENT, SURROGATE, SCALE
+        )
+        tl.store(grad_current + (first + i) * stride, lam, mask=goes_on)
+        flow = (
+            tl.where(goes_on, before[0], flow[0]),
+            tl.where(goes_on, before[1], flow[1]),
+            tl.where(goes_on, before[2], flow[2]),
+        )
+        if SUMS:
+            sums = (
+                sums[0] + tl.where(goes_on, shares[0], 0.0),
+                sums[1] + tl.where(goes_on, shares[1], 0.0),
+                sums[2] + tl.where(goes_on, shares[2], 0.0),
+                sums[3] + tl.where(goes_on, shares[3], 0.0),
+            )
+    return flow, sums
 
 
 @triton.jit(do_not_specialize=["seqlen", "channels", "lanes"])
@@ -105,34 +114,21 @@ def lif_backward_kernel(
     flow = load_state(grad_state + lane, lanes, exists)
     nothing = tl.zeros_like(flow[0])
     totals = (nothing.to(tl.float64), nothing.to(tl.float64), nothing.to(tl.float64), nothing.to(tl.float64))
+    block = blocks - 1
+    ahead = load_state(checkpoints + saved + block * 3 * wide, wide, exists)
+    rows_ahead = load_rows(current + row, block * BLOCK, end, wide, BLOCK)
+    grads_ahead = load_rows(grad_spikes + row, block * BLOCK, end, wide, BLOCK)
     for number in range(blocks):
-        block = blocks - 1 - number
-        first = block * BLOCK
-        state = load_state(checkpoints + saved + block * 3 * wide, wide, exists)
-        rows = load_rows(current + row, first, end, wide, BLOCK)
-        grads = load_rows(grad_spikes + row, first, end, wide, BLOCK)
-        starts = part_starts(rows, begin(state, parameters, RESET), parameters, RESET)
-        sums = (nothing, nothing, nothing, nothing)
-        for back in tl.static_range(PARTS):
-            base: tl.constexpr = (PARTS - 1 - back) * PART
-            path = (starts[PARTS - 1 - back],)
-            for i in tl.static_range(PART):
-                path += (lif_step(rows[base + i], path[i], parameters, RESET),)
-            for j in tl.static_range(PART):
-                i: tl.constexpr = PART - 1 - j
-                goes = first + base + i < end
-                after, lam, shares = adjoint_step(
-                    grads[base + i], flow, path[i], path[i + 1], parameters, RESET, GRADIENT, SURROGATE, SCALE
-                )
-                flow = (
-                    tl.where(goes, after[0], flow[0]),
-                    tl.where(goes, after[1], flow[1]),
-                    tl.where(goes, after[2], flow[2]),
-                )
-                tl.store(grad_current + row + (first + base + i) * wide, lam, mask=goes)
-                if SUMS:
-                    shares = select4(goes, shares, (nothing, nothing, nothing, nothing))
-                    sums = (sums[0] + shares[0], sums[1] + shares[1], sums[2] + shares[2], sums[3] + shares[3])
+        first = (blocks - 1 - number) * BLOCK
+        block = tl.maximum(blocks - 2 - number, 0)
+        before, rows, grads = ahead, rows_ahead, grads_ahead
+        ahead = load_state(checkpoints + saved + block * 3 * wide, wide, exists)
+        rows_ahead = load_rows(current + row, block * BLOCK, end, wide, BLOCK)
+        grads_ahead = load_rows(grad_spikes + row, block * BLOCK, end, wide, BLOCK)
+        flow, sums = block_adjoint(
+            rows, grads, grad_current + row, first, end, wide, before, flow, (nothing, nothing, nothing, nothing), parameters,
+            RESET, GRADIENT, SURROGATE, SCALE, SUMS,
+        )
         if SUMS:  # a block's sums in the tensors' own precision, the total in double
             totals = (
                 totals[0] + sums[0].to(tl.float64),
@@ -159,15 +155,20 @@ def backward(
     gradient: str,
     wants_parameters: bool,
 ) -> tuple[Tensor, ...]:
-    """The adjoint as compiled.backward gives it; without `wants_parameters` the parameters' gradients are zero."""
-    current, grad_spikes, checkpoints = current.contiguous(), grad_spikes.contiguous(), checkpoints.contiguous()
+    """The adjoint from the saved states of `triton_forward.forward`; without `wants_parameters` the parameters' gradients are zero."""
     batch, seqlen, channels = current.shape
+    saved = (batch, num_saved(seqlen), 3, channels)
+    expect_shapes(current, parameters, grad_state)
+    _triton.expect(
+        "refractory_lif_backward", current, grad_spikes=(grad_spikes, tuple(current.shape)), checkpoints=(checkpoints, saved)
+    )
+    current, grad_spikes, checkpoints = current.contiguous(), grad_spikes.contiguous(), checkpoints.contiguous()
     grad_current = torch.empty_like(current)
     flow = torch.stack(grad_state)
     sums = torch.zeros((batch, 4, channels), dtype=torch.float64, device=current.device)
-    if batch and channels:
-        with gpu.device_of(current):
-            lif_backward_kernel[(gpu.num_programs(batch * channels),)](
+    if current.numel():
+        with _triton.device_of(current):
+            lif_backward_kernel[(_triton.num_programs(batch * channels),)](
                 current,
                 grad_spikes,
                 checkpoints,
@@ -183,8 +184,8 @@ def backward(
                 SURROGATE=surrogate,
                 SCALE=scale,
                 SUMS=wants_parameters,
-                LANES=gpu.LANES,
-                **gpu.LAUNCH,
+                LANES=_triton.LANES,
+                **_triton.A_WARP,
             )
     by_parameter = (row.clone() for row in sums.sum(0).to(current.dtype))
     return grad_current, *by_parameter, *(x.clone() for x in flow)

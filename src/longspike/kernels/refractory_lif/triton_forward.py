@@ -5,12 +5,12 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from longspike.kernels import gpu
-from longspike.kernels.refractory_lif.compiled import num_blocks
+from longspike.kernels import _triton
+from longspike.kernels._triton_lanes import lane_numbers
 from longspike.kernels.refractory_lif.reference import Parameters, State
+from longspike.kernels.refractory_lif.saved import num_saved
 from longspike.kernels.refractory_lif.triton_step import (
     BLOCK,
-    lane_numbers,
     lif_advance,
     load_parameters,
     load_state,
@@ -46,16 +46,25 @@ def lif_forward_kernel(
     store_state(state + lane, lanes, after, exists)
 
 
-def forward(current: Tensor, parameters: Parameters, state: State, reset: str) -> tuple[Tensor, State, Tensor]:
-    """Spikes, final state and saved states (batch, blocks, 3, channels), as compiled.forward gives them."""
+def expect_shapes(current: Tensor, parameters: Parameters, state: State) -> None:
+    """Raise unless the arguments of a call fit together."""
+    batch, _, channels = current.shape
+    named = zip(("beta", "threshold", "rho", "gamma", "v", "r", "spike"), (*parameters, *state), strict=True)
+    shapes = {name: (x, (channels,) if x.dim() == 1 else (batch, channels)) for name, x in named}
+    _triton.expect("refractory_lif", current, **shapes)
+
+
+def forward(current: Tensor, parameters: Parameters, state: State, reset: str) -> tuple[Tensor, State, Tensor, int]:
+    """Spikes, final state and saved states (batch, blocks of saved.STEPS steps, 3, channels), and that nothing ran twice."""
+    expect_shapes(current, parameters, state)
     current = current.contiguous()
     batch, seqlen, channels = current.shape
     spikes = torch.empty_like(current)
-    checkpoints = current.new_empty((batch, num_blocks(seqlen), 3, channels))
+    checkpoints = current.new_empty((batch, num_saved(seqlen), 3, channels))
     held = torch.stack(state)
     if batch and channels:
-        with gpu.device_of(current):
-            lif_forward_kernel[(gpu.num_programs(batch * channels),)](
+        with _triton.device_of(current):
+            lif_forward_kernel[(_triton.num_programs(batch * channels),)](
                 current,
                 spikes,
                 held,
@@ -65,8 +74,8 @@ def forward(current: Tensor, parameters: Parameters, state: State, reset: str) -
                 channels,
                 batch * channels,
                 RESET=reset,
-                LANES=gpu.LANES,
-                **gpu.LAUNCH,
+                LANES=_triton.LANES,
+                **_triton.A_WARP,
             )
     v, r, s = (x.clone() for x in held)
-    return spikes, (v, r, s), checkpoints
+    return spikes, (v, r, s), checkpoints, 0

@@ -11,14 +11,13 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from longspike.kernels import gpu
-from longspike.kernels.refractory_lif.compiled import BLOCK as BLOCK_STEPS
-from longspike.kernels.refractory_lif.compiled import num_blocks
+from longspike.kernels import _triton
+from longspike.kernels._triton_lanes import lane_numbers
 from longspike.kernels.refractory_lif.reference import Parameters, State
+from longspike.kernels.refractory_lif.saved import STEPS, num_saved
+from longspike.kernels.refractory_lif.triton_forward import expect_shapes
 from longspike.kernels.refractory_lif.triton_step import (
     BLOCK,
-    STEPS,
-    lane_numbers,
     lif_advance,
     load_parameters,
     load_state,
@@ -40,7 +39,7 @@ def warmup_steps(parameters, exists, longest_warmup):
     decay = tl.maximum(beta, tl.where(rho > 0, gamma, tl.zeros_like(gamma)))
     slowest = tl.max(tl.where(exists, decay, tl.zeros_like(decay)), axis=0).to(tl.float32)
     steps = 33.28 / -tl.log(tl.maximum(slowest, 0.001)) + 1
-    return (tl.minimum(steps, longest_warmup.to(tl.float32)).to(tl.int32) + STEPS - 1) // STEPS * STEPS
+    return (tl.minimum(steps, longest_warmup.to(tl.float32)).to(tl.int32) + BLOCK - 1) // BLOCK * BLOCK
 
 
 @triton.jit(do_not_specialize=["seqlen", "channels", "lanes", "chunk", "longest_warmup"])
@@ -153,31 +152,32 @@ def speculation(seqlen: int, lanes: int) -> tuple[int, int]:
     """Steps per chunk, and of the longest warm-up, from sizes alone: reading the decays would wait for the GPU."""
     chunks = max(1, LANES_WANTED // max(lanes, 1))
     chunk = max(SHORTEST_CHUNK, -(-seqlen // chunks))
-    chunk = -(-chunk // BLOCK_STEPS) * BLOCK_STEPS
+    chunk = -(-chunk // STEPS) * STEPS
     return chunk, 2 * chunk
 
 
 def forward(
     current: Tensor, parameters: Parameters, state: State, reset: str
 ) -> tuple[Tensor, State, Tensor, Tensor]:
-    """Spikes, final state, saved states (batch, blocks, 3, channels), and how many (lane, chunk) pairs ran again."""
+    """Spikes, final state, saved states (batch, blocks of saved.STEPS steps, 3, channels), and how many (lane, chunk) pairs ran again."""
+    expect_shapes(current, parameters, state)
     current = current.contiguous()
     batch, seqlen, channels = current.shape
     lanes = batch * channels
     chunk, longest_warmup = speculation(seqlen, lanes)
     chunks = max(1, -(-seqlen // chunk))
     spikes = torch.empty_like(current)
-    checkpoints = current.new_empty((batch, num_blocks(seqlen), 3, channels))
+    checkpoints = current.new_empty((batch, num_saved(seqlen), 3, channels))
     held = torch.stack(state)
     ends = current.new_empty((chunks, 3, lanes))
-    programs = gpu.num_programs(lanes)
+    programs = _triton.num_programs(lanes)
     repaired = torch.zeros(programs, dtype=torch.int32, device=current.device)
     if lanes:
         kept = [p.contiguous() for p in parameters]
         tensors = (current, spikes, held, checkpoints, ends)
-        options = {"RESET": reset, "LANES": gpu.LANES, **gpu.LAUNCH}
+        options = {"RESET": reset, "LANES": _triton.LANES, **_triton.A_WARP}
         sizes = (seqlen, channels, lanes, chunk)
-        with gpu.device_of(current):
+        with _triton.device_of(current):
             lif_chunks_kernel[(programs, chunks)](*tensors, *kept, *sizes, longest_warmup, **options)
             lif_repair_kernel[(programs,)](*tensors, repaired, *kept, *sizes, chunks, **options)
     v, r, s = (x.clone() for x in held)

@@ -7,15 +7,10 @@ bit.
 import triton
 import triton.language as tl
 
-BLOCK = tl.constexpr(64)  # steps between two saved states, as the compiled kernels save them
-STEPS = tl.constexpr(16)  # rows fetched at once, while two times as many before them are computed
+from longspike.kernels._triton_lanes import load_rows
+from longspike.kernels.refractory_lif.saved import STEPS
 
-
-@triton.jit
-def lane_numbers(lanes, channels, LANES: tl.constexpr):
-    """Of each lane of this program: its number, sample and channel, and whether it exists."""
-    lane = tl.program_id(0).to(tl.int64) * LANES + tl.arange(0, LANES)
-    return lane, lane // channels, lane % channels, lane < lanes
+BLOCK = tl.constexpr(STEPS)
 
 
 @triton.jit
@@ -45,15 +40,6 @@ def store_state(at, stride, state, exists):
     tl.store(at, state[0], mask=exists)
     tl.store(at + stride, state[1], mask=exists)
     tl.store(at + 2 * stride, state[2], mask=exists)
-
-
-@triton.jit
-def load_rows(x, first, last, stride, COUNT: tl.constexpr):
-    """Rows first .. first + COUNT - 1, zero from each lane's row `last` on; all loads start before one is used."""
-    rows = ()
-    for i in tl.static_range(COUNT):
-        rows += (tl.load(x + (first + i) * stride, mask=first + i < last, other=0.0),)
-    return rows
 
 
 @triton.jit
@@ -92,33 +78,29 @@ def lif_step(x, state, parameters, RESET: tl.constexpr):
 
 
 @triton.jit
-def lif_advance(
-    x, spikes, saved, first, shown, last, stride, exists, state, parameters, RESET: tl.constexpr
-):
+def lif_advance(x, spikes, saved, first, shown, last, stride, exists, state, parameters, RESET: tl.constexpr):
     """Steps first .. last - 1; (v, r, s) before -> after. Pointers are those of step 0 of each lane, steps `stride` apart.
 
     From step `shown` on, spikes go out, and the state before every step whose number is a multiple of BLOCK. `first` and
-    `shown` lie a multiple of STEPS apart.
+    `shown` are such multiples.
     """
     end, shown_from = tl.where(exists, last, 0), tl.where(exists, shown, last)  # nothing of a lane that does not exist
     state = begin(state, parameters, RESET)
-    ahead = load_rows(x, first, end, stride, STEPS)
-    later = load_rows(x, first + STEPS, end, stride, STEPS)
-    whole = first + (last - first) // STEPS * STEPS
-    for start in range(first, whole, STEPS):
+    ahead = load_rows(x, first, end, stride, BLOCK)
+    later = load_rows(x, first + BLOCK, end, stride, BLOCK)
+    whole = first + (last - first) // BLOCK * BLOCK
+    for start in range(first, whole, BLOCK):
         rows = ahead
         ahead = later
-        later = load_rows(x, start + 2 * STEPS, end, stride, STEPS)
+        later = load_rows(x, start + 2 * BLOCK, end, stride, BLOCK)
         visible = start >= shown_from
-        if start // BLOCK * BLOCK == start:
-            store_state(saved + start // BLOCK * 3 * stride, stride, state, visible)
-        for i in tl.static_range(STEPS):
+        store_state(saved + start // BLOCK * 3 * stride, stride, state, visible)
+        for i in tl.static_range(BLOCK):
             state = lif_step(rows[i], state, parameters, RESET)
             tl.store(spikes + (start + i) * stride, state[2], mask=visible)
     if whole < last:
-        if whole // BLOCK * BLOCK == whole:
-            store_state(saved + whole // BLOCK * 3 * stride, stride, state, exists)
-        for i in tl.static_range(STEPS):
+        store_state(saved + whole // BLOCK * 3 * stride, stride, state, exists)
+        for i in tl.static_range(BLOCK):
             goes_on = whole + i < end
             after = lif_step(ahead[i], state, parameters, RESET)
             tl.store(spikes + (whole + i) * stride, after[2], mask=goes_on)
