@@ -8,6 +8,7 @@ from longspike.kernels._dispatch import (
     DENDRITE_METHODS,
     LIF_METHODS,
     MIXING_METHODS,
+    S4D_LIF_METHODS,
     S4D_METHODS,
     SA_HIPPO_METHODS,
     Choice,
@@ -15,11 +16,12 @@ from longspike.kernels._dispatch import (
     choose_lif,
     choose_mixing,
     choose_s4d,
+    choose_s4d_lif,
     choose_sa_hippo,
 )
 
 DENDRITE_OPERATORS = ("dendritic_conv", "dendritic_lif", "segment_max")
-OPERATORS = ("refractory_lif", "s4d_scan", "sa_hippo", "linear", "glu", *DENDRITE_OPERATORS)
+OPERATORS = ("refractory_lif", "s4d_scan", "s4d_lif", "sa_hippo", "linear", "glu", *DENDRITE_OPERATORS)
 
 
 def explain(
@@ -54,7 +56,12 @@ def explain(
         return choose_dendrite(operator, method, device=torch.device(device), dtype=dtype)
     if len(shape) != 3:
         raise ValueError(f"explain: `x` must have shape (batch, seqlen, channels); got {shape}.")
-    methods = {"refractory_lif": LIF_METHODS, "s4d_scan": S4D_METHODS, "sa_hippo": SA_HIPPO_METHODS}
+    methods = {
+        "refractory_lif": LIF_METHODS,
+        "s4d_scan": S4D_METHODS,
+        "s4d_lif": S4D_LIF_METHODS,
+        "sa_hippo": SA_HIPPO_METHODS,
+    }
     check_choice("explain", "method", method, methods.get(operator, MIXING_METHODS))
     place = torch.device(device)
     if operator == "refractory_lif":
@@ -62,6 +69,8 @@ def explain(
         return choose_lif(method, batch=batch, seqlen=seqlen, channels=channels, device=place, dtype=dtype, reset=reset)
     if operator == "s4d_scan":
         return choose_s4d(method, seqlen=shape[1], device=place, dtype=dtype)
+    if operator == "s4d_lif":
+        return choose_s4d_lif(method, device=place, dtype=dtype)
     if operator == "sa_hippo":
         return choose_sa_hippo(method, longest=shape[1], gaps=1, items=shape[0], device=place, dtype=dtype)
     return choose_mixing(operator, method, device=place, dtype=dtype)

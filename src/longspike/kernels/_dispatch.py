@@ -9,6 +9,7 @@ from longspike.kernels import _triton, native
 
 LIF_METHODS = ("auto", "sequential", "pmbc", "speculative", "reference")
 S4D_METHODS = ("auto", "scan", "fft", "reference")
+S4D_LIF_METHODS = ("auto", "fused", "reference")
 MIXING_METHODS = ("auto", "compiled", "reference")
 SA_HIPPO_METHODS = ("auto", "recurrent", "reference", "chunked", "fft")
 DENDRITE_METHODS = ("auto", "compiled", "reference")
@@ -119,6 +120,19 @@ def choose_s4d(method: str, *, seqlen: int, device: torch.device, dtype: torch.d
     if seqlen <= 2:
         return Choice("s4d_scan", "reference", "torch", f"{why_not}, and {seqlen} step(s) need no FFT")
     return Choice("s4d_scan", "fft", "torch", why_not)
+
+
+def choose_s4d_lif(method: str, *, device: torch.device, dtype: torch.dtype) -> Choice:
+    """The route of an `s4d_lif` call: one pass over memory on a GPU, or the scan and the neuron in turn, each by its own."""
+    why_not = _triton.why_not(device, dtype)
+    if method == "fused":
+        _require_compiled("s4d_lif", method, why_not)
+        return Choice("s4d_lif", "fused", "triton", "it was asked for by name")
+    if method == "reference":
+        return Choice("s4d_lif", "reference", "torch", "it was asked for by name")
+    if why_not:
+        return Choice("s4d_lif", "reference", "torch", why_not)
+    return Choice("s4d_lif", "fused", "triton", "the current between scan and neuron never reaches memory")
 
 
 def _compiled_or_reference(
