@@ -134,16 +134,8 @@ def test_strided_arguments_and_no_ticks_at_all() -> None:
     assert torch.equal(end, nothing[7])
 
 
-@pytest.fixture
-def poisoned():
-    """PyTorch fills new memory with NaN."""
-    torch.use_deterministic_algorithms(True)
-    assert torch.empty(3).isnan().all()
-    yield
-    torch.use_deterministic_algorithms(False)
-
-
-def test_every_output_is_written(poisoned: None) -> None:
+@pytest.mark.usefixtures("nan_in_fresh_memory")
+def test_every_output_is_written() -> None:
     values = arguments("rank 3", (5, 4, 1))
     y, end, checkpoints = triton_recurrent.forward(*values, True)
     carried, saved = triton_recurrent.transitions(*values[1:5], True)
@@ -155,7 +147,9 @@ def test_every_output_is_written(poisoned: None) -> None:
 @pytest.mark.parametrize("has_one_gap", [False, True])
 @pytest.mark.parametrize("variant", ["rank 3", "rank 0", "rank 8, held", "diag, held"])
 def test_gradients_of_the_recurrent_form(variant: str, has_one_gap: bool) -> None:
-    assert_gradients_agree(Recurrent.apply, arguments(variant, (4, 4, 2), offsets=(0, 0, 5, 6), has_one_gap=has_one_gap))
+    assert_gradients_agree(
+        Recurrent.apply, arguments(variant, (4, 4, 2), offsets=(0, 0, 5, 6), has_one_gap=has_one_gap)
+    )
 
 
 @pytest.mark.parametrize("sizes", [(1, 2, 1), (3, 6, 3), (17, 2, 1)])

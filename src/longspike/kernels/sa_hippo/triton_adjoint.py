@@ -17,17 +17,19 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from longspike.kernels._triton import ROUNDED, expect
+from longspike.kernels._triton import ROUNDED, device_of, expect
 from longspike.kernels.sa_hippo.triton_algebra import (
     advance,
     columns_of,
     conj_times,
+    load_pair,
     mix,
     mix_back,
     pair_row,
     read,
     spread,
     square,
+    store_pair,
     times,
 )
 from longspike.kernels.sa_hippo.triton_recurrent import num_blocks, shape_options
@@ -41,11 +43,9 @@ def _replay(
     """Write the state before every tick from `start` to `stop` to `path`; the state after the last."""
     exists = (n[:, None] < n_pairs) & (ch[None, :] < d_head)
     inside, numbers = 2 * n[:, None] * d_head + ch[None, :], 2 * n_pairs * d_head
-    xr = tl.load(checkpoint + inside, mask=exists, other=0)
-    xi = tl.load(checkpoint + inside + d_head, mask=exists, other=0)
+    xr, xi = load_pair(checkpoint + inside, d_head, exists)
     for t in range(start, stop):
-        tl.store(path + (t - start) * numbers + inside, xr, mask=exists)
-        tl.store(path + (t - start) * numbers + inside + d_head, xi, mask=exists)
+        store_pair(path + (t - start) * numbers + inside, d_head, xr, xi, exists)
         row = tables + (tl.load(index + first + t) * heads + head) * size
         xr, xi = advance(row, n, n_pairs, rr, ri, xr, xi, RANK, COLUMNS)
         if HAS_INPUT:
@@ -53,6 +53,25 @@ def _replay(
             br, bi = pair_row(row, 2, n, n_pairs)
             xr, xi = xr + br * x[None, :], xi + bi * x[None, :]
     return xr, xi
+
+
+@triton.jit
+def _output(u, grad_y, grad_u, at, row, n, n_pairs, skip, cr, ci, wr, wi, in_head):
+    """w with what y sends back; U, stored; the input and Y."""
+    x, gy = tl.load(u + at, mask=in_head, other=0), tl.load(grad_y + at, mask=in_head, other=0)
+    wr, wi = wr + 2 * cr * gy[None, :], wi - 2 * ci * gy[None, :]
+    br, bi = pair_row(row, 2, n, n_pairs)
+    tl.store(grad_u + at, skip * gy + tl.sum(br * wr + bi * wi, axis=0), mask=in_head)
+    return wr, wi, x[None, :], 2 * gy[None, :]
+
+
+@triton.jit
+def _diagonal(row, n, n_pairs, xr, xi, wr, wi):
+    """What the diagonal sends back to x, and the gradient of g, summed over channels."""
+    gr, gi = pair_row(row, 0, n, n_pairs)
+    grad_xr, grad_xi = conj_times(gr, gi, wr, wi)
+    grad_gr, grad_gi = conj_times(xr, xi, wr, wi)
+    return grad_xr, grad_xi, tl.sum(grad_gr, axis=1), tl.sum(grad_gi, axis=1)
 
 
 @triton.jit
@@ -91,6 +110,26 @@ def _add_pair(to, part: tl.constexpr, n, n_pairs, real, imag, is_last):
 
 
 @triton.jit
+def _add_row(
+    to, n, n_pairs, is_last, gr, gi, er, ei, br, bi, gw, RANK: tl.constexpr, COLUMNS: tl.constexpr
+):  # fmt: skip
+    """Add a run's sums to its slot, where the run ends."""
+    _add_pair(to, 0, n, n_pairs, gr, gi, is_last)
+    _add_pair(to, 1, n, n_pairs, er, ei, is_last)
+    _add_pair(to, 2, n, n_pairs, br, bi, is_last)
+    j = tl.arange(0, COLUMNS)
+    in_square = (j[:, None] < RANK * is_last) & (j[None, :] < RANK)
+    _add(to + 6 * n_pairs + j[:, None] * RANK + j[None, :], gw, in_square)
+
+
+@triton.jit
+def _store_columns(to, n, n_pairs, real, imag, RANK: tl.constexpr, COLUMNS: tl.constexpr):
+    j = tl.arange(0, COLUMNS)
+    exists = (n[:, None] < n_pairs) & (j[None, :] < RANK)
+    store_pair(to + n[:, None] * 2 * RANK + j[None, :], RANK, real, imag, exists)
+
+
+@triton.jit
 def _backward(
     u, index, offsets, tables, r, c, d, grad_y, grad_end, checkpoints, slot, path,
     grad_u, grad_start, grad_rows, grad_r, grad_c, grad_d,
@@ -99,74 +138,57 @@ def _backward(
     HAS_INPUT: tl.constexpr,
 ):  # fmt: skip
     sample, head, part = tl.program_id(0).to(tl.int64), tl.program_id(1), tl.program_id(2)
-    n, ch, j = tl.arange(0, PAIRS), part * CHANNELS + tl.arange(0, CHANNELS), tl.arange(0, COLUMNS)
+    n, ch = tl.arange(0, PAIRS), part * CHANNELS + tl.arange(0, CHANNELS)
     exists = (n[:, None] < n_pairs) & (ch[None, :] < d_head)
     inside, numbers = 2 * n[:, None] * d_head + ch[None, :], 2 * n_pairs * d_head
-    item, d_model = sample * heads + head, heads * d_head
-    first = tl.load(offsets + sample)
+    item, d_model, first = sample * heads + head, heads * d_head, tl.load(offsets + sample)
     length = (tl.load(offsets + sample + 1) - first).to(tl.int32)
     rr, ri = columns_of(r + head * 2 * n_pairs * RANK, n, n_pairs, RANK, COLUMNS)
     own = item * numbers + inside
-    wr, wi = tl.load(grad_end + own, mask=exists, other=0), tl.load(grad_end + own + d_head, mask=exists, other=0)
-    zero = tl.zeros((PAIRS, CHANNELS), wr.dtype)
-    pair, square_zero = tl.sum(zero, axis=1), tl.zeros((COLUMNS, COLUMNS), wr.dtype)
-    gr, gi, er, ei, br, bi, gw = pair, pair, pair, pair, pair, pair, square_zero  # sums over a run of one slot
-    grr, gri = tl.zeros((PAIRS, COLUMNS), wr.dtype), tl.zeros((PAIRS, COLUMNS), wr.dtype)
-    gcr, gci, gd = zero, zero, tl.sum(zero, axis=0)
+    wr, wi = load_pair(grad_end + own, d_head, exists)
+    zero, square_zero = tl.zeros((PAIRS, CHANNELS), wr.dtype), tl.zeros((COLUMNS, COLUMNS), wr.dtype)
+    row_zero, tall_zero = tl.sum(zero, axis=1), tl.zeros((PAIRS, COLUMNS), wr.dtype)
+    gr, gi, er, ei, br, bi, gw = row_zero, row_zero, row_zero, row_zero, row_zero, row_zero, square_zero  # of a run
+    grr, gri, gcr, gci, gd = tall_zero, tall_zero, zero, zero, tl.sum(zero, axis=0)[None, :]
     read_at = 2 * n[:, None] * d_model + head * d_head + ch[None, :]
     if HAS_INPUT:
-        cr, ci = tl.load(c + read_at, mask=exists, other=0), tl.load(c + read_at + d_model, mask=exists, other=0)
+        cr, ci = load_pair(c + read_at, d_model, exists)
         skip = tl.load(d + head * d_head + ch, mask=ch < d_head, other=0)
     for k in range(0, tl.cdiv(length, BLOCK)):
         block = tl.cdiv(length, BLOCK) - 1 - k
         start, stop = block * BLOCK, tl.minimum(length, block * BLOCK + BLOCK)
-        saved = checkpoints + ((first // BLOCK + sample + block) * heads + head) * numbers
-        trail = path + item * BLOCK * numbers
-        nr, ni = _replay(index, tables, u, saved, trail, first, start, stop, head, heads, d_head, n_pairs, size,
-                         n, ch, rr, ri, RANK, COLUMNS, HAS_INPUT)  # fmt: skip
+        saved, trail = ((first // BLOCK + sample + block) * heads + head) * numbers, path + item * BLOCK * numbers
+        nr, ni = _replay(index, tables, u, checkpoints + saved, trail, first, start, stop, head, heads, d_head, n_pairs,
+                         size, n, ch, rr, ri, RANK, COLUMNS, HAS_INPUT)  # fmt: skip
         tl.debug_barrier()  # the path is read by other threads than those that wrote it
         for back in range(0, stop - start):
             t = stop - 1 - back
             row = tables + (tl.load(index + first + t) * heads + head) * size
-            before = trail + (t - start) * numbers + inside
-            xr, xi = tl.load(before, mask=exists, other=0), tl.load(before + d_head, mask=exists, other=0)
+            xr, xi = load_pair(trail + (t - start) * numbers + inside, d_head, exists)
             if HAS_INPUT:
                 at = (first + t) * d_model + head * d_head + ch
-                x, gy = tl.load(u + at, mask=ch < d_head, other=0), tl.load(grad_y + at, mask=ch < d_head, other=0)
-                wr, wi = wr + 2 * cr * gy[None, :], wi - 2 * ci * gy[None, :]
-                gcr, gci, gd = gcr + 2 * gy[None, :] * nr, gci - 2 * gy[None, :] * ni, gd + gy * x
-                a, b = pair_row(row, 2, n, n_pairs)
-                tl.store(grad_u + at, skip * gy + tl.sum(a * wr + b * wi, axis=0), mask=ch < d_head)
-                br, bi = br + tl.sum(wr * x[None, :], axis=1), bi + tl.sum(wi * x[None, :], axis=1)
-            a, b = conj_times(xr, xi, wr, wi)
-            gr, gi = gr + tl.sum(a, axis=1), gi + tl.sum(b, axis=1)
-            a, b = pair_row(row, 0, n, n_pairs)
-            fr, fi = conj_times(a, b, wr, wi)
+                wr, wi, x, twice = _output(u, grad_y, grad_u, at, row, n, n_pairs, skip, cr, ci, wr, wi, ch < d_head)
+                gcr, gci, gd = gcr + twice * nr, gci - twice * ni, gd + twice * x
+                br, bi = br + tl.sum(wr * x, axis=1), bi + tl.sum(wi * x, axis=1)
+            fr, fi, a, b = _diagonal(row, n, n_pairs, xr, xi, wr, wi)
+            gr, gi = gr + a, gi + b
             if RANK > 0:
                 a, b, de, df, dw, drr, dri = _low_rank(row, n, n_pairs, rr, ri, xr, xi, wr, wi, RANK, COLUMNS)
                 fr, fi, er, ei, gw, grr, gri = fr + a, fi + b, er + de, ei + df, gw + dw, grr + drr, gri + dri
             here = tl.load(slot + first + t)
             is_last = (tl.load(slot + first + t - 1, mask=t > 0, other=-1) != here).to(tl.int32)
             to = grad_rows + ((here * heads + head) * parts + part) * size
-            _add_pair(to, 0, n, n_pairs, gr, gi, is_last)
-            _add_pair(to, 1, n, n_pairs, er, ei, is_last)
-            _add_pair(to, 2, n, n_pairs, br, bi, is_last)
-            in_square = (j[:, None] < RANK * is_last) & (j[None, :] < RANK)
-            _add(to + 6 * n_pairs + j[:, None] * RANK + j[None, :], gw, in_square)
+            _add_row(to, n, n_pairs, is_last, gr, gi, er, ei, br, bi, gw, RANK, COLUMNS)
             keep = (1 - is_last).to(wr.dtype)
             gr, gi, er, ei, br, bi, gw = gr * keep, gi * keep, er * keep, ei * keep, br * keep, bi * keep, gw * keep
             wr, wi, nr, ni = fr, fi, xr, xi
             tl.debug_barrier()  # the next sum of this slot, and the next block's path, come after these
-    of_r = grad_r + (item * parts + part) * 2 * n_pairs * RANK + n[:, None] * 2 * RANK + j[None, :]
-    in_r = (n[:, None] < n_pairs) & (j[None, :] < RANK)
-    tl.store(of_r, grr, mask=in_r)
-    tl.store(of_r + RANK, gri, mask=in_r)
+    of_r = grad_r + (item * parts + part) * 2 * n_pairs * RANK
+    _store_columns(of_r, n, n_pairs, grr, gri, RANK, COLUMNS)
     if HAS_INPUT:
-        tl.store(grad_start + own, wr, mask=exists)
-        tl.store(grad_start + own + d_head, wi, mask=exists)
-        tl.store(grad_c + sample * 2 * n_pairs * d_model + read_at, gcr, mask=exists)
-        tl.store(grad_c + sample * 2 * n_pairs * d_model + read_at + d_model, gci, mask=exists)
-        tl.store(grad_d + sample * d_model + head * d_head + ch, gd, mask=ch < d_head)
+        store_pair(grad_start + own, d_head, wr, wi, exists)
+        store_pair(grad_c + sample * 2 * n_pairs * d_model + read_at, d_model, gcr, gci, exists)
+        tl.store(grad_d + sample * d_model + head * d_head + ch[None, :], gd / 2, mask=ch[None, :] < d_head)
 
 
 def _slots(index: Tensor, offsets: Tensor, gaps: int) -> tuple[Tensor, Tensor]:
@@ -204,7 +226,7 @@ def _launch(
     grad_rows = r.new_zeros((len(row_of), heads, parts, size))
     grad_r = r.new_zeros((batch, heads, parts, n_pairs, 2, rank))
     path = r.new_empty((batch, heads, options["BLOCK"], n_pairs, 2, d_head))
-    own = (None,) * 4
+    own: tuple[Tensor | None, ...] = (None,) * 4
     if u is not None:
         own = (
             torch.empty_like(u),
@@ -213,12 +235,13 @@ def _launch(
             r.new_zeros((batch, d_model)),
         )
     if grad_end.numel():
-        _backward[(batch, heads, parts)](
-            u, index, offsets, tables, r, c, d, grad_y, grad_end, checkpoints, slot, path,
-            own[0], own[1], grad_rows, grad_r, own[2], own[3],
-            heads, d_head, n_pairs, size, parts,
-            HAS_INPUT=u is not None, **options, **ROUNDED,
-        )  # fmt: skip
+        with device_of(r):
+            _backward[(batch, heads, parts)](
+                u, index, offsets, tables, r, c, d, grad_y, grad_end, checkpoints, slot, path,
+                own[0], own[1], grad_rows, grad_r, own[2], own[3],
+                heads, d_head, n_pairs, size, parts,
+                HAS_INPUT=u is not None, **options, **ROUNDED,
+            )  # fmt: skip
     sums = torch.zeros_like(tables, dtype=torch.float64)
     grad_tables = sums.index_add(0, row_of, grad_rows.sum(2, dtype=torch.float64)).to(tables.dtype)
     of_r = _summed(grad_r.sum(2, dtype=torch.float64), r)

@@ -9,6 +9,19 @@ import triton.language as tl
 
 
 @triton.jit
+def load_pair(at, stride, exists):
+    """Real and imaginary part, `stride` apart."""
+    return tl.load(at, mask=exists, other=0), tl.load(at + stride, mask=exists, other=0)
+
+
+@triton.jit
+def store_pair(at, stride, real, imag, exists):
+    """Store real and imaginary part `stride` apart."""
+    tl.store(at, real, mask=exists)
+    tl.store(at + stride, imag, mask=exists)
+
+
+@triton.jit
 def times(ar, ai, br, bi):
     """The complex product a b."""
     return ar * br - ai * bi, ar * bi + ai * br
@@ -66,7 +79,7 @@ def columns_of(r, n, n_pairs, RANK: tl.constexpr, COLUMNS: tl.constexpr):
     j = tl.arange(0, COLUMNS)
     at = r + n[:, None] * 2 * RANK + j[None, :]
     exists = (n[:, None] < n_pairs) & (j[None, :] < RANK)
-    return tl.load(at, mask=exists, other=0), tl.load(at + RANK, mask=exists, other=0)
+    return load_pair(at, RANK, exists)
 
 
 @triton.jit

@@ -23,7 +23,7 @@ from longspike.kernels.sa_hippo.operator import sa_hippo_op
 def sa_hippo_transitions_op(
     index: Tensor, offsets: Tensor, tables: Tensor, r: Tensor, saves: bool
 ) -> tuple[Tensor, Tensor]:
-    """The transition over all ticks of every sample (batch, heads, n_pairs, 2, d_state), and checkpoints for the backward."""
+    """The transition over all ticks of every sample (batch, heads, n_pairs, 2, d_state), and the checkpoints."""
     return triton_recurrent.transitions(index, offsets, tables, r, saves)
 
 

@@ -1,8 +1,9 @@
-"""The spike-aware memory tick by tick on a GPU: a program owns some channels of one head of one sample, its state in registers.
+"""The spike-aware memory tick by tick on a GPU.
 
-Written against Triton's interpreter and never run on a GPU. The equations are `reference`'s; checkpoints, one before every
-64 ticks, have the compiled kernels' layout. Without an input (`u` None) the ticks carry the columns of an identity, which
-become the transition over all of them: what the parallel form over chunks needs.
+Written against Triton's interpreter and never run on a GPU. A program owns some channels of one head of one sample and keeps
+their state in registers. The equations are `reference`'s; checkpoints, one before every 64 ticks, lie as those of the
+compiled kernels. Without an input (`u` None) the ticks carry the columns of an identity, which become the transition over
+all of them: what the parallel form over chunks needs.
 """
 
 import torch
@@ -10,9 +11,9 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from longspike.kernels._triton import ROUNDED, expect, power_of_two
+from longspike.kernels._triton import ROUNDED, device_of, expect, power_of_two
 from longspike.kernels.sa_hippo.tables import row_size
-from longspike.kernels.sa_hippo.triton_algebra import advance, columns_of, pair_row
+from longspike.kernels.sa_hippo.triton_algebra import advance, columns_of, load_pair, pair_row, store_pair
 
 BLOCK = 64
 CHANNELS = 16  # of one program
@@ -37,9 +38,8 @@ def _forward(
     rr, ri = columns_of(r + head * 2 * n_pairs * RANK, n, n_pairs, RANK, COLUMNS)
     d_model = heads * d_head
     if HAS_INPUT:
-        xr, xi = tl.load(start + own, mask=exists, other=0), tl.load(start + own + d_head, mask=exists, other=0)
-        read = c + 2 * n[:, None] * d_model + head * d_head + ch[None, :]
-        cr, ci = tl.load(read, mask=exists, other=0), tl.load(read + d_model, mask=exists, other=0)
+        xr, xi = load_pair(start + own, d_head, exists)
+        cr, ci = load_pair(c + 2 * n[:, None] * d_model + head * d_head + ch[None, :], d_model, exists)
         skip = tl.load(d + head * d_head + ch, mask=ch < d_head, other=0)
     else:
         xr = tl.where(2 * n[:, None] == ch[None, :], 1, 0).to(tables.dtype.element_ty)
@@ -48,8 +48,7 @@ def _forward(
         if SAVES:
             block = first // BLOCK + sample + t // BLOCK
             saved = checkpoints + (block * heads + head) * numbers + inside
-            tl.store(saved, xr, mask=exists & (t % BLOCK == 0))
-            tl.store(saved + d_head, xi, mask=exists & (t % BLOCK == 0))
+            store_pair(saved, d_head, xr, xi, exists & (t % BLOCK == 0))
         row = tables + (tl.load(index + first + t) * heads + head) * size
         xr, xi = advance(row, n, n_pairs, rr, ri, xr, xi, RANK, COLUMNS)
         if HAS_INPUT:
@@ -58,8 +57,7 @@ def _forward(
             br, bi = pair_row(row, 2, n, n_pairs)
             xr, xi = xr + br * x[None, :], xi + bi * x[None, :]
             tl.store(y + at, 2 * tl.sum(cr * xr - ci * xi, axis=0) + skip * x, mask=ch < d_head)
-    tl.store(end + own, xr, mask=exists)
-    tl.store(end + own + d_head, xi, mask=exists)
+    store_pair(end + own, d_head, xr, xi, exists)
 
 
 def shape_options(n_pairs: int, rank: int, d_head: int) -> dict[str, int]:
@@ -83,7 +81,7 @@ def num_blocks(ticks: int, batch: int) -> int:
 def _checked(
     u: Tensor, index: Tensor, offsets: Tensor, tables: Tensor, r: Tensor, c: Tensor, d: Tensor, state: Tensor
 ) -> list[Tensor]:
-    """The arguments, contiguous; raise unless their shapes fit. Values of `index` and `offsets` stay unread on the device."""
+    """The arguments, contiguous; raise unless their shapes fit. What `index` and `offsets` hold is not read."""
     (heads, n_pairs, _, rank), (ticks, d_model), batch = r.shape, u.shape, offsets.shape[0] - 1
     shapes = {
         "tables": (tables, (tables.shape[0], heads, row_size(n_pairs, rank))),
@@ -115,11 +113,12 @@ def forward(
     checkpoints = u.new_empty((num_blocks(u.shape[0], batch) if saves else 0, *state.shape[1:]))
     options = shape_options(n_pairs, r.shape[3], d_head)
     if end.numel():
-        _forward[(batch, heads, triton.cdiv(d_head, options["CHANNELS"]))](
-            u, index, offsets, tables, r, c, d, state, y, end, checkpoints,
-            heads, d_head, n_pairs, tables.shape[2],
-            HAS_INPUT=True, SAVES=saves, **options, **ROUNDED,
-        )  # fmt: skip
+        with device_of(r):
+            _forward[(batch, heads, triton.cdiv(d_head, options["CHANNELS"]))](
+                u, index, offsets, tables, r, c, d, state, y, end, checkpoints,
+                heads, d_head, n_pairs, tables.shape[2],
+                HAS_INPUT=True, SAVES=saves, **options, **ROUNDED,
+            )  # fmt: skip
     return y, end, checkpoints
 
 
@@ -131,9 +130,10 @@ def transitions(index: Tensor, offsets: Tensor, tables: Tensor, r: Tensor, saves
     checkpoints = r.new_empty((num_blocks(index.shape[0], batch) if saves else 0, *end.shape[1:]))
     options = shape_options(n_pairs, rank, 2 * n_pairs)
     if end.numel():
-        _forward[(batch, heads, triton.cdiv(2 * n_pairs, options["CHANNELS"]))](
-            None, index, offsets, tables, r, None, None, None, None, end, checkpoints,
-            heads, 2 * n_pairs, n_pairs, tables.shape[2],
-            HAS_INPUT=False, SAVES=saves, **options, **ROUNDED,
-        )  # fmt: skip
+        with device_of(r):
+            _forward[(batch, heads, triton.cdiv(2 * n_pairs, options["CHANNELS"]))](
+                None, index, offsets, tables, r, None, None, None, None, end, checkpoints,
+                heads, 2 * n_pairs, n_pairs, tables.shape[2],
+                HAS_INPUT=False, SAVES=saves, **options, **ROUNDED,
+            )  # fmt: skip
     return end, checkpoints
