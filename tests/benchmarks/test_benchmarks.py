@@ -15,6 +15,7 @@ from longspike.events import EVENT_DTYPE
 from longspike.kernels import native
 from longspike.models import Flames
 from longspike.streaming import EventStream
+from tolerances import DENDRITE_GRADIENT, SA_HIPPO_GRADIENT
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="the source distribution has no benchmarks")
@@ -126,17 +127,70 @@ def test_a_network_agrees_with_itself(script: Import) -> None:
     assert found["flames: logits, relative error"] == 0
 
 
-def test_training_steps_run_every_size_and_route(script: Import) -> None:
-    def once(step: Callable[[], object], rounds: int) -> dict[str, float]:
-        step()
-        return {"median_ms": 0.0}
+def once(step: Callable[[], object], rounds: int) -> dict[str, float]:
+    step()
+    return {"median_ms": 0.0}
 
+
+@needs_extension
+def test_training_steps_run_every_size_and_route(script: Import) -> None:
     flames = script("flames")
     flames.TASKS = {"short": (3, 5, 2)}
     rows = flames.training_steps(torch.device("cpu"), once, tasks=("short",))
     assert {(row["network"], row["route"]) for row in rows} == {
-        (f"flames {size}", route) for size in ("tiny", "small", "normal") for route in ("chunked", "fft")
+        (f"flames {size}", route) for size in ("tiny", "small", "normal") for route in ("recurrent", "chunked", "fft")
     }
+
+
+@needs_extension
+def test_the_memory_agrees_with_its_reference_as_a_gpu_session_compares_them(script: Import) -> None:
+    pytest.importorskip("triton", reason="triton is not installed")
+    kernels = script("flames_kernels")
+    found = kernels.memory_kernels(torch.device("cpu"), kernels.MemorySize(2, 2, 1, 1, (2, 0)))
+    assert all(x for x in found.values() if isinstance(x, bool)), found
+    assert max(x for x in found.values() if not isinstance(x, bool)) < SA_HIPPO_GRADIENT["float32"], found
+
+
+@needs_extension
+def test_the_front_agrees_with_its_reference_as_a_gpu_session_compares_them(script: Import) -> None:
+    pytest.importorskip("triton", reason="triton is not installed")
+    kernels = script("flames_kernels")
+    found = kernels.front_kernels(torch.device("cpu"), kernels.FrontSize(2, 3, (5, 4), (4, 0, 3)))
+    assert found.pop("dendritic_conv: spikes") > 0
+    assert all(x for x in found.values() if isinstance(x, bool)), found
+    assert max(x for x in found.values() if not isinstance(x, bool)) < DENDRITE_GRADIENT["float32"], found
+
+
+@needs_extension
+def test_speeds_of_the_memory_and_the_front(script: Import) -> None:
+    pytest.importorskip("triton", reason="triton is not installed")
+    speed, kernels, cpu = script("flames_speed"), script("flames_kernels"), torch.device("cpu")
+    found = speed.memory_speed(cpu, once, ((1, 9), (2, 5)), {"d_model": 4, "d_state": 4, "rank": 2, "num_heads": 2})
+    assert [row["route"] for row in found["rows"]] == [
+        *["recurrent", "chunked", "chunked in torch"] * 2,
+        "loop in torch",
+    ]
+    assert "flash-linear-attention did not load" in speed.fla_speed(cpu, once)["skipped"]
+    found = speed.front_speed(cpu, once, {"small": kernels.FrontSize(2, 3, (5, 4), (2, 0, 2))})
+    assert 0 < found["small"]["chains"] <= found["small"]["rows"]
+
+
+@needs_extension
+def test_latencies_and_training_on_events(script: Import) -> None:
+    pytest.importorskip("triton", reason="triton is not installed")
+    speed, cpu = script("flames_speed"), torch.device("cpu")
+    found = speed.decision_latency(cpu, ("tiny",), (34, 20), events=20, rounds=3)
+    assert found["published"]["tiny_ms"] == 0.162
+    assert 0 < found["tiny"]["ticks_a_packet"] <= 1
+    assert set(speed.tick_latency(cpu, once, ("tiny",), (34, 20))) == {"tiny"}
+    found = speed.event_training(cpu, once, ("tiny",), batch=2, events=30, sensor_size=(20, 12))
+    assert set(found) == {"tiny, front auto", "tiny, front reference"}
+
+
+def test_the_parts_of_a_gpu_session_are_listed(script: Import) -> None:
+    parts = script("flames").parts(torch.device("cpu"), once)
+    assert next(iter(parts)) == "flames_kernels"
+    assert len(parts) == 10
 
 
 def test_the_gpu_command_says_that_there_is_no_gpu(script: Import, monkeypatch: pytest.MonkeyPatch) -> None:
