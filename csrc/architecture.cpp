@@ -1,6 +1,7 @@
 // Compiled once per instruction set, with LONGSPIKE_ARCH naming the namespace.
 #include "dendrite_pool.hpp"
 #include "flames_stream_state.hpp"
+#include "limits.hpp"
 #include "mixing.hpp"
 #include "refractory_lif_backward.hpp"
 #include "s4d_scan.hpp"
@@ -28,7 +29,8 @@ std::unique_ptr<AbstractFlamesStream> make_flames_stream(const FlamesParameters&
 }
 
 const Architecture& architecture() {
-    static const Architecture here{LONGSPIKE_TEXT(LONGSPIKE_ARCH), table<float>(), table<double>(), make_flames_stream};
+    static const Architecture here{LONGSPIKE_TEXT(LONGSPIKE_ARCH), table<float>(), table<double>(),
+                                   {limit_copy, limit_triad, limit_fill, limit_sum, limit_fma}, make_flames_stream};
     return here;
 }
 

@@ -118,6 +118,7 @@ NB_MODULE(_native, m) {
     bind_tick(m);
     bind_dendrite(m);
     bind_events(m);
+    bind_limits(m);
     bind_sa_hippo(m);
     bind_stream(m);
     m.def("architecture", [] { return std::string(now().name); });

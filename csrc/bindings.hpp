@@ -28,6 +28,7 @@ template <class T> const KernelTable<T>& table() {
 void bind_tick(nb::module_& m);
 void bind_dendrite(nb::module_& m);
 void bind_events(nb::module_& m);
+void bind_limits(nb::module_& m);
 void bind_sa_hippo(nb::module_& m);
 void bind_stream(nb::module_& m);
 

@@ -164,10 +164,20 @@ template <class T> struct KernelTable {
     TickTable<T> tick;
 };
 
+// What the machine does at most, float32: limits.hpp.
+struct LimitsTable {
+    void (*copy)(const float* x, float* y, i64 n, int threads);
+    void (*triad)(const float* a, const float* b, float scale, float* y, i64 n, int threads);
+    void (*fill)(float value, float* y, i64 n, int threads);
+    double (*sum)(const float* x, i64 n, int threads);
+    double (*fma)(i64 items, int threads);
+};
+
 struct Architecture {
     const char* name;
     KernelTable<float> f32;
     KernelTable<double> f64;
+    LimitsTable limits;
     std::unique_ptr<AbstractFlamesStream> (*make_flames_stream)(const FlamesParameters&);
 };
 

@@ -1,10 +1,14 @@
 """Timing in rounds: every candidate once per round, so that a machine that drifts drifts for all."""
 
 import gc
+import math
 import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
+
+MIN_ROUNDS = 3
 
 
 @dataclass(frozen=True)
@@ -12,52 +16,94 @@ class Timing:
     """Seconds of one candidate over the rounds.
 
     Attributes:
-        name: the candidate. seconds: one figure a round, in order.
-        note: what differs from the others, or why it did not run (then `seconds` is empty).
+        name: the candidate.
+        seconds: one figure a round, in order; a candidate that used up its time stops before the others.
     """
 
     name: str
     seconds: tuple[float, ...]
-    note: str = ""
 
     @property
     def median(self) -> float:
         """The figure to quote."""
         return statistics.median(self.seconds)
 
-    def ratio_to(self, other: "Timing") -> float:
-        """Median over the rounds of this candidate's time over the other's in the same round."""
-        return statistics.median(a / b for a, b in zip(self.seconds, other.seconds, strict=True))
+    def ratios_to(self, other: "Timing") -> list[float]:
+        """This candidate's time over the other's, round by round, for the rounds that both took part in."""
+        return [a / b for a, b in zip(self.seconds, other.seconds, strict=False)]
 
 
-def time_rounds(
-    candidates: dict[str, Callable[[], object]],
-    *,
-    rounds: int,
-    warm_up: int = 1,
-    lead_in: int = 1,
-    notes: dict[str, str] | None = None,
-    on_progress: Callable[[str], None] = lambda name: None,
-) -> list[Timing]:
-    """Time every candidate once a round, after `warm_up` rounds that do not count.
+@dataclass(frozen=True)
+class Step:
+    """A training step in its halves: `forward()` returns what `backward` takes."""
 
-    Before the timed call come `lead_in` calls of the same candidate, so that it finds the caches and the memory of a
-    loop that repeats it, whoever ran before; with 0 it finds what the others left. Garbage is collected before a timed
-    call, never inside one.
+    forward: Callable[[], Any]
+    backward: Callable[[Any], object]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rounds:
+    """How often everything is timed.
+
+    Attributes:
+        count: rounds that count, after one of warm-up that does not.
+        lead_in: calls of a candidate right before its timed one, so that it finds the caches and the memory of a loop
+            that repeats it, whoever ran before; with 0 it finds what the others left.
+        budget_s: a candidate that has been timed for this long, and in three rounds, sits out the others.
+        on_progress: called with the name of what runs next.
     """
-    seconds: dict[str, list[float]] = {name: [] for name in candidates}
-    for number in range(-warm_up, rounds):
-        for name, run in candidates.items():
-            on_progress(name)
-            for _ in range(lead_in):
-                run()
-            gc.collect()
-            gc.disable()
-            started = time.perf_counter()
-            result = run()
-            elapsed = time.perf_counter() - started
-            gc.enable()
-            del result
+
+    count: int = 5
+    lead_in: int = 1
+    budget_s: float = math.inf
+    on_progress: Callable[[str], None] = lambda name: None
+
+
+Phases = tuple[Callable[[Any], Any], ...]
+
+
+def _timed(phases: Phases) -> list[float]:
+    """Seconds of each phase; a phase gets what the one before returned. Garbage is collected before, never inside."""
+    gc.collect()
+    gc.disable()
+    result, elapsed = None, []
+    for phase in phases:
+        started = time.perf_counter()
+        result = phase(result)
+        elapsed.append(time.perf_counter() - started)
+    gc.enable()
+    return elapsed
+
+
+def _run_rounds(candidates: dict[str, Phases], rounds: Rounds) -> dict[str, list[list[float]]]:
+    taken: dict[str, list[list[float]]] = {name: [] for name in candidates}
+    for number in range(-1, rounds.count):
+        for name, phases in candidates.items():
+            if len(taken[name]) >= MIN_ROUNDS and sum(map(sum, taken[name])) > rounds.budget_s:
+                continue
+            rounds.on_progress(name)
+            for _ in range(rounds.lead_in if number >= 0 else 0):
+                _timed(phases)
+            elapsed = _timed(phases)
             if number >= 0:
-                seconds[name].append(elapsed)
-    return [Timing(name, tuple(values), (notes or {}).get(name, "")) for name, values in seconds.items()]
+                taken[name].append(elapsed)
+    return taken
+
+
+def time_rounds(candidates: dict[str, Callable[[], object]], rounds: Rounds) -> list[Timing]:
+    """Time every candidate once a round. What it returns is dropped before the next one runs."""
+    phases: dict[str, Phases] = {name: (lambda _, run=run: run(),) for name, run in candidates.items()}  # type: ignore[misc]
+    return [
+        Timing(name, tuple(seconds for (seconds,) in taken)) for name, taken in _run_rounds(phases, rounds).items()
+    ]
+
+
+def time_steps(candidates: dict[str, Step], rounds: Rounds) -> tuple[list[Timing], list[Timing]]:
+    """Time every training step once a round: its backward half alone, and the whole."""
+    phases: dict[str, Phases] = {
+        name: (lambda _, step=step: step.forward(), step.backward)  # type: ignore[misc]
+        for name, step in candidates.items()
+    }
+    taken = _run_rounds(phases, rounds)
+    backward = [Timing(name, tuple(halves[1] for halves in rows)) for name, rows in taken.items()]
+    return backward, [Timing(name, tuple(map(sum, rows))) for name, rows in taken.items()]

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from longspike.kernels._operators import operator, register_gradient
 from longspike.kernels.dendrite import compiled
 
 
@@ -11,7 +12,7 @@ def _state(i: Tensor, v: Tensor) -> tuple[Tensor | None, Tensor | None]:
     return (i, v) if i.shape[0] else (None, None)
 
 
-@torch.library.custom_op("longspike::dendritic_conv", mutates_args=())
+@operator("dendritic_conv")
 def dendritic_conv_op(
     values: Tensor,
     weight: Tensor,
@@ -39,7 +40,7 @@ def dendritic_conv_op(
     return compiled.forward(call, keeps_state)
 
 
-@dendritic_conv_op.register_fake
+@torch.library.register_fake(dendritic_conv_op)
 def _(
     values: Tensor,
     weight: Tensor,
@@ -63,7 +64,7 @@ def _(
     return membrane, weight.new_empty((kept, branches, channels)), weight.new_empty((kept, channels))
 
 
-@torch.library.custom_op("longspike::dendritic_conv_backward", mutates_args=())
+@operator("dendritic_conv_backward")
 def dendritic_conv_backward_op(
     values: Tensor,
     weight: Tensor,
@@ -99,7 +100,7 @@ def dendritic_conv_backward_op(
     )
 
 
-@dendritic_conv_backward_op.register_fake
+@torch.library.register_fake(dendritic_conv_backward_op)
 def _(
     values: Tensor,
     weight: Tensor,
@@ -146,7 +147,7 @@ def _conv_backward(ctx, grad_membrane, grad_i, grad_v):  # type: ignore[no-untyp
     return grads[0] if wants_values else None, *grads[1:], *[None] * 9
 
 
-dendritic_conv_op.register_autograd(_conv_backward, setup_context=_conv_context)
+register_gradient(dendritic_conv_op, _conv_backward, setup_context=_conv_context)
 
 
 def _dense_call(
@@ -158,7 +159,7 @@ def _dense_call(
     return compiled.Chains(None, rows, rate, g, *state, None, chain_offsets, None, threshold)
 
 
-@torch.library.custom_op("longspike::dendritic_lif", mutates_args=())
+@operator("dendritic_lif")
 def dendritic_lif_op(
     drive: Tensor, rate: Tensor, g: Tensor, i: Tensor, v: Tensor, threshold: float, surrogate: str, scale: float
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -167,7 +168,7 @@ def dendritic_lif_op(
     return membrane.view(*drive.shape[:2], drive.shape[3]), i, v
 
 
-@dendritic_lif_op.register_fake
+@torch.library.register_fake(dendritic_lif_op)
 def _(
     drive: Tensor, rate: Tensor, g: Tensor, i: Tensor, v: Tensor, threshold: float, surrogate: str, scale: float
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -175,7 +176,7 @@ def _(
     return membrane, drive.new_empty(i.shape), drive.new_empty(v.shape)
 
 
-@torch.library.custom_op("longspike::dendritic_lif_backward", mutates_args=())
+@operator("dendritic_lif_backward")
 def dendritic_lif_backward_op(
     drive: Tensor,
     rate: Tensor,
@@ -204,7 +205,7 @@ def dendritic_lif_backward_op(
     return grad_drive.view(drive.shape), *grads  # type: ignore[return-value]
 
 
-@dendritic_lif_backward_op.register_fake
+@torch.library.register_fake(dendritic_lif_backward_op)
 def _(
     drive: Tensor,
     rate: Tensor,
@@ -232,28 +233,28 @@ def _lif_backward(ctx, grad_membrane, grad_i, grad_v):  # type: ignore[no-untype
     return *grads, None, None, None
 
 
-dendritic_lif_op.register_autograd(_lif_backward, setup_context=_lif_context)
+register_gradient(dendritic_lif_op, _lif_backward, setup_context=_lif_context)
 
 
-@torch.library.custom_op("longspike::segment_max", mutates_args=())
+@operator("segment_max")
 def segment_max_op(x: Tensor, group_offsets: Tensor, group_rows: Tensor) -> tuple[Tensor, Tensor]:
     """The largest row of each group, per channel (groups, channels), and its position in the group; first of equals."""
     return compiled.segment_max(x, group_offsets, group_rows)
 
 
-@segment_max_op.register_fake
+@torch.library.register_fake(segment_max_op)
 def _(x: Tensor, group_offsets: Tensor, group_rows: Tensor) -> tuple[Tensor, Tensor]:
     shape = (group_offsets.shape[0] - 1, x.shape[1])
     return x.new_empty(shape), x.new_empty(shape, dtype=torch.int32)
 
 
-@torch.library.custom_op("longspike::segment_max_backward", mutates_args=())
+@operator("segment_max_backward")
 def segment_max_backward_op(grad: Tensor, position: Tensor, group_offsets: Tensor, group_rows: Tensor) -> Tensor:
     """The gradient of x."""
     return compiled.segment_max_backward(grad, position, group_offsets, group_rows)
 
 
-@segment_max_backward_op.register_fake
+@torch.library.register_fake(segment_max_backward_op)
 def _(grad: Tensor, position: Tensor, group_offsets: Tensor, group_rows: Tensor) -> Tensor:
     return grad.new_empty((group_rows.shape[0], grad.shape[1]))
 
@@ -267,4 +268,4 @@ def _max_backward(ctx, grad, _):  # type: ignore[no-untyped-def]
     return segment_max_backward_op(grad, *ctx.saved_tensors), None, None
 
 
-segment_max_op.register_autograd(_max_backward, setup_context=_max_context)
+register_gradient(segment_max_op, _max_backward, setup_context=_max_context)

@@ -4,13 +4,14 @@ import torch
 from torch import Tensor
 
 from longspike.kernels import native
+from longspike.kernels._operators import operator, register_gradient
 
 
 def _rows(x: Tensor) -> int:
     return x.numel() // x.shape[-1] if x.shape[-1] else 0
 
 
-@torch.library.custom_op("longspike::linear", mutates_args=())
+@operator("linear")
 def linear_op(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """y = x weight^T + bias over the last axis, terms with x = 0 skipped, each row summed on its own in order."""
     x = x.contiguous()
@@ -27,7 +28,7 @@ def linear_op(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     return y
 
 
-@linear_op.register_fake
+@torch.library.register_fake(linear_op)
 def _(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     return x.new_empty((*x.shape[:-1], weight.shape[0]))
 
@@ -46,10 +47,10 @@ def _linear_backward(ctx, grad):  # type: ignore[no-untyped-def]
     return grad_x, grad_weight, flat.sum(0) if ctx.has_bias else None
 
 
-linear_op.register_autograd(_linear_backward, setup_context=_linear_context)
+register_gradient(linear_op, _linear_backward, setup_context=_linear_context)
 
 
-@torch.library.custom_op("longspike::glu", mutates_args=())
+@operator("glu")
 def glu_op(x: Tensor) -> Tensor:
     """a * sigmoid(b) for x = (a, b) side by side on the last axis."""
     x = x.contiguous()
@@ -61,12 +62,12 @@ def glu_op(x: Tensor) -> Tensor:
     return y
 
 
-@glu_op.register_fake
+@torch.library.register_fake(glu_op)
 def _(x: Tensor) -> Tensor:
     return x.new_empty((*x.shape[:-1], x.shape[-1] // 2))
 
 
-@torch.library.custom_op("longspike::glu_backward", mutates_args=())
+@operator("glu_backward")
 def glu_backward_op(x: Tensor, grad_y: Tensor) -> Tensor:
     """The gradient of x."""
     x, grad_y = x.contiguous(), grad_y.contiguous()
@@ -78,7 +79,7 @@ def glu_backward_op(x: Tensor, grad_y: Tensor) -> Tensor:
     return grad_x
 
 
-@glu_backward_op.register_fake
+@torch.library.register_fake(glu_backward_op)
 def _(x: Tensor, grad_y: Tensor) -> Tensor:
     return torch.empty_like(x, memory_format=torch.contiguous_format)
 
@@ -92,4 +93,4 @@ def _glu_backward(ctx, grad):  # type: ignore[no-untyped-def]
     return glu_backward_op(x, grad)
 
 
-glu_op.register_autograd(_glu_backward, setup_context=_glu_context)
+register_gradient(glu_op, _glu_backward, setup_context=_glu_context)

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from longspike.kernels import native
 from longspike.kernels._dispatch import choose_lif
+from longspike.kernels._operators import operator, register_gradient
 from longspike.kernels.refractory_lif import compiled, pmbc, reference
 
 METHOD_NUMBERS = ("reference", "sequential", "speculative", "pmbc")
@@ -23,7 +24,7 @@ def _raise_if_nan(v: Tensor) -> None:
         )
 
 
-@torch.library.custom_op("longspike::refractory_lif", mutates_args=())
+@operator("refractory_lif")
 def refractory_lif_op(
     current: Tensor,
     beta: Tensor,
@@ -71,7 +72,7 @@ def _saves_checkpoints(current: Tensor, method: str) -> bool:
     return method in ("sequential", "speculative")
 
 
-@refractory_lif_op.register_fake
+@torch.library.register_fake(refractory_lif_op)
 def _(
     current: Tensor,
     beta: Tensor,
@@ -97,7 +98,7 @@ def _(
     )
 
 
-@torch.library.custom_op("longspike::refractory_lif_backward", mutates_args=())
+@operator("refractory_lif_backward")
 def refractory_lif_backward_op(
     current: Tensor,
     grads: Sequence[Tensor],
@@ -144,7 +145,7 @@ def refractory_lif_backward_op(
     )
 
 
-@refractory_lif_backward_op.register_fake
+@torch.library.register_fake(refractory_lif_backward_op)
 def _(
     current: Tensor,
     grads: Sequence[Tensor],
@@ -187,4 +188,4 @@ def _backward(ctx, grad_spikes, grad_v, grad_r, grad_s, *unused):  # type: ignor
     return grad_current, *grads, None, None, None, None, None
 
 
-refractory_lif_op.register_autograd(_backward, setup_context=_setup_context)
+register_gradient(refractory_lif_op, _backward, setup_context=_setup_context)

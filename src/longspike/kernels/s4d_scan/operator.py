@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from longspike.kernels import native
+from longspike.kernels._operators import operator, register_gradient
 
 BLOCK = 64
 
@@ -18,7 +19,7 @@ def _expect_shapes(u: Tensor, lam: Tensor, c: Tensor, d: Tensor, state: Tensor) 
     native.expect("s4d_scan", u.dtype, **shapes)
 
 
-@torch.library.custom_op("longspike::s4d_scan", mutates_args=())
+@operator("s4d_scan")
 def s4d_scan_op(
     u: Tensor, lam: Tensor, c: Tensor, d: Tensor, state: Tensor, saves: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -47,7 +48,7 @@ def s4d_scan_op(
     return y, end, checkpoints
 
 
-@s4d_scan_op.register_fake
+@torch.library.register_fake(s4d_scan_op)
 def _(u: Tensor, lam: Tensor, c: Tensor, d: Tensor, state: Tensor, saves: bool) -> tuple[Tensor, Tensor, Tensor]:
     blocks = _num_blocks(u.shape[1]) if saves else 0
     return (
@@ -57,7 +58,7 @@ def _(u: Tensor, lam: Tensor, c: Tensor, d: Tensor, state: Tensor, saves: bool) 
     )
 
 
-@torch.library.custom_op("longspike::s4d_scan_backward", mutates_args=())
+@operator("s4d_scan_backward")
 def s4d_scan_backward_op(
     u: Tensor, grad_y: Tensor, grad_end: Tensor, lam: Tensor, c: Tensor, d: Tensor, checkpoints: Tensor
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
@@ -81,7 +82,7 @@ def s4d_scan_backward_op(
     return grad_u, grad_lam.sum(0), grad_c.sum(0), grad_d.sum(0), grad_state
 
 
-@s4d_scan_backward_op.register_fake
+@torch.library.register_fake(s4d_scan_backward_op)
 def _(
     u: Tensor, grad_y: Tensor, grad_end: Tensor, lam: Tensor, c: Tensor, d: Tensor, checkpoints: Tensor
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
@@ -105,4 +106,4 @@ def _backward(ctx, grad_y, grad_end, _):  # type: ignore[no-untyped-def]
     return grad_u, grad_lam, grad_c, grad_d, grad_state, None
 
 
-s4d_scan_op.register_autograd(_backward, setup_context=_setup_context)
+register_gradient(s4d_scan_op, _backward, setup_context=_setup_context)

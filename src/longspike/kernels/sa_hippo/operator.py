@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from longspike.kernels import native
+from longspike.kernels._operators import operator, register_gradient
 from longspike.kernels.sa_hippo.tables import Dynamics, formula, row_size
 
 BLOCK = 64
@@ -17,7 +18,7 @@ def _addresses(*tensors: Tensor) -> list[int]:
     return [x.data_ptr() for x in tensors]
 
 
-@torch.library.custom_op("longspike::sa_hippo_tables", mutates_args=())
+@operator("sa_hippo_tables")
 def sa_hippo_tables_op(
     delta: Tensor,
     log_dt: Tensor,
@@ -58,7 +59,7 @@ def sa_hippo_tables_op(
     return tables
 
 
-@sa_hippo_tables_op.register_fake
+@torch.library.register_fake(sa_hippo_tables_op)
 def _(
     delta: Tensor,
     log_dt: Tensor,
@@ -92,7 +93,7 @@ def _tables_backward(ctx, grad):  # type: ignore[no-untyped-def]
     return *(found.get(k) for k in range(7)), None, None
 
 
-sa_hippo_tables_op.register_autograd(_tables_backward, setup_context=_tables_context)
+register_gradient(sa_hippo_tables_op, _tables_backward, setup_context=_tables_context)
 
 
 def _num_blocks(u: Tensor, offsets: Tensor) -> int:
@@ -122,7 +123,7 @@ def _expect_shapes(
         raise ValueError(f"sa_hippo: `offsets` must rise from 0 to {ticks}, the ticks of `u`; got {offsets.tolist()}.")
 
 
-@torch.library.custom_op("longspike::sa_hippo", mutates_args=())
+@operator("sa_hippo")
 def sa_hippo_op(
     u: Tensor,
     index: Tensor,
@@ -155,7 +156,7 @@ def sa_hippo_op(
     return y, end, checkpoints
 
 
-@sa_hippo_op.register_fake
+@torch.library.register_fake(sa_hippo_op)
 def _(
     u: Tensor,
     index: Tensor,
@@ -174,7 +175,7 @@ def _(
     )
 
 
-@torch.library.custom_op("longspike::sa_hippo_backward", mutates_args=())
+@operator("sa_hippo_backward")
 def sa_hippo_backward_op(
     u: Tensor,
     index: Tensor,
@@ -213,7 +214,7 @@ def sa_hippo_backward_op(
     return grad_u, grad_tables, grad_r, grad_c, grad_d, grad_state
 
 
-@sa_hippo_backward_op.register_fake
+@torch.library.register_fake(sa_hippo_backward_op)
 def _(
     u: Tensor,
     index: Tensor,
@@ -248,4 +249,4 @@ def _backward(ctx, grad_y, grad_end, _):  # type: ignore[no-untyped-def]
     return grad_u, None, None, *grads, grad_state, None
 
 
-sa_hippo_op.register_autograd(_backward, setup_context=_setup_context)
+register_gradient(sa_hippo_op, _backward, setup_context=_setup_context)

@@ -4,9 +4,10 @@ import torch
 from torch import Tensor
 
 from longspike.kernels import native
+from longspike.kernels._operators import operator, register_gradient
 
 
-@torch.library.custom_op("longspike::embed_cells", mutates_args=())
+@operator("embed_cells")
 def embed_op(values: Tensor, cell: Tensor, tick_offsets: Tensor, weight: Tensor) -> Tensor:
     """u[tick] = sum of values * weight[cell] over the tick's items, channels in order, zeros skipped."""
     values, cell, tick_offsets, weight = (x.contiguous() for x in (values, cell, tick_offsets, weight))
@@ -33,12 +34,12 @@ def _check_embedding(cell: Tensor, tick_offsets: Tensor, cells: int) -> None:
         raise ValueError(f"embed_cells: `tick_offsets` must rise from 0 to {len(cell)}, the number of items.")
 
 
-@embed_op.register_fake
+@torch.library.register_fake(embed_op)
 def _(values: Tensor, cell: Tensor, tick_offsets: Tensor, weight: Tensor) -> Tensor:
     return values.new_empty((tick_offsets.shape[0] - 1, weight.shape[2]))
 
 
-@torch.library.custom_op("longspike::embed_cells_backward", mutates_args=())
+@operator("embed_cells_backward")
 def embed_backward_op(
     values: Tensor, cell: Tensor, tick_offsets: Tensor, weight: Tensor, grad: Tensor
 ) -> tuple[Tensor, Tensor]:
@@ -53,7 +54,7 @@ def embed_backward_op(
     return grad_values, grad_weight
 
 
-@embed_backward_op.register_fake
+@torch.library.register_fake(embed_backward_op)
 def _(values: Tensor, cell: Tensor, tick_offsets: Tensor, weight: Tensor, grad: Tensor) -> tuple[Tensor, Tensor]:
     return torch.empty_like(values), torch.empty_like(weight)
 
@@ -67,10 +68,10 @@ def _embed_backward(ctx, grad):  # type: ignore[no-untyped-def]
     return grad_values, None, None, grad_weight
 
 
-embed_op.register_autograd(_embed_backward, setup_context=_embed_context)
+register_gradient(embed_op, _embed_backward, setup_context=_embed_context)
 
 
-@torch.library.custom_op("longspike::layer_norm", mutates_args=())
+@operator("layer_norm")
 def layer_norm_op(x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
     """(x - mean) / sqrt(variance + eps) * weight + bias over the last axis, each row on its own."""
     x, weight, bias = x.contiguous(), weight.contiguous(), bias.contiguous()
@@ -83,7 +84,7 @@ def layer_norm_op(x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor
     return y
 
 
-@layer_norm_op.register_fake
+@torch.library.register_fake(layer_norm_op)
 def _(x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
     return torch.empty_like(x, memory_format=torch.contiguous_format)
 
@@ -104,10 +105,10 @@ def _norm_backward(ctx, grad):  # type: ignore[no-untyped-def]
     return grad_x, (grad * standard).sum(rest), grad.sum(rest), None
 
 
-layer_norm_op.register_autograd(_norm_backward, setup_context=_norm_context)
+register_gradient(layer_norm_op, _norm_backward, setup_context=_norm_context)
 
 
-@torch.library.custom_op("longspike::event_pool", mutates_args=())
+@operator("event_pool")
 def event_pool_op(
     y: Tensor, weights: Tensor, offsets: Tensor, window: Tensor, windows: Tensor, counts: Tensor, size: int
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -131,7 +132,7 @@ def event_pool_op(
     return mean, window, windows, counts
 
 
-@event_pool_op.register_fake
+@torch.library.register_fake(event_pool_op)
 def _(
     y: Tensor, weights: Tensor, offsets: Tensor, window: Tensor, windows: Tensor, counts: Tensor, size: int
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -170,4 +171,4 @@ def _pool_backward(ctx, grad_mean, grad_window, grad_windows, _grad_counts):  # 
     return grad_y.to(ctx.dtype), None, None, grad_held, into_done, None, None
 
 
-event_pool_op.register_autograd(_pool_backward, setup_context=_pool_context)
+register_gradient(event_pool_op, _pool_backward, setup_context=_pool_context)

@@ -1,0 +1,92 @@
+// What the machine can do at most: memory traffic of the simplest kernels, and fused multiply-adds in registers.
+//
+// They run through the same threads and the same vector type as the kernels that are compared with them. Results that
+// are written go around the caches; y is aligned to the vector's size.
+#pragma once
+#include <algorithm>
+#include <vector>
+
+#include "kernels.hpp"
+#include "parallel.hpp"
+#include "simd.hpp"
+
+namespace longspike::LONGSPIKE_ARCH {
+
+constexpr i64 kLimitBlock = i64(1) << 18;  // elements that a thread takes at a time
+constexpr int kFmaChains = 12;             // independent sums: more than latency times units, within 16 registers
+constexpr i64 kFmaSteps = 4096;            // links of a chain in one item
+
+// Calls body(first, last) on large pieces of [0, n).
+template <class Body> void in_blocks(i64 n, int threads, const Body& body) {
+    parallel_for((n + kLimitBlock - 1) / kLimitBlock, threads, [&](i64 item) {
+        body(item * kLimitBlock, std::min(n, (item + 1) * kLimitBlock));
+    });
+}
+
+// Writes y[i] = value(i) as vectors, around the caches but for the last incomplete one.
+template <class Value> void stream_vectors(float* y, i64 n, int threads, const Value& value) {
+    constexpr i64 lanes = kLanes<float>;
+    in_blocks(n, threads, [&](i64 first, i64 last) {
+        i64 i = first;
+        for (; i + 4 * lanes <= last; i += 4 * lanes)
+            for (int k = 0; k < 4; ++k) store_streaming<float>(y + i + k * lanes, value(i + k * lanes, int(lanes)));
+        for (; i < last; i += lanes) {
+            const int left = static_cast<int>(std::min(lanes, last - i));
+            store_first<float>(y + i, value(i, left), left);
+        }
+        fence_streaming();
+    });
+}
+
+// y = x
+inline void limit_copy(const float* x, float* y, i64 n, int threads) {
+    stream_vectors(y, n, threads, [=](i64 i, int left) { return load_first<float>(x + i, left); });
+}
+
+// y = a + scale * b
+inline void limit_triad(const float* a, const float* b, float scale, float* y, i64 n, int threads) {
+    stream_vectors(y, n, threads, [=](i64 i, int left) {
+        return fma(splat<float>(scale), load_first<float>(b + i, left), load_first<float>(a + i, left));
+    });
+}
+
+// y = value
+inline void limit_fill(float value, float* y, i64 n, int threads) {
+    stream_vectors(y, n, threads, [=](i64, int) { return splat<float>(value); });
+}
+
+// The sum of x, by blocks, so that it does not depend on the number of threads.
+inline double limit_sum(const float* x, i64 n, int threads) {
+    constexpr i64 lanes = kLanes<float>;
+    std::vector<double> parts((n + kLimitBlock - 1) / kLimitBlock);
+    in_blocks(n, threads, [&](i64 first, i64 last) {
+        Vec<float> sums[8] = {};
+        i64 i = first;
+        for (; i + 8 * lanes <= last; i += 8 * lanes)
+            for (int k = 0; k < 8; ++k) sums[k] += load<float>(x + i + k * lanes);
+        for (; i < last; i += lanes) sums[0] += load_first<float>(x + i, static_cast<int>(std::min(lanes, last - i)));
+        for (int k = 1; k < 8; ++k) sums[0] += sums[k];
+        double part = 0;
+        for (i64 j = 0; j < lanes; ++j) part += sums[0][j];
+        parts[first / kLimitBlock] = part;
+    });
+    double sum = 0;
+    for (const double part : parts) sum += part;
+    return sum;
+}
+
+// Fused multiply-adds whose operands never leave the registers. Returns the floating-point operations done.
+inline double limit_fma(i64 items, int threads) {
+    parallel_for(items, threads, [](i64 item) {
+        const Vec<float> factor = splat<float>(0.5f), addend = splat<float>(static_cast<float>(item));
+        Vec<float> sums[kFmaChains];  // from different values: equal chains would be computed once
+        for (int k = 0; k < kFmaChains; ++k) sums[k] = splat<float>(static_cast<float>(item + k));
+        for (i64 step = 0; step < kFmaSteps; ++step)
+            for (auto& sum : sums) sum = fma(sum, factor, addend);
+        for (int k = 1; k < kFmaChains; ++k) sums[0] += sums[k];
+        [[maybe_unused]] volatile float kept = sums[0][0];  // what nobody reads would not be computed
+    });
+    return 2.0 * kFmaChains * kLanes<float> * kFmaSteps * items;
+}
+
+}  // namespace longspike::LONGSPIKE_ARCH
