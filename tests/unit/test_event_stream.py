@@ -304,7 +304,7 @@ def test_training_goes_on_without_the_stream() -> None:
 def test_what_cannot_be_streamed() -> None:
     with pytest.raises(TypeError, match="`model` must be Flames"):
         EventStream(torch.nn.Linear(2, 3))
-    with pytest.raises(ValueError, match="`num_threads` must be a positive integer"):
+    with pytest.raises(ValueError, match="`num_threads` must be an integer of at least 1"):
         EventStream(network(BASE), num_threads=0)
     with pytest.raises(ValueError, match="`late` must be one of 'drop', 'raise'"):
         EventStream(network(BASE), late="keep")
