@@ -1,4 +1,5 @@
 // Compiled once per instruction set, with LONGSPIKE_ARCH naming the namespace.
+#include "block_backward.hpp"
 #include "dendrite_pool.hpp"
 #include "flames_stream_state.hpp"
 #include "limits.hpp"
@@ -20,8 +21,8 @@ template <class T> constexpr TickTable<T> tick_table() {
 template <class T> constexpr KernelTable<T> table() {
     return {lif_forward<T>,        lif_speculative<T>,  lif_backward<T>,     s4d_forward<T>,
             s4d_backward<T>,       linear<T>,           glu<T, false>,       glu<T, true>,
-            sa_hippo_tables<T>,    sa_hippo_forward<T>, sa_hippo_backward<T>, dendrite_table<T>(),
-            tick_table<T>()};
+            block_forward<T>,      block_backward<T>,   sa_hippo_tables<T>,  sa_hippo_forward<T>,
+            sa_hippo_backward<T>,  dendrite_table<T>(), tick_table<T>()};
 }
 
 std::unique_ptr<AbstractFlamesStream> make_flames_stream(const FlamesParameters& parameters) {

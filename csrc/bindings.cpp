@@ -115,6 +115,7 @@ NB_MODULE(_native, m) {
     m.attr("s4d_block") = kS4dBlock;
     bind_kernels<float>(m, "f32");
     bind_kernels<double>(m, "f64");
+    bind_block(m);
     bind_tick(m);
     bind_dendrite(m);
     bind_events(m);

@@ -25,6 +25,7 @@ template <class T> const KernelTable<T>& table() {
 }
 
 // One function a binding file.
+void bind_block(nb::module_& m);
 void bind_tick(nb::module_& m);
 void bind_dendrite(nb::module_& m);
 void bind_events(nb::module_& m);

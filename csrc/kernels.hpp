@@ -12,6 +12,7 @@ using i64 = std::int64_t;
 
 constexpr i64 kLifBlock = 64;                 // steps between two saved states of the neuron
 constexpr i64 kS4dBlock = 64;                 // steps between two saved states of the state-space scan
+constexpr i64 kBlockSpan = 256;               // steps between two saved states of the scan inside a block
 constexpr i64 kSaHippoBlock = 64;             // ticks between two saved states of the spike-aware memory
 constexpr i64 kStreamingBytes = i64(1) << 25;  // results from here on are written around the caches
 
@@ -68,6 +69,46 @@ template <class T> struct LinearCall {
     T* y;                        // (rows, outputs)
     i64 rows, inputs, outputs;
     int threads;
+};
+
+// A whole block of a spiking state-space model: norm, scan, neuron, mixing, gate, residual; see block.hpp.
+template <class T> struct BlockParameters {
+    const T *norm_weight, *norm_bias;              // (channels), or null: no norm
+    const T *lambda, *c, *d;                       // as in S4dCall
+    LifParameters<T> neuron;
+    const T *weight, *bias;                        // (channels, 2 channels), by input; (2 channels)
+    const T *spike_scale, *output_scale;           // (batch, channels), or null: ones
+    const i64* lengths;                            // (batch), valid steps, or null: all
+    i64 batch, seqlen, channels, n_pairs;
+    T eps;
+    int reset, threads;
+};
+
+template <class T> struct BlockCall {
+    BlockParameters<T> p;
+    const T* x;                                    // (batch, seqlen, channels)
+    T* y;                                          // (batch, seqlen, channels)
+    T *state, *v, *r, *s;                          // in: before, out: after
+    T* counts;                                     // (batch, channels), spikes of valid steps: added to
+    std::uint64_t* bits;                           // (batch, seqlen, words) or null
+    T *scan_checkpoints, *lif_checkpoints;         // (batch, spans, n_pairs, 2, channels), (batch, blocks, 3, channels), or null
+};
+
+template <class T> struct BlockBackward {
+    BlockParameters<T> p;
+    const T *x, *grad_y, *grad_counts;             // grad_counts (batch, channels) or null
+    const T* weight_by_output;                     // (2 channels, channels)
+    const std::uint64_t* bits;                     // these three as the forward pass left them
+    const T *scan_checkpoints, *lif_checkpoints;
+    T* grad_x;
+    T *grad_state, *grad_v, *grad_r, *grad_s;      // in: of the final state, out: of the initial one
+    T *grad_lambda, *grad_c, *grad_d;              // (batch, n_pairs, 2, channels) twice, (batch, channels)
+    double* grad_neuron;                           // (batch, 4, channels): beta, theta, rho, gamma
+    T *grad_norm, *grad_weight, *grad_bias;        // (groups, 2, channels), (groups, channels, 2 channels), (groups, 2 channels): added to
+    i64 groups;                                    // group k adds up the samples k, k + groups, .. in this order
+    T surrogate_scale;
+    int surrogate, gradient;                       // as in LifBackward
+    bool has_refractory, wants_neuron;
 };
 
 // y = a * sigmoid(b) for x = (a, b) side by side on the last axis.
@@ -157,6 +198,8 @@ template <class T> struct KernelTable {
     void (*linear)(const LinearCall<T>&);
     void (*glu_forward)(const GluCall<T>&);
     void (*glu_backward)(const GluCall<T>&);
+    void (*block_forward)(const BlockCall<T>&);
+    void (*block_backward)(const BlockBackward<T>&);
     void (*sa_hippo_tables)(const SaHippoTables<T>&);
     void (*sa_hippo_forward)(const SaHippoCall<T>&);
     void (*sa_hippo_backward)(const SaHippoBackward<T>&);

@@ -51,6 +51,22 @@ template <class T> struct LifAdjoint {
             std::copy_n(q.rho, kLanes<T>, flow[i].rho), std::copy_n(q.gamma, kLanes<T>, flow[i].gamma);
         }
     }
+    // The adjoint after the last step comes in, that before the first goes out, with the sums of the parameters.
+    void load_flow(const LifBackward<T>& c, i64 at) {
+        for (i64 j = 0; j < width; ++j) {
+            auto& q = flow[j / kLanes<T>];
+            const i64 k = j % kLanes<T>;
+            q.to_lam[k] = c.grad_v[at + j], q.to_kap[k] = c.grad_r[at + j], q.to_mu[k] = c.grad_s[at + j];
+        }
+    }
+    void store_flow(const LifBackward<T>& c, i64 at, double* parameters) const {
+        for (i64 j = 0; j < width; ++j) {
+            const auto& q = flow[j / kLanes<T>];
+            const i64 k = j % kLanes<T>;
+            c.grad_v[at + j] = q.to_lam[k], c.grad_r[at + j] = q.to_kap[k], c.grad_s[at + j] = q.to_mu[k];
+        }
+        for (int p = 0; parameters && p < 4; ++p) std::copy_n(sums.data() + p * width, width, parameters + p * c.channels);
+    }
     // Block sums in T, the total in double: sums over long sequences stay exact to float's own resolution.
     void collect() {
         for (i64 j = 0; j < width; ++j)
@@ -149,60 +165,50 @@ void lif_adjoint_block(const LifBackward<T>& c, LifAdjoint<T>& a, i64 start, i64
     }
 }
 
+// One block backward from its saved state (v, r, s of the tile's channels, `stride` apart).
 template <class T, Reset kReset, bool kRefractory, bool kSums>
-void lif_backward_tile(const LifBackward<T>& c, i64 b, i64 first, i64 width) {
+void lif_backward_block(const LifBackward<T>& c, LifAdjoint<T>& a, const T* saved, i64 start, i64 rows, bool streaming) {
     const FlushDenormals flush;
-    LifAdjoint<T> a(LifTile<T>(c.parameters, first, width));
-    const i64 at = b * c.channels + first, blocks = (c.seqlen + kLifBlock - 1) / kLifBlock;
-    const auto replay = replay_function<T, kReset, kRefractory>(c.surrogate);
-    const bool streaming = use_streaming<T>(c.grad_current, c.batch * c.seqlen * c.channels, c.channels);
-    for (i64 j = 0; j < width; ++j) {
-        auto& q = a.flow[j / kLanes<T>];
-        const i64 k = j % kLanes<T>;
-        q.to_lam[k] = c.grad_v[at + j], q.to_kap[k] = c.grad_r[at + j], q.to_mu[k] = c.grad_s[at + j];
+    for (i64 j = 0; j < a.width; ++j) {
+        auto& state = a.path[j / kLanes<T>];
+        const i64 lane = j % kLanes<T>;
+        state.v[lane] = saved[j], state.r[lane] = saved[c.channels + j], state.s[lane] = saved[2 * c.channels + j];
     }
-    for (i64 k = blocks - 1; k >= 0; --k) {
-        const T* saved = c.checkpoints + ((b * blocks + k) * 3) * c.channels + first;
-        for (i64 j = 0; j < width; ++j) {
-            auto& state = a.path[j / kLanes<T>];
-            const i64 lane = j % kLanes<T>;
-            state.v[lane] = saved[j], state.r[lane] = saved[c.channels + j], state.s[lane] = saved[2 * c.channels + j];
-        }
-        const i64 rows = std::min(kLifBlock, c.seqlen - k * kLifBlock);
-        const i64 start = (b * c.seqlen + k * kLifBlock) * c.channels + first;
-        replay(a, c.surrogate_scale, c.current + start, rows, c.channels);
-        lif_adjoint_block<T, kReset, kRefractory, kSums>(c, a, start, rows, streaming);
-        if constexpr (kSums) a.collect();
-    }
-    for (i64 j = 0; j < width; ++j) {
-        const auto& q = a.flow[j / kLanes<T>];
-        const i64 k = j % kLanes<T>;
-        c.grad_v[at + j] = q.to_lam[k], c.grad_r[at + j] = q.to_kap[k], c.grad_s[at + j] = q.to_mu[k];
-    }
-    for (int p = 0; kSums && p < 4; ++p)
-        std::copy_n(a.sums.data() + p * width, width, c.grad_parameters + (b * 4 + p) * c.channels + first);
-    fence_streaming();
+    replay_function<T, kReset, kRefractory>(c.surrogate)(a, c.surrogate_scale, c.current + start, rows, c.channels);
+    lif_adjoint_block<T, kReset, kRefractory, kSums>(c, a, start, rows, streaming);
+    if constexpr (kSums) a.collect();
 }
 
-template <class T, Reset kReset> void lif_backward_tile_of(const LifBackward<T>& c, i64 b, i64 first, i64 width) {
-    if (c.wants_parameters)
-        lif_backward_tile<T, kReset, true, true>(c, b, first, width);
-    else if (c.has_refractory)
-        lif_backward_tile<T, kReset, true, false>(c, b, first, width);
-    else
-        lif_backward_tile<T, kReset, false, false>(c, b, first, width);
+template <class T> using LifBlockFunction = void (*)(const LifBackward<T>&, LifAdjoint<T>&, const T*, i64, i64, bool);
+template <class T, Reset kReset> LifBlockFunction<T> lif_block_function_of(const LifBackward<T>& c) {
+    if (c.wants_parameters) return lif_backward_block<T, kReset, true, true>;
+    if (c.has_refractory) return lif_backward_block<T, kReset, true, false>;
+    return lif_backward_block<T, kReset, false, false>;
+}
+template <class T> LifBlockFunction<T> lif_block_function(const LifBackward<T>& c) {
+    if (c.reset == 0) return lif_block_function_of<T, Reset::subtract>(c);
+    if (c.reset == 1) return lif_block_function_of<T, Reset::zero>(c);
+    return lif_block_function_of<T, Reset::none>(c);
+}
+
+template <class T> void lif_backward_tile(const LifBackward<T>& c, i64 b, i64 first, i64 width) {
+    LifAdjoint<T> a(LifTile<T>(c.parameters, first, width));
+    const i64 at = b * c.channels + first, blocks = (c.seqlen + kLifBlock - 1) / kLifBlock;
+    const bool streaming = use_streaming<T>(c.grad_current, c.batch * c.seqlen * c.channels, c.channels);
+    const auto block = lif_block_function<T>(c);
+    a.load_flow(c, at);
+    for (i64 k = blocks - 1; k >= 0; --k)
+        block(c, a, c.checkpoints + ((b * blocks + k) * 3) * c.channels + first, (b * c.seqlen + k * kLifBlock) * c.channels + first,
+              std::min(kLifBlock, c.seqlen - k * kLifBlock), streaming);
+    a.store_flow(c, at, c.wants_parameters ? c.grad_parameters + b * 4 * c.channels + first : nullptr);
+    fence_streaming();
 }
 
 template <class T> void lif_backward(const LifBackward<T>& c) {
     const i64 width = tile_width<T>(c.batch, c.channels, c.threads, 256), tiles = (c.channels + width - 1) / width;
     parallel_for(c.batch * tiles, c.threads, [&](i64 item) {
         const i64 b = item / tiles, first = item % tiles * width, n = std::min(width, c.channels - first);
-        if (c.reset == 0)
-            lif_backward_tile_of<T, Reset::subtract>(c, b, first, n);
-        else if (c.reset == 1)
-            lif_backward_tile_of<T, Reset::zero>(c, b, first, n);
-        else
-            lif_backward_tile_of<T, Reset::none>(c, b, first, n);
+        lif_backward_tile<T>(c, b, first, n);
     });
 }
 

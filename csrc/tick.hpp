@@ -27,21 +27,38 @@ template <class T> inline void embed_cell(const T* values, const T* weight, i64 
         if (values[c] != T(0)) add_scaled<T>(u, weight + c * d_model, values[c], d_model);
 }
 
-// y = (x - mean) / sqrt(variance + eps) * weight + bias; sums in double, eight partial sums each, in a fixed order.
+// sum over j of term(x[j]) in double: eight partial sums in a fixed order, whatever the instruction set.
+template <class T, class Term> inline double sum_row(const T* x, i64 n, const Term& term) {
+    typedef T Narrow __attribute__((vector_size(8 * sizeof(T))));
+    typedef double Wide __attribute__((vector_size(64)));
+    Wide part{};
+    i64 j = 0;
+    for (; j + 8 <= n; j += 8) {
+        Narrow row;
+        std::memcpy(&row, x + j, sizeof row);
+        part += term(__builtin_convertvector(row, Wide));
+    }
+    double sums[8];
+    std::memcpy(sums, &part, sizeof sums);
+    for (; j < n; ++j) sums[j % 8] += term(Wide{} + static_cast<double>(x[j]))[0];
+    return ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
+}
+
+// Mean and 1 / sqrt(variance + eps) of a row.
+template <class T> struct RowMoments {
+    T mean, scale;
+    RowMoments(const T* x, T eps, i64 n) {
+        const double exact = sum_row<T>(x, n, [](auto value) { return value; }) / n;
+        const double variance = sum_row<T>(x, n, [exact](auto value) { return (value - exact) * (value - exact); }) / n;
+        mean = static_cast<T>(exact), scale = static_cast<T>(1.0 / std::sqrt(variance + eps));
+    }
+};
+
+// y = (x - mean) / sqrt(variance + eps) * weight + bias.
 template <class T> inline void normalise_row(const T* x, const T* weight, const T* bias, T eps, i64 n, T* y) {
-    const auto total = [n](auto term) {
-        double part[8] = {};
-        i64 j = 0;
-        for (; j + 8 <= n; j += 8)
-            for (int k = 0; k < 8; ++k) part[k] += term(j + k);
-        for (; j < n; ++j) part[j % 8] += term(j);
-        return ((part[0] + part[1]) + (part[2] + part[3])) + ((part[4] + part[5]) + (part[6] + part[7]));
-    };
-    const double mean = total([x](i64 j) { return static_cast<double>(x[j]); }) / n;
-    const double variance = total([x, mean](i64 j) { return (x[j] - mean) * (x[j] - mean); }) / n;
-    const T centre = static_cast<T>(mean), scale = static_cast<T>(1.0 / std::sqrt(variance + eps));
+    const RowMoments<T> row(x, eps, n);
     for (i64 j = 0; j < n; ++j) {
-        const T standard = (x[j] - centre) * scale;
+        const T standard = (x[j] - row.mean) * row.scale;
         y[j] = standard * weight[j] + bias[j];
     }
 }

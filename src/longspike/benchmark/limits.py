@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import torch
 
+from longspike.benchmark.timing import Step
 from longspike.kernels import native
 
 LIMIT = "limit: "
@@ -30,6 +31,10 @@ class Limit:
     run: Callable[[], object]
     work: int
     unit: str
+
+    def as_step(self) -> Step:
+        """The same as a training step whose forward half is empty."""
+        return Step(lambda: None, lambda _: self.run())
 
 
 def memory_limits(num_bytes: int, names: tuple[str, ...] = (COPY, TRIAD, SUM, FILL)) -> dict[str, Limit]:

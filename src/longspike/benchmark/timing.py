@@ -93,9 +93,7 @@ def _run_rounds(candidates: dict[str, Phases], rounds: Rounds) -> dict[str, list
 def time_rounds(candidates: dict[str, Callable[[], object]], rounds: Rounds) -> list[Timing]:
     """Time every candidate once a round. What it returns is dropped before the next one runs."""
     phases: dict[str, Phases] = {name: (lambda _, run=run: run(),) for name, run in candidates.items()}  # type: ignore[misc]
-    return [
-        Timing(name, tuple(seconds for (seconds,) in taken)) for name, taken in _run_rounds(phases, rounds).items()
-    ]
+    return [Timing(name, tuple(seconds for (seconds,) in taken)) for name, taken in _run_rounds(phases, rounds).items()]
 
 
 def time_steps(candidates: dict[str, Step], rounds: Rounds) -> tuple[list[Timing], list[Timing]]:

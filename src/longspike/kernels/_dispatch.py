@@ -1,6 +1,6 @@
 """Chooses how one operator call runs, and says why. The only place where that is decided."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 
@@ -10,6 +10,7 @@ from longspike.kernels import native
 LIF_METHODS = ("auto", "sequential", "pmbc", "speculative", "reference")
 S4D_METHODS = ("auto", "scan", "fft", "reference")
 MIXING_METHODS = ("auto", "compiled", "reference")
+BLOCK_METHODS = ("auto", "fused", "reference")
 SA_HIPPO_METHODS = ("auto", "recurrent", "reference", "chunked", "fft")
 DENDRITE_METHODS = ("auto", "compiled", "reference")
 
@@ -17,8 +18,7 @@ DENDRITE_METHODS = ("auto", "compiled", "reference")
 SPECULATIVE_MIN_SEQLEN = 16_384
 
 
-@dataclass(frozen=True)
-class Choice:
+class Choice(NamedTuple):
     """How a call runs.
 
     Attributes:
@@ -113,6 +113,19 @@ def choose_mixing(operator: str, method: str, *, device: torch.device, dtype: to
     """The route of a `linear` or `glu` call."""
     reason = "it skips silent inputs and sums every row in the same order"
     return _compiled_or_reference(operator, method, reason, device=device, dtype=dtype)
+
+
+def choose_block(method: str, *, device: torch.device, dtype: torch.dtype) -> Choice:
+    """The route of a `spiking_block` call."""
+    why_not = _why_not_compiled(device, dtype)
+    if method == "fused":
+        _require_compiled("spiking_block", method, why_not)
+        return Choice("spiking_block", "fused", "cpp", "it was asked for by name")
+    if method == "reference":
+        return Choice("spiking_block", "reference", "torch", "it was asked for by name")
+    if why_not:
+        return Choice("spiking_block", "reference", "torch", why_not)
+    return Choice("spiking_block", "fused", "cpp", "one pass keeps current and spikes in the caches")
 
 
 def choose_tick(operator: str, method: str, *, device: torch.device, dtype: torch.dtype) -> Choice:

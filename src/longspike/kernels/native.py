@@ -57,11 +57,16 @@ def empty(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
 def expect(where: str, dtype: torch.dtype, **tensors: tuple[Tensor, tuple[int, ...]]) -> None:
     """Raise unless every named tensor is on the CPU with this dtype and its shape: addresses follow, which check nothing."""
     for name, (x, shape) in tensors.items():
-        if tuple(x.shape) != shape or x.dtype != dtype or x.device.type != "cpu":
+        if x.shape != shape or x.dtype != dtype or not x.is_cpu:
             raise ValueError(
                 f"{where}: `{name}` must have shape {shape} and dtype {dtype} on the CPU; "
                 f"got shape {tuple(x.shape)} and dtype {x.dtype} on {x.device}."
             )
+
+
+def copy(x: Tensor) -> Tensor:
+    """A contiguous copy, for a kernel that advances a state in place."""
+    return x.clone() if x.is_contiguous() else x.contiguous()
 
 
 def threads() -> int:

@@ -48,6 +48,11 @@ def compute_dtype(dtype: torch.dtype) -> torch.dtype:
     return torch.float32 if dtype in (torch.bfloat16, torch.float16) else dtype
 
 
+def in_dtype(x: Tensor, dtype: torch.dtype) -> Tensor:
+    """x.to(dtype), without the call where there is nothing to do."""
+    return x if x.dtype == dtype else x.to(dtype)
+
+
 def _per_channel(name: str, value: Tensor | float, current: Tensor) -> Tensor:
     channels, dtype = current.shape[-1], compute_dtype(current.dtype)
     if not isinstance(value, Tensor):
@@ -56,7 +61,7 @@ def _per_channel(name: str, value: Tensor | float, current: Tensor) -> Tensor:
         raise ValueError(
             f"{WHERE}: `{name}` must be a scalar or one value per channel ({channels}); got {describe(value)}."
         )
-    return value.to(dtype).expand(channels)
+    return in_dtype(value, dtype).expand(channels)
 
 
 def _check_parameters(
@@ -78,11 +83,11 @@ def check_state(state: LIFState | None, current: Tensor) -> LIFState:
     if len(state) != 3:
         raise ValueError(f"{WHERE}: `state` must be (v, r, spike); got {len(state)} entries. Start from init_state().")
     for name, x in zip(LIFState._fields, state, strict=True):
-        if tuple(x.shape) != (batch, channels):
+        if x.shape != (batch, channels):
             raise ValueError(
                 f"{WHERE}: `state.{name}` must have shape (batch, channels) = ({batch}, {channels}); got {describe(x)}."
             )
-    return LIFState(*(x.to(dtype) for x in state))
+    return LIFState(*[in_dtype(x, dtype) for x in state])
 
 
 def lif_unchecked(
@@ -96,11 +101,11 @@ def lif_unchecked(
     method: str,
 ) -> tuple[Tensor, LIFState, Tensor]:
     """The operator on arguments known to be right: spikes, state, and the certificate's numbers."""
-    wide = current.to(compute_dtype(current.dtype))
+    wide = in_dtype(current, compute_dtype(current.dtype))
     spikes, v, r, s, _, numbers = refractory_lif_op(
         wide, *parameters, *state, reset, surrogate.name, surrogate.value, gradient, method
     )
-    return spikes.to(current.dtype), LIFState(v, r, s), numbers
+    return in_dtype(spikes, current.dtype), LIFState(v, r, s), numbers
 
 
 @overload

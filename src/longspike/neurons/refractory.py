@@ -13,6 +13,7 @@ from longspike.neurons.lif import (
     LIFState,
     check_state,
     compute_dtype,
+    in_dtype,
     lif_unchecked,
     zero_state,
 )
@@ -87,7 +88,7 @@ class RefractoryLIF(nn.Module):
         dtype = compute_dtype(x.dtype)
         spikes, end, _ = lif_unchecked(
             x,
-            tuple(p.to(dtype) for p in self.dynamics()),  # type: ignore[arg-type]
+            tuple([in_dtype(p, dtype) for p in self.dynamics()]),  # type: ignore[arg-type]
             check_state(state, x),
             reset=self.reset,
             surrogate=self.surrogate,

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from longspike._core.checks import check_bounds, check_choice, check_positive_int, check_sequence, describe
 from longspike.kernels._dispatch import S4D_METHODS
 from longspike.kernels.s4d_scan import s4d_scan
-from longspike.neurons.lif import compute_dtype
+from longspike.neurons.lif import compute_dtype, in_dtype
 from longspike.ssm.discretise import DISCRETISATIONS, bilinear, zero_order_hold
 from longspike.ssm.initialisation import INITIALISATIONS, initial_poles
 
@@ -71,9 +71,10 @@ class S4D(nn.Module):
         a_real, a_imag = -torch.exp(self.log_A_real), self.A_imag
         rule = zero_order_hold if self.discretisation == "zoh" else bilinear
         lam, b = rule(a_real, a_imag, torch.exp(self.log_dt))
-        real = 2 * (self.C[:, 0] * b[:, 0] - self.C[:, 1] * b[:, 1])
-        imag = 2 * (self.C[:, 0] * b[:, 1] + self.C[:, 1] * b[:, 0])
-        return lam.to(dtype), torch.stack([real, imag], dim=1).to(dtype), self.D.to(dtype)
+        (c_real, c_imag), (b_real, b_imag) = self.C.unbind(1), b.unbind(1)
+        real = 2 * (c_real * b_real - c_imag * b_imag)
+        imag = 2 * (c_real * b_imag + c_imag * b_real)
+        return in_dtype(lam, dtype), in_dtype(torch.stack([real, imag], dim=1), dtype), in_dtype(self.D, dtype)
 
     def init_state(self, batch: int) -> Tensor:
         """The zero state of `batch` samples."""
@@ -84,11 +85,12 @@ class S4D(nn.Module):
         check_sequence("S4D", "x", x, channels=self.d_model)
         dtype = compute_dtype(x.dtype)
         state = self.init_state(x.shape[0]) if state is None else state
-        if tuple(state.shape) != (x.shape[0], self.n_pairs, 2, self.d_model):
-            wanted = (x.shape[0], self.n_pairs, 2, self.d_model)
+        wanted = (x.shape[0], self.n_pairs, 2, self.d_model)
+        if state.shape != wanted:
             raise ValueError(f"S4D: `state` must have shape {wanted}; got {describe(state)}. Start from init_state().")
-        y, end = s4d_scan(x.to(dtype), *self.discrete(dtype), state.to(dtype), method=self.method)
-        return y.to(x.dtype), end
+        wide, held = in_dtype(x, dtype), in_dtype(state, dtype)
+        y, end = s4d_scan(wide, *self.discrete(dtype), held, method=self.method)
+        return in_dtype(y, x.dtype), end
 
     def step(self, x_t: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """y (batch, d_model) of one step."""

@@ -33,9 +33,19 @@ def speculation(seqlen: int, parameters: Parameters, threads: int) -> tuple[int,
 
 def _expect_shapes(current: Tensor, parameters: Parameters, state: State) -> None:
     batch, _, channels = current.shape
-    named = zip(("beta", "threshold", "rho", "gamma", "v", "r", "spike"), (*parameters, *state), strict=True)
-    shapes = {name: (x, (channels,) if x.dim() == 1 else (batch, channels)) for name, x in named}
-    native.expect("refractory_lif", current.dtype, **shapes)
+    (beta, threshold, rho, gamma), (v, r, s) = parameters, state
+    one, each = (channels,), (batch, channels)
+    native.expect(
+        "refractory_lif",
+        current.dtype,
+        beta=(beta, one),
+        threshold=(threshold, one),
+        rho=(rho, one),
+        gamma=(gamma, one),
+        v=(v, each),
+        r=(r, each),
+        spike=(s, each),
+    )
 
 
 def forward(
@@ -47,7 +57,7 @@ def forward(
     _expect_shapes(current, parameters, state)
     spikes = native.empty((batch, seqlen, channels), current.dtype)
     checkpoints = native.empty((batch, num_blocks(seqlen), 3, channels), current.dtype)
-    v, r, s = (x.clone(memory_format=torch.contiguous_format) for x in state)
+    v, r, s = [native.copy(x) for x in state]
     kept = [p.contiguous() for p in parameters]
     threads = native.threads() if current.numel() >= 1 << 15 else 1
     addresses = [x.data_ptr() for x in (current, spikes, v, r, s, checkpoints, *kept)]
@@ -92,13 +102,13 @@ def backward(
     current, grad_spikes, checkpoints = current.contiguous(), grad_spikes.contiguous(), checkpoints.contiguous()
     batch, seqlen, channels = current.shape
     grad_current = native.empty((batch, seqlen, channels), current.dtype)
-    grad_v, grad_r, grad_s = (x.clone(memory_format=torch.contiguous_format) for x in grad_state)
+    grad_v, grad_r, grad_s = [native.copy(x) for x in grad_state]
     sums = torch.zeros((batch, 4, channels), dtype=torch.float64)
     kept = [p.contiguous() for p in parameters]
     tensors = (current, grad_spikes, checkpoints, grad_current, grad_v, grad_r, grad_s, sums, *kept)
     if batch and channels:
         native.kernel("lif_backward", current.dtype)(
-            *(x.data_ptr() for x in tensors),
+            *[x.data_ptr() for x in tensors],
             batch,
             seqlen,
             channels,

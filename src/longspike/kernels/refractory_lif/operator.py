@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -14,7 +15,7 @@ from longspike.kernels.refractory_lif import compiled, pmbc, reference
 METHOD_NUMBERS = ("reference", "sequential", "speculative", "pmbc")
 
 
-def _raise_if_nan(v: Tensor) -> None:
+def raise_if_nan(v: Tensor) -> None:
     """A NaN in the current stays in the membrane, so the final state shows it at no cost."""
     if not math.isfinite(float(v.sum())) and bool(v.isnan().any()):
         channel = int(v.isnan().any(dim=0).nonzero()[0])
@@ -47,17 +48,18 @@ def refractory_lif_op(
     )
     parameters, state = (beta, threshold, rho, gamma), (v, r, s)
     numbers = [METHOD_NUMBERS.index(choice.method), 0, current.numel(), 0, current.numel()]
-    checkpoints = current.new_empty((batch, 0, 3, channels))
     if choice.backend == "cpp":
         spikes, end, checkpoints, numbers[3] = compiled.forward(current, parameters, state, reset, choice.method)
-    elif choice.method == "pmbc":
-        spikes, end, certificate = pmbc.forward(current, parameters, state, reset)
-        numbers[1:4] = certificate.iterations, certificate.resolved, certificate.repaired
     else:
-        spikes, end = reference.forward(current, parameters, state, reset)
-    if current.device.type == "cpu":
-        _raise_if_nan(end[0])
-    return spikes, *end, checkpoints, torch.tensor(numbers, dtype=torch.int64)
+        checkpoints = current.new_empty((batch, 0, 3, channels))
+        if choice.method == "pmbc":
+            spikes, end, certificate = pmbc.forward(current, parameters, state, reset)
+            numbers[1:4] = certificate.iterations, certificate.resolved, certificate.repaired
+        else:
+            spikes, end = reference.forward(current, parameters, state, reset)
+    if current.is_cpu:
+        raise_if_nan(end[0])
+    return spikes, *end, checkpoints, torch.from_numpy(np.array(numbers))
 
 
 def certificate_from(numbers: Tensor) -> pmbc.Certificate:

@@ -15,8 +15,8 @@ def _num_blocks(seqlen: int) -> int:
 
 def _expect_shapes(u: Tensor, lam: Tensor, c: Tensor, d: Tensor, state: Tensor) -> None:
     pairs = (lam.shape[0], 2, u.shape[2])
-    shapes = {"lam": (lam, pairs), "c": (c, pairs), "d": (d, (u.shape[2],)), "state": (state, (u.shape[0], *pairs))}
-    native.expect("s4d_scan", u.dtype, **shapes)
+    state_shape = (u.shape[0], *pairs)
+    native.expect("s4d_scan", u.dtype, lam=(lam, pairs), c=(c, pairs), d=(d, (u.shape[2],)), state=(state, state_shape))
 
 
 @operator("s4d_scan")
@@ -29,13 +29,13 @@ def s4d_scan_op(
     n_pairs = lam.shape[0]
     _expect_shapes(u, lam, c, d, state)
     y = native.empty((batch, seqlen, channels), u.dtype)
-    end = state.clone(memory_format=torch.contiguous_format)
+    end = native.copy(state)
     blocks = _num_blocks(seqlen) if saves else 0
     checkpoints = native.empty((batch, blocks, n_pairs, 2, channels), u.dtype)
     kept = [x.contiguous() for x in (lam, c, d)]
     native.kernel("s4d_forward", u.dtype)(
         u.data_ptr(),
-        *(x.data_ptr() for x in kept),
+        *[x.data_ptr() for x in kept],
         y.data_ptr(),
         end.data_ptr(),
         checkpoints.data_ptr() if blocks else 0,
@@ -70,14 +70,14 @@ def s4d_scan_backward_op(
     blocks = (batch, _num_blocks(seqlen), n_pairs, 2, channels)
     native.expect("s4d_scan_backward", u.dtype, grad_y=(grad_y, tuple(u.shape)), checkpoints=(checkpoints, blocks))
     grad_u = native.empty((batch, seqlen, channels), u.dtype)
-    grad_state = grad_end.clone(memory_format=torch.contiguous_format)
+    grad_state = native.copy(grad_end)
     grad_lam = torch.empty((batch, n_pairs, 2, channels), dtype=u.dtype)
     grad_c = torch.empty_like(grad_lam)
     grad_d = torch.empty((batch, channels), dtype=u.dtype)
     kept = [x.contiguous() for x in (lam, c, d, checkpoints)]
     tensors = (u, grad_y, *kept, grad_u, grad_state, grad_lam, grad_c, grad_d)
     native.kernel("s4d_backward", u.dtype)(
-        *(x.data_ptr() for x in tensors), batch, seqlen, channels, n_pairs, native.threads()
+        *[x.data_ptr() for x in tensors], batch, seqlen, channels, n_pairs, native.threads()
     )
     return grad_u, grad_lam.sum(0), grad_c.sum(0), grad_d.sum(0), grad_state
 

@@ -139,7 +139,7 @@ def sa_hippo_op(
     _expect_shapes(u, index, offsets, tables, r, c, d, state)
     heads, n_pairs, _, rank = r.shape
     y = native.empty(tuple(u.shape), u.dtype)
-    end = state.clone(memory_format=torch.contiguous_format)
+    end = native.copy(state)
     blocks = _num_blocks(u, offsets) if saves else 0
     checkpoints = native.empty((blocks, *state.shape[1:]), u.dtype)
     kept = [x.contiguous() for x in (u, index, offsets, tables, r, c, d)]
@@ -196,7 +196,7 @@ def sa_hippo_backward_op(
     batch, gaps = offsets.shape[0] - 1, tables.shape[0]
     groups = max(1, min(GROUPS, batch, GROUP_BYTES // (8 * tables.numel() + 1)))
     grad_u = native.empty(tuple(u.shape), u.dtype)
-    grad_state = grad_end.clone(memory_format=torch.contiguous_format)
+    grad_state = native.copy(grad_end)
     sums = [torch.zeros((groups, *x.shape), dtype=torch.float64) for x in (tables, r, c, d)]
     kept = [x.contiguous() for x in (u, index, offsets, tables, r, c, d, grad_y, checkpoints)]
     native.kernel("sa_hippo_backward", u.dtype)(
