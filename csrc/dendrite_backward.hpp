@@ -5,14 +5,16 @@
 //     iota_d[t] = g_d*lam[t] + alpha_d[t+1]*iota_d[t+1]                     = dLoss/di_d
 //     dw += value*iota,  dvalue += w.iota,  dg_d += lam.i_d,  drate_d -= gap*alpha_d*i_d[t-1].iota_d,  drate_soma likewise
 //
-// Every thread sums its own range of chains; the ranges are added in order, so a thread count gives the same bits always.
+// Sums are taken over ranges of chains and added in the order of the ranges, which do not depend on the number of threads:
+// neither do the bits.
 #pragma once
-#include <utility>
-
 #include "dendrite_forward.hpp"
+#include "lane_sums.hpp"
 #include "refractory_lif_backward.hpp"
 
 namespace longspike::LONGSPIKE_ARCH {
+
+constexpr i64 kBackwardParts = 8;  // ranges of chains: at most so many threads
 
 template <class T> inline Vec<T> slope_of(int surrogate, Vec<T> scale, Vec<T> inverse, Vec<T> z) {
     switch (surrogate) {
@@ -24,28 +26,13 @@ template <class T> inline Vec<T> slope_of(int surrogate, Vec<T> scale, Vec<T> in
     }
 }
 
-// The sums of two vectors' neighbours: (a0 + a1, a2 + a3, ..., b0 + b1, ...).
-template <class T, int... k> inline Vec<T> neighbour_sums(Vec<T> a, Vec<T> b, std::integer_sequence<int, k...>) {
-    return __builtin_shufflevector(a, b, 2 * k...) + __builtin_shufflevector(a, b, 2 * k + 1 ...);
-}
-// The sum over the lanes of each of `n` = kLanes vectors.
-template <class T, int n> inline Vec<T> lane_sums(const Vec<T>* x) {
-    if constexpr (n == 1) {
-        return x[0];
-    } else {
-        Vec<T> half[n / 2];
-        for (int k = 0; k < n / 2; ++k) half[k] = neighbour_sums<T>(x[2 * k], x[2 * k + 1], std::make_integer_sequence<int, kLanes<T>>());
-        return lane_sums<T, n / 2>(half);
-    }
-}
-
 template <class T> inline double lane_sum(const T* x) {
     double sum = 0;
     for (int k = 0; k < kLanes<T>; ++k) sum += x[k];
     return sum;
 }
 
-// What one thread sums over its chains. Branch sums are taken in T over some hundred rows and then added in double.
+// What is summed over a range of chains. Branch sums are taken in T over some hundred rows and then added in double.
 template <class T> struct DendriteSums {
     DendriteScratch<T> weight, values, recent;  // (taps, c_in, branches, width); (inputs from first_input on, c_in); (2, branches + 1, lanes)
     std::vector<double> branch;                 // (2, branches + 1): g (the last is idle), rate
@@ -301,7 +288,7 @@ template <class T, bool kDense> void dendrite_backward(const DendriteBackward<T>
     const auto& c = b.forward;
     const DendriteModel<T, kDense> model(c);
     const bool is_padded = model.width != c.channels;
-    const i64 parts = c.rows < 512 ? 1 : std::min<i64>(c.threads, c.rows / 256);
+    const i64 parts = c.rows < 512 ? 1 : std::min<i64>(kBackwardParts, c.rows / 256);
     const auto starts = dendrite_parts(c, parts);
     DendriteScratch<T> padded(kDense && is_padded ? c.rows * model.unit : 0);
     T* dense_grad = is_padded ? padded.data() : b.grad_weight;
