@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from longspike.kernels import native
+from longspike.kernels.s4d_scan.operator import BLOCK
 from longspike.kernels.refractory_lif import compiled, reference
 from longspike.kernels.refractory_lif.reference import Parameters, State
 
@@ -59,7 +60,7 @@ def _compiled_scan(x: Tensor, decay: Tensor) -> Tensor:
     state = torch.zeros(batch, 2, channels, dtype=x.dtype)
     y = native.empty((batch, seqlen, channels), x.dtype)
     addresses = [tensor.data_ptr() for tensor in (x, pole, read, zero, y, state)]
-    native.kernel("s4d_forward", x.dtype)(*addresses, 0, batch, seqlen, channels, 1, native.threads())
+    native.kernel("s4d_forward", x.dtype)(*addresses, 0, batch, seqlen, channels, 1, BLOCK, native.threads())
     return y
 
 
