@@ -130,6 +130,7 @@ NB_MODULE(_native, m) {
     bind_limits(m);
     bind_sa_hippo(m);
     bind_stream(m);
+    bind_spikes(m);
     m.def("architecture", [] { return std::string(now().name); });
     m.def("use_architecture", use_architecture, nb::arg("name"), "Select an instruction set; returns the one before.");
     m.def("thread_pool", [] { return std::string(thread_pool()); });

@@ -192,6 +192,22 @@ template <class T> struct PoolCall {
     int threads;
 };
 
+// Spikes of x > threshold, element by element; backward: y = grad * slope(x - threshold), one grad for all or one each.
+template <class T> struct SpikeCall {
+    const T *x, *grad;
+    T* y;
+    T threshold, scale;  // scale: of the surrogate
+    i64 n;
+    int surrogate, threads;
+    bool is_one_grad;
+};
+
+template <class T> struct SpikeTable {
+    void (*forward)(const SpikeCall<T>&);
+    i64 (*count)(const SpikeCall<T>&);
+    void (*backward)(const SpikeCall<T>&);
+};
+
 template <class T> struct TickTable {
     void (*embed_forward)(const EmbedCall<T>&);
     void (*embed_backward)(const EmbedCall<T>&, const T* grad_u, T* grad_values, T* grad_weight);
@@ -216,6 +232,7 @@ template <class T> struct KernelTable {
     void (*sa_hippo_backward)(const SaHippoBackward<T>&);
     DendriteTable<T> dendrite;
     TickTable<T> tick;
+    SpikeTable<T> spikes;
 };
 
 // What the machine does at most, float32: limits.hpp.

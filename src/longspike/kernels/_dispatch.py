@@ -170,7 +170,7 @@ def choose_block(method: str, *, device: torch.device, dtype: torch.dtype) -> Ch
 
 
 def choose_tick(operator: str, method: str, *, device: torch.device, dtype: torch.dtype) -> Choice:
-    """The route of an `embed_cells`, `layer_norm` or `event_pool` call."""
+    """The route of an `embed_cells`, `layer_norm`, `event_pool`, `spikes` or `count_spikes` call."""
     reason = "it gives a stream and a batch the same bits"
     return _compiled_or_reference(operator, method, reason, device=device, dtype=dtype)
 
