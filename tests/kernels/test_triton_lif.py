@@ -81,7 +81,9 @@ def test_nothing_is_written_beside_the_results(monkeypatch: pytest.MonkeyPatch) 
     expected = reference_forward(case, "subtract")
     monkeypatch.setattr(torch, "empty_like", poisoned)
     new_empty = torch.Tensor.new_empty
-    monkeypatch.setattr(torch.Tensor, "new_empty", lambda x, *shape, **place: new_empty(x, *shape, **place).fill_(float("nan")))
+    monkeypatch.setattr(
+        torch.Tensor, "new_empty", lambda x, *shape, **place: new_empty(x, *shape, **place).fill_(float("nan"))
+    )
     assert_same_bits(triton_forward.forward(*case, "subtract"), expected)
 
 

@@ -75,7 +75,9 @@ def forward(
     if batch == 0 or channels == 0:
         return spikes, (v, r, s), checkpoints, repaired
     if method == "speculative":
-        repaired = native.kernel("lif_speculative", current.dtype)(*call, *speculation((batch, seqlen, channels), parameters, threads))
+        repaired = native.kernel("lif_speculative", current.dtype)(
+            *call, *speculation((batch, seqlen, channels), parameters, threads)
+        )
     else:
         native.kernel("lif_forward", current.dtype)(*call)
     return spikes, (v, r, s), checkpoints, repaired

@@ -27,9 +27,18 @@ from longspike.kernels.refractory_lif.triton_step import (
 )
 from longspike.kernels.refractory_lif.triton_surrogates import surrogate_slope
 
+
 @triton.jit
 def adjoint_step(
-    grad, flow, before, after, parameters, RESET: tl.constexpr, GRADIENT: tl.constexpr, SURROGATE: tl.constexpr, SCALE: tl.constexpr
+    grad,
+    flow,
+    before,
+    after,
+    parameters,
+    RESET: tl.constexpr,
+    GRADIENT: tl.constexpr,
+    SURROGATE: tl.constexpr,
+    SCALE: tl.constexpr,
 ):
     """One step: the flow into v, r, s of the step before; lam; and its share of the parameters' gradients."""
     beta, threshold, rho, gamma = parameters
@@ -56,8 +65,21 @@ def adjoint_step(
 
 @triton.jit
 def block_adjoint(
-    rows, grads, grad_current, first, end, stride, state, flow, sums, parameters,
-    RESET: tl.constexpr, GRADIENT: tl.constexpr, SURROGATE: tl.constexpr, SCALE: tl.constexpr, SUMS: tl.constexpr,
+    rows,
+    grads,
+    grad_current,
+    first,
+    end,
+    stride,
+    state,
+    flow,
+    sums,
+    parameters,
+    RESET: tl.constexpr,
+    GRADIENT: tl.constexpr,
+    SURROGATE: tl.constexpr,
+    SCALE: tl.constexpr,
+    SUMS: tl.constexpr,
 ):
     """The steps of the block that begins with step `first`, last to first: the flow before them, and the sums."""
     path = (begin(state, parameters, RESET),)
@@ -126,8 +148,21 @@ def lif_backward_kernel(
         rows_ahead = load_rows(current + row, block * BLOCK, end, wide, BLOCK)
         grads_ahead = load_rows(grad_spikes + row, block * BLOCK, end, wide, BLOCK)
         flow, sums = block_adjoint(
-            rows, grads, grad_current + row, first, end, wide, before, flow, (nothing, nothing, nothing, nothing), parameters,
-            RESET, GRADIENT, SURROGATE, SCALE, SUMS,
+            rows,
+            grads,
+            grad_current + row,
+            first,
+            end,
+            wide,
+            before,
+            flow,
+            (nothing, nothing, nothing, nothing),
+            parameters,
+            RESET,
+            GRADIENT,
+            SURROGATE,
+            SCALE,
+            SUMS,
         )
         if SUMS:  # a block's sums in the tensors' own precision, the total in double
             totals = (
@@ -160,7 +195,10 @@ def backward(
     saved = (batch, num_saved(seqlen), 3, channels)
     expect_shapes(current, parameters, grad_state)
     _triton.expect(
-        "refractory_lif_backward", current, grad_spikes=(grad_spikes, tuple(current.shape)), checkpoints=(checkpoints, saved)
+        "refractory_lif_backward",
+        current,
+        grad_spikes=(grad_spikes, tuple(current.shape)),
+        checkpoints=(checkpoints, saved),
     )
     current, grad_spikes, checkpoints = current.contiguous(), grad_spikes.contiguous(), checkpoints.contiguous()
     grad_current = torch.empty_like(current)

@@ -139,7 +139,9 @@ def lif_repair_kernel(
         after = load_state(ended, lanes, exists)
         for number in range(1, chunks):
             begun = load_state(save + number * (chunk // BLOCK * 3 * wide), wide, exists)
-            differs = bits_differ(begun[0], after[0]) | bits_differ(begun[1], after[1]) | bits_differ(begun[2], after[2])
+            differs = (
+                bits_differ(begun[0], after[0]) | bits_differ(begun[1], after[1]) | bits_differ(begun[2], after[2])
+            )
             count = tl.sum(differs, axis=0)
             wrong += count
             if count > 0:
@@ -160,9 +162,7 @@ def speculation(seqlen: int, lanes: int) -> tuple[int, int]:
     return chunk, 2 * chunk
 
 
-def forward(
-    current: Tensor, parameters: Parameters, state: State, reset: str
-) -> tuple[Tensor, State, Tensor, Tensor]:
+def forward(current: Tensor, parameters: Parameters, state: State, reset: str) -> tuple[Tensor, State, Tensor, Tensor]:
     """Spikes, final state, saved states (batch, blocks of saved.STEPS steps, 3, channels), and how many (lane, chunk) pairs ran again."""
     expect_shapes(current, parameters, state)
     current = current.contiguous()

@@ -79,7 +79,11 @@ def forward(
     lif.expect_shapes(u, parameters, state)
     u = u.contiguous()
     batch, seqlen, channels = u.shape
-    spikes, ssm_end, held = torch.empty_like(u), ssm_state.clone(memory_format=torch.contiguous_format), torch.stack(state)
+    spikes, ssm_end, held = (
+        torch.empty_like(u),
+        ssm_state.clone(memory_format=torch.contiguous_format),
+        torch.stack(state),
+    )
     checkpoints = u.new_empty((batch, num_saved(seqlen) if saves else 0, 3, channels))
     n_pairs = ssm_state.shape[1]
     if u.numel():
