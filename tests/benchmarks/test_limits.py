@@ -1,5 +1,7 @@
 """The limit kernels do what their names say, for every length, thread count and instruction set."""
 
+from collections.abc import Iterator
+
 import pytest
 import torch
 
@@ -11,6 +13,17 @@ pytestmark = pytest.mark.skipif(not native.is_available(), reason="the compiled 
 LENGTHS = [0, 1, 15, 64, 65, 1000, (1 << 18) + 77]
 
 
+@pytest.fixture(params=["portable", "avx2", "avx512"])
+def architecture(request: pytest.FixtureRequest) -> Iterator[None]:
+    """One instruction set after the other."""
+    try:
+        before = native.extension().use_architecture(request.param)
+    except ValueError as error:
+        pytest.skip(str(error))
+    yield
+    native.extension().use_architecture(before)
+
+
 def buffers(n: int) -> tuple[torch.Tensor, ...]:
     """Three arrays, the last one of NaNs."""
     generator = torch.Generator().manual_seed(n)
@@ -18,6 +31,7 @@ def buffers(n: int) -> tuple[torch.Tensor, ...]:
     return a, b, torch.full((n,), float("nan"))
 
 
+@pytest.mark.usefixtures("architecture")
 @pytest.mark.parametrize("n", LENGTHS)
 @pytest.mark.parametrize("threads", [1, 2])
 def test_copy_triad_and_fill_write_every_element(n: int, threads: int) -> None:
@@ -31,6 +45,7 @@ def test_copy_triad_and_fill_write_every_element(n: int, threads: int) -> None:
     assert torch.equal(y, torch.full((n,), 3.0))
 
 
+@pytest.mark.usefixtures("architecture")
 @pytest.mark.parametrize("n", LENGTHS)
 def test_sum_is_the_sum_and_the_same_on_every_number_of_threads(n: int) -> None:
     extension = native.extension()
