@@ -5,6 +5,7 @@
 #include "limits.hpp"
 #include "mixing.hpp"
 #include "refractory_lif_backward.hpp"
+#include "refractory_lif_speculative.hpp"
 #include "s4d_scan.hpp"
 #include "sa_hippo_backward.hpp"
 #include "tick.hpp"

@@ -3,6 +3,9 @@
 
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
+
+#include <tuple>
 
 #include "buffers.hpp"
 #include "parallel.hpp"
@@ -47,29 +50,35 @@ std::string use_architecture(const std::string& name) {
     return before;
 }
 
+// (address, batch stride, step stride, channel stride)
+using View = std::tuple<Address, i64, i64, i64>;
+template <class T> Strided<T> strided(const View& x) {
+    return {at<T>(std::get<0>(x)), std::get<1>(x), std::get<2>(x), std::get<3>(x)};
+}
+
 template <class T>
-LifCall<T> lif_call(Address current, Address spikes, Address v, Address r, Address s, Address checkpoints, Address beta,
+LifCall<T> lif_call(const View& current, const View& spikes, Address v, Address r, Address s, Address checkpoints, Address beta,
                     Address theta, Address rho, Address gamma, i64 batch, i64 seqlen, i64 channels, int reset, int threads) {
-    return {at<T>(current), at<T>(spikes), at<T>(v), at<T>(r), at<T>(s), at<T>(checkpoints),
+    return {strided<const T>(current), strided<T>(spikes), at<T>(v), at<T>(r), at<T>(s), at<T>(checkpoints),
             {at<T>(beta), at<T>(theta), at<T>(rho), at<T>(gamma)}, batch, seqlen, channels, reset, threads};
 }
 
 template <class T> void bind_kernels(nb::module_& m, const std::string& suffix) {
     const auto name = [&](const char* stem) { return std::string(stem) + suffix; };
     using nogil = nb::call_guard<nb::gil_scoped_release>;
-    m.def(name("lif_forward_").c_str(), [](Address current, Address spikes, Address v, Address r, Address s, Address checkpoints,
+    m.def(name("lif_forward_").c_str(), [](View current, View spikes, Address v, Address r, Address s, Address checkpoints,
           Address beta, Address theta, Address rho, Address gamma, i64 batch, i64 seqlen, i64 channels, int reset, int threads) {
         table<T>().lif_forward(lif_call<T>(current, spikes, v, r, s, checkpoints, beta, theta, rho, gamma, batch, seqlen, channels, reset, threads));
     }, nogil());
-    m.def(name("lif_speculative_").c_str(), [](Address current, Address spikes, Address v, Address r, Address s, Address checkpoints,
+    m.def(name("lif_speculative_").c_str(), [](View current, View spikes, Address v, Address r, Address s, Address checkpoints,
           Address beta, Address theta, Address rho, Address gamma, i64 batch, i64 seqlen, i64 channels, int reset, int threads, i64 chunk, i64 warmup) {
         return table<T>().lif_speculative(lif_call<T>(current, spikes, v, r, s, checkpoints, beta, theta, rho, gamma, batch, seqlen, channels, reset, threads), chunk, warmup);
     }, nogil());
-    m.def(name("lif_backward_").c_str(), [](Address current, Address grad_spikes, Address checkpoints, Address grad_current,
+    m.def(name("lif_backward_").c_str(), [](View current, View grad_spikes, Address checkpoints, View grad_current,
           Address grad_v, Address grad_r, Address grad_s, Address grad_parameters, Address beta, Address theta, Address rho, Address gamma,
           i64 batch, i64 seqlen, i64 channels, double scale, int reset, int surrogate, int gradient, int threads, bool has_refractory,
           bool wants_parameters) {
-        table<T>().lif_backward({at<T>(current), at<T>(grad_spikes), at<T>(checkpoints), at<T>(grad_current), at<T>(grad_v),
+        table<T>().lif_backward({strided<const T>(current), strided<const T>(grad_spikes), at<const T>(checkpoints), strided<T>(grad_current), at<T>(grad_v),
             at<T>(grad_r), at<T>(grad_s), at<double>(grad_parameters), {at<T>(beta), at<T>(theta), at<T>(rho), at<T>(gamma)},
             batch, seqlen, channels, static_cast<T>(scale), reset, surrogate, gradient, threads, has_refractory, wants_parameters});
     }, nogil());

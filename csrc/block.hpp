@@ -45,6 +45,16 @@ template <class T> void gate_row(const T* mixed, const T* x, const T* scale, T* 
     }
 }
 
+// The scan's tiles, one a vector of channels; they share the rows they work on if they take turns.
+template <class T> std::vector<S4dTile<T>> block_scans(const BlockParameters<T>& p, bool takes_turns) {
+    std::vector<S4dTile<T>> tiles;
+    tiles.reserve((p.channels + kLanes<T> - 1) / kLanes<T>);
+    for (i64 first = 0; first < p.channels; first += kLanes<T>)
+        tiles.emplace_back(p.lambda, p.c, p.d, p.channels, p.n_pairs, first, static_cast<int>(std::min<i64>(kLanes<T>, p.channels - first)),
+                           takes_turns && first ? &tiles[0] : nullptr);
+    return tiles;
+}
+
 // One sample on its way through the block, `threads` at work on it.
 template <class T> struct BlockSample {
     const BlockCall<T>& c;
@@ -53,6 +63,7 @@ template <class T> struct BlockSample {
     int threads;
     std::vector<T> buffer;
     std::vector<LifTile<T>> tiles;
+    std::vector<S4dTile<T>> scans;
     T* rows;                        // (span, channels): z, then current, then spikes
 
     BlockSample(const BlockCall<T>& call, i64 sample, int threads_)
@@ -60,10 +71,12 @@ template <class T> struct BlockSample {
           width(tile_width<T>(1, p.channels, threads_, 4096)), n_words(words_of(p.channels)), threads(threads_),
           buffer(span * p.channels + kLanes<T>), rows(aligned(buffer.data())) {
         for (i64 first = 0; first < p.channels; first += width) {
-            tiles.emplace_back(p.neuron, first, std::min(width, p.channels - first));
+            tiles.emplace_back().add(p.neuron, first, std::min(width, p.channels - first), first, first);
             const i64 at = b * p.channels + first;
-            tiles.back().load_state(c.v + at, c.r + at, c.s + at);
+            load_state(tiles.back().cells.data(), tiles.back().size(), c.v + at, c.r + at, c.s + at);
         }
+        scans = block_scans(p, threads == 1);
+        for (std::size_t k = 0; k < scans.size(); ++k) scans[k].gather(scans[k].state, state() + k * kLanes<T>, 2 * p.n_pairs, p.channels);
     }
     const T* x(i64 t) const { return c.x + (b * p.seqlen + t) * p.channels; }
     T* state() const { return c.state + b * 2 * p.n_pairs * p.channels; }
@@ -85,40 +98,37 @@ template <class T> struct BlockSample {
     // z -> current, in place.
     void scan(i64 start, i64 n) {
         const i64 spans = (p.seqlen + kBlockSpan - 1) / kBlockSpan, size = 2 * p.n_pairs * p.channels;
-        if (c.scan_checkpoints && start % kBlockSpan == 0)
-            std::copy_n(state(), size, c.scan_checkpoints + (b * spans + start / kBlockSpan) * size);
-        parallel_for((p.channels + kLanes<T> - 1) / kLanes<T>, threads, [&](i64 tile) {
+        T* saved = c.scan_checkpoints + (b * spans + start / kBlockSpan) * size;
+        parallel_for(static_cast<i64>(scans.size()), threads, [&](i64 k) {
             const FlushDenormals flush;
-            const i64 first = tile * kLanes<T>;
-            S4dTile<T> q(p.lambda, p.c, p.d, p.channels, p.n_pairs, first, static_cast<int>(std::min<i64>(kLanes<T>, p.channels - first)));
-            q.gather(q.state, state() + first, 2 * p.n_pairs, p.channels);
+            auto& q = scans[k];
+            if (c.scan_checkpoints && start % kBlockSpan == 0) q.scatter(saved + k * kLanes<T>, q.state, 2 * p.n_pairs, p.channels);
             for (i64 t = 0; t < n; t += kS4dBlock) {
                 const int steps = static_cast<int>(std::min(kS4dBlock, n - t));
-                T* at = rows + t * p.channels + first;
+                T* at = rows + t * p.channels + k * kLanes<T>;
                 q.gather(q.u, at, steps, p.channels);
                 s4d_block(q, steps);
                 q.scatter(at, q.y, steps, p.channels);
             }
-            q.scatter(state() + first, q.state, 2 * p.n_pairs, p.channels);
         });
     }
     // current -> spikes, in place; counts those of valid steps.
     void fire(i64 start, i64 n) {
         const auto run = rows_function<T>(p.reset);
         const i64 blocks = (p.seqlen + kLifBlock - 1) / kLifBlock, valid = p.lengths ? p.lengths[b] : p.seqlen;
+        const LifRows<T> in_place{{rows, p.channels}, {rows, p.channels}, Store::cached, 0};
         parallel_for(static_cast<i64>(tiles.size()), threads, [&](i64 k) {
-            auto& q = tiles[k];
-            const i64 first = k * width;
+            LifCell<T>* cells = tiles[k].cells.data();
+            const i64 first = k * width, size = tiles[k].size();
             for (i64 t = 0; t < n; t += kLifBlock) {
                 if (c.lif_checkpoints) {
                     T* saved = c.lif_checkpoints + ((b * blocks + (start + t) / kLifBlock) * 3) * p.channels + first;
-                    q.store_state(saved, saved + p.channels, saved + 2 * p.channels);
+                    store_state(cells, size, saved, saved + p.channels, saved + 2 * p.channels);
                 }
-                T* at = rows + t * p.channels + first;
-                run(q, at, at, std::min(kLifBlock, n - t), p.channels, false);
+                run(cells, size, in_place, t, std::min(n, t + kLifBlock), start + t == 0);
             }
             for (i64 t = 0; t < std::min(n, valid - start); ++t)
-                add_scaled<T>(c.counts + b * p.channels + first, rows + t * p.channels + first, T(1), q.width);
+                add_scaled<T>(c.counts + b * p.channels + first, rows + t * p.channels + first, T(1), std::min(width, p.channels - first));
         });
     }
     // spikes -> y.
@@ -140,15 +150,17 @@ template <class T> struct BlockSample {
         });
     }
     void run() {
-        const bool streaming = use_streaming<T>(c.y, p.batch * p.seqlen * p.channels, p.channels);
+        const bool streaming = use_streaming<T>(p.batch * p.seqlen * p.channels) && p.channels % kLanes<T> == 0 &&
+                               reinterpret_cast<std::uintptr_t>(c.y) % LONGSPIKE_VECTOR_BYTES == 0;
         for (i64 start = 0; start < p.seqlen; start += span) {
             const i64 n = std::min(span, p.seqlen - start);
             normalise(start, n), scan(start, n), fire(start, n), mix(start, n, streaming);
         }
         for (std::size_t k = 0; k < tiles.size(); ++k) {
             const i64 at = b * p.channels + k * width;
-            tiles[k].store_state(c.v + at, c.r + at, c.s + at);
+            store_state(tiles[k].cells.data(), tiles[k].size(), c.v + at, c.r + at, c.s + at);
         }
+        for (std::size_t k = 0; k < scans.size(); ++k) scans[k].scatter(state() + k * kLanes<T>, scans[k].state, 2 * p.n_pairs, p.channels);
     }
 };
 

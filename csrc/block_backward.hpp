@@ -58,29 +58,21 @@ template <class T> struct BlockSampleAdjoint {
     int threads;
     std::vector<T> z, current, states, mixed, grad;  // rows of a span (z, current), states before its blocks, rows of a block
     std::vector<std::uint64_t> columns;              // (channels): which of a block's rows have a spike
-    std::vector<LifAdjoint<T>> neurons;
+    std::vector<S4dTile<T>> tiles;
     std::vector<S4dAdjoint<T>> scans;
-    LifBackward<T> lif;
+    std::vector<double> neuron_sums;                 // (4, channels) of one block
 
     BlockSampleAdjoint(const BlockBackward<T>& call, const PackedMatrix<T>& weight_, i64 sample, i64 group_, int threads_)
         : c(call), p(call.p), weight(weight_), b(sample), group(group_), width(tile_width<T>(1, p.channels, threads_, 256)),
           n_words(words_of(p.channels)), state_size(2 * p.n_pairs * p.channels), vectors((p.channels + kLanes<T> - 1) / kLanes<T>),
           threads(threads_), z(kBlockSpan * p.channels), current(kBlockSpan * p.channels), states(kBlockSpan / kS4dBlock * state_size),
-          mixed(kS4dBlock * 2 * p.channels), grad(kS4dBlock * p.channels), columns(p.channels) {
-        lif = {current.data(), grad.data(), nullptr, grad.data(), c.grad_v, c.grad_r, c.grad_s, nullptr, p.neuron, p.batch, p.seqlen,
-               p.channels, c.surrogate_scale, p.reset, c.surrogate, c.gradient, 1, c.has_refractory, c.wants_neuron};
-        for (i64 first = 0; first < p.channels; first += width) {
-            neurons.emplace_back(LifTile<T>(p.neuron, first, std::min(width, p.channels - first)));
-            neurons.back().load_flow(lif, b * p.channels + first);
-        }
+          mixed(kS4dBlock * 2 * p.channels), grad(kS4dBlock * p.channels), columns(p.channels), neuron_sums(4 * p.channels) {
+        tiles = block_scans(p, threads == 1);
+        scans.reserve(vectors);
         for (i64 k = 0; k < vectors; ++k) {
-            scans.emplace_back(p.n_pairs);
-            tile(k).gather(scans[k].flow, c.grad_state + b * state_size + k * kLanes<T>, 2 * p.n_pairs, p.channels);
+            scans.emplace_back(p.n_pairs, threads == 1 && k ? &scans[0] : nullptr);
+            tiles[k].gather(scans[k].flow, c.grad_state + b * state_size + k * kLanes<T>, 2 * p.n_pairs, p.channels);
         }
-    }
-    S4dTile<T> tile(i64 k) const {
-        const i64 first = k * kLanes<T>;
-        return {p.lambda, p.c, p.d, p.channels, p.n_pairs, first, static_cast<int>(std::min<i64>(kLanes<T>, p.channels - first))};
     }
     i64 row(i64 t) const { return b * p.seqlen + t; }
     const T* of_sample(const T* scale) const { return scale ? scale + b * p.channels : nullptr; }
@@ -100,7 +92,7 @@ template <class T> struct BlockSampleAdjoint {
         const T* saved = c.scan_checkpoints + (b * spans + start / kBlockSpan) * state_size;
         parallel_for(vectors, threads, [&](i64 k) {
             const FlushDenormals flush;
-            auto q = tile(k);
+            auto& q = tiles[k];
             const i64 first = k * kLanes<T>;
             q.gather(q.state, saved + first, 2 * p.n_pairs, p.channels);
             for (i64 t = 0; t < n; t += kS4dBlock) {
@@ -171,16 +163,18 @@ template <class T> struct BlockSampleAdjoint {
     }
     // grad: of the spikes -> of the current -> of z; `offset` is the block's first row within the span.
     void unfire(i64 start, i64 n, i64 offset) {
-        const i64 blocks = (p.seqlen + kLifBlock - 1) / kLifBlock;
-        lif.current = current.data() + offset * p.channels;
-        const auto block = lif_block_function<T>(lif);
-        parallel_for(static_cast<i64>(neurons.size()), threads, [&](i64 k) {
-            const T* saved = c.lif_checkpoints + ((b * blocks + start / kLifBlock) * 3) * p.channels + k * width;
-            block(lif, neurons[k], saved, k * width, n, false);
+        const i64 blocks = (p.seqlen + kLifBlock - 1) / kLifBlock, at = b * p.channels;
+        const LifBackward<T> lif{{current.data() + offset * p.channels, 0, p.channels, 1}, {grad.data(), 0, p.channels, 1},
+                                 c.lif_checkpoints + ((b * blocks + start / kLifBlock) * 3) * p.channels, {grad.data(), 0, p.channels, 1},
+                                 c.grad_v + at, c.grad_r + at, c.grad_s + at, neuron_sums.data(), p.neuron, 1, n, p.channels,
+                                 c.surrogate_scale, p.reset, c.surrogate, c.gradient, 1, c.has_refractory, c.wants_neuron};
+        parallel_for((p.channels + width - 1) / width, threads, [&](i64 k) {
+            lif_backward_channels<T>(lif, 0, k * width, std::min(width, p.channels - k * width));
         });
+        for (i64 j = 0; c.wants_neuron && j < 4 * p.channels; ++j) c.grad_neuron[4 * at + j] += neuron_sums[j];
         parallel_for(vectors, threads, [&](i64 k) {
             const FlushDenormals flush;
-            auto q = tile(k);
+            auto& q = tiles[k];
             const i64 first = k * kLanes<T>;
             q.gather(q.state, states.data() + offset / kS4dBlock * state_size + first, 2 * p.n_pairs, p.channels);
             q.gather(q.u, z.data() + offset * p.channels + first, n, p.channels);
@@ -217,10 +211,8 @@ template <class T> struct BlockSampleAdjoint {
                 gate(start, n), weigh(n), unmix(start, n), unfire(start, n, offset), unnorm(start, n);
             }
         }
-        for (i64 k = 0; k < static_cast<i64>(neurons.size()); ++k)
-            neurons[k].store_flow(lif, b * p.channels + k * width, c.wants_neuron ? c.grad_neuron + b * 4 * p.channels + k * width : nullptr);
         for (i64 k = 0; k < vectors; ++k) {
-            const auto q = tile(k);
+            const auto& q = tiles[k];
             const i64 at = b * state_size + k * kLanes<T>;
             q.scatter(c.grad_state + at, scans[k].flow, 2 * p.n_pairs, p.channels);
             q.scatter(c.grad_lambda + at, scans[k].lambda, 2 * p.n_pairs, p.channels);

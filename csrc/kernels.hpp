@@ -20,9 +20,15 @@ template <class T> struct LifParameters {
     const T *beta, *theta, *rho, *gamma;  // (channels)
 };
 
+// A (batch, seqlen, channels) tensor; strides in elements.
+template <class T> struct Strided {
+    T* data;
+    i64 batch, time, channel;
+};
+
 template <class T> struct LifCall {
-    const T* current;  // (batch, seqlen, channels)
-    T* spikes;         // (batch, seqlen, channels)
+    Strided<const T> current;
+    Strided<T> spikes;
     T *v, *r, *s;      // (batch, channels), in: state before, out: state after
     T* checkpoints;    // (batch, blocks, 3, channels): v, r, s before each block of kLifBlock steps
     LifParameters<T> parameters;
@@ -31,8 +37,9 @@ template <class T> struct LifCall {
 };
 
 template <class T> struct LifBackward {
-    const T *current, *grad_spikes, *checkpoints;
-    T* grad_current;
+    Strided<const T> current, grad_spikes;
+    const T* checkpoints;
+    Strided<T> grad_current;
     T *grad_v, *grad_r, *grad_s;  // (batch, channels), in: of the final state, out: of the initial state
     double* grad_parameters;      // (batch, 4, channels): beta, theta, rho, gamma
     LifParameters<T> parameters;
@@ -104,7 +111,7 @@ template <class T> struct BlockBackward {
     T* grad_x;
     T *grad_state, *grad_v, *grad_r, *grad_s;      // in: of the final state, out: of the initial one
     T *grad_lambda, *grad_c, *grad_d;              // (batch, n_pairs, 2, channels) twice, (batch, channels)
-    double* grad_neuron;                           // (batch, 4, channels): beta, theta, rho, gamma
+    double* grad_neuron;                           // (batch, 4, channels), beta, theta, rho, gamma: added to
     T *grad_norm, *grad_weight, *grad_bias;        // (groups, 2, channels), (groups, channels, 2 channels), (groups, 2 channels): added to
     i64 groups;                                    // group k adds up the samples k, k + groups, .. in this order
     T surrogate_scale;

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #if defined(__AVX512F__) || defined(__AVX2__)
 #include <immintrin.h>
@@ -35,6 +36,22 @@ template <> struct Lanes<double> {
 template <class T> using Vec = typename Lanes<T>::V;
 template <class T> constexpr int kLanes = LONGSPIKE_VECTOR_BYTES / sizeof(T);
 
+// The outcome of a comparison, lane by lane. A type of its own, because a chain of dependent steps is only as fast as the
+// shortest way from a comparison to the choice that it makes.
+#if defined(__AVX512F__)
+template <class T> using Mask = std::conditional_t<sizeof(T) == 4, __mmask16, __mmask8>;
+inline __mmask16 greater(Vec<float> a, Vec<float> b) { return _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ); }
+inline __mmask8 greater(Vec<double> a, Vec<double> b) { return _mm512_cmp_pd_mask(a, b, _CMP_GT_OQ); }
+inline Vec<float> select(__mmask16 m, Vec<float> a, Vec<float> b) { return _mm512_mask_blend_ps(m, b, a); }
+inline Vec<double> select(__mmask8 m, Vec<double> a, Vec<double> b) { return _mm512_mask_blend_pd(m, b, a); }
+#else
+template <class T> using Mask = typename Lanes<T>::I;
+inline Mask<float> greater(Vec<float> a, Vec<float> b) { return a > b; }
+inline Mask<double> greater(Vec<double> a, Vec<double> b) { return a > b; }
+inline Vec<float> select(Mask<float> m, Vec<float> a, Vec<float> b) { return m ? a : b; }
+inline Vec<double> select(Mask<double> m, Vec<double> a, Vec<double> b) { return m ? a : b; }
+#endif
+
 template <class T> inline Vec<T> splat(T x) { return x - Vec<T>{}; }
 template <class T> inline Vec<T> load(const T* p) {
     Vec<T> v;
@@ -47,25 +64,23 @@ template <class T> inline void store(T* p, Vec<T> v) { std::memcpy(p, &v, sizeof
 template <class T> inline Vec<T> load_first(const T* p, int n) {
     if (n == kLanes<T>) return load<T>(p);
 #if defined(__AVX512F__)
-    if constexpr (sizeof(T) == 4)
-        return _mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << n) - 1), p);
-    else
-        return _mm512_maskz_loadu_pd(static_cast<__mmask8>((1u << n) - 1), p);
+    const auto some = static_cast<Mask<T>>((1u << n) - 1);
+    if constexpr (sizeof(T) == 4) return _mm512_maskz_loadu_ps(some, p);
+    else return _mm512_maskz_loadu_pd(some, p);
 #else
     Vec<T> v{};
-    for (int k = 0; k < n; ++k) v[k] = p[k];
+    std::memcpy(&v, p, n * sizeof(T));
     return v;
 #endif
 }
 template <class T> inline void store_first(T* p, Vec<T> v, int n) {
     if (n == kLanes<T>) return store<T>(p, v);
 #if defined(__AVX512F__)
-    if constexpr (sizeof(T) == 4)
-        _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1u << n) - 1), v);
-    else
-        _mm512_mask_storeu_pd(p, static_cast<__mmask8>((1u << n) - 1), v);
+    const auto some = static_cast<Mask<T>>((1u << n) - 1);
+    if constexpr (sizeof(T) == 4) _mm512_mask_storeu_ps(p, some, v);
+    else _mm512_mask_storeu_pd(p, some, v);
 #else
-    for (int k = 0; k < n; ++k) p[k] = v[k];
+    std::memcpy(p, &v, n * sizeof(T));
 #endif
 }
 

@@ -52,16 +52,17 @@ def forward(
     current: Tensor, parameters: Parameters, state: State, reset: str, method: str
 ) -> tuple[Tensor, State, Tensor, int]:
     """Spikes, final state, saved states (batch, blocks, 3, channels) and the number of lanes that were run again."""
-    current = current.contiguous()
     batch, seqlen, channels = current.shape
     _expect_shapes(current, parameters, state)
-    spikes = native.empty((batch, seqlen, channels), current.dtype)
+    if method == "speculative" and current.stride(2) != 1:
+        current = native.contiguous(current)
+    spikes = native.empty_like(current)
     checkpoints = native.empty((batch, num_blocks(seqlen), 3, channels), current.dtype)
     v, r, s = [native.copy(x) for x in state]
     kept = [p.contiguous() for p in parameters]
     threads = native.threads() if current.numel() >= 1 << 15 else 1
-    addresses = [x.data_ptr() for x in (current, spikes, v, r, s, checkpoints, *kept)]
-    call = (*addresses, batch, seqlen, channels, RESETS[reset], threads)
+    addresses = [x.data_ptr() for x in (v, r, s, checkpoints, *kept)]
+    call = (native.view(current), native.view(spikes), *addresses, batch, seqlen, channels, RESETS[reset], threads)
     repaired = 0
     if batch == 0 or channels == 0:
         return spikes, (v, r, s), checkpoints, repaired
@@ -99,16 +100,18 @@ def backward(
         grad_spikes=(grad_spikes, tuple(current.shape)),
         checkpoints=(checkpoints, blocks),
     )
-    current, grad_spikes, checkpoints = current.contiguous(), grad_spikes.contiguous(), checkpoints.contiguous()
     batch, seqlen, channels = current.shape
-    grad_current = native.empty((batch, seqlen, channels), current.dtype)
+    checkpoints, grad_current = checkpoints.contiguous(), native.empty_like(current)
     grad_v, grad_r, grad_s = [native.copy(x) for x in grad_state]
     sums = torch.zeros((batch, 4, channels), dtype=torch.float64)
     kept = [p.contiguous() for p in parameters]
-    tensors = (current, grad_spikes, checkpoints, grad_current, grad_v, grad_r, grad_s, sums, *kept)
     if batch and channels:
         native.kernel("lif_backward", current.dtype)(
-            *[x.data_ptr() for x in tensors],
+            native.view(current),
+            native.view(grad_spikes),
+            checkpoints.data_ptr(),
+            native.view(grad_current),
+            *(x.data_ptr() for x in (grad_v, grad_r, grad_s, sums, *kept)),
             batch,
             seqlen,
             channels,
@@ -120,5 +123,8 @@ def backward(
             wants_parameters or has_grad_r or bool((parameters[2] != 0).any()),
             wants_parameters,
         )
-    by_parameter = (row.clone() for row in sums.sum(0).to(current.dtype))
+    if wants_parameters:
+        by_parameter = [row.clone() for row in sums.sum(0).to(current.dtype).unbind()]
+    else:
+        by_parameter = [torch.zeros_like(p) for p in kept]
     return grad_current, *by_parameter, grad_v, grad_r, grad_s
