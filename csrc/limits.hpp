@@ -82,6 +82,24 @@ inline double limit_sum(const float* x, i64 n, int threads) {
     return sum;
 }
 
+// Reads and writes records of `numbers` numbers in the order given, the next one fetched meanwhile; leaves them as they are.
+// Whole vectors a record.
+inline void limit_records(float* x, i64 numbers, const i64* order, i64 count, int threads) {
+    volatile float one = 1.0f;  // what the compiler knows to be one, it neither multiplies with nor stores again
+    const Vec<float> factor = splat<float>(one);
+    parallel_for(threads, threads, [&](i64 part) {
+        const i64 end = count * (part + 1) / threads;
+        for (i64 k = count * part / threads; k < end; ++k) {
+            float* record = x + order[k] * numbers;
+            const float* coming = x + order[std::min(k + 1, end - 1)] * numbers;
+            for (i64 i = 0; i < numbers; i += kLanes<float>) {
+                __builtin_prefetch(coming + i, 1);
+                store<float>(record + i, factor * load<float>(record + i));
+            }
+        }
+    });
+}
+
 // Fused multiply-adds whose operands never leave the registers. Returns the floating-point operations done.
 inline double limit_fma(i64 items, int threads) {
     parallel_for(items, threads, [](i64 item) {

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from longspike.benchmark.limits import COPY, FILL, FMA, SUM, TRIAD, fma_limit, memory_limits
+from longspike.benchmark.limits import COPY, FILL, FMA, RECORDS, SUM, TRIAD, fma_limit, memory_limits, record_limit
 from longspike.benchmark.timing import Rounds, time_rounds
 from longspike.kernels import native
 
@@ -81,3 +81,12 @@ def test_there_are_no_limits_without_the_extension(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(native, "_extension", None)
     assert memory_limits(1 << 21) == {}
     assert fma_limit() == {}
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_records_are_read_and_written_and_stay_as_they_are(threads: int) -> None:
+    table, order = torch.randn(7, 32), torch.tensor([3, 0, 6, 1, 5, 2, 4])
+    before = table.clone()
+    native.extension().limit_records(table.data_ptr(), 32, order.data_ptr(), 7, threads)
+    assert torch.equal(table, before)
+    assert record_limit(5, 128)[RECORDS].work == 2 * 5 * 128
