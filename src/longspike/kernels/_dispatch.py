@@ -13,7 +13,7 @@ MIXING_METHODS = ("auto", "compiled", "reference")
 SA_HIPPO_METHODS = ("auto", "recurrent", "reference", "chunked", "fft")
 DENDRITE_METHODS = ("auto", "compiled", "reference")
 
-# Speculation pays where one sample's channels cannot fill the threads and the sequence holds several warm-ups.
+# Speculation pays where the lanes are so few that a thread waits for every step, and the sequence holds several warm-ups.
 SPECULATIVE_MIN_SEQLEN = 16_384
 
 
@@ -73,8 +73,8 @@ def choose_lif(
         return Choice("refractory_lif", "reference", "torch", why_not)
     threads = native.threads()
     vectors = batch * ((channels + 15) // 16)
-    if threads > 1 and vectors < threads and seqlen >= SPECULATIVE_MIN_SEQLEN:
-        reason = f"{batch} x {channels} lanes leave some of {threads} threads idle over {seqlen} steps"
+    if vectors <= 2 * threads and batch <= 2 and seqlen >= SPECULATIVE_MIN_SEQLEN:
+        reason = f"{batch} x {channels} lanes wait for each step on {threads} thread(s), {seqlen} steps long"
         return Choice("refractory_lif", "speculative", "cpp", reason)
     reason = f"a fused loop over time with {batch} x {channels} lanes runs near memory speed on {threads} thread(s)"
     return Choice("refractory_lif", "sequential", "cpp", reason)
