@@ -1,4 +1,4 @@
-"""FLAMES on a device: agreement of its routes and networks with the CPU, training steps, a recipe; and the list of all parts."""
+"""FLAMES on a device: agreement of its routes and networks with the CPU, training, and the list of all parts."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from flames_decisions import decision_latency, event_training, tick_latency
 from flames_kernels import front_kernels, memory_kernels
-from flames_speed import decision_latency, event_training, fla_speed, front_speed, memory_speed, tick_latency
+from flames_speed import fla_speed, front_speed, memory_speed
 
 from longspike.events import EVENT_DTYPE
 from longspike.events.ragged import collate_events

@@ -177,13 +177,12 @@ def test_speeds_of_the_memory_and_the_front(script: Import) -> None:
 
 @needs_extension
 def test_latencies_and_training_on_events(script: Import) -> None:
-    pytest.importorskip("triton", reason="triton is not installed")
-    speed, cpu = script("flames_speed"), torch.device("cpu")
-    found = speed.decision_latency(cpu, ("tiny",), (34, 20), events=20, rounds=3)
+    decisions, cpu = script("flames_decisions"), torch.device("cpu")
+    found = decisions.decision_latency(cpu, ("tiny",), (34, 20), events=20, rounds=3)
     assert found["published"]["tiny_ms"] == 0.162
     assert 0 < found["tiny"]["ticks_a_packet"] <= 1
-    assert set(speed.tick_latency(cpu, once, ("tiny",), (34, 20))) == {"tiny"}
-    found = speed.event_training(cpu, once, ("tiny",), batch=2, events=30, sensor_size=(20, 12))
+    assert set(decisions.tick_latency(cpu, once, ("tiny",), (34, 20))) == {"tiny"}
+    found = decisions.event_training(cpu, once, ("tiny",), batch=2, events=30, sensor_size=(20, 12))
     assert set(found) == {"tiny, front auto", "tiny, front reference"}
 
 
