@@ -71,7 +71,7 @@ def block_adjoint(
     """The steps of the block that begins with step `first`, last to first: the flow before them, and the sums."""
     path = (begin(state, parameters, RESET),)
     for i in tl.static_range(BLOCK):
-        path += (lif_step(rows[i], path[i], parameters, RESET),)
+        path += (lif_step(rows[i], path[i], parameters, RESET),)  # type: ignore[assignment]
     for i in tl.static_range(BLOCK - 1, -1, -1):
         goes_on = first + i < end
         before, lam, shares = adjoint_step(
