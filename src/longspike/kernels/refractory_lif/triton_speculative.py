@@ -65,6 +65,7 @@ def lif_chunks_kernel(
     RESET: tl.constexpr,
     LANES: tl.constexpr,
 ):
+    """One chunk of a lane, from a silent neuron some steps early unless it is the first."""
     lane, sample, channel, exists = lane_numbers(lanes, channels, LANES)
     number = tl.program_id(1)
     parameters = load_parameters(beta, threshold, rho, gamma, channel, exists)
@@ -128,6 +129,7 @@ def lif_repair_kernel(
     RESET: tl.constexpr,
     LANES: tl.constexpr,
 ):
+    """Every chunk of a lane that does not start where the one before it ended, again."""
     lane, sample, channel, exists = lane_numbers(lanes, channels, LANES)
     blocks, wide, all_lanes = (seqlen + BLOCK - 1) // BLOCK, channels.to(tl.int64), lanes.to(tl.int64)
     row, saved = sample * seqlen * channels + channel, sample * blocks * 3 * channels + channel
@@ -163,7 +165,10 @@ def speculation(seqlen: int, lanes: int) -> tuple[int, int]:
 
 
 def forward(current: Tensor, parameters: Parameters, state: State, reset: str) -> tuple[Tensor, State, Tensor, Tensor]:
-    """Spikes, final state, saved states (batch, blocks of saved.STEPS steps, 3, channels), and how many (lane, chunk) pairs ran again."""
+    """Spikes, final state, saved states (batch, blocks of saved.STEPS steps, 3, channels), and repairs.
+
+    Repairs are (lane, chunk) pairs that ran again, counted on the device.
+    """
     expect_shapes(current, parameters, state)
     current = current.contiguous()
     batch, seqlen, channels = current.shape
