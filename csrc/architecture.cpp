@@ -1,11 +1,15 @@
 // Compiled once per instruction set, with LONGSPIKE_ARCH naming the namespace.
+#include "block_backward.hpp"
 #include "dendrite_pool.hpp"
 #include "flames_stream_state.hpp"
 #include "limits.hpp"
 #include "mixing.hpp"
 #include "refractory_lif_backward.hpp"
+#include "refractory_lif_speculative.hpp"
 #include "s4d_scan.hpp"
 #include "sa_hippo_backward.hpp"
+#include "sequence_stream.hpp"
+#include "spikes.hpp"
 #include "tick.hpp"
 
 #define LONGSPIKE_TEXT_(x) #x
@@ -17,11 +21,13 @@ template <class T> constexpr TickTable<T> tick_table() {
     return {embed_forward<T>, embed_backward<T>, normalise<T>, pool_ticks<T>};
 }
 
+template <class T> constexpr SpikeTable<T> spike_table() { return {spikes_forward<T>, count_spikes<T>, spikes_backward<T>}; }
+
 template <class T> constexpr KernelTable<T> table() {
     return {lif_forward<T>,        lif_speculative<T>,  lif_backward<T>,     s4d_forward<T>,
             s4d_backward<T>,       linear<T>,           glu<T, false>,       glu<T, true>,
-            sa_hippo_tables<T>,    sa_hippo_forward<T>, sa_hippo_backward<T>, dendrite_table<T>(),
-            tick_table<T>()};
+            block_forward<T>,      block_backward<T>,   make_sequence_stream<T>, sa_hippo_tables<T>,
+            sa_hippo_forward<T>,   sa_hippo_backward<T>, dendrite_table<T>(), tick_table<T>(),     spike_table<T>()};
 }
 
 std::unique_ptr<AbstractFlamesStream> make_flames_stream(const FlamesParameters& parameters) {

@@ -5,13 +5,15 @@
 
 #include "dendrite_calls.hpp"
 #include "flames_stream_call.hpp"
+#include "sequence_stream_call.hpp"
 
 namespace longspike {
 
 using i64 = std::int64_t;
 
 constexpr i64 kLifBlock = 64;                 // steps between two saved states of the neuron
-constexpr i64 kS4dBlock = 64;                 // steps between two saved states of the state-space scan
+constexpr i64 kS4dBlock = 64;                 // steps of the state-space scan that are worked on at a time
+constexpr i64 kBlockSpan = 256;               // steps between two saved states of the scan inside a block
 constexpr i64 kSaHippoBlock = 64;             // ticks between two saved states of the spike-aware memory
 constexpr i64 kStreamingBytes = i64(1) << 25;  // results from here on are written around the caches
 
@@ -19,9 +21,15 @@ template <class T> struct LifParameters {
     const T *beta, *theta, *rho, *gamma;  // (channels)
 };
 
+// A (batch, seqlen, channels) tensor; strides in elements.
+template <class T> struct Strided {
+    T* data;
+    i64 batch, time, channel;
+};
+
 template <class T> struct LifCall {
-    const T* current;  // (batch, seqlen, channels)
-    T* spikes;         // (batch, seqlen, channels)
+    Strided<const T> current;
+    Strided<T> spikes;
     T *v, *r, *s;      // (batch, channels), in: state before, out: state after
     T* checkpoints;    // (batch, blocks, 3, channels): v, r, s before each block of kLifBlock steps
     LifParameters<T> parameters;
@@ -30,8 +38,9 @@ template <class T> struct LifCall {
 };
 
 template <class T> struct LifBackward {
-    const T *current, *grad_spikes, *checkpoints;
-    T* grad_current;
+    Strided<const T> current, grad_spikes;
+    const T* checkpoints;
+    Strided<T> grad_current;
     T *grad_v, *grad_r, *grad_s;  // (batch, channels), in: of the final state, out: of the initial state
     double* grad_parameters;      // (batch, 4, channels): beta, theta, rho, gamma
     LifParameters<T> parameters;
@@ -48,8 +57,9 @@ template <class T> struct S4dCall {
     const T *lambda, *c, *d;    // (n_pairs, 2, channels), (n_pairs, 2, channels), (channels)
     T* y;                       // (batch, seqlen, channels)
     T* state;                   // (batch, n_pairs, 2, channels), in and out
-    T* checkpoints;             // (batch, blocks, n_pairs, 2, channels) or null
+    T* checkpoints;             // (batch, saves, n_pairs, 2, channels): before every `interval` steps; or null
     i64 batch, seqlen, channels, n_pairs;
+    i64 interval;               // a multiple of kS4dBlock
     int threads;
 };
 
@@ -58,7 +68,7 @@ template <class T> struct S4dBackward {
     T *grad_u, *grad_state;     // grad_state in: of the final state, out: of the initial one
     T *grad_lambda, *grad_c;    // (batch, n_pairs, 2, channels)
     T* grad_d;                  // (batch, channels)
-    i64 batch, seqlen, channels, n_pairs;
+    i64 batch, seqlen, channels, n_pairs, interval;
     int threads;
 };
 
@@ -68,6 +78,47 @@ template <class T> struct LinearCall {
     T* y;                        // (rows, outputs)
     i64 rows, inputs, outputs;
     int threads;
+};
+
+// A whole block of a spiking state-space model: norm, scan, neuron, mixing, gate, residual; see block.hpp.
+template <class T> struct BlockParameters {
+    const T *norm_weight, *norm_bias;              // (channels), or null: no norm
+    const T *lambda, *c, *d;                       // as in S4dCall
+    LifParameters<T> neuron;
+    const T *weight, *bias;                        // (channels, 2 channels), by input; (2 channels)
+    const T *spike_scale, *output_scale;           // (batch, channels), or null: ones
+    const i64* lengths;                            // (batch), valid steps, or null: all
+    i64 batch, seqlen, channels, n_pairs;
+    T eps;
+    int reset, threads;
+};
+
+template <class T> struct BlockCall {
+    BlockParameters<T> p;
+    const T* x;                                    // (batch, seqlen, channels)
+    T* y;                                          // (batch, seqlen, channels)
+    T *state, *v, *r, *s;                          // in: before, out: after
+    T* counts;                                     // (batch, channels), spikes of valid steps: added to; or null
+    std::uint64_t* bits;                           // (batch, seqlen, words) or null
+    T *scan_checkpoints, *lif_checkpoints;         // (batch, spans, n_pairs, 2, channels), (batch, blocks, 3, channels), or null
+    T* spikes;                                     // (batch, seqlen, channels) or null
+};
+
+template <class T> struct BlockBackward {
+    BlockParameters<T> p;
+    const T *x, *grad_y, *grad_counts;             // grad_counts (batch, channels) or null
+    const T* weight_by_output;                     // (2 channels, channels)
+    const std::uint64_t* bits;                     // these three as the forward pass left them
+    const T *scan_checkpoints, *lif_checkpoints;
+    T* grad_x;
+    T *grad_state, *grad_v, *grad_r, *grad_s;      // in: of the final state, out: of the initial one
+    T *grad_lambda, *grad_c, *grad_d;              // (batch, n_pairs, 2, channels) twice, (batch, channels)
+    double* grad_neuron;                           // (batch, 4, channels), beta, theta, rho, gamma: added to
+    T *grad_norm, *grad_weight, *grad_bias;        // (groups, 2, channels), (groups, channels, 2 channels), (groups, 2 channels): added to
+    i64 groups;                                    // group k adds up the samples k, k + groups, .. in this order
+    T surrogate_scale;
+    int surrogate, gradient;                       // as in LifBackward
+    bool has_refractory, wants_neuron;
 };
 
 // y = a * sigmoid(b) for x = (a, b) side by side on the last axis.
@@ -141,6 +192,22 @@ template <class T> struct PoolCall {
     int threads;
 };
 
+// Spikes of x > threshold, element by element; backward: y = grad * slope(x - threshold), one grad for all or one each.
+template <class T> struct SpikeCall {
+    const T *x, *grad;
+    T* y;
+    T threshold, scale;  // scale: of the surrogate
+    i64 n;
+    int surrogate, threads;
+    bool is_one_grad;
+};
+
+template <class T> struct SpikeTable {
+    void (*forward)(const SpikeCall<T>&);
+    i64 (*count)(const SpikeCall<T>&);
+    void (*backward)(const SpikeCall<T>&);
+};
+
 template <class T> struct TickTable {
     void (*embed_forward)(const EmbedCall<T>&);
     void (*embed_backward)(const EmbedCall<T>&, const T* grad_u, T* grad_values, T* grad_weight);
@@ -157,11 +224,15 @@ template <class T> struct KernelTable {
     void (*linear)(const LinearCall<T>&);
     void (*glu_forward)(const GluCall<T>&);
     void (*glu_backward)(const GluCall<T>&);
+    void (*block_forward)(const BlockCall<T>&);
+    void (*block_backward)(const BlockBackward<T>&);
+    std::unique_ptr<AbstractSequenceStream> (*make_sequence_stream)(const SequenceStreamCall&);
     void (*sa_hippo_tables)(const SaHippoTables<T>&);
     void (*sa_hippo_forward)(const SaHippoCall<T>&);
     void (*sa_hippo_backward)(const SaHippoBackward<T>&);
     DendriteTable<T> dendrite;
     TickTable<T> tick;
+    SpikeTable<T> spikes;
 };
 
 // What the machine does at most, float32: limits.hpp.

@@ -9,6 +9,7 @@
 #include "kernels.hpp"
 #include "parallel.hpp"
 #include "simd.hpp"
+#include "spike_bits.hpp"
 
 namespace longspike::LONGSPIKE_ARCH {
 
@@ -32,30 +33,40 @@ void linear_tile(const LinearCall<T>& c, const T* values, const std::int32_t* in
         store_first<T>(y + first + g * kLanes<T>, sum[g], g == kVectors - 1 ? tail : kLanes<T>);
 }
 
-template <class T> void linear_row(const LinearCall<T>& c, const T* x, T* y, std::vector<T>& values, std::vector<std::int32_t>& index) {
-    i64 count = 0;
-    for (i64 k = 0; k < c.inputs; ++k) {  // branch-free: a zero is overwritten by the next candidate
-        values[count] = x[k];
-        index[count] = static_cast<std::int32_t>(k);
-        count += x[k] != T(0);
-    }
+// One row from the list of its nonzero inputs, summed in the list's order.
+template <class T>
+void linear_row(const LinearCall<T>& c, const T* values, const std::int32_t* index, i64 count, T* y) {
     constexpr i64 kWide = 8 * kLanes<T>;
     i64 first = 0;
-    for (; first + kWide <= c.outputs; first += kWide)
-        linear_tile<T, 8>(c, values.data(), index.data(), count, y, first, kLanes<T>);
+    for (; first + kWide <= c.outputs; first += kWide) linear_tile<T, 8>(c, values, index, count, y, first, kLanes<T>);
     for (; first < c.outputs; first += kLanes<T>) {
         const int n = static_cast<int>(std::min<i64>(kLanes<T>, c.outputs - first));
-        linear_tile<T, 1>(c, values.data(), index.data(), count, y, first, n);
+        linear_tile<T, 1>(c, values, index, count, y, first, n);
     }
 }
+
+// The nonzero entries of one row at a time.
+template <class T> struct ActiveInputs {
+    std::vector<std::uint64_t> words;
+    std::vector<std::int32_t> index;
+    std::vector<T> values;
+    i64 count = 0;
+    explicit ActiveInputs(i64 inputs) : words(words_of(inputs)), index(inputs), values(inputs) {}
+    void find(const T* x, i64 inputs) {
+        pack_row<T>(x, inputs, words.data());
+        count = list_bits(words.data(), words_of(inputs), index.data());
+        for (i64 k = 0; k < count; ++k) values[k] = x[index[k]];
+    }
+};
 
 template <class T> void linear(const LinearCall<T>& c) {
     const i64 items = (c.rows + kRowsPerItem - 1) / kRowsPerItem;
     parallel_for(items, c.rows * c.inputs * c.outputs < 16384 ? 1 : c.threads, [&](i64 item) {
-        std::vector<T> values(c.inputs + 1);
-        std::vector<std::int32_t> index(c.inputs + 1);
-        for (i64 i = item * kRowsPerItem; i < std::min(c.rows, (item + 1) * kRowsPerItem); ++i)
-            linear_row<T>(c, c.x + i * c.inputs, c.y + i * c.outputs, values, index);
+        ActiveInputs<T> active(c.inputs);
+        for (i64 i = item * kRowsPerItem; i < std::min(c.rows, (item + 1) * kRowsPerItem); ++i) {
+            active.find(c.x + i * c.inputs, c.inputs);
+            linear_row<T>(c, active.values.data(), active.index.data(), active.count, c.y + i * c.outputs);
+        }
     });
 }
 

@@ -11,6 +11,9 @@
 
 namespace longspike::LONGSPIKE_ARCH {
 
+constexpr i64 kAdjointWidest = 256;   // channels of a tile: its replayed block stays in the second cache
+constexpr i64 kAdjointCells = 4;      // cells that hide the latency of a step; a narrower tile replays several blocks at once
+
 // Slope of the surrogate at z, the derivative of the primitive in kernels/refractory_lif/surrogates.py; a is its scale.
 template <class T, int kKind> inline Vec<T> surrogate_slope(Vec<T> a, Vec<T> inverse, Vec<T> z) {
     const Vec<T> one = splat<T>(1);
@@ -21,35 +24,198 @@ template <class T, int kKind> inline Vec<T> surrogate_slope(Vec<T> a, Vec<T> inv
     }
     if constexpr (kKind == 2) {  // atan
         const Vec<T> w = splat<T>(T(1.5707963267948966)) * a * z;
-        return splat<T>(T(0.5)) * a / (one + w * w);
+        return splat<T>(T(0.5)) * a / fma(w, w, one);
     }
     if constexpr (kKind == 3) return absolute<T>(z) < splat<T>(T(0.5)) * a ? inverse : Vec<T>{};          // boxcar
-    const Vec<T> p = one / (one + exponential<T>(-a * z));                                               // sigmoid
-    return a * p * (one - p);
+    const Vec<T> e = exponential<T>(-absolute<T>(a * z)), d = one + e;                                   // sigmoid
+    return a * e / (d * d);  // a*p*(1 - p) is even in z, and e <= 1 cannot overflow
 }
 
-// What the backward pass keeps of one vector of channels at one step, and over a block.
-template <class T> struct alignas(LONGSPIKE_VECTOR_BYTES) LifMoment {
-    T v[kLanes<T>], r[kLanes<T>], s[kLanes<T>], slope[kLanes<T>];
+// What the adjoint needs of one step of one cell: the slope at z = v - rho*r - theta, and where the reset or the
+// gradients of the parameters ask for it the state before the step.
+template <class T, bool kState> struct alignas(LONGSPIKE_VECTOR_BYTES) LifMoment;
+template <class T> struct alignas(LONGSPIKE_VECTOR_BYTES) LifMoment<T, false> { T slope[kLanes<T>]; };
+template <class T> struct alignas(LONGSPIKE_VECTOR_BYTES) LifMoment<T, true> {
+    T slope[kLanes<T>], v[kLanes<T>], r[kLanes<T>], s[kLanes<T>];
 };
+
+// What runs backwards through a cell, and the sums over a block; an odd number of cache lines, as in LifCell.
 template <class T> struct alignas(LONGSPIKE_VECTOR_BYTES) LifFlow {
-    T beta[kLanes<T>], theta[kLanes<T>], rho[kLanes<T>], gamma[kLanes<T>];
     T to_mu[kLanes<T>], to_lam[kLanes<T>], to_kap[kLanes<T>];  // what the step after sends back to s, v, r
     T sums[4][kLanes<T>];                                      // d_beta, d_theta, d_rho, d_gamma over the block
 };
-template <class T> struct LifAdjoint {
-    i64 width, cells;
-    std::vector<LifMoment<T>> path;  // (kLifBlock + 1, cells); the first row is the state before the block
-    std::vector<LifFlow<T>> flow;    // (cells)
-    std::vector<double> sums;        // (4, width)
-    LifAdjoint(const LifTile<T>& tile)
-        : width(tile.width), cells(tile.cells.size()), path((kLifBlock + 1) * cells, LifMoment<T>{}),
-          flow(cells, LifFlow<T>{}), sums(4 * tile.width) {
-        for (i64 i = 0; i < cells; ++i) {
-            const auto& q = tile.cells[i];
-            std::copy_n(q.beta, kLanes<T>, flow[i].beta), std::copy_n(q.theta, kLanes<T>, flow[i].theta);
-            std::copy_n(q.rho, kLanes<T>, flow[i].rho), std::copy_n(q.gamma, kLanes<T>, flow[i].gamma);
+
+
+// Runs `steps` steps of a cell again and keeps what the adjoint needs; x and moment: of the first step.
+template <class T, Reset kReset, bool kRefractory, bool kState, int kKind, bool kFirst = false>
+[[gnu::always_inline]] inline void replay_steps(LifCell<T>& q, LifMoment<T, kState>* moment, i64 cells, const T* x, i64 stride, Fetch<T>& fetch, i64 steps, int width, Vec<T> scale, Vec<T> inverse) {
+    LifLanes<T> lanes(q);
+    for (i64 k = 0; k < steps; ++k, x += stride, moment += cells) {
+        if constexpr (kState) {
+            store<T>(moment->v, lanes.v), store<T>(moment->s, lanes.s);
+            if constexpr (kRefractory) store<T>(moment->r, lanes.r);
         }
+        fetch.template next<2>();
+        const Vec<T> current = load_first<T>(x, width);
+        if constexpr (kFirst)
+            lanes.template first_step<kReset, kRefractory>(current);
+        else
+            lanes.template step<kReset, kRefractory>(current);
+        store<T>(moment->slope, surrogate_slope<T, kKind>(scale, inverse, lanes.u - lanes.theta));
+    }
+    lanes.keep(q);
+}
+
+// Steps [0, steps) of n cells: `cells` of a block, then those of the next block. path: (n / cells, kLifBlock, cells).
+template <class T, Reset kReset, bool kRefractory, bool kState, int kKind>
+void lif_replay(LifCell<T>* all, i64 n, LifMoment<T, kState>* path, i64 cells, T scale_, Block<const T> in, Fetch<T> fetch, i64 steps, bool any_spike) {
+    const Vec<T> scale = splat<T>(scale_), inverse = splat<T>(T(1) / scale_);
+    i64 start = 0;
+    const auto place = [&](i64 i, i64 t) { return path + (i / cells * kLifBlock + t) * cells + i % cells; };
+    const auto from = [&](i64 i, i64 t) { return in.first + t * in.stride + all[i].from; };
+    if (any_spike) {  // the first step of the sequence; the other blocks at hand take theirs with it
+        for (i64 i = 0; i < n; ++i)
+            replay_steps<T, kReset, kRefractory, kState, kKind, true>(all[i], place(i, 0), cells, from(i, 0), in.stride, fetch, 1, all[i].lanes, scale, inverse);
+        start = 1;
+    }
+    for (i64 t = start; t < steps; t += kLifSteps) {
+        const i64 some = std::min(kLifSteps, steps - t);
+        for (i64 i = 0; i < n; ++i) {
+            if (all[i].lanes == kLanes<T> && some == kLifSteps)
+                replay_steps<T, kReset, kRefractory, kState, kKind>(all[i], place(i, t), cells, from(i, t), in.stride, fetch, kLifSteps, kLanes<T>, scale, inverse);
+            else
+                replay_steps<T, kReset, kRefractory, kState, kKind>(all[i], place(i, t), cells, from(i, t), in.stride, fetch, some, all[i].lanes, scale, inverse);
+        }
+    }
+}
+
+template <class T, bool kState>
+using ReplayFunction = void (*)(LifCell<T>*, i64, LifMoment<T, kState>*, i64, T, Block<const T>, Fetch<T>, i64, bool);
+template <class T, Reset kReset, bool kRefractory, bool kState> ReplayFunction<T, kState> replay_function(int surrogate) {
+    static constexpr ReplayFunction<T, kState> table[] = {
+        lif_replay<T, kReset, kRefractory, kState, 0>, lif_replay<T, kReset, kRefractory, kState, 1>,
+        lif_replay<T, kReset, kRefractory, kState, 2>, lif_replay<T, kReset, kRefractory, kState, 3>,
+        lif_replay<T, kReset, kRefractory, kState, 4>};
+    return table[surrogate];
+}
+
+// The adjoint of a cell in registers.
+template <class T, Reset kReset, bool kRefractory, bool kSums> struct AdjointLanes {
+    static constexpr bool kState = kSums || kReset == Reset::zero;
+    Vec<T> beta, theta, rho, gamma, drop, through_reset, through_time, to_mu, to_lam, to_kap, sums[4];
+
+    AdjointLanes(const LifCell<T>& q, const LifFlow<T>& flow, int gradient)
+        : beta(load<T>(q.beta)), theta(load<T>(q.theta)), rho(load<T>(q.rho)), gamma(load<T>(q.gamma)),
+          through_reset(splat<T>(gradient == 1 ? 0 : 1)), through_time(splat<T>(gradient == 2 ? 0 : 1)),
+          to_mu(load<T>(flow.to_mu)), to_lam(load<T>(flow.to_lam)), to_kap(load<T>(flow.to_kap)) {
+        drop = through_reset * (through_time * (beta * theta));
+        for (int p = 0; kSums && p < 4; ++p) sums[p] = load<T>(flow.sums[p]);
+    }
+    void keep(LifFlow<T>& flow) const {
+        store<T>(flow.to_mu, to_mu), store<T>(flow.to_lam, to_lam), store<T>(flow.to_kap, to_kap);
+        for (int p = 0; kSums && p < 4; ++p) store<T>(flow.sums[p], sums[p]);
+    }
+    // Returns the gradient of the current.
+    Vec<T> step(const LifMoment<T, kState>& moment, Vec<T> grad) {
+        const Vec<T> slope_mu = load<T>(moment.slope) * (grad + to_mu), lam = slope_mu + to_lam;
+        Vec<T> kap{};
+        if constexpr (kRefractory) kap = fma(-rho, slope_mu, to_kap);
+        if constexpr (kSums) {
+            const Vec<T> v = load<T>(moment.v), r = load<T>(moment.r), s = load<T>(moment.s);
+            sums[0] = fma(lam, after_reset<T, kReset>(v, s, theta), sums[0]);
+            sums[1] = sums[1] - slope_mu;
+            if constexpr (kReset == Reset::subtract) sums[1] = sums[1] - beta * s * lam;
+            sums[2] = sums[2] - slope_mu * fma(gamma, r, s);
+            sums[3] = fma(kap, r, sums[3]);
+        }
+        const Vec<T> late = through_time * kap;
+        if constexpr (kReset == Reset::subtract) to_mu = fma(-drop, lam, late);
+        if constexpr (kReset == Reset::none) to_mu = late;
+        if constexpr (kReset == Reset::zero) to_mu = late - through_reset * (through_time * (beta * load<T>(moment.v))) * lam;
+        to_lam = through_time * beta * lam;
+        if constexpr (kReset == Reset::zero) to_lam = to_lam * (splat<T>(1) - load<T>(moment.s));
+        if constexpr (kRefractory) to_kap = gamma * late;
+        return lam;
+    }
+};
+
+// Where a block's gradients come from and go to.
+template <class T> struct AdjointRows {
+    Block<const T> grad;
+    Block<T> out;
+    Store store;
+    Fetch<T> fetch;  // of the block before
+};
+
+// The `steps` steps of a cell before step `stop`.
+template <class T, Reset kReset, bool kRefractory, bool kSums, Store kStore, class Moment>
+[[gnu::always_inline]] inline void adjoint_steps(const LifCell<T>& q, LifFlow<T>& flow, const Moment* path, i64 cells, const AdjointRows<T>& rows, Fetch<T>& fetch, i64 stop, i64 steps, int width, int gradient) {
+    AdjointLanes<T, kReset, kRefractory, kSums> lanes(q, flow, gradient);
+    const T* grad = rows.grad.first + (stop - 1) * rows.grad.stride + q.to;
+    T* out = rows.out.first + (stop - 1) * rows.out.stride + q.to;
+    const i64 grad_stride = rows.grad.stride, out_stride = rows.out.stride;
+    const Moment* moment = path + (stop - 1) * cells;
+    for (i64 k = 0; k < steps; ++k) {
+        fetch.template next<2>();
+        put<T, kStore>(out, lanes.step(*moment, load_first<T>(grad, width)), width);
+        grad -= grad_stride, out -= out_stride, moment -= cells;
+    }
+    lanes.keep(flow);
+}
+
+template <class T, Reset kReset, bool kRefractory, bool kSums, Store kStore, class Moment>
+void lif_adjoint_rows(const LifTile<T>& tile, i64 cells, LifFlow<T>* flow, const Moment* path, const AdjointRows<T>& rows, i64 steps, int gradient) {
+    Fetch<T> fetch = rows.fetch;
+    for (i64 stop = steps; stop > 0; stop -= kLifSteps) {
+        const i64 n = std::min(kLifSteps, stop);
+        for (i64 i = 0; i < cells; ++i) {
+            const LifCell<T>& q = tile.cells[i];
+            if (q.lanes == kLanes<T> && n == kLifSteps)
+                adjoint_steps<T, kReset, kRefractory, kSums, kStore>(q, flow[i], path + i, cells, rows, fetch, stop, kLifSteps, kLanes<T>, gradient);
+            else
+                adjoint_steps<T, kReset, kRefractory, kSums, kStore>(q, flow[i], path + i, cells, rows, fetch, stop, n, q.lanes, gradient);
+        }
+    }
+}
+
+// One tile of one sample, from its last step to its first.
+template <class T, Reset kReset, bool kRefractory, bool kSums> struct LifAdjoint {
+    static constexpr bool kState = kSums || kReset == Reset::zero;
+    using Moment = LifMoment<T, kState>;
+    const LifBackward<T>& c;
+    i64 b, first, width, cells, at_once;
+    LifTile<T> tile;             // the cells of at_once blocks
+    std::vector<Moment> path;    // (at_once, kLifBlock, cells)
+    std::vector<LifFlow<T>> flow;
+    std::vector<double> sums;    // (4, width)
+    BlockReader<T> current, grad;
+    BlockWriter<T> out;
+
+    LifAdjoint(const LifBackward<T>& call, i64 b_, i64 first_, i64 width_)
+        : c(call), b(b_), first(first_), width(width_), cells((width_ + kLanes<T> - 1) / kLanes<T>),
+          at_once(std::max<i64>(1, kAdjointCells / cells)), path(at_once * kLifBlock * cells), flow(cells, LifFlow<T>{}),
+          sums(4 * width_), current(c.current, b, first, width), grad(c.grad_spikes, b, first, width),
+          out(c.grad_current, b, first, width, use_streaming<T>(c.batch * c.seqlen * c.channels)) {}
+
+    void take_grad_state() {
+        const i64 at = b * c.channels + first;
+        for (i64 i = 0, j = 0; i < cells; ++i, j += kLanes<T>) {
+            const int n = tile.cells[i].lanes;
+            store<T>(flow[i].to_lam, load_first<T>(c.grad_v + at + j, n));
+            store<T>(flow[i].to_kap, load_first<T>(c.grad_r + at + j, n));
+            store<T>(flow[i].to_mu, load_first<T>(c.grad_s + at + j, n));
+        }
+    }
+    void give_grad_state() const {
+        const i64 at = b * c.channels + first;
+        for (i64 i = 0, j = 0; i < cells; ++i, j += kLanes<T>) {
+            const int n = tile.cells[i].lanes;
+            store_first<T>(c.grad_v + at + j, load<T>(flow[i].to_lam), n);
+            store_first<T>(c.grad_r + at + j, load<T>(flow[i].to_kap), n);
+            store_first<T>(c.grad_s + at + j, load<T>(flow[i].to_mu), n);
+        }
+        for (int p = 0; kSums && p < 4; ++p)
+            std::copy_n(sums.data() + p * width, width, c.grad_parameters + (b * 4 + p) * c.channels + first);
     }
     // Block sums in T, the total in double: sums over long sequences stay exact to float's own resolution.
     void collect() {
@@ -60,149 +226,74 @@ template <class T> struct LifAdjoint {
                 sum = 0;
             }
     }
+    // Replays the blocks [k, k + n), all but the sequence's last of them whole.
+    void replay(i64 k, i64 n) {
+        const i64 blocks = (c.seqlen + kLifBlock - 1) / kLifBlock, t = k * kLifBlock;
+        const i64 steps = std::min(n * kLifBlock, c.seqlen - t);
+        const Block<const T> in = current.at(t, steps, -kLifBlock);
+        for (i64 i = 0; i < n; ++i) {
+            const T* saved = c.checkpoints + ((b * blocks + k + i) * 3) * c.channels + first;
+            LifCell<T>* q = tile.cells.data() + i * cells;
+            load_state(q, cells, saved, saved + c.channels, saved + 2 * c.channels);
+            for (i64 j = 0; j < cells; ++j) q[j].from = i * kLifBlock * in.stride + j * kLanes<T>;
+        }
+        replay_function<T, kReset, kRefractory, kState>(c.surrogate)(
+            tile.cells.data(), n * cells, path.data(), cells, c.surrogate_scale, in, grad.fetch(t), std::min(steps, kLifBlock), k == 0);
+    }
+    void run() {
+        const FlushDenormals flush;
+        for (i64 i = 0; i < at_once; ++i) tile.add(c.parameters, first, width);
+        take_grad_state();
+        i64 k = (c.seqlen + kLifBlock - 1) / kLifBlock;
+        while (k > 0) {
+            // The last block may be short and is replayed alone.
+            const i64 n = k * kLifBlock > c.seqlen ? 1 : std::min(at_once, k);
+            k -= n;
+            replay(k, n);
+            for (i64 i = n - 1; i >= 0; --i) step_back(k + i, path.data() + i * kLifBlock * cells);
+        }
+        give_grad_state();
+        fence_streaming();
+    }
+    void step_back(i64 k, const Moment* block) {
+        const i64 t = k * kLifBlock, steps = std::min(kLifBlock, c.seqlen - t);
+        const Block<T> to = out.begin(t, steps);
+        const Store store = out.rows_stream() ? Store::streaming : Store::cached;
+        const AdjointRows<T> rows{grad.at(t, steps, -kLifBlock), to, store, current.fetch(t - kLifBlock)};
+        if (store == Store::streaming)
+            lif_adjoint_rows<T, kReset, kRefractory, kSums, Store::streaming>(tile, cells, flow.data(), block, rows, steps, c.gradient);
+        else
+            lif_adjoint_rows<T, kReset, kRefractory, kSums, Store::cached>(tile, cells, flow.data(), block, rows, steps, c.gradient);
+        out.end(to, t, steps);
+        if constexpr (kSums) collect();
+    }
 };
 
-// Runs a block again from the path's first row; keeps v, r, s of every step and the slope at z = v - rho*r - theta.
-template <class T, Reset kReset, bool kRefractory, int kKind>
-void lif_replay(LifAdjoint<T>& a, T scale, const T* x, i64 rows, i64 stride) {
-    const Vec<T> scale_v = splat<T>(scale), inverse = splat<T>(T(1) / scale);
-    const LifMoment<T>* before = a.path.data();
-    LifMoment<T>* now = a.path.data() + a.cells;
-    for (i64 t = 0; t < rows; ++t, x += stride) {
-        const LifFlow<T>* q = a.flow.data();
-        for (i64 j = 0; j < a.width; j += kLanes<T>, ++q, ++before, ++now) {
-            const int n = static_cast<int>(std::min<i64>(kLanes<T>, a.width - j));
-            const Vec<T> s0 = load<T>(before->s), theta = load<T>(q->theta);
-            const Vec<T> v = load<T>(q->beta) * after_reset<T, kReset>(load<T>(before->v), s0, theta) + load_first<T>(x + j, n);
-            Vec<T> u = v;
-            if constexpr (kRefractory) {
-                const Vec<T> r = load<T>(q->gamma) * load<T>(before->r) + s0;
-                u = v - load<T>(q->rho) * r;
-                store<T>(now->r, r);
-            }
-            store<T>(now->v, v);
-            store<T>(now->s, u > theta ? splat<T>(1) : Vec<T>{});
-            store<T>(now->slope, surrogate_slope<T, kKind>(scale_v, inverse, u - theta));
-        }
-    }
-}
-
-template <class T> using ReplayFunction = void (*)(LifAdjoint<T>&, T, const T*, i64, i64);
-template <class T, Reset kReset, bool kRefractory> ReplayFunction<T> replay_function(int surrogate) {
-    static constexpr ReplayFunction<T> table[] = {
-        lif_replay<T, kReset, kRefractory, 0>, lif_replay<T, kReset, kRefractory, 1>, lif_replay<T, kReset, kRefractory, 2>,
-        lif_replay<T, kReset, kRefractory, 3>, lif_replay<T, kReset, kRefractory, 4>};
-    return table[surrogate];
-}
-
-// One step of the adjoint for one vector of channels: returns the gradient of the current.
-template <class T, Reset kReset, bool kRefractory, bool kSums>
-inline Vec<T> lif_adjoint_step(LifFlow<T>& q, const LifMoment<T>& before, const LifMoment<T>& now, Vec<T> grad, Vec<T> through_reset, Vec<T> through_time) {
-    const Vec<T> beta = load<T>(q.beta), theta = load<T>(q.theta), v0 = load<T>(before.v), s0 = load<T>(before.s);
-    const Vec<T> slope_mu = load<T>(now.slope) * (grad + load<T>(q.to_mu));
-    const Vec<T> lam = slope_mu + load<T>(q.to_lam);
-    Vec<T> kap{}, keep = beta, drop{};
-    if constexpr (kRefractory) {
-        kap = load<T>(q.to_kap) - load<T>(q.rho) * slope_mu;
-        store<T>(q.to_kap, through_time * load<T>(q.gamma) * kap);
-    }
-    if constexpr (kReset == Reset::subtract) drop = beta * theta;
-    if constexpr (kReset == Reset::zero) {
-        keep = beta * (splat<T>(1) - s0);
-        drop = beta * v0;
-    }
-    if constexpr (kSums) {
-        Vec<T> d_theta = load<T>(q.sums[1]) - slope_mu;
-        if constexpr (kReset == Reset::subtract) d_theta -= beta * s0 * lam;
-        store<T>(q.sums[0], fma(lam, after_reset<T, kReset>(v0, s0, theta), load<T>(q.sums[0])));
-        store<T>(q.sums[1], d_theta);
-        store<T>(q.sums[2], load<T>(q.sums[2]) - slope_mu * load<T>(now.r));
-        store<T>(q.sums[3], fma(kap, load<T>(before.r), load<T>(q.sums[3])));
-    }
-    store<T>(q.to_mu, through_time * (kap - through_reset * drop * lam));
-    store<T>(q.to_lam, through_time * keep * lam);
-    return lam;
-}
-
-// The adjoint of one replayed block; `start` is the address offset of its first row.
-template <class T, Reset kReset, bool kRefractory, bool kSums>
-void lif_adjoint_block(const LifBackward<T>& c, LifAdjoint<T>& a, i64 start, i64 rows, bool streaming) {
-    const Vec<T> through_reset = splat<T>(c.gradient == 1 ? 0 : 1), through_time = splat<T>(c.gradient == 2 ? 0 : 1);
-    const LifMoment<T>* now = a.path.data() + (rows + 1) * a.cells - 1;
-    // Backwards the hardware does not prefetch: gradients 8 rows ahead, and the inputs of the block before, are fetched here.
-    for (i64 t = rows - 1; t >= 0; --t) {
-        const i64 row = start + t * c.channels;
-        const T* ahead = c.grad_spikes + std::max<i64>(0, row - 8 * c.channels);
-        const T* earlier = c.current + std::max<i64>(0, row - kLifBlock * c.channels);
-        for (i64 i = a.cells - 1; i >= 0; --i, --now) {
-            const i64 j = i * kLanes<T>;
-            __builtin_prefetch(ahead + j);
-            __builtin_prefetch(earlier + j, 0, 2);
-            const int n = static_cast<int>(std::min<i64>(kLanes<T>, a.width - j));
-            const Vec<T> grad = load_first<T>(c.grad_spikes + row + j, n);
-            const Vec<T> lam = lif_adjoint_step<T, kReset, kRefractory, kSums>(a.flow[i], now[-a.cells], *now, grad, through_reset, through_time);
-            if (streaming)
-                store_streaming<T>(c.grad_current + row + j, lam);
-            else
-                store_first<T>(c.grad_current + row + j, lam, n);
-        }
-    }
-}
-
-template <class T, Reset kReset, bool kRefractory, bool kSums>
-void lif_backward_tile(const LifBackward<T>& c, i64 b, i64 first, i64 width) {
-    const FlushDenormals flush;
-    LifAdjoint<T> a(LifTile<T>(c.parameters, first, width));
-    const i64 at = b * c.channels + first, blocks = (c.seqlen + kLifBlock - 1) / kLifBlock;
-    const auto replay = replay_function<T, kReset, kRefractory>(c.surrogate);
-    const bool streaming = use_streaming<T>(c.grad_current, c.batch * c.seqlen * c.channels, c.channels);
-    for (i64 j = 0; j < width; ++j) {
-        auto& q = a.flow[j / kLanes<T>];
-        const i64 k = j % kLanes<T>;
-        q.to_lam[k] = c.grad_v[at + j], q.to_kap[k] = c.grad_r[at + j], q.to_mu[k] = c.grad_s[at + j];
-    }
-    for (i64 k = blocks - 1; k >= 0; --k) {
-        const T* saved = c.checkpoints + ((b * blocks + k) * 3) * c.channels + first;
-        for (i64 j = 0; j < width; ++j) {
-            auto& state = a.path[j / kLanes<T>];
-            const i64 lane = j % kLanes<T>;
-            state.v[lane] = saved[j], state.r[lane] = saved[c.channels + j], state.s[lane] = saved[2 * c.channels + j];
-        }
-        const i64 rows = std::min(kLifBlock, c.seqlen - k * kLifBlock);
-        const i64 start = (b * c.seqlen + k * kLifBlock) * c.channels + first;
-        replay(a, c.surrogate_scale, c.current + start, rows, c.channels);
-        lif_adjoint_block<T, kReset, kRefractory, kSums>(c, a, start, rows, streaming);
-        if constexpr (kSums) a.collect();
-    }
-    for (i64 j = 0; j < width; ++j) {
-        const auto& q = a.flow[j / kLanes<T>];
-        const i64 k = j % kLanes<T>;
-        c.grad_v[at + j] = q.to_lam[k], c.grad_r[at + j] = q.to_kap[k], c.grad_s[at + j] = q.to_mu[k];
-    }
-    for (int p = 0; kSums && p < 4; ++p)
-        std::copy_n(a.sums.data() + p * width, width, c.grad_parameters + (b * 4 + p) * c.channels + first);
-    fence_streaming();
-}
-
-template <class T, Reset kReset> void lif_backward_tile_of(const LifBackward<T>& c, i64 b, i64 first, i64 width) {
+template <class T, Reset kReset> void lif_backward_tile(const LifBackward<T>& c, i64 b, i64 first, i64 width) {
     if (c.wants_parameters)
-        lif_backward_tile<T, kReset, true, true>(c, b, first, width);
+        LifAdjoint<T, kReset, true, true>(c, b, first, width).run();
     else if (c.has_refractory)
-        lif_backward_tile<T, kReset, true, false>(c, b, first, width);
+        LifAdjoint<T, kReset, true, false>(c, b, first, width).run();
     else
-        lif_backward_tile<T, kReset, false, false>(c, b, first, width);
+        LifAdjoint<T, kReset, false, false>(c, b, first, width).run();
+}
+
+template <class T> void lif_backward_channels(const LifBackward<T>& c, i64 b, i64 first, i64 width) {
+    if (c.reset == 0)
+        lif_backward_tile<T, Reset::subtract>(c, b, first, width);
+    else if (c.reset == 1)
+        lif_backward_tile<T, Reset::zero>(c, b, first, width);
+    else
+        lif_backward_tile<T, Reset::none>(c, b, first, width);
 }
 
 template <class T> void lif_backward(const LifBackward<T>& c) {
-    const i64 width = tile_width<T>(c.batch, c.channels, c.threads, 256), tiles = (c.channels + width - 1) / width;
+    const i64 widest = std::min(widest_tile(c.current, c.grad_current, c.channels, kAdjointWidest),
+                                widest_tile(c.current, c.grad_spikes, c.channels, kAdjointWidest));
+    const i64 width = tile_width<T>(c.batch, c.channels, c.threads, widest), tiles = (c.channels + width - 1) / width;
     parallel_for(c.batch * tiles, c.threads, [&](i64 item) {
         const i64 b = item / tiles, first = item % tiles * width, n = std::min(width, c.channels - first);
-        if (c.reset == 0)
-            lif_backward_tile_of<T, Reset::subtract>(c, b, first, n);
-        else if (c.reset == 1)
-            lif_backward_tile_of<T, Reset::zero>(c, b, first, n);
-        else
-            lif_backward_tile_of<T, Reset::none>(c, b, first, n);
+        lif_backward_channels<T>(c, b, first, n);
     });
 }
 

@@ -6,6 +6,7 @@
 // registers, and adds its share to the block's output rows. The order of the operations on one channel is the same for
 // every block length, batch size and tile, so whole, chunks and steps agree bit for bit.
 #pragma once
+#include <type_traits>
 #include <vector>
 
 #include "kernels.hpp"
@@ -19,18 +20,21 @@ template <class T> T* aligned(T* p) {
     return reinterpret_cast<T*>((reinterpret_cast<std::uintptr_t>(p) + bytes - 1) / bytes * bytes);
 }
 
-// What one tile works on; rows of one vector each.
+constexpr int kPairGroup = 4;  // pairs at a time: enough independent chains to keep the multipliers busy
+
+// What one tile works on; rows of one vector each. `host` is a tile whose rows u and y are shared, for tiles that take
+// turns: they then stay in the first cache.
 template <class T> struct S4dTile {
     int n_pairs, lanes;
     std::vector<T> data;
-    T *lambda, *c, *d, *state, *u, *y, *saved;
-    S4dTile(const T* lambda_, const T* c_, const T* d_, i64 channels, i64 n_pairs_, i64 first, int lanes_)
+    T *lambda, *c, *d, *state, *u, *y;
+    S4dTile(const T* lambda_, const T* c_, const T* d_, i64 channels, i64 n_pairs_, i64 first, int lanes_, S4dTile* host = nullptr)
         : n_pairs(static_cast<int>(n_pairs_)), lanes(lanes_),
-          data((6 * n_pairs_ + 1 + 2 * (kS4dBlock + 1) + 8 * (kS4dBlock + 1) + 1) * kLanes<T>) {
+          data((6 * n_pairs_ + 2 + (host ? 0 : 2 * kS4dBlock)) * kLanes<T>) {
         T* p = aligned(data.data());
         const auto take = [&](i64 rows) { T* at = p; p += rows * kLanes<T>; return at; };
         lambda = take(2 * n_pairs), c = take(2 * n_pairs), state = take(2 * n_pairs), d = take(1);
-        u = take(kS4dBlock + 1), y = take(kS4dBlock + 1), saved = take(8 * (kS4dBlock + 1));
+        u = host ? host->u : take(kS4dBlock), y = host ? host->y : take(kS4dBlock);
         gather(lambda, lambda_ + first, 2 * n_pairs, channels);
         gather(c, c_ + first, 2 * n_pairs, channels);
         gather(d, d_ + first, 1, channels);
@@ -43,6 +47,13 @@ template <class T> struct S4dTile {
     }
 };
 
+// x = lambda x + u for one pair.
+template <class V> inline void s4d_step(V lr, V li, V& xr, V& xi, V u) {
+    const V real = fma(lr, xr, fnma(li, xi, u));
+    xi = fma(lr, xi, li * xr);
+    xr = real;
+}
+
 // kGroup pairs over `rows` steps: advances their state, adds Re(c x) to the output rows.
 template <class T, int kGroup> void s4d_group(S4dTile<T>& q, int pair, int rows) {
     Vec<T> lr[kGroup], li[kGroup], cr[kGroup], ci[kGroup], xr[kGroup], xi[kGroup];
@@ -52,16 +63,16 @@ template <class T, int kGroup> void s4d_group(S4dTile<T>& q, int pair, int rows)
         cr[g] = load<T>(q.c + at), ci[g] = load<T>(q.c + at + kLanes<T>);
         xr[g] = load<T>(q.state + at), xi[g] = load<T>(q.state + at + kLanes<T>);
     }
+    const T* const u_rows = q.u;
+    T* const y_rows = q.y;
     for (int t = 0; t < rows; ++t) {
-        const Vec<T> u = load<T>(q.u + t * kLanes<T>);
-        Vec<T> y = load<T>(q.y + t * kLanes<T>);
+        const Vec<T> u = load<T>(u_rows + t * kLanes<T>);
+        Vec<T> y = load<T>(y_rows + t * kLanes<T>);
         for (int g = 0; g < kGroup; ++g) {
-            const Vec<T> real = fma(lr[g], xr[g], fma(-li[g], xi[g], u));
-            xi[g] = fma(lr[g], xi[g], li[g] * xr[g]);
-            xr[g] = real;
-            y = fma(cr[g], xr[g], fma(-ci[g], xi[g], y));
+            s4d_step(lr[g], li[g], xr[g], xi[g], u);
+            y = fma(cr[g], xr[g], fnma(ci[g], xi[g], y));
         }
-        store<T>(q.y + t * kLanes<T>, y);
+        store<T>(y_rows + t * kLanes<T>, y);
     }
     for (int g = 0; g < kGroup; ++g) {
         const i64 at = i64(2) * (pair + g) * kLanes<T>;
@@ -69,19 +80,43 @@ template <class T, int kGroup> void s4d_group(S4dTile<T>& q, int pair, int rows)
     }
 }
 
-#if LONGSPIKE_VECTOR_BYTES == 64
-constexpr int kForwardGroup = 4;
-#else
-constexpr int kForwardGroup = 2;  // sixteen registers
-#endif
+// The same steps without the output.
+template <class T, int kGroup> void s4d_advance_group(S4dTile<T>& q, int pair, int rows) {
+    Vec<T> lr[kGroup], li[kGroup], xr[kGroup], xi[kGroup];
+    for (int g = 0; g < kGroup; ++g) {
+        const i64 at = i64(2) * (pair + g) * kLanes<T>;
+        lr[g] = load<T>(q.lambda + at), li[g] = load<T>(q.lambda + at + kLanes<T>);
+        xr[g] = load<T>(q.state + at), xi[g] = load<T>(q.state + at + kLanes<T>);
+    }
+    for (int t = 0; t < rows; ++t) {
+        const Vec<T> u = load<T>(q.u + t * kLanes<T>);
+        for (int g = 0; g < kGroup; ++g) s4d_step(lr[g], li[g], xr[g], xi[g], u);
+    }
+    for (int g = 0; g < kGroup; ++g) {
+        const i64 at = i64(2) * (pair + g) * kLanes<T>;
+        store<T>(q.state + at, xr[g]), store<T>(q.state + at + kLanes<T>, xi[g]);
+    }
+}
+
+// Calls run(pair, size) for kGroup pairs at a time, then for what is left over, with the size as a constant.
+template <int kGroup, class F> void for_groups(int n_pairs, const F& run) {
+    int pair = 0;
+    for (; pair + kGroup <= n_pairs; pair += kGroup) run(pair, std::integral_constant<int, kGroup>());
+    if constexpr (kGroup > 1) {
+        if (pair < n_pairs) for_groups<kGroup / 2>(n_pairs - pair, [&](int rest, auto size) { run(pair + rest, size); });
+    }
+}
 
 // `rows` steps of all pairs: reads q.u, writes q.y, moves q.state on.
 template <class T> void s4d_block(S4dTile<T>& q, int rows) {
     const Vec<T> d = load<T>(q.d);
     for (int t = 0; t < rows; ++t) store<T>(q.y + t * kLanes<T>, d * load<T>(q.u + t * kLanes<T>));
-    int pair = 0;
-    for (; pair + kForwardGroup <= q.n_pairs; pair += kForwardGroup) s4d_group<T, kForwardGroup>(q, pair, rows);
-    for (; pair < q.n_pairs; ++pair) s4d_group<T, 1>(q, pair, rows);
+    for_groups<kPairGroup>(q.n_pairs, [&](int pair, auto size) { s4d_group<T, size()>(q, pair, rows); });
+}
+
+// `rows` steps of all pairs without outputs: reads q.u, moves q.state on.
+template <class T> void s4d_block_advance(S4dTile<T>& q, int rows) {
+    for_groups<kPairGroup>(q.n_pairs, [&](int pair, auto size) { s4d_advance_group<T, size()>(q, pair, rows); });
 }
 
 }  // namespace longspike::LONGSPIKE_ARCH

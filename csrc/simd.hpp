@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #if defined(__AVX512F__) || defined(__AVX2__)
 #include <immintrin.h>
@@ -35,6 +36,22 @@ template <> struct Lanes<double> {
 template <class T> using Vec = typename Lanes<T>::V;
 template <class T> constexpr int kLanes = LONGSPIKE_VECTOR_BYTES / sizeof(T);
 
+// The outcome of a comparison, lane by lane. A type of its own, because a chain of dependent steps is only as fast as the
+// shortest way from a comparison to the choice that it makes.
+#if defined(__AVX512F__)
+template <class T> using Mask = std::conditional_t<sizeof(T) == 4, __mmask16, __mmask8>;
+inline __mmask16 greater(Vec<float> a, Vec<float> b) { return _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ); }
+inline __mmask8 greater(Vec<double> a, Vec<double> b) { return _mm512_cmp_pd_mask(a, b, _CMP_GT_OQ); }
+inline Vec<float> select(__mmask16 m, Vec<float> a, Vec<float> b) { return _mm512_mask_blend_ps(m, b, a); }
+inline Vec<double> select(__mmask8 m, Vec<double> a, Vec<double> b) { return _mm512_mask_blend_pd(m, b, a); }
+#else
+template <class T> using Mask = typename Lanes<T>::I;
+inline Mask<float> greater(Vec<float> a, Vec<float> b) { return a > b; }
+inline Mask<double> greater(Vec<double> a, Vec<double> b) { return a > b; }
+inline Vec<float> select(Mask<float> m, Vec<float> a, Vec<float> b) { return m ? a : b; }
+inline Vec<double> select(Mask<double> m, Vec<double> a, Vec<double> b) { return m ? a : b; }
+#endif
+
 template <class T> inline Vec<T> splat(T x) { return x - Vec<T>{}; }
 template <class T> inline Vec<T> load(const T* p) {
     Vec<T> v;
@@ -46,15 +63,25 @@ template <class T> inline void store(T* p, Vec<T> v) { std::memcpy(p, &v, sizeof
 // The first n lanes, 0 < n <= kLanes<T>; the others are zero and are not touched in memory.
 template <class T> inline Vec<T> load_first(const T* p, int n) {
     if (n == kLanes<T>) return load<T>(p);
+#if defined(__AVX512F__)
+    const auto some = static_cast<Mask<T>>((1u << n) - 1);
+    if constexpr (sizeof(T) == 4) return _mm512_maskz_loadu_ps(some, p);
+    else return _mm512_maskz_loadu_pd(some, p);
+#else
     Vec<T> v{};
-    std::memcpy(&v, p, n * sizeof(T));
+    for (int k = 0; k < n; ++k) v[k] = p[k];
     return v;
+#endif
 }
 template <class T> inline void store_first(T* p, Vec<T> v, int n) {
-    if (n == kLanes<T>)
-        store<T>(p, v);
-    else
-        std::memcpy(p, &v, n * sizeof(T));
+    if (n == kLanes<T>) return store<T>(p, v);
+#if defined(__AVX512F__)
+    const auto some = static_cast<Mask<T>>((1u << n) - 1);
+    if constexpr (sizeof(T) == 4) _mm512_mask_storeu_ps(p, some, v);
+    else _mm512_mask_storeu_pd(p, some, v);
+#else
+    for (int k = 0; k < n; ++k) p[k] = v[k];
+#endif
 }
 
 // A store that goes around the caches; p is aligned to the vector's size.
@@ -107,6 +134,26 @@ inline Vec<double> fma(Vec<double> a, Vec<double> b, Vec<double> c) {
     return vfmaq_f64(c, a, b);
 #else
     return a * b + c;
+#endif
+}
+
+// c - a * b, rounded as fma(-a, b, c): no register holds -a.
+inline Vec<float> fnma(Vec<float> a, Vec<float> b, Vec<float> c) {
+#if defined(__AVX512F__)
+    return _mm512_fnmadd_ps(a, b, c);
+#elif defined(__AVX2__)
+    return _mm256_fnmadd_ps(a, b, c);
+#else
+    return fma(-a, b, c);
+#endif
+}
+inline Vec<double> fnma(Vec<double> a, Vec<double> b, Vec<double> c) {
+#if defined(__AVX512F__)
+    return _mm512_fnmadd_pd(a, b, c);
+#elif defined(__AVX2__)
+    return _mm256_fnmadd_pd(a, b, c);
+#else
+    return fma(-a, b, c);
 #endif
 }
 

@@ -5,8 +5,8 @@
 #include <cmath>
 
 #include "kernels.hpp"
+#include "lane_sums.hpp"
 #include "parallel.hpp"
-#include "simd.hpp"
 
 namespace longspike::LONGSPIKE_ARCH {
 
@@ -27,21 +27,38 @@ template <class T> inline void embed_cell(const T* values, const T* weight, i64 
         if (values[c] != T(0)) add_scaled<T>(u, weight + c * d_model, values[c], d_model);
 }
 
-// y = (x - mean) / sqrt(variance + eps) * weight + bias; sums in double, eight partial sums each, in a fixed order.
+// sum over j of term(x[j]) in double: eight partial sums in a fixed order, whatever the instruction set.
+template <class T, class Term> inline double sum_row(const T* x, i64 n, const Term& term) {
+    typedef T Narrow __attribute__((vector_size(8 * sizeof(T))));
+    typedef double Wide __attribute__((vector_size(64)));
+    Wide part{};
+    i64 j = 0;
+    for (; j + 8 <= n; j += 8) {
+        Narrow row;
+        std::memcpy(&row, x + j, sizeof row);
+        part += term(__builtin_convertvector(row, Wide));
+    }
+    double sums[8];
+    std::memcpy(sums, &part, sizeof sums);
+    for (; j < n; ++j) sums[j % 8] += term(Wide{} + static_cast<double>(x[j]))[0];
+    return ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
+}
+
+// Mean and 1 / sqrt(variance + eps) of a row.
+template <class T> struct RowMoments {
+    T mean, scale;
+    RowMoments(const T* x, T eps, i64 n) {
+        const double exact = sum_row<T>(x, n, [](auto value) { return value; }) / n;
+        const double variance = sum_row<T>(x, n, [exact](auto value) { return (value - exact) * (value - exact); }) / n;
+        mean = static_cast<T>(exact), scale = static_cast<T>(1.0 / std::sqrt(variance + eps));
+    }
+};
+
+// y = (x - mean) / sqrt(variance + eps) * weight + bias.
 template <class T> inline void normalise_row(const T* x, const T* weight, const T* bias, T eps, i64 n, T* y) {
-    const auto total = [n](auto term) {
-        double part[8] = {};
-        i64 j = 0;
-        for (; j + 8 <= n; j += 8)
-            for (int k = 0; k < 8; ++k) part[k] += term(j + k);
-        for (; j < n; ++j) part[j % 8] += term(j);
-        return ((part[0] + part[1]) + (part[2] + part[3])) + ((part[4] + part[5]) + (part[6] + part[7]));
-    };
-    const double mean = total([x](i64 j) { return static_cast<double>(x[j]); }) / n;
-    const double variance = total([x, mean](i64 j) { return (x[j] - mean) * (x[j] - mean); }) / n;
-    const T centre = static_cast<T>(mean), scale = static_cast<T>(1.0 / std::sqrt(variance + eps));
+    const RowMoments<T> row(x, eps, n);
     for (i64 j = 0; j < n; ++j) {
-        const T standard = (x[j] - centre) * scale;
+        const T standard = (x[j] - row.mean) * row.scale;
         y[j] = standard * weight[j] + bias[j];
     }
 }
@@ -80,31 +97,40 @@ template <class T> void embed_forward(const EmbedCall<T>& c) {
     });
 }
 
-template <class T> inline T dot(const T* a, const T* b, i64 n) {
-    Vec<T> sum{};
-    i64 j = 0;
-    for (; j + kLanes<T> <= n; j += kLanes<T>) sum = fma(load<T>(a + j), load<T>(b + j), sum);
-    if (j < n) sum = fma(load_first<T>(a + j, static_cast<int>(n - j)), load_first<T>(b + j, static_cast<int>(n - j)), sum);
-    T total = 0;
-    for (int k = 0; k < kLanes<T>; ++k) total += sum[k];
-    return total;
+// out[k] = rows[k] . x for k < count, as many rows at a time as a vector has lanes: their sums end in one vector.
+template <class T> inline void dots(const T* rows, const T* x, i64 count, i64 n, T* out) {
+    for (i64 k = 0; k < count; k += kLanes<T>) {
+        const int here = static_cast<int>(std::min<i64>(kLanes<T>, count - k));
+        Vec<T> sum[kLanes<T>] = {};
+        for (int r = 0; r < here; ++r) {
+            const T* row = rows + (k + r) * n;
+            i64 j = 0;
+            for (; j + kLanes<T> <= n; j += kLanes<T>) sum[r] = fma(load<T>(row + j), load<T>(x + j), sum[r]);
+            if (j < n) sum[r] = fma(load_first<T>(row + j, static_cast<int>(n - j)), load_first<T>(x + j, static_cast<int>(n - j)), sum[r]);
+        }
+        store_first<T>(out + k, lane_sums<T, kLanes<T>>(sum), here);
+    }
 }
 
-// Gradients of the values (every touched item, silent channels included) and of the weight (active ones alone).
+// Gradients of the values (every touched item, silent channels included) and of the weight (active ones alone). A thread adds
+// to the cells of its own, each cell's items in order, so the sums are the same for every number of threads.
 template <class T> void embed_backward(const EmbedCall<T>& c, const T* grad_u, T* grad_values, T* grad_weight) {
+    const i64 parts = c.items * c.channels < 4096 ? 1 : c.threads;
     if (grad_values)
-        parallel_for(c.ticks, c.threads, [&](i64 tick) {
-            for (i64 q = c.tick_offsets[tick]; q < c.tick_offsets[tick + 1]; ++q)
-                for (i64 k = 0; k < c.channels; ++k)
-                    grad_values[q * c.channels + k] =
-                        dot<T>(c.weight + (c.cell[q] * c.channels + k) * c.d_model, grad_u + tick * c.d_model, c.d_model);
+        parallel_for(parts, c.threads, [&](i64 part) {
+            for (i64 tick = c.ticks * part / parts; tick < c.ticks * (part + 1) / parts; ++tick)
+                for (i64 q = c.tick_offsets[tick]; q < c.tick_offsets[tick + 1]; ++q)
+                    dots<T>(c.weight + c.cell[q] * c.channels * c.d_model, grad_u + tick * c.d_model, c.channels, c.d_model,
+                            grad_values + q * c.channels);
         });
-    for (i64 tick = 0; tick < c.ticks; ++tick)
-        for (i64 q = c.tick_offsets[tick]; q < c.tick_offsets[tick + 1]; ++q)
-            for (i64 k = 0; k < c.channels; ++k)
-                if (c.values[q * c.channels + k] != T(0))
-                    add_scaled<T>(grad_weight + (c.cell[q] * c.channels + k) * c.d_model, grad_u + tick * c.d_model,
-                                  c.values[q * c.channels + k], c.d_model);
+    parallel_for(parts, c.threads, [&](i64 part) {
+        for (i64 tick = 0; tick < c.ticks; ++tick)
+            for (i64 q = c.tick_offsets[tick]; q < c.tick_offsets[tick + 1]; ++q)
+                for (i64 k = 0; c.cell[q] % parts == part && k < c.channels; ++k)
+                    if (c.values[q * c.channels + k] != T(0))
+                        add_scaled<T>(grad_weight + (c.cell[q] * c.channels + k) * c.d_model, grad_u + tick * c.d_model,
+                                      c.values[q * c.channels + k], c.d_model);
+    });
 }
 
 template <class T> void normalise(const NormCall<T>& c) {

@@ -11,6 +11,8 @@ LIF_GRADIENT_F32 = 2e-4
 PMBC_STATE = {"float32": 2e-5, "float64": 1e-12}
 # The scan against a float64 complex recurrence, relative to the largest output: up to 1000 steps at |lambda| < 1.
 S4D_SCAN = {"float32": 2e-5, "float64": 1e-12}
+# Gradients of the fused block against its operators: the same sums in another order, over at most 513 steps.
+BLOCK_GRADIENT = {"float32": 2e-4, "float64": 1e-10}
 # The FFT spreads each output's rounding over the whole sequence; the power table doubles the error at each level.
 S4D_FFT = {"float32": 2e-4, "float64": 1e-11}
 # The spike-aware memory: routes against the loop and the dense matrices, up to 200 ticks of |T| <= 1 and rank up to 11,

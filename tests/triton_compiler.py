@@ -80,6 +80,32 @@ def dendrite() -> None:
     triton_pool.backward(y, position, offsets, torch.arange(len(rows)))
 
 
+def refractory_lif() -> None:
+    """The neuron: sequential, chunks, repair, adjoint with the slope that needs most."""
+    from longspike.kernels.refractory_lif import triton_backward, triton_forward, triton_speculative
+    from operators import lif_case
+
+    case = lif_case(2, 20, 3)
+    spikes, state, checkpoints, _ = triton_forward.forward(*case, "subtract")
+    triton_speculative.forward(*case, "zero")
+    triton_backward.backward(
+        case.current, spikes, state, case.parameters, checkpoints,
+        reset="subtract", surrogate="sigmoid", scale=4.0, gradient="full", wants_parameters=True,
+    )  # fmt: skip
+
+
+def s4d() -> None:
+    """The scan, its two backward passes, and the scan with the neuron behind it."""
+    from longspike.kernels.s4d_lif import triton_forward as fused
+    from longspike.kernels.s4d_scan import triton_backward, triton_forward
+    from operators import lif_case, s4d_case
+
+    case, neuron = s4d_case(2, 20, 3, 9), lif_case(2, 20, 3)
+    y, end = triton_forward.forward(*case)
+    triton_backward.backward(case.u, y, end, *case[1:])
+    fused.forward(case.u, case[1:4], case.state, neuron.parameters, neuron.state, "subtract", True)
+
+
 if __name__ == "__main__":
     JITFunction.run = compile_launch
     globals()[sys.argv[1]]()

@@ -5,6 +5,7 @@ from torch import Tensor
 
 from longspike._core.checks import check_choice
 from longspike.kernels._dispatch import (
+    BLOCK_METHODS,
     DENDRITE_METHODS,
     LIF_METHODS,
     MIXING_METHODS,
@@ -12,6 +13,7 @@ from longspike.kernels._dispatch import (
     S4D_METHODS,
     SA_HIPPO_METHODS,
     Choice,
+    choose_block,
     choose_dendrite,
     choose_lif,
     choose_mixing,
@@ -21,7 +23,7 @@ from longspike.kernels._dispatch import (
 )
 
 DENDRITE_OPERATORS = ("dendritic_conv", "dendritic_lif", "segment_max")
-OPERATORS = ("refractory_lif", "s4d_scan", "s4d_lif", "sa_hippo", "linear", "glu", *DENDRITE_OPERATORS)
+OPERATORS = ("refractory_lif", "s4d_scan", "s4d_lif", "spiking_block", "sa_hippo", "linear", "glu", *DENDRITE_OPERATORS)
 
 
 def explain(
@@ -36,8 +38,8 @@ def explain(
     """Which method and backend a call would take, and why.
 
     Args:
-        operator: "refractory_lif", "s4d_scan", "sa_hippo" (with equal gaps and one head), "linear", "glu", "dendritic_conv",
-            "dendritic_lif" or "segment_max".
+        operator: "refractory_lif", "s4d_scan", "s4d_lif", "spiking_block", "sa_hippo" (with equal gaps and one head),
+            "linear", "glu", "dendritic_conv", "dendritic_lif" or "segment_max".
         x: the input, or its shape (batch, seqlen, channels) with `dtype` and `device`; of a dendritic
             operator, the sparse values, the drive or the membranes, whatever their shape.
         method, reset: as the call would have them.
@@ -59,11 +61,14 @@ def explain(
     methods = {
         "refractory_lif": LIF_METHODS,
         "s4d_scan": S4D_METHODS,
+        "spiking_block": BLOCK_METHODS,
         "s4d_lif": S4D_LIF_METHODS,
         "sa_hippo": SA_HIPPO_METHODS,
     }
     check_choice("explain", "method", method, methods.get(operator, MIXING_METHODS))
     place = torch.device(device)
+    if operator == "spiking_block":
+        return choose_block(method, device=place, dtype=dtype)
     if operator == "refractory_lif":
         batch, seqlen, channels = shape
         return choose_lif(method, batch=batch, seqlen=seqlen, channels=channels, device=place, dtype=dtype, reset=reset)

@@ -15,7 +15,7 @@ from longspike.events import EVENT_DTYPE
 from longspike.kernels import native
 from longspike.models import Flames
 from longspike.streaming import EventStream
-from tolerances import DENDRITE_GRADIENT, SA_HIPPO_GRADIENT
+from tolerances import DENDRITE_GRADIENT, LIF_GRADIENT_F32, SA_HIPPO_GRADIENT
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="the source distribution has no benchmarks")
@@ -190,6 +190,73 @@ def test_the_parts_of_a_gpu_session_are_listed(script: Import) -> None:
     parts = script("flames").parts(torch.device("cpu"), once)
     assert next(iter(parts)) == "flames_kernels"
     assert len(parts) == 10
+
+
+@pytest.fixture
+def gpu_command(script: Import, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict]:
+    """The command on the CPU, where Triton's interpreter runs the kernels, at sizes of a second."""
+    run, sequence = script("run"), script("sequence")
+    tiny = {"parity": (1, 67, 3), "neuron": ((1, 9, 3),), "s4d": ((1, 9, 3),), "n_pairs": 2, "rounds": 1}
+    monkeypatch.setattr(
+        sequence, "QUICK", sequence.Sizes(**tiny, presets=("digits",), neurons=("refractory", "sdn"), seqlen=9, batch=2)
+    )
+    monkeypatch.setattr(sequence, "compiled_torch_loop", lambda: lambda x: x * 2)
+
+    def call(*options: str) -> dict:
+        output = tmp_path / "gpu.json"
+        monkeypatch.setattr(sys, "argv", ["run.py", "--device", "cpu", "--quick", "--output", str(output), *options])
+        try:
+            run.main()
+        finally:
+            report = json.loads(output.read_text()) if output.exists() else {}
+        return report
+
+    return call
+
+
+@pytest.mark.slow
+@needs_extension
+def test_the_gpu_command_finds_the_kernels_right(gpu_command: Callable[..., dict]) -> None:
+    pytest.importorskip("triton", reason="triton is not installed")
+    report = gpu_command("--parts", "neuron_kernels", "scan_kernels")
+    for name in ("neuron_kernels", "scan_kernels"):
+        found = report[name]
+        assert all(x for key, x in found.items() if isinstance(x, bool)), found
+        assert max(x for x in found.values() if isinstance(x, float)) < LIF_GRADIENT_F32, found
+    assert report["neuron_kernels"]["speculative subtract: repaired"] > 0
+    assert report["scan_kernels"]["spikes"] > 0
+    assert all(row["reached"] is None for row in report["goals"].values())
+
+
+@pytest.mark.slow
+@needs_extension
+def test_the_gpu_command_times_and_goes_on_after_a_failure(
+    gpu_command: Callable[..., dict], script: Import, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("triton", reason="triton is not installed")
+    names = ("neuron_speed", "s4d_speed", "training_step", "neuron_peers")
+    report = gpu_command("--parts", *names)
+    assert set(report["seconds"]) == set(names)
+    assert report["neuron_speed"][0]["speculative"]["share_of_copy"] > 0
+    assert report["s4d_speed"][0]["scan"]["training"]["median_ms"] > 0
+    assert report["training_step"][0]["over_sdn"] > 0
+    assert report["neuron_peers"][0]["training"]["median_ms"] > 0
+    monkeypatch.setattr(script("sequence"), "s4d_speed", lambda *_: 1 / 0)
+    with pytest.raises(SystemExit, match="failed: s4d_speed"):
+        gpu_command("--parts", "s4d_speed", "training_step")
+    with pytest.raises(SystemExit, match="no part is called missing"):
+        gpu_command("--parts", "missing")
+
+
+def test_goals_stand_beside_what_was_reached(script: Import) -> None:
+    shares = lambda a, b: {"sequential": {"share_of_copy": a}, "speculative": {"share_of_copy": b}}  # noqa: E731
+    rows = [
+        {"shape": [64, 1024, 256], **shares(0.9, 0.2)},
+        {"shape": [8, 16384, 256], **shares(0.3, 0.85)},
+        {"shape": [1, 262144, 128], **shares(0.1, 0.8), "speculative_over_sequential": 12.0},
+    ]
+    found = script("run").goals({"neuron_speed": rows, "training_step": [{"preset": "scifar", "over_sdn": 2.5}]})
+    assert [row["reached"] for row in found.values()] == [0.85, 12.0, 2.5]
 
 
 def test_the_gpu_command_says_that_there_is_no_gpu(script: Import, monkeypatch: pytest.MonkeyPatch) -> None:

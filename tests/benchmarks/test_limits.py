@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from longspike.benchmark.limits import COPY, FILL, FMA, SUM, TRIAD, fma_limit, memory_limits
-from longspike.benchmark.timing import time_rounds
+from longspike.benchmark.timing import Rounds, time_rounds
 from longspike.kernels import native
 
 pytestmark = pytest.mark.skipif(not native.is_available(), reason="the compiled extension is not built")
@@ -51,14 +51,14 @@ def test_operations_are_counted_by_item_and_vector() -> None:
 
 
 def test_limits_are_candidates_with_their_work() -> None:
-    limits = {**memory_limits(1 << 21), **fma_limit(4)}
+    limits = {**memory_limits(1 << 21), **fma_limit()}
     assert {name: limit.work >> 21 for name, limit in limits.items() if limit.unit == "GB/s"} == {
         COPY: 2,
         TRIAD: 3,
         SUM: 1,
         FILL: 1,
     }
-    timings = time_rounds({name: limit.run for name, limit in limits.items()}, rounds=1)
+    timings = time_rounds({name: limit.run for name, limit in limits.items()}, Rounds(count=1))
     assert [timing.name for timing in timings] == [COPY, TRIAD, SUM, FILL, FMA]
 
 

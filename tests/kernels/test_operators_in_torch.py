@@ -6,11 +6,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from block_cases import block_case
 from longspike.functional import refractory_lif
 from longspike.kernels import native
 from longspike.kernels.mixing.operator import glu_backward_op, glu_op, linear_op
 from longspike.kernels.refractory_lif.operator import refractory_lif_backward_op, refractory_lif_op
 from longspike.kernels.s4d_scan.operator import s4d_scan_backward_op, s4d_scan_op
+from longspike.kernels.spiking_block.operator import spiking_block_backward_op, spiking_block_op
 from longspike.models import SpikeSSM, SpikeSSMConfig
 from longspike.nn import S4D, HardResetLIF, NeuronConfig, RefractoryLIF, SpikingBlock
 from operators import SURROGATES, lif_case, s4d_case
@@ -73,6 +75,31 @@ def test_glu() -> None:
     torch.library.opcheck(glu_backward_op, (torch.randn(2, 7, 6), torch.randn(2, 7, 3)))
 
 
+@pytest.mark.parametrize("saves", [True, False])
+def test_spiking_block(saves: bool) -> None:
+    case = block_case(2, 65, 3, 2, dtype=torch.float64, has_dropout=True, has_lengths=True)
+    case = case.leaves() if saves else case
+    torch.library.opcheck(spiking_block_op, (case.x, *case.inputs, *case.state, *OPTIONS, saves))
+
+
+@pytest.mark.parametrize("has_norm", [True, False])
+def test_spiking_block_backward(has_norm: bool) -> None:
+    case = block_case(2, 65, 3, 2, dtype=torch.float64, has_norm=has_norm)
+    y, counts, *rest = spiking_block_op(case.x, *case.inputs, *case.state, *OPTIONS, True)
+    grads = [torch.randn_like(t) for t in case.state]
+    arguments = (
+        case.x,
+        torch.randn_like(y),
+        torch.randn_like(counts),
+        list(case.inputs),
+        grads,
+        rest[4:],
+        *OPTIONS,
+        True,
+    )
+    torch.library.opcheck(spiking_block_backward_op, arguments)
+
+
 def lif(x: Tensor) -> tuple[Tensor, object]:
     return refractory_lif(
         x, beta=0.9, threshold=torch.tensor(0.8), rho=0.3, gamma=0.4, reset="zero", surrogate=SURROGATES[2]
@@ -133,12 +160,21 @@ def test_compile_full_graph_with_dynamic_shapes(name: str) -> None:
 def test_export_with_dynamic_seqlen(name: str) -> None:
     module = CALLABLES[name]().eval()
     module = Logits(module) if name == "SpikeSSM" else module
-    seqlen = torch.export.Dim("seqlen", min=65, max=4096)  # more than one block of saved states
+    low = 2 if name == "SpikeSSM" else 65  # the operators apart keep states for a backward pass: more than one block
+    seqlen = torch.export.Dim("seqlen", min=low, max=4096)
     program = torch.export.export(module, (torch.randn(2, 200, 3),), dynamic_shapes=({1: seqlen},))
-    for steps in (65, 130, 333):
+    for steps in (low, 130, 333):
         x = torch.randn(2, steps, 3)
         ours, expected = program.module()(x), module(x)
         torch.testing.assert_close(ours, expected, rtol=LOGITS, atol=LOGITS)
+
+
+def test_exported_block_says_that_it_has_no_gradient() -> None:
+    block = SpikingBlock(3, d_state=4)
+    program = torch.export.export(block, (torch.randn(2, 9, 3),))
+    y, _ = program.module()(torch.randn(2, 9, 3, requires_grad=True))
+    with pytest.raises(RuntimeError, match="kept nothing for a backward pass"):
+        y.sum().backward()
 
 
 def test_exported_network_survives_a_file(tmp_path) -> None:

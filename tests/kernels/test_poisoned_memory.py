@@ -4,12 +4,14 @@ import pytest
 import torch
 from torch import Tensor
 
+from block_cases import OPTIONS, block_case
 from dendrites import Geometry, conv_case
 from longspike.functional import LIFState, refractory_lif
 from longspike.kernels import native
 from longspike.kernels.dendrite import dendritic_conv, dendritic_lif, pool_plan, segment_max
 from longspike.kernels.mixing import glu, linear
 from longspike.kernels.s4d_scan import s4d_scan
+from longspike.kernels.spiking_block import spiking_block
 from operators import GRADIENTS, RESETS, lif_case, s4d_case, weighted_sum
 from sa_hippo_cases import memory, start, ticks
 
@@ -106,3 +108,13 @@ def test_dendrites(method: str, counts: list[int], channels: int) -> None:
     start = (torch.randn(2, 3, channels), torch.randn(2, channels))
     membrane, end = dendritic_lif(leaves[0], tuple(leaves[1:]), start, **options)
     assert_finite([membrane, *end, *torch.autograd.grad(weighted_sum([membrane, *end]), leaves)])
+
+
+@pytest.mark.parametrize("seqlen", SEQLENS)
+@pytest.mark.parametrize("variant", [{}, {"has_norm": False}, {"has_dropout": True, "has_lengths": True}])
+def test_spiking_block(variant: dict, seqlen: int) -> None:
+    case = block_case(2, seqlen, 5, 2, **variant).leaves()
+    y, counts, state = spiking_block(case.x, case.inputs, case.state, **OPTIONS, method="fused")
+    assert_finite([y, counts, *state])
+    weighted_sum([y, counts, *state]).backward()
+    assert_finite([t.grad for t in case.differentiable().values()])

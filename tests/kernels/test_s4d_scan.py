@@ -8,6 +8,7 @@ import torch
 
 from longspike import _native
 from longspike.kernels.s4d_scan import s4d_scan
+from longspike.kernels.s4d_scan.operator import checkpoint_interval, s4d_scan_op
 from operators import LAYOUTS, SEQLENS, numpy_s4d, s4d_case, weighted_sum
 from tolerances import S4D_FFT, S4D_SCAN
 
@@ -99,6 +100,39 @@ def test_scan_has_the_gradients_of_the_loop(channels: int, n_pairs: int, seqlen:
         assert error(a.numpy(), b.numpy()) <= S4D_SCAN["float64"]
 
 
+@pytest.mark.parametrize(
+    ("n_pairs", "seqlen"), [(9, 127), (9, 128), (9, 129), (9, 300), (17, 191), (17, 193), (25, 515)]
+)
+def test_gradients_across_saved_states(n_pairs: int, seqlen: int) -> None:
+    """Stretches of several blocks between two saved states, full and cut short; whole strips and a masked last vector."""
+    case, grads = s4d_case(2, seqlen, 35, n_pairs, dtype=torch.float64), []
+    for method in ("scan", "reference"):
+        leaves = case.leaves()
+        grads.append(torch.autograd.grad(weighted_sum(list(s4d_scan(*leaves, method=method))), leaves))
+    for a, b in zip(*grads, strict=True):
+        assert error(a.numpy(), b.numpy()) <= S4D_SCAN["float64"]
+
+
+@pytest.mark.parametrize("n_pairs", [3, 4, 6, 9])
+def test_gradients_in_float32_follow_those_in_float64(n_pairs: int, architectures: list[str]) -> None:
+    case = s4d_case(2, 300, 19, n_pairs)
+    exact = [x.double() for x in case.leaves()]
+    expected = torch.autograd.grad(weighted_sum(list(s4d_scan(*exact, method="reference"))), exact)
+    for name in architectures:
+        _native.use_architecture(name)
+        leaves = case.leaves()
+        ours = torch.autograd.grad(weighted_sum(list(s4d_scan(*leaves, method="scan"))), leaves)
+        for a, b in zip(ours, expected, strict=True):
+            assert error(a.double().numpy(), b.numpy()) <= S4D_SCAN["float32"]
+
+
+@pytest.mark.parametrize("n_pairs", [1, 8, 9, 32, 100])
+def test_saved_states_take_a_byte_per_element(n_pairs: int) -> None:
+    seqlen = 4 * checkpoint_interval(n_pairs)
+    _, _, saved = s4d_scan_op(*s4d_case(1, seqlen, 2, n_pairs).leaves(), True)
+    assert saved.numel() * saved.element_size() <= seqlen * 2
+
+
 def test_gradient_of_one_output_alone() -> None:
     for k in (0, 1):
         leaves = s4d_case(2, 66, 3, 2, dtype=torch.float64).leaves()
@@ -119,7 +153,32 @@ def test_instruction_sets_agree(architectures: list[str]) -> None:
         assert_follows(case, *s4d_scan(*case, method="scan"), "scan")
 
 
-def test_large_result_on_all_threads() -> None:
-    case = s4d_case(2, 1500, 130, 3)
-    y, end = s4d_scan(*case, method="scan")
+@pytest.mark.parametrize(("batch", "channels"), [(1, 130), (2, 130), (3, 64)])
+def test_threads_and_instruction_sets_give_the_same_bits(batch: int, channels: int, architectures: list[str]) -> None:
+    """Strips are wider with fewer threads, vectors narrower with AVX2; neither changes a channel's sums."""
+    case, results = s4d_case(batch, 300, channels, 9), []
+    before = torch.get_num_threads()
+    for name in [name for name in architectures if name != "portable"] or architectures:
+        _native.use_architecture(name)
+        for threads in (1, 2, 5):
+            torch.set_num_threads(threads)
+            leaves = case.leaves()
+            y, end = s4d_scan(*leaves, method="scan")
+            results.append([y, end, *torch.autograd.grad(weighted_sum([y, end]), leaves)])
+    torch.set_num_threads(before)
+    for result in results[1:]:
+        assert all(torch.equal(a, b) for a, b in zip(result, results[0], strict=True))
+
+
+def test_a_result_written_around_the_caches() -> None:
+    """8 MiB and more, on all threads, with gradients as large."""
+    u = s4d_case(1, 2048, 16, 1).u.repeat(1, 1, 72)
+    case = s4d_case(1, 8, 16 * 72, 1)._replace(u=u)
+    leaves = case.leaves()
+    y, end = s4d_scan(*leaves, method="scan")
     assert_follows(case, y, end, "scan")
+    one = [x[..., :16].detach().requires_grad_() for x in case]
+    few = torch.autograd.grad(s4d_scan(*one, method="scan")[0].square().sum(), one[:4])
+    many = torch.autograd.grad(y.square().sum(), leaves[:4])
+    for a, b in zip(many, few, strict=True):
+        assert torch.equal(a[..., :16], b)

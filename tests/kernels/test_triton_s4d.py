@@ -86,6 +86,12 @@ def test_scan_and_neuron_in_one_pass_are_the_two_in_turn(seqlen: int, reset: str
     assert fused.forward(scan.u, scan[1:4], scan.state, *neuron[1:], reset, False)[3].shape[1] == 0
 
 
+def test_every_result_is_written(nan_in_fresh_memory: None) -> None:
+    case = s4d_case(2, 11, 5, 3)
+    y, end = triton_forward.forward(*case)
+    assert all(x.isfinite().all() for x in (y, end, *triton_backward.backward(case.u, y, end, *case[1:])))
+
+
 def test_wrong_shapes_are_named() -> None:
     case = s4d_case(2, 7, 5, 3)
     with pytest.raises(ValueError, match=r"s4d_scan: `c` must have shape \(3, 2, 5\)"):

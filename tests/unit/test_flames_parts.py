@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from longspike.kernels.tick import layer_norm
 from longspike.layers.event_pool import EventPool
-from longspike.layers.memory_block import MemoryBlock, TickNorm
+from longspike.layers.memory_block import MemoryBlock
+from longspike.layers.norm import RowNorm
 from longspike.layers.sparse import SparseSpikes
 from longspike.layers.ticks import NEVER, find_ticks
 from longspike.neurons.leaky_memory import LeakyMemory
@@ -189,7 +190,7 @@ def test_layer_norm_is_its_formula(n: int, scale: float, seed: int) -> None:
 
 
 def test_a_constant_row_is_its_bias() -> None:
-    norm = TickNorm(5)
+    norm = RowNorm(5)
     with torch.no_grad():
         norm.bias.copy_(torch.arange(5.0))
     assert torch.equal(norm(torch.full((2, 5), 7.0)), torch.arange(5.0).expand(2, 5))

@@ -5,6 +5,7 @@ The surrogate is an arctangent everywhere. Peers are imported only when they are
 """
 
 from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import torch
@@ -140,3 +141,14 @@ BASELINES: dict[str, tuple[Callable[[], Neuron], bool]] = {  # name -> (factory,
     "snnTorch": (snntorch, False),
     "Norse": (norse, False),
 }
+
+
+def peer_versions() -> dict[str, str]:
+    """Versions of the libraries of the candidates that are installed."""
+    found = {}
+    for package in ("spikingjelly", "snntorch", "norse"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import torch
 
+from longspike.benchmark.timing import Step
 from longspike.kernels import native
 
 LIMIT = "limit: "
@@ -30,6 +31,10 @@ class Limit:
     run: Callable[[], object]
     work: int
     unit: str
+
+    def as_step(self) -> Step:
+        """The same as a training step whose forward half is empty."""
+        return Step(lambda: None, lambda _: self.run())
 
 
 def memory_limits(num_bytes: int, names: tuple[str, ...] = (COPY, TRIAD, SUM, FILL)) -> dict[str, Limit]:
@@ -65,9 +70,9 @@ def memory_limits(num_bytes: int, names: tuple[str, ...] = (COPY, TRIAD, SUM, FI
     return {name: limits[name] for name in names}
 
 
-def fma_limit(items: int = FMA_ITEMS) -> dict[str, Limit]:
+def fma_limit() -> dict[str, Limit]:
     """The peak of fused multiply-adds, float32; nothing without the compiled extension."""
     if not native.is_available():
         return {}
-    extension, threads = native.extension(), native.threads()
+    extension, threads, items = native.extension(), native.threads(), FMA_ITEMS
     return {FMA: Limit(lambda: extension.limit_fma(items, threads), int(extension.limit_fma(1, 1)) * items, "GFLOP/s")}

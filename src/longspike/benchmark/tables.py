@@ -18,14 +18,16 @@ class Table:
 
     Attributes:
         what: the benchmark. title: what was timed. setting: on what. counted: how work is counted, in words.
-        unit: of the rates. rows: one a candidate, see `rows_of`. remarks: sentences below the table.
+        unit: of the rates. per: what an "element" is. rows: one a candidate, see `rows_of`.
+        remarks: sentences below the table.
     """
 
     what: str
     title: str
     setting: str
     counted: str
-    unit: str
+    unit: str = ""
+    per: str = "element"
     rows: list[Row]
     remarks: list[str] = field(default_factory=list)
 
@@ -57,7 +59,8 @@ def rows_of(
     for timing in timings:
         base = ours if isinstance(ours, str) else ours.get(timing.name, "")
         share = None
-        if limit in by_name and timing.name in work and not timing.name.startswith(LIMIT):
+        is_limit = timing.name.startswith(LIMIT)
+        if limit in by_name and timing.name in work and not is_limit:
             scale = work[timing.name] / work[limit]
             share = _spread([scale * ratio for ratio in by_name[limit].ratios_to(timing)], 3)
         rows.append(
@@ -67,7 +70,7 @@ def rows_of(
                 "ms": _spread([1e3 * s for s in timing.seconds], 4),
                 "ns_per_element": round(1e9 * timing.median / elements, 4),
                 "rate": round(work[timing.name] / timing.median / 1e9, 1) if timing.name in work else None,
-                "times_ours": _spread(timing.ratios_to(by_name[base]), 3) if base in by_name else None,
+                "times_ours": _spread(timing.ratios_to(by_name[base]), 3) if base in by_name and not is_limit else None,
                 "share": share,
                 "kept": round(kept[timing.name], 2) if timing.name in kept else None,
             }
@@ -91,7 +94,7 @@ def text_cells(table: Mapping[str, Any]) -> list[tuple[str, ...]]:
     columns = {
         "": [row["name"] for row in table["rows"]],
         "ms, median (min .. max)": [_triple(row["ms"]) for row in table["rows"]],
-        "ns/element": [_number(row["ns_per_element"]) for row in table["rows"]],
+        f"ns/{table['per']}": [_number(row["ns_per_element"]) for row in table["rows"]],
         table["unit"]: ["" if row["rate"] is None else _number(row["rate"]) for row in table["rows"]],
         "share of the limit": [_triple(row["share"]) for row in table["rows"]],
         "times ours": [_triple(row["times_ours"], "x") for row in table["rows"]],

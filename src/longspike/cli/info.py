@@ -36,7 +36,9 @@ def info(*, json: bool = False) -> int:
     rows += [("platform", found["platform"]), ("extension", loaded)]
     rows += [("thread pool", extension["thread_pool"] or "none"), ("threads", str(found["threads"]))]
     rows += [("cuda", found["cuda"] or "no device")]
-    rows += [("gpu kernels", "no: " + found["triton"]["reason"] if found["triton"]["reason"] else "triton, when on cuda")]
+    rows += [
+        ("gpu kernels", "no: " + found["triton"]["reason"] if found["triton"]["reason"] else "triton, when on cuda")
+    ]
     for extra, state in found["extras"].items():
         rows.append((f"extra {extra}", "installed" if state["is_installed"] else f"missing; run: {state['install']}"))
     print_line(table(rows))

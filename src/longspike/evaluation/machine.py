@@ -28,6 +28,16 @@ def cpu_model(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
     return platform.processor() or platform.machine() or "unknown"
 
 
+def caches(folder: Path = Path("/sys/devices/system/cpu/cpu0/cache")) -> dict[str, str]:
+    """Sizes of the first core's caches by name, as the system gives them; empty where it does not."""
+    kinds = {"Data": "d", "Instruction": "i", "Unified": ""}
+    found = {}
+    for cache in sorted(folder.glob("index*")):
+        level, kind, size = ((cache / name).read_text().strip() for name in ("level", "type", "size"))
+        found[f"L{level}{kinds.get(kind, '')}"] = size
+    return found
+
+
 def machine(device: torch.device) -> dict[str, str | int]:
     """Processor, cores, threads, and the device that computed."""
     is_gpu = device.type == "cuda"

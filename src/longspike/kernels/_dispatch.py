@@ -11,6 +11,7 @@ LIF_METHODS = ("auto", "sequential", "pmbc", "speculative", "reference")
 S4D_METHODS = ("auto", "scan", "fft", "reference")
 S4D_LIF_METHODS = ("auto", "fused", "reference")
 MIXING_METHODS = ("auto", "compiled", "reference")
+BLOCK_METHODS = ("auto", "fused", "reference")
 SA_HIPPO_METHODS = ("auto", "recurrent", "reference", "chunked", "fft")
 DENDRITE_METHODS = ("auto", "compiled", "reference")
 
@@ -113,7 +114,7 @@ def choose_s4d(method: str, *, seqlen: int, device: torch.device, dtype: torch.d
         return Choice("s4d_scan", method, "torch", "it was asked for by name")
     if not why_not:
         reason = {
-            "cpp": "the recurrence in registers does less work than FFTs on a CPU",
+            "cpp": "the recurrence gives a whole sequence, its chunks and its steps the same bits",
             "triton": "the recurrence in registers gives the same bits whole and in chunks, and reads its input once",
         }
         return Choice("s4d_scan", "scan", backend, reason[backend])
@@ -155,8 +156,21 @@ def choose_mixing(operator: str, method: str, *, device: torch.device, dtype: to
     return _compiled_or_reference(operator, method, reason, device=device, dtype=dtype)
 
 
+def choose_block(method: str, *, device: torch.device, dtype: torch.dtype) -> Choice:
+    """The route of a `spiking_block` call."""
+    why_not = _why_not_compiled(device, dtype)
+    if method == "fused":
+        _require_compiled("spiking_block", method, why_not)
+        return Choice("spiking_block", "fused", "cpp", "it was asked for by name")
+    if method == "reference":
+        return Choice("spiking_block", "reference", "torch", "it was asked for by name")
+    if why_not:
+        return Choice("spiking_block", "reference", "torch", why_not)
+    return Choice("spiking_block", "fused", "cpp", "one pass keeps current and spikes in the caches")
+
+
 def choose_tick(operator: str, method: str, *, device: torch.device, dtype: torch.dtype) -> Choice:
-    """The route of an `embed_cells`, `layer_norm` or `event_pool` call."""
+    """The route of an `embed_cells`, `layer_norm`, `event_pool`, `spikes` or `count_spikes` call."""
     reason = "it gives a stream and a batch the same bits"
     return _compiled_or_reference(operator, method, reason, device=device, dtype=dtype)
 

@@ -1,6 +1,6 @@
 """Operators that PyTorch traces, compiles, exports and differentiates, at a few microseconds a call.
 
-`torch.library.custom_op` gives the same operators and takes five times as long: it walks through two Python wrappers,
+`torch.library.custom_op` gives the same operators at two to three times the cost: it walks through two Python wrappers,
 compares every output's storage with every input's, and imports the compiler at the first call. Here a call goes through
 PyTorch's dispatcher once. The dispatcher says which of its layers (fake tensors, modes, functorch, views with a pending
 sign) still lie between the call and the kernel; where there are none, the kernel runs directly.

@@ -16,5 +16,5 @@ def load_rows(x, first, last, stride, COUNT: tl.constexpr):
     """Rows first .. first + COUNT - 1, zero from each lane's row `last` on; all loads start before one is used."""
     rows = ()
     for i in tl.static_range(COUNT):
-        rows += (tl.load(x + (first + i) * stride, mask=first + i < last, other=0.0),)
+        rows += (tl.load(x + (first + i) * stride, mask=first + i < last, other=0.0),)  # type: ignore[assignment]
     return rows

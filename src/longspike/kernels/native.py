@@ -54,6 +54,31 @@ def empty(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
     return torch.from_numpy(_extension.pooled_array(num_bytes)).view(dtype).view(shape)
 
 
+def is_channels_first(x: Tensor) -> bool:
+    """Whether x, (batch, seqlen, channels), lies in memory as (batch, channels, seqlen), as x.transpose(1, 2) of that."""
+    _, seqlen, channels = x.shape
+    return x.stride() == (seqlen * channels, 1, seqlen) and seqlen > 1 and channels > 1
+
+
+def empty_like(x: Tensor) -> Tensor:
+    """An uninitialised tensor of x's shape and dtype: channels first where x is, else contiguous; pooled on the CPU."""
+    batch, seqlen, channels = x.shape
+    shape = (batch, channels, seqlen) if is_channels_first(x) else (batch, seqlen, channels)
+    y = empty(shape, x.dtype) if supports(x) else torch.empty(shape, dtype=x.dtype, device=x.device)
+    return y.transpose(1, 2) if is_channels_first(x) else y
+
+
+def contiguous(x: Tensor) -> Tensor:
+    """x itself if it is contiguous, else a copy in a pooled buffer."""
+    return x if x.is_contiguous() else empty(tuple(x.shape), x.dtype).copy_(x)
+
+
+def view(x: Tensor) -> tuple[int, int, int, int]:
+    """Address and strides of a (batch, seqlen, channels) tensor."""
+    batch, time, channel = x.stride()
+    return x.data_ptr(), batch, time, channel
+
+
 def expect(where: str, dtype: torch.dtype, **tensors: tuple[Tensor, tuple[int, ...]]) -> None:
     """Raise unless every named tensor is on the CPU with this dtype and its shape: addresses follow, which check nothing."""
     for name, (x, shape) in tensors.items():

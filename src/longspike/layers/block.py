@@ -7,12 +7,16 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
-from longspike._core.checks import check_choice
+from longspike._core.checks import check_choice, check_sequence
 from longspike._core.lengths import length_mask
 from longspike.kernels.mixing import glu
+from longspike.kernels.spiking_block import Inputs, spiking_block
 from longspike.layers.dropout import TiedDropout
 from longspike.layers.linear import SpikeLinear
 from longspike.layers.neuron import NeuronConfig, build_neuron
+from longspike.layers.norm import RowNorm
+from longspike.neurons.lif import LIFState, check_state, compute_dtype
+from longspike.neurons.refractory import RefractoryLIF
 from longspike.ssm.s4d import S4D
 
 NORM_POSITIONS = ("pre", "post", "none")
@@ -56,7 +60,7 @@ class SpikingBlock(nn.Module):
         check_choice("SpikingBlock", "norm", norm, NORM_POSITIONS)
         ssm = {"d_state": d_state, "init": init, "dt_min": dt_min, "dt_max": dt_max, "discretisation": discretisation}
         self.norm_position = norm
-        self.norm = nn.Identity() if norm == "none" else nn.LayerNorm(d_model)
+        self.norm = nn.Identity() if norm == "none" else RowNorm(d_model)
         self.ssm = S4D(d_model, **ssm)  # type: ignore[arg-type]
         self.backward_ssm = S4D(d_model, **ssm) if is_bidirectional else None  # type: ignore[arg-type]
         self.neuron = build_neuron(d_model, NeuronConfig() if neuron is None else neuron)
@@ -88,9 +92,49 @@ class SpikingBlock(nn.Module):
         y = self.norm(y) if self.norm_position == "post" else y
         return y, spikes, BlockState(ssm_end, neuron_end)
 
+    def _fusible_neuron(self, x: Tensor) -> RefractoryLIF | None:
+        """The neuron, if this block is the one that `spiking_block` computes."""
+        neuron = self.neuron
+        if type(neuron) is not RefractoryLIF or self.backward_ssm is not None or x.dtype != compute_dtype(x.dtype):
+            return None
+        return neuron if neuron.method == self.ssm.method == "auto" else None
+
+    def _inputs(self, x: Tensor, neuron: RefractoryLIF, lengths: Tensor | None) -> Inputs:
+        is_first = self.norm_position == "pre" and isinstance(self.norm, RowNorm)
+        norm = (self.norm.weight.to(x.dtype), self.norm.bias.to(x.dtype)) if is_first else (None, None)
+        parameters = (*self.ssm.discrete(x.dtype), *neuron.dynamics(), self.mix.weight, self.mix.bias)
+        masks = (self.dropout.draw(x), self.dropout.draw(x))
+        return Inputs(*norm, *(p.to(x.dtype) for p in parameters), *masks, lengths)  # type: ignore[call-arg,arg-type]
+
+    def activity(
+        self, x: Tensor, state: BlockState | None = None, lengths: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, BlockState]:
+        """y (batch, seqlen, d_model), spikes of valid steps (batch, d_model), and the state after the last step.
+
+        The same bits as `outputs`, in one pass over memory where the block is a plain one on a compiled backend.
+        """
+        neuron = self._fusible_neuron(x)
+        if neuron is None:
+            y, spikes, end = self.outputs(x, state, lengths)
+            valid = spikes if lengths is None else spikes * length_mask(lengths, x.shape[1])[..., None]
+            return y, valid.sum(dim=1), end
+        check_sequence("SpikingBlock", "x", x, channels=self.mix.in_features)
+        before = self.init_state(x.shape[0]) if state is None else state
+        y, counts, (ssm_end, *neuron_end) = spiking_block(
+            x,
+            self._inputs(x, neuron, lengths),
+            (before.ssm.to(x.dtype), *check_state(before.neuron, x)),
+            reset=neuron.reset,
+            surrogate=neuron.surrogate.name,
+            scale=neuron.surrogate.value,
+            gradient=neuron.gradient,
+        )
+        y = self.norm(y) if self.norm_position == "post" else y
+        return y, counts, BlockState(ssm_end, LIFState(*neuron_end))
+
     def forward(self, x: Tensor, state: BlockState | None = None) -> tuple[Tensor, BlockState]:
         """y (batch, seqlen, d_model) and the state after the last step."""
-        y, _, end = self.outputs(x, state)
+        y, _, end = self.activity(x, state)
         return y, end
 
     def step(self, x_t: Tensor, state: BlockState) -> tuple[Tensor, BlockState]:

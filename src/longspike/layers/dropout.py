@@ -17,9 +17,14 @@ class TiedDropout(nn.Module):
         check_bounds("TiedDropout", "p", p, low=0, high=1, closed_high=False)
         self.p = p
 
+    def draw(self, x: Tensor) -> Tensor | None:
+        """The factor of every channel of every sample (batch, channels), for x (batch, seqlen, channels); None: all one."""
+        if not self.training or self.p == 0:
+            return None
+        mask = torch.rand(x.shape[0], x.shape[2], dtype=x.dtype, device=x.device) >= self.p
+        return mask.to(x.dtype) / (1 - self.p)
+
     def forward(self, x: Tensor) -> Tensor:
         """x with channels dropped."""
-        if not self.training or self.p == 0:
-            return x
-        mask = torch.rand(x.shape[0], 1, x.shape[2], dtype=x.dtype, device=x.device) >= self.p
-        return x * (mask.to(x.dtype) / (1 - self.p))
+        factor = self.draw(x)
+        return x if factor is None else x * factor[:, None]

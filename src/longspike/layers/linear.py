@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from longspike.kernels.mixing import linear
+from longspike.neurons.lif import in_dtype
 
 
 class SpikeLinear(nn.Module):
@@ -24,7 +25,7 @@ class SpikeLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., in_features) -> (..., out_features)."""
-        return linear(x, self.weight.to(x.dtype), self.bias.to(x.dtype))
+        return linear(x, in_dtype(self.weight, x.dtype), in_dtype(self.bias, x.dtype))
 
     def extra_repr(self) -> str:
         return f"in_features={self.in_features}, out_features={self.out_features}"

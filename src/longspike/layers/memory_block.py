@@ -5,23 +5,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from longspike.kernels.tick import layer_norm
 from longspike.layers.linear import SpikeLinear
+from longspike.layers.norm import RowNorm
 from longspike.neurons.memoryless import spike
 from longspike.neurons.surrogate import Surrogate, as_surrogate
 
 THRESHOLD = 1.0
-
-
-class TickNorm(nn.LayerNorm):
-    """Layer norm whose rows are computed alike in a batch and in a stream."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__(channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(..., channels) -> the same."""
-        return layer_norm(x, self.weight.to(x.dtype), self.bias.to(x.dtype))
 
 
 class MemoryBlockOutput(NamedTuple):
@@ -48,7 +37,7 @@ class MemoryBlock(nn.Module):
         super().__init__()
         self.memory = memory
         self.mix = SpikeLinear(d_model, d_model)
-        self.norm = TickNorm(d_model)
+        self.norm = RowNorm(d_model)
         self.dropout, self.surrogate = dropout, as_surrogate(surrogate)
 
     def init_state(self, batch: int) -> Tensor:
@@ -64,6 +53,6 @@ class MemoryBlock(nn.Module):
     def forward(self, u: Tensor, delta: Tensor, offsets: Tensor, state: Tensor | None = None) -> MemoryBlockOutput:
         """u (ticks, d_model) with gaps delta (ticks) in steps; offsets (batch + 1) delimit the samples."""
         y, end = self.memory(u, delta, offsets, state)
-        spikes = spike(y - THRESHOLD, self.surrogate)
+        spikes = spike(y, self.surrogate, threshold=THRESHOLD)
         mixed = self.mix(self._dropped(spikes, offsets))
         return MemoryBlockOutput(self.norm(u + mixed), spikes, end)

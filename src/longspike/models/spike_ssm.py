@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 
 from longspike._core.checks import check_sequence, describe
-from longspike._core.lengths import length_mask
 from longspike.layers.block import BlockState, SpikingBlock
 from longspike.layers.linear import SpikeLinear
 from longspike.layers.pooling import MeanPool, PoolState, check_lengths
@@ -104,8 +103,22 @@ class SpikeSSM(AbstractClassifier):
         elif not isinstance(x, Tensor) or x.dim() != 2 or x.dtype not in (torch.int32, torch.int64):
             raise ValueError(f"SpikeSSM: `x` must hold integer tokens of shape (batch, seqlen); got {describe(x)}.")
 
+    def _encode(self, x: Tensor, lengths: Tensor | None) -> Tensor:
+        self._check_input(x)
+        if lengths is not None:
+            check_lengths("SpikeSSM", lengths, x)
+        return self.encoder(x)
+
+    def _read_out(
+        self, h: Tensor, ends: list[BlockState], state: SpikeSSMState | None, lengths: Tensor | None
+    ) -> tuple[Tensor, SpikeSSMState | None]:
+        pooled: PoolState | None = None
+        if self.pool is not None:
+            h, pooled = self.pool(h, None if state is None else state.pool, lengths)
+        return self.decoder(h), SpikeSSMState(tuple(ends), pooled) if lengths is None else None
+
     def outputs(self, x: Tensor, state: SpikeSSMState | None = None, lengths: Tensor | None = None) -> SpikeSSMOutput:
-        """Logits, state and the spikes of every block.
+        """Logits, state and the spikes of every block; `forward` is faster, because it keeps no spikes.
 
         Args:
             x: (batch, seqlen, d_input), or integer tokens (batch, seqlen).
@@ -113,26 +126,30 @@ class SpikeSSM(AbstractClassifier):
             lengths: valid steps per sample of a right-padded batch; padding changes nothing. The samples then end at
                 different steps, so no state comes back.
         """
-        self._check_input(x)
-        if lengths is not None:
-            check_lengths("SpikeSSM", lengths, x)
-        h = self.encoder(x)
-        ends, spikes = [], []
+        h, ends, spikes = self._encode(x, lengths), [], []
         for k, block in enumerate(self.blocks):
             h, block_spikes, end = block.outputs(h, None if state is None else state.blocks[k], lengths)  # type: ignore[operator]
             ends.append(end)
             spikes.append(block_spikes)
-        pooled: PoolState | None = None
-        if self.pool is not None:
-            h, pooled = self.pool(h, None if state is None else state.pool, lengths)
-        end_state = SpikeSSMState(tuple(ends), pooled) if lengths is None else None
-        return SpikeSSMOutput(self.decoder(h), end_state, tuple(spikes))
+        logits, end_state = self._read_out(h, ends, state, lengths)
+        return SpikeSSMOutput(logits, end_state, tuple(spikes))
+
+    def _count(
+        self, x: Tensor, state: SpikeSSMState | None, lengths: Tensor | None
+    ) -> tuple[Tensor, SpikeSSMState | None, tuple[Tensor, ...]]:
+        """Logits, state, and every block's spikes of valid steps (batch, d_model); the bits of `outputs`."""
+        h, ends, counts = self._encode(x, lengths), [], []
+        for k, block in enumerate(self.blocks):
+            h, count, end = block.activity(h, None if state is None else state.blocks[k], lengths)  # type: ignore[operator]
+            ends.append(end)
+            counts.append(count)
+        return *self._read_out(h, ends, state, lengths), tuple(counts)
 
     def forward(
         self, x: Tensor, state: SpikeSSMState | None = None, lengths: Tensor | None = None
     ) -> tuple[Tensor, SpikeSSMState | None]:
         """Logits and the state after the last step; see `outputs`."""
-        logits, end, _ = self.outputs(x, state, lengths)
+        logits, end, _ = self._count(x, state, lengths)
         return logits, end
 
     def step(self, x_t: Tensor, state: SpikeSSMState) -> tuple[Tensor, SpikeSSMState | None]:
@@ -141,13 +158,12 @@ class SpikeSSM(AbstractClassifier):
 
     def classify(self, batch: "SequenceBatch") -> Classification:
         """Logits and activity on padded sequences; lengths are used only if a sample is padded, which is faster."""
-        seqlen, num_steps = batch.x.shape[1], int(batch.lengths.sum())
-        lengths = None if num_steps == seqlen * batch.x.shape[0] else batch.lengths
-        logits, _, spikes = self.outputs(batch.x, lengths=lengths)
-        valid = None if lengths is None else length_mask(lengths, seqlen)[..., None]
+        num_steps = int(batch.lengths.sum())
+        lengths = None if num_steps == batch.x.shape[0] * batch.x.shape[1] else batch.lengths
+        logits, _, counts = self._count(batch.x, None, lengths)
         activity = tuple(
-            LayerActivity((s if valid is None else s * valid).sum(), num_steps * s.shape[2])
-            for s in (spikes if self.config.neuron.is_spiking else ())
+            LayerActivity(count.sum(), num_steps * count.shape[1])
+            for count in (counts if self.config.neuron.is_spiking else ())
         )
         return Classification(logits, activity)
 

@@ -163,7 +163,7 @@ def segment_max(x: Tensor, group_offsets: Tensor, group_rows: Tensor) -> tuple[T
     y = native.empty((groups, channels), x.dtype)
     position = torch.empty((groups, channels), dtype=torch.int32)
     tensors = (x, y, position, group_offsets, group_rows)
-    native.kernel("segment_max", x.dtype)(*(t.data_ptr() for t in tensors), groups, channels, native.threads())
+    native.kernel("segment_max", x.dtype)(*[t.data_ptr() for t in tensors], groups, channels, native.threads())
     return y, position
 
 
@@ -176,6 +176,6 @@ def segment_max_backward(grad: Tensor, position: Tensor, group_offsets: Tensor, 
     grad_x = native.empty((group_rows.numel(), channels), grad.dtype)
     tensors = (grad, grad_x, position, group_offsets, group_rows)
     native.kernel("segment_max_backward", grad.dtype)(
-        *(t.data_ptr() for t in tensors), groups, channels, native.threads()
+        *[t.data_ptr() for t in tensors], groups, channels, native.threads()
     )
     return grad_x

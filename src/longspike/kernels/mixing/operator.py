@@ -24,7 +24,7 @@ def linear_op(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     y = native.empty((*x.shape[:-1], outputs), x.dtype)
     rows = y.numel() // outputs if outputs else 0
     tensors = (x, by_input, held_bias, y)
-    native.kernel("linear", x.dtype)(*(t.data_ptr() for t in tensors), rows, inputs, outputs, native.threads())
+    native.kernel("linear", x.dtype)(*[t.data_ptr() for t in tensors], rows, inputs, outputs, native.threads())
     return y
 
 

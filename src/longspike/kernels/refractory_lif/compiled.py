@@ -10,6 +10,9 @@ from longspike.kernels.refractory_lif.reference import Parameters, State
 from longspike.kernels.refractory_lif.surrogates import SURROGATES
 
 BLOCK = 64
+VECTOR = 16  # channels of a vector
+CELLS = 6  # vectors that a thread runs side by side, to hide the latency of a step
+WAVES = 4
 RESETS = {"subtract": 0, "zero": 1, "none": 2}
 GRADIENTS = {"full": 0, "detach_reset": 1, "instant": 2}
 
@@ -19,15 +22,19 @@ def num_blocks(seqlen: int) -> int:
     return (seqlen + BLOCK - 1) // BLOCK
 
 
-def speculation(seqlen: int, parameters: Parameters, threads: int) -> tuple[int, int]:
-    """Steps per chunk and of warm-up.
+def speculation(shape: tuple[int, int, int], parameters: Parameters, threads: int) -> tuple[int, int]:
+    """Steps per chunk and of warm-up for (batch, seqlen, channels).
 
-    Two trajectories merge bit for bit after about 24 ln 2 / -ln(decay) steps; twice that covers the slow tail.
+    Two trajectories merge bit for bit after about 24 ln 2 / -ln(decay) steps; twice that covers the slow tail. A chunk
+    holds several warm-ups; beyond that, shorter chunks make more waves, and where guesses fail the first wave shows it.
     """
+    batch, seqlen, channels = shape
     beta, _, rho, gamma = parameters
     decay = max(float(beta.max()), float(gamma.max()) if bool((rho > 0).any()) else 0.0, 1e-3)
     warmup = math.ceil(2 * 24 * math.log(2) / -math.log(decay))
-    wanted = max(4 * warmup, math.ceil(seqlen / (2 * threads)), BLOCK)
+    vectors = max(1, batch * math.ceil(channels / VECTOR))
+    at_once = max(threads, CELLS * threads // vectors)
+    wanted = max(4 * warmup, math.ceil(seqlen / (WAVES * at_once)), BLOCK)
     return math.ceil(wanted / BLOCK) * BLOCK, warmup
 
 
@@ -52,21 +59,23 @@ def forward(
     current: Tensor, parameters: Parameters, state: State, reset: str, method: str
 ) -> tuple[Tensor, State, Tensor, int]:
     """Spikes, final state, saved states (batch, blocks, 3, channels) and the number of lanes that were run again."""
-    current = current.contiguous()
     batch, seqlen, channels = current.shape
     _expect_shapes(current, parameters, state)
-    spikes = native.empty((batch, seqlen, channels), current.dtype)
+    if method == "speculative" and current.stride(2) != 1:
+        spikes, *rest = forward(native.contiguous(current), parameters, state, reset, method)
+        return native.empty_like(current).copy_(spikes), rest[0], rest[1], rest[2]
+    spikes = native.empty_like(current)
     checkpoints = native.empty((batch, num_blocks(seqlen), 3, channels), current.dtype)
     v, r, s = [native.copy(x) for x in state]
     kept = [p.contiguous() for p in parameters]
     threads = native.threads() if current.numel() >= 1 << 15 else 1
-    addresses = [x.data_ptr() for x in (current, spikes, v, r, s, checkpoints, *kept)]
-    call = (*addresses, batch, seqlen, channels, RESETS[reset], threads)
+    addresses = [x.data_ptr() for x in (v, r, s, checkpoints, *kept)]
+    call = (native.view(current), native.view(spikes), *addresses, batch, seqlen, channels, RESETS[reset], threads)
     repaired = 0
     if batch == 0 or channels == 0:
         return spikes, (v, r, s), checkpoints, repaired
     if method == "speculative":
-        repaired = native.kernel("lif_speculative", current.dtype)(*call, *speculation(seqlen, parameters, threads))
+        repaired = native.kernel("lif_speculative", current.dtype)(*call, *speculation((batch, seqlen, channels), parameters, threads))
     else:
         native.kernel("lif_forward", current.dtype)(*call)
     return spikes, (v, r, s), checkpoints, repaired
@@ -99,16 +108,18 @@ def backward(
         grad_spikes=(grad_spikes, tuple(current.shape)),
         checkpoints=(checkpoints, blocks),
     )
-    current, grad_spikes, checkpoints = current.contiguous(), grad_spikes.contiguous(), checkpoints.contiguous()
     batch, seqlen, channels = current.shape
-    grad_current = native.empty((batch, seqlen, channels), current.dtype)
+    checkpoints, grad_current = checkpoints.contiguous(), native.empty_like(current)
     grad_v, grad_r, grad_s = [native.copy(x) for x in grad_state]
     sums = torch.zeros((batch, 4, channels), dtype=torch.float64)
     kept = [p.contiguous() for p in parameters]
-    tensors = (current, grad_spikes, checkpoints, grad_current, grad_v, grad_r, grad_s, sums, *kept)
     if batch and channels:
         native.kernel("lif_backward", current.dtype)(
-            *(x.data_ptr() for x in tensors),
+            native.view(current),
+            native.view(grad_spikes),
+            checkpoints.data_ptr(),
+            native.view(grad_current),
+            *(x.data_ptr() for x in (grad_v, grad_r, grad_s, sums, *kept)),
             batch,
             seqlen,
             channels,
@@ -120,5 +131,8 @@ def backward(
             wants_parameters or has_grad_r or bool((parameters[2] != 0).any()),
             wants_parameters,
         )
-    by_parameter = (row.clone() for row in sums.sum(0).to(current.dtype))
+    if wants_parameters:
+        by_parameter = [row.clone() for row in sums.sum(0).to(current.dtype).unbind()]
+    else:
+        by_parameter = [torch.zeros_like(p) for p in kept]
     return grad_current, *by_parameter, grad_v, grad_r, grad_s

@@ -15,7 +15,7 @@ from longspike.kernels.refractory_lif import compiled, pmbc, reference, saved
 METHOD_NUMBERS = ("reference", "sequential", "speculative", "pmbc")
 
 
-def _raise_if_nan(v: Tensor) -> None:
+def raise_if_nan(v: Tensor) -> None:
     """A NaN in the current stays in the membrane, so the final state shows it at no cost."""
     if not math.isfinite(float(v.sum())) and bool(v.isnan().any()):
         channel = int(v.isnan().any(dim=0).nonzero()[0])
@@ -60,7 +60,7 @@ def refractory_lif_op(
         else:
             spikes, end = reference.forward(current, parameters, state, reset)
     if current.is_cpu:
-        _raise_if_nan(end[0])
+        raise_if_nan(end[0])
     return spikes, *end, checkpoints, torch.from_numpy(np.array(numbers))
 
 
@@ -146,7 +146,7 @@ def _(
     blocks = _num_saved(current, method)
     is_on_gpu = method not in ("reference", "pmbc") and _triton.supports(current)
     return (  # type: ignore[return-value]
-        torch.empty_like(current, memory_format=torch.contiguous_format),
+        native.empty_like(current),
         *(torch.empty_like(x, memory_format=torch.contiguous_format) for x in (v, r, s)),
         current.new_empty((batch, blocks, 3, channels)),
         torch.empty(5, dtype=torch.int64, device=current.device if is_on_gpu else "cpu"),
@@ -228,7 +228,8 @@ def _(
     wants_parameters: bool,
     has_grad_r: bool,
 ) -> tuple[Tensor, ...]:
-    return tuple(torch.empty_like(x, memory_format=torch.contiguous_format) for x in (current, *parameters, *state))
+    small = (torch.empty_like(x, memory_format=torch.contiguous_format) for x in (*parameters, *state))
+    return native.empty_like(current), *small
 
 
 def _setup_context(ctx, inputs, output) -> None:  # type: ignore[no-untyped-def]

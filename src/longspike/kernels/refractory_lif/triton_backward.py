@@ -27,9 +27,18 @@ from longspike.kernels.refractory_lif.triton_step import (
 )
 from longspike.kernels.refractory_lif.triton_surrogates import surrogate_slope
 
+
 @triton.jit
 def adjoint_step(
-    grad, flow, before, after, parameters, RESET: tl.constexpr, GRADIENT: tl.constexpr, SURROGATE: tl.constexpr, SCALE: tl.constexpr
+    grad,
+    flow,
+    before,
+    after,
+    parameters,
+    RESET: tl.constexpr,
+    GRADIENT: tl.constexpr,
+    SURROGATE: tl.constexpr,
+    SCALE: tl.constexpr,
 ):
     """One step: the flow into v, r, s of the step before; lam; and its share of the parameters' gradients."""
     beta, threshold, rho, gamma = parameters
@@ -58,11 +67,11 @@ def adjoint_step(
 def block_adjoint(
     rows, grads, grad_current, first, end, stride, state, flow, sums, parameters,
     RESET: tl.constexpr, GRADIENT: tl.constexpr, SURROGATE: tl.constexpr, SCALE: tl.constexpr, SUMS: tl.constexpr,
-):
+):  # fmt: skip
     """The steps of the block that begins with step `first`, last to first: the flow before them, and the sums."""
     path = (begin(state, parameters, RESET),)
     for i in tl.static_range(BLOCK):
-        path += (lif_step(rows[i], path[i], parameters, RESET),)
+        path += (lif_step(rows[i], path[i], parameters, RESET),)  # type: ignore[assignment]
     for i in tl.static_range(BLOCK - 1, -1, -1):
         goes_on = first + i < end
         before, lam, shares = adjoint_step(
@@ -86,26 +95,11 @@ def block_adjoint(
 
 @triton.jit(do_not_specialize=["seqlen", "channels", "lanes"])
 def lif_backward_kernel(
-    current,
-    grad_spikes,
-    checkpoints,
-    grad_current,
-    grad_state,
-    grad_parameters,
-    beta,
-    threshold,
-    rho,
-    gamma,
-    seqlen,
-    channels,
-    lanes,
-    RESET: tl.constexpr,
-    GRADIENT: tl.constexpr,
-    SURROGATE: tl.constexpr,
-    SCALE: tl.constexpr,
-    SUMS: tl.constexpr,
-    LANES: tl.constexpr,
-):
+    current, grad_spikes, checkpoints, grad_current, grad_state, grad_parameters, beta, threshold, rho, gamma,
+    seqlen, channels, lanes, RESET: tl.constexpr, GRADIENT: tl.constexpr, SURROGATE: tl.constexpr, SCALE: tl.constexpr,
+    SUMS: tl.constexpr, LANES: tl.constexpr,
+):  # fmt: skip
+    """A lane's blocks, last to first."""
     lane, sample, channel, exists = lane_numbers(lanes, channels, LANES)
     parameters = load_parameters(beta, threshold, rho, gamma, channel, exists)
     blocks, wide = (seqlen + BLOCK - 1) // BLOCK, channels.to(tl.int64)
@@ -125,10 +119,11 @@ def lif_backward_kernel(
         ahead = load_state(checkpoints + saved + block * 3 * wide, wide, exists)
         rows_ahead = load_rows(current + row, block * BLOCK, end, wide, BLOCK)
         grads_ahead = load_rows(grad_spikes + row, block * BLOCK, end, wide, BLOCK)
+        sums = (nothing, nothing, nothing, nothing)
         flow, sums = block_adjoint(
-            rows, grads, grad_current + row, first, end, wide, before, flow, (nothing, nothing, nothing, nothing), parameters,
+            rows, grads, grad_current + row, first, end, wide, before, flow, sums, parameters,
             RESET, GRADIENT, SURROGATE, SCALE, SUMS,
-        )
+        )  # fmt: skip
         if SUMS:  # a block's sums in the tensors' own precision, the total in double
             totals = (
                 totals[0] + sums[0].to(tl.float64),
@@ -155,12 +150,18 @@ def backward(
     gradient: str,
     wants_parameters: bool,
 ) -> tuple[Tensor, ...]:
-    """The adjoint from the saved states of `triton_forward.forward`; without `wants_parameters` the parameters' gradients are zero."""
+    """The adjoint from the saved states of `triton_forward.forward`.
+
+    Without `wants_parameters` the parameters' gradients are zero.
+    """
     batch, seqlen, channels = current.shape
     saved = (batch, num_saved(seqlen), 3, channels)
     expect_shapes(current, parameters, grad_state)
     _triton.expect(
-        "refractory_lif_backward", current, grad_spikes=(grad_spikes, tuple(current.shape)), checkpoints=(checkpoints, saved)
+        "refractory_lif_backward",
+        current,
+        grad_spikes=(grad_spikes, tuple(current.shape)),
+        checkpoints=(checkpoints, saved),
     )
     current, grad_spikes, checkpoints = current.contiguous(), grad_spikes.contiguous(), checkpoints.contiguous()
     grad_current = torch.empty_like(current)

@@ -34,6 +34,7 @@ def lif_forward_kernel(
     RESET: tl.constexpr,
     LANES: tl.constexpr,
 ):
+    """A lane's whole sequence from its state, and back into it."""
     lane, sample, channel, exists = lane_numbers(lanes, channels, LANES)
     parameters = load_parameters(beta, threshold, rho, gamma, channel, exists)
     blocks = (seqlen + BLOCK - 1) // BLOCK

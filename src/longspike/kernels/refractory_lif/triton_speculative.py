@@ -2,8 +2,9 @@
 
 Chunk k > 0 starts from a silent neuron some steps early, runs without output to its first step, then writes. A second
 kernel holds every chunk's start against its predecessor's end, bit for bit, and runs a chunk again from the true state
-where one differs; so the result is the sequential one by proof. The warm-up is that of the slowest neuron of a program,
-2 * 24 ln 2 / -ln(decay) steps (compiled.speculation), at most `longest_warmup`.
+where one differs; so the result is the sequential one by proof. The warm-up is that of the slowest neuron of a program: for
+the membrane twice the steps in which a difference leaks below the last digit, for the trace, which nothing is added to
+between two spikes, the steps in which it vanishes altogether; at most `longest_warmup`.
 """
 
 import torch
@@ -35,10 +36,13 @@ CHUNKS_AT_ONCE = tl.constexpr(8)  # chunk borders that the verification looks at
 @triton.jit
 def warmup_steps(parameters, exists, longest_warmup):
     """Steps after which two trajectories have almost surely merged, for the slowest neuron of this program."""
-    beta, _, rho, gamma = parameters
-    decay = tl.maximum(beta, tl.where(rho > 0, gamma, tl.zeros_like(gamma)))
-    slowest = tl.max(tl.where(exists, decay, tl.zeros_like(decay)), axis=0).to(tl.float32)
-    steps = 33.28 / -tl.log(tl.maximum(slowest, 0.001)) + 1
+    beta, gamma = parameters[0], parameters[3]
+    digits, smallest = 33.28, 104.0  # 2 * 24 ln 2, and -ln of the smallest float32 above zero
+    if beta.dtype == tl.float64:
+        digits, smallest = 73.48, 745.2
+    membrane = tl.max(tl.where(exists, beta, tl.zeros_like(beta)), axis=0).to(tl.float32)
+    trace = tl.max(tl.where(exists, gamma, tl.zeros_like(gamma)), axis=0).to(tl.float32)
+    steps = tl.maximum(digits / -tl.log(tl.maximum(membrane, 0.001)), smallest / -tl.log(tl.maximum(trace, 0.001))) + 1
     return (tl.minimum(steps, longest_warmup.to(tl.float32)).to(tl.int32) + BLOCK - 1) // BLOCK * BLOCK
 
 
@@ -61,6 +65,7 @@ def lif_chunks_kernel(
     RESET: tl.constexpr,
     LANES: tl.constexpr,
 ):
+    """One chunk of a lane, from a silent neuron some steps early unless it is the first."""
     lane, sample, channel, exists = lane_numbers(lanes, channels, LANES)
     number = tl.program_id(1)
     parameters = load_parameters(beta, threshold, rho, gamma, channel, exists)
@@ -124,6 +129,7 @@ def lif_repair_kernel(
     RESET: tl.constexpr,
     LANES: tl.constexpr,
 ):
+    """Every chunk of a lane that does not start where the one before it ended, again."""
     lane, sample, channel, exists = lane_numbers(lanes, channels, LANES)
     blocks, wide, all_lanes = (seqlen + BLOCK - 1) // BLOCK, channels.to(tl.int64), lanes.to(tl.int64)
     row, saved = sample * seqlen * channels + channel, sample * blocks * 3 * channels + channel
@@ -135,7 +141,9 @@ def lif_repair_kernel(
         after = load_state(ended, lanes, exists)
         for number in range(1, chunks):
             begun = load_state(save + number * (chunk // BLOCK * 3 * wide), wide, exists)
-            differs = bits_differ(begun[0], after[0]) | bits_differ(begun[1], after[1]) | bits_differ(begun[2], after[2])
+            differs = (
+                bits_differ(begun[0], after[0]) | bits_differ(begun[1], after[1]) | bits_differ(begun[2], after[2])
+            )
             count = tl.sum(differs, axis=0)
             wrong += count
             if count > 0:
@@ -156,10 +164,11 @@ def speculation(seqlen: int, lanes: int) -> tuple[int, int]:
     return chunk, 2 * chunk
 
 
-def forward(
-    current: Tensor, parameters: Parameters, state: State, reset: str
-) -> tuple[Tensor, State, Tensor, Tensor]:
-    """Spikes, final state, saved states (batch, blocks of saved.STEPS steps, 3, channels), and how many (lane, chunk) pairs ran again."""
+def forward(current: Tensor, parameters: Parameters, state: State, reset: str) -> tuple[Tensor, State, Tensor, Tensor]:
+    """Spikes, final state, saved states (batch, blocks of saved.STEPS steps, 3, channels), and repairs.
+
+    Repairs are (lane, chunk) pairs that ran again, counted on the device.
+    """
     expect_shapes(current, parameters, state)
     current = current.contiguous()
     batch, seqlen, channels = current.shape

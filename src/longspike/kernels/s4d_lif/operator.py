@@ -33,7 +33,9 @@ def s4d_lif_op(
     from longspike.kernels.s4d_lif import triton_forward
 
     parameters, state = (beta, threshold, rho, gamma), (v, r, s)
-    spikes, ssm_end, end, checkpoints = triton_forward.forward(u, (lam, c, d), ssm_state, parameters, state, reset, saves)
+    spikes, ssm_end, end, checkpoints = triton_forward.forward(
+        u, (lam, c, d), ssm_state, parameters, state, reset, saves
+    )
     return spikes, ssm_end, *end, checkpoints
 
 

@@ -30,6 +30,7 @@ def s4d_lif_forward_kernel(
     u, lam, c, d, ssm_state, beta, threshold, rho, gamma, state, spikes, checkpoints,
     seqlen, channels, lanes, n_pairs, RESET: tl.constexpr, SAVES: tl.constexpr, PAIRS: tl.constexpr, LANES: tl.constexpr,
 ):  # fmt: skip
+    """A lane's whole sequence from both states, and back into them."""
     lane, sample, channel, exists = lane_numbers(lanes, channels, LANES)
     wide = channels.to(tl.int64)
     offsets, here = pair_offsets(0, n_pairs, channels, exists, PAIRS)
@@ -46,16 +47,14 @@ def s4d_lif_forward_kernel(
     for start in range(0, whole, ROWS):
         rows = ahead
         ahead = load_rows(u + row, start + ROWS, end, wide, ROWS)
-        if SAVES:
-            if start // BLOCK * BLOCK == start:
-                store_state(saved + start // BLOCK * 3 * wide, wide, neuron, exists)
+        if SAVES and start // BLOCK * BLOCK == start:
+            store_state(saved + start // BLOCK * 3 * wide, wide, neuron, exists)
         for i in tl.static_range(ROWS):
             x = scan_step(rows[i], x, poles)
             neuron = lif_step(scan_read(rows[i], x, read, skip), neuron, parameters, RESET)
             tl.store(spikes + row + (start + i) * wide, neuron[2], mask=exists)
-    if SAVES:
-        if whole // BLOCK * BLOCK == whole:
-            store_state(saved + whole // BLOCK * 3 * wide, wide, neuron, whole < end)
+    if SAVES and whole // BLOCK * BLOCK == whole:
+        store_state(saved + whole // BLOCK * 3 * wide, wide, neuron, whole < end)
     for t in range(whole, seqlen):
         u_t = tl.load(u + row + t * wide, mask=exists, other=0.0)
         x = scan_step(u_t, x, poles)
@@ -79,7 +78,11 @@ def forward(
     lif.expect_shapes(u, parameters, state)
     u = u.contiguous()
     batch, seqlen, channels = u.shape
-    spikes, ssm_end, held = torch.empty_like(u), ssm_state.clone(memory_format=torch.contiguous_format), torch.stack(state)
+    spikes, ssm_end, held = (
+        torch.empty_like(u),
+        ssm_state.clone(memory_format=torch.contiguous_format),
+        torch.stack(state),
+    )
     checkpoints = u.new_empty((batch, num_saved(seqlen) if saves else 0, 3, channels))
     n_pairs = ssm_state.shape[1]
     if u.numel():

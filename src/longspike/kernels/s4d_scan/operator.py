@@ -9,8 +9,17 @@ from longspike.kernels._operators import operator, register_gradient
 BLOCK = 64
 
 
-def _num_blocks(seqlen: int) -> int:
-    return (seqlen + BLOCK - 1) // BLOCK
+def checkpoint_interval(n_pairs: int) -> int:
+    """Steps between two saved states: at most one byte of them per element of the input in float32.
+
+    The backward pass computes the states in between once more, block by block from the saved one.
+    """
+    return BLOCK * max(1, (n_pairs + 7) // 8)
+
+
+def _num_saves(seqlen: int, n_pairs: int) -> int:
+    interval = checkpoint_interval(n_pairs)
+    return (seqlen + interval - 1) // interval
 
 
 def _expect_shapes(u: Tensor, lam: Tensor, c: Tensor, d: Tensor, state: Tensor) -> None:
@@ -23,7 +32,7 @@ def _expect_shapes(u: Tensor, lam: Tensor, c: Tensor, d: Tensor, state: Tensor) 
 def s4d_scan_op(
     u: Tensor, lam: Tensor, c: Tensor, d: Tensor, state: Tensor, saves: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """y, the state after the last step, and (if `saves`) what the backward needs: the state before every block of 64 steps.
+    """y, the state after the last step, and (if `saves`) the state before every `checkpoint_interval` steps.
 
     In Triton it needs the state before the first step alone.
     """
@@ -38,19 +47,20 @@ def s4d_scan_op(
     _expect_shapes(u, lam, c, d, state)
     y = native.empty((batch, seqlen, channels), u.dtype)
     end = native.copy(state)
-    blocks = _num_blocks(seqlen) if saves else 0
-    checkpoints = native.empty((batch, blocks, n_pairs, 2, channels), u.dtype)
+    count = _num_saves(seqlen, n_pairs) if saves else 0
+    checkpoints = native.empty((batch, count, n_pairs, 2, channels), u.dtype)
     kept = [x.contiguous() for x in (lam, c, d)]
     native.kernel("s4d_forward", u.dtype)(
         u.data_ptr(),
-        *(x.data_ptr() for x in kept),
+        *[x.data_ptr() for x in kept],
         y.data_ptr(),
         end.data_ptr(),
-        checkpoints.data_ptr() if blocks else 0,
+        checkpoints.data_ptr() if count else 0,
         batch,
         seqlen,
         channels,
         n_pairs,
+        checkpoint_interval(n_pairs),
         native.threads() if u.numel() * n_pairs >= 1 << 15 else 1,
     )
     return y, end, checkpoints
@@ -58,11 +68,11 @@ def s4d_scan_op(
 
 @torch.library.register_fake(s4d_scan_op)
 def _(u: Tensor, lam: Tensor, c: Tensor, d: Tensor, state: Tensor, saves: bool) -> tuple[Tensor, Tensor, Tensor]:
-    blocks = (1 if u.is_cuda else _num_blocks(u.shape[1])) if saves else 0
+    count = (1 if u.is_cuda else _num_saves(u.shape[1], lam.shape[0])) if saves else 0
     return (
         torch.empty_like(u, memory_format=torch.contiguous_format),
         torch.empty_like(state, memory_format=torch.contiguous_format),
-        u.new_empty((u.shape[0], blocks, lam.shape[0], 2, u.shape[2])),
+        u.new_empty((u.shape[0], count, lam.shape[0], 2, u.shape[2])),
     )
 
 
@@ -79,8 +89,8 @@ def s4d_scan_backward_op(
     batch, seqlen, channels = u.shape
     n_pairs = lam.shape[0]
     _expect_shapes(u, lam, c, d, grad_end)
-    blocks = (batch, _num_blocks(seqlen), n_pairs, 2, channels)
-    native.expect("s4d_scan_backward", u.dtype, grad_y=(grad_y, tuple(u.shape)), checkpoints=(checkpoints, blocks))
+    saved = (batch, _num_saves(seqlen, n_pairs), n_pairs, 2, channels)
+    native.expect("s4d_scan_backward", u.dtype, grad_y=(grad_y, tuple(u.shape)), checkpoints=(checkpoints, saved))
     grad_u = native.empty((batch, seqlen, channels), u.dtype)
     grad_state = native.copy(grad_end)
     grad_lam = torch.empty((batch, n_pairs, 2, channels), dtype=u.dtype)
@@ -89,7 +99,13 @@ def s4d_scan_backward_op(
     kept = [x.contiguous() for x in (lam, c, d, checkpoints)]
     tensors = (u, grad_y, *kept, grad_u, grad_state, grad_lam, grad_c, grad_d)
     native.kernel("s4d_backward", u.dtype)(
-        *(x.data_ptr() for x in tensors), batch, seqlen, channels, n_pairs, native.threads()
+        *[x.data_ptr() for x in tensors],
+        batch,
+        seqlen,
+        channels,
+        n_pairs,
+        checkpoint_interval(n_pairs),
+        native.threads(),
     )
     return grad_u, grad_lam.sum(0), grad_c.sum(0), grad_d.sum(0), grad_state
 

@@ -6,7 +6,7 @@ Backward in time, the adjoint w of the state gives the gradients of the input an
 
 Forward in time, x and its derivative p = dx/dlambda give those of the coefficients:
 
-    p[t] = lambda p[t-1] + x[t-1]      gc = conj(sum_t gy[t] x[t])      glambda = conj(c sum_t gy[t] p[t]) + g_end conj(p_end)
+    p[t] = lambda p[t-1] + x[t-1]    gc = conj(sum_t gy[t] x[t])    glambda = conj(c sum_t gy[t] p[t]) + g_end conj(p_end)
 
 so the states between, many times the size of the input, are neither stored nor computed again.
 """
@@ -37,6 +37,7 @@ def adjoint_step(grad, flow, lam, c):
 def s4d_adjoint_kernel(
     grad_y, lam, c, d, grad_u, flow, seqlen, channels, lanes, n_pairs, PAIRS: tl.constexpr, LANES: tl.constexpr
 ):
+    """A lane's steps, last to first: gradients of the input and of the initial state."""
     _, sample, channel, exists = lane_numbers(lanes, channels, LANES)
     wide = channels.to(tl.int64)
     offsets, here = pair_offsets(0, n_pairs, channels, exists, PAIRS)
@@ -80,6 +81,7 @@ def s4d_sums_kernel(
     u, grad_y, lam, c, state, grad_end, grad_lam, grad_c, grad_d,
     seqlen, channels, lanes, n_pairs, PAIRS: tl.constexpr, LANES: tl.constexpr,
 ):  # fmt: skip
+    """Some pairs of a lane, first step to last: gradients of lambda, c and d."""
     lane, sample, channel, exists = lane_numbers(lanes, channels, LANES)
     wide = channels.to(tl.int64)
     offsets, here = pair_offsets(tl.program_id(1) * PAIRS, n_pairs, channels, exists, PAIRS)

@@ -14,6 +14,7 @@ from longspike.kernels.s4d_scan.triton_step import ROWS, load_pairs, pair_offset
 def s4d_forward_kernel(
     u, lam, c, d, y, state, seqlen, channels, lanes, n_pairs, PAIRS: tl.constexpr, LANES: tl.constexpr
 ):
+    """A lane's whole sequence from its state, and back into it."""
     _, sample, channel, exists = lane_numbers(lanes, channels, LANES)
     wide = channels.to(tl.int64)
     offsets, here = pair_offsets(0, n_pairs, channels, exists, PAIRS)

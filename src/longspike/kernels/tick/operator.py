@@ -20,7 +20,7 @@ def embed_op(values: Tensor, cell: Tensor, tick_offsets: Tensor, weight: Tensor)
     u = native.empty((ticks, d_model), values.dtype)
     tensors = (values, weight, cell, tick_offsets, u)
     sizes = (items, ticks, channels, d_model, native.threads())
-    native.kernel("embed_forward", values.dtype)(*(x.data_ptr() for x in tensors), *sizes)
+    native.kernel("embed_forward", values.dtype)(*[x.data_ptr() for x in tensors], *sizes)
     return u
 
 
@@ -50,7 +50,7 @@ def embed_backward_op(
     grad_values, grad_weight = torch.empty_like(values), torch.zeros_like(weight)
     tensors = (values, weight, cell, tick_offsets, grad, grad_values, grad_weight)
     sizes = (items, ticks, channels, d_model, native.threads())
-    native.kernel("embed_backward", values.dtype)(*(x.data_ptr() for x in tensors), *sizes)
+    native.kernel("embed_backward", values.dtype)(*[x.data_ptr() for x in tensors], *sizes)
     return grad_values, grad_weight
 
 
@@ -80,7 +80,7 @@ def layer_norm_op(x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor
     y = native.empty(tuple(x.shape), x.dtype)
     rows = x.numel() // channels if channels else 0
     tensors = (x, weight, bias, y)
-    native.kernel("layer_norm", x.dtype)(*(t.data_ptr() for t in tensors), eps, rows, channels, native.threads())
+    native.kernel("layer_norm", x.dtype)(*[t.data_ptr() for t in tensors], eps, rows, channels, native.threads())
     return y
 
 
@@ -128,7 +128,7 @@ def event_pool_op(
     mean = torch.empty(batch, channels, dtype=y.dtype)
     tensors = (y, weights, offsets, window, windows, counts, mean)
     sizes = (batch, channels, size, native.threads())
-    native.kernel("event_pool", y.dtype)(*(x.data_ptr() for x in tensors), *sizes)
+    native.kernel("event_pool", y.dtype)(*[x.data_ptr() for x in tensors], *sizes)
     return mean, window, windows, counts
 
 

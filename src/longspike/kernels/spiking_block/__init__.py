@@ -1,0 +1,40 @@
+"""The block of a spiking state-space model: its operators in turn, or one pass that keeps what lies between in cache."""
+
+import torch
+from torch import Tensor
+
+from longspike.kernels._dispatch import choose_block
+from longspike.kernels.spiking_block import reference
+from longspike.kernels.spiking_block.operator import Inputs, spiking_block_op
+from longspike.kernels.spiking_block.reference import State
+
+__all__ = ["Inputs", "State", "spiking_block"]
+
+
+def spiking_block(
+    x: Tensor,
+    inputs: Inputs,
+    state: State,
+    *,
+    reset: str,
+    surrogate: str,
+    scale: float,
+    gradient: str,
+    method: str = "auto",
+) -> tuple[Tensor, Tensor, State]:
+    """y (batch, seqlen, channels), spikes of valid steps (batch, channels), and the states after the last step.
+
+        z = norm(x)    current = scan(z)    s = neuron(current)    (a, b) = W (spike_scale s) + bias
+        y = x + output_scale (a sigmoid(b))
+
+    Both routes give the same bits. The fused one keeps 1/8 byte an element for the spikes and the states before every
+    span of 256 steps (scan) and every block of 64 (neuron) for the backward pass, and computes the rest again.
+    """
+    choice = choose_block(method, device=x.device, dtype=x.dtype)
+    if choice.method == "reference":
+        return reference.forward(x, inputs, state, reset, surrogate, scale, gradient)
+    tensors = (x, *inputs, *state)
+    is_inference = not torch.is_grad_enabled() or torch.compiler.is_exporting()  # an exported program has no gradients
+    saves = not is_inference and any(t.requires_grad for t in tensors if t is not None)
+    y, counts, *ends = spiking_block_op(*tensors, reset, surrogate, scale, gradient, saves)[:6]
+    return y, counts, (ends[0], ends[1], ends[2], ends[3])

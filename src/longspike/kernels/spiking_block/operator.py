@@ -1,0 +1,240 @@
+"""The block of a spiking state-space model as one PyTorch operator over the compiled kernels."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from longspike.kernels import native
+from longspike.kernels._operators import operator, register_gradient
+from longspike.kernels.refractory_lif.compiled import GRADIENTS, RESETS, num_blocks
+from longspike.kernels.refractory_lif.operator import raise_if_nan
+from longspike.kernels.refractory_lif.surrogates import SURROGATES
+
+SPAN = 256
+EPS = 1e-5
+MAX_GROUPS, MAX_GROUP_NUMBERS = 16, 1 << 24  # sums of weights that a backward pass holds side by side
+
+
+class Inputs(NamedTuple):
+    """Tensor arguments of the operator behind x, in its order; None where the block has no such part."""
+
+    norm_weight: Tensor | None
+    norm_bias: Tensor | None
+    lam: Tensor
+    c: Tensor
+    d: Tensor
+    beta: Tensor
+    threshold: Tensor
+    rho: Tensor
+    gamma: Tensor
+    weight: Tensor
+    bias: Tensor
+    spike_scale: Tensor | None
+    output_scale: Tensor | None
+    lengths: Tensor | None
+
+    def check(self, x: Tensor, state: Sequence[Tensor]) -> None:
+        """Raise unless everything has its shape: the compiled call sees addresses."""
+        batch, _, channels = x.shape
+        pairs, per_channel, per_sample = (self.lam.shape[0], 2, channels), (channels,), (batch, channels)
+        shapes: dict[str, tuple[int, ...]] = {
+            name: per_channel for name in ("norm_weight", "norm_bias", "d", "beta", "threshold", "rho", "gamma")
+        }
+        shapes |= {"lam": pairs, "c": pairs, "weight": (2 * channels, channels), "bias": (2 * channels,)}
+        shapes |= {"spike_scale": per_sample, "output_scale": per_sample}
+        named: dict[str, tuple[Tensor, tuple[int, ...]]] = {
+            name: (value, shapes[name]) for name, value in zip(self._fields[:-1], self[:-1]) if value is not None
+        }
+        named |= {name: (value, per_sample) for name, value in zip(("v", "r", "spike"), state[1:], strict=True)}
+        named["ssm_state"] = (state[0], (batch, *pairs))
+        native.expect("spiking_block", x.dtype, **named)
+        if (self.norm_weight is None) != (self.norm_bias is None):
+            raise ValueError("spiking_block: `norm_weight` and `norm_bias` go together; got one of them.")
+        if self.lengths is not None:
+            native.expect("spiking_block", torch.int64, lengths=(self.lengths, (batch,)))
+
+    def ready(self) -> list[Tensor | None]:
+        """Contiguous, the weight by input: as the compiled call reads them."""
+        ordered = self._replace(weight=self.weight.t())
+        return [None if t is None else t.contiguous() for t in ordered]
+
+
+def _addresses(tensors: Sequence[Tensor | None]) -> list[int]:
+    return [0 if t is None or t.numel() == 0 else t.data_ptr() for t in tensors]
+
+
+def _sizes(x: Tensor, n_pairs: int, reset: str) -> tuple[int, int, int, int, float, int, int]:
+    threads = native.threads() if x.numel() * n_pairs >= 1 << 15 else 1
+    return *x.shape, n_pairs, EPS, RESETS[reset], threads  # type: ignore[return-value]
+
+
+def _saved_shapes(x: Tensor, n_pairs: int, saves: bool) -> tuple[tuple[int, ...], ...]:
+    """Of the spikes as bits and of the states of scan and neuron in between."""
+    batch, seqlen, channels = x.shape
+    kept = seqlen if saves else 0
+    return (
+        (batch, kept, (channels + 63) // 64),
+        (batch, (kept + SPAN - 1) // SPAN, n_pairs, 2, channels),
+        (batch, num_blocks(kept), 3, channels),
+    )
+
+
+@operator("spiking_block")
+def spiking_block_op(
+    x: Tensor,
+    norm_weight: Tensor | None,
+    norm_bias: Tensor | None,
+    lam: Tensor,
+    c: Tensor,
+    d: Tensor,
+    beta: Tensor,
+    threshold: Tensor,
+    rho: Tensor,
+    gamma: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    spike_scale: Tensor | None,
+    output_scale: Tensor | None,
+    lengths: Tensor | None,
+    ssm_state: Tensor,
+    v: Tensor,
+    r: Tensor,
+    spike: Tensor,
+    reset: str,
+    surrogate: str,
+    scale: float,
+    gradient: str,
+    saves: bool,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """y, spikes of valid steps (batch, channels), the states after the last step; if `saves`, spikes as bits and the
+    states in between, for the backward pass."""
+    inputs = Inputs(
+        norm_weight, norm_bias, lam, c, d, beta, threshold, rho, gamma, weight, bias, spike_scale, output_scale, lengths
+    )
+    state = (ssm_state, v, r, spike)
+    inputs.check(x, state)
+    x, n_pairs, ready = x.contiguous(), lam.shape[0], inputs.ready()
+    y, counts = native.empty(tuple(x.shape), x.dtype), x.new_zeros((x.shape[0], x.shape[2]))
+    ends = [s.clone(memory_format=torch.contiguous_format) for s in state]
+    dtypes = (torch.int64, x.dtype, x.dtype)
+    saved = [native.empty(shape, dtype) for shape, dtype in zip(_saved_shapes(x, n_pairs, saves), dtypes, strict=True)]
+    native.kernel("block_forward", x.dtype)(
+        _addresses(ready),
+        *_addresses((x, y)),
+        _addresses(ends),
+        *_addresses((counts, *saved)),
+        *_sizes(x, n_pairs, reset),
+    )
+    raise_if_nan(ends[1])
+    return y, counts, *ends, *saved  # type: ignore[return-value]
+
+
+@torch.library.register_fake(spiking_block_op)
+def _(x: Tensor, *arguments) -> tuple[Tensor, ...]:  # type: ignore[no-untyped-def]
+    lam, state, saves = arguments[2], arguments[14:18], arguments[-1]
+    bits, *states = _saved_shapes(x, lam.shape[0], saves)
+    return (
+        torch.empty_like(x, memory_format=torch.contiguous_format),
+        x.new_empty((x.shape[0], x.shape[2])),
+        *(torch.empty_like(s, memory_format=torch.contiguous_format) for s in state),
+        x.new_empty(bits, dtype=torch.int64),
+        *(x.new_empty(shape) for shape in states),
+    )
+
+
+def _num_groups(batch: int, channels: int) -> int:
+    """Sums of weights side by side: enough to keep threads busy, not more than memory allows; never by thread count."""
+    return max(1, min(batch, MAX_GROUPS, MAX_GROUP_NUMBERS // max(1, 2 * channels * channels)))
+
+
+@operator("spiking_block_backward")
+def spiking_block_backward_op(
+    x: Tensor,
+    grad_y: Tensor,
+    grad_counts: Tensor | None,
+    inputs: Sequence[Tensor | None],
+    grad_state: Sequence[Tensor],
+    saved: Sequence[Tensor],
+    reset: str,
+    surrogate: str,
+    scale: float,
+    gradient: str,
+    wants_neuron: bool,
+) -> list[Tensor]:
+    """Gradients of x, of the eleven parameters (an empty one for a norm that is not there) and of the initial states."""
+    held = Inputs(*inputs)  # type: ignore[arg-type]
+    held.check(x, grad_state)
+    x, grad_y, n_pairs, ready = x.contiguous(), grad_y.contiguous(), held.lam.shape[0], held.ready()
+    batch, _, channels = x.shape
+    bits, scan_states, neuron_states = _saved_shapes(x, n_pairs, True)
+    counts = None if grad_counts is None else grad_counts.contiguous()
+    named = {"scan_states": (saved[1], scan_states), "neuron_states": (saved[2], neuron_states)}
+    named |= {} if counts is None else {"grad_counts": (counts, (batch, channels))}
+    native.expect("spiking_block_backward", x.dtype, grad_y=(grad_y, tuple(x.shape)), **named)
+    native.expect("spiking_block_backward", torch.int64, bits=(saved[0], bits))
+    kept = [s.contiguous() for s in saved]
+    grad_x = native.empty(tuple(x.shape), x.dtype)
+    starts = [s.clone(memory_format=torch.contiguous_format) for s in grad_state]
+    groups, by_output = _num_groups(batch, channels), held.weight.contiguous()
+    grad_lam, grad_c = (x.new_zeros((batch, n_pairs, 2, channels)) for _ in range(2))
+    grad_d, neuron = x.new_zeros((batch, channels)), x.new_zeros((batch, 4, channels), dtype=torch.float64)
+    norm, weights = x.new_zeros((groups, 2, channels)), x.new_zeros((groups, channels, 2 * channels))
+    biases = x.new_zeros((groups, 2 * channels))
+    native.kernel("block_backward", x.dtype)(
+        _addresses(ready),
+        *_addresses((x, grad_y, counts, by_output)),
+        _addresses(kept),
+        grad_x.data_ptr(),
+        _addresses(starts),
+        _addresses((grad_lam, grad_c, grad_d, neuron, norm, weights, biases)),
+        *_sizes(x, n_pairs, reset),
+        groups,
+        scale,
+        SURROGATES[surrogate][0],
+        GRADIENTS[gradient],
+        True,
+        wants_neuron,
+    )
+    norm_weight, norm_bias = norm.sum(0).unbind() if held.norm_weight is not None else (x.new_empty(0), x.new_empty(0))
+    dynamics = (row.clone() for row in neuron.sum(0).to(x.dtype))
+    weight, bias = weights.sum(0).t().contiguous(), biases.sum(0)
+    sums = (grad_lam.sum(0), grad_c.sum(0), grad_d.sum(0))
+    return [grad_x, norm_weight.clone(), norm_bias.clone(), *sums, *dynamics, weight, bias, *starts]
+
+
+@torch.library.register_fake(spiking_block_backward_op)
+def _(x, grad_y, grad_counts, inputs, grad_state, saved, *options) -> list[Tensor]:  # type: ignore[no-untyped-def]
+    parameters = [x.new_empty(0) if t is None else t for t in inputs[:11]]
+    return [torch.empty_like(t, memory_format=torch.contiguous_format) for t in (x, *parameters, *grad_state)]
+
+
+def _setup_context(ctx, inputs, output) -> None:  # type: ignore[no-untyped-def]
+    x, *tensors = inputs[:15]
+    ctx.save_for_backward(x, *tensors, *output[6:])
+    ctx.options, ctx.has_norm = inputs[19:23], inputs[1] is not None
+    ctx.state_shapes = [s.shape for s in inputs[15:19]]
+    ctx.set_materialize_grads(False)
+    ctx.mark_non_differentiable(*output[6:])
+
+
+def _backward(ctx, grad_y, grad_counts, *grad_rest):  # type: ignore[no-untyped-def]
+    x, *tensors = ctx.saved_tensors
+    inputs, saved = tensors[:14], tensors[14:]
+    if saved[0].shape[1] != x.shape[1]:
+        raise RuntimeError(
+            "spiking_block: this call kept nothing for a backward pass; an exported program is for inference."
+        )
+    grad_y = torch.zeros_like(x) if grad_y is None else grad_y
+    grad_end = [
+        x.new_zeros(shape) if g is None else g for g, shape in zip(grad_rest[:4], ctx.state_shapes, strict=True)
+    ]
+    wants_neuron = any(ctx.needs_input_grad[6:10])
+    found = spiking_block_backward_op(x, grad_y, grad_counts, inputs, grad_end, saved, *ctx.options, wants_neuron)
+    grad_x, norm_weight, norm_bias, *parameters = found[:12]
+    norm = (norm_weight, norm_bias) if ctx.has_norm else (None, None)
+    return grad_x, *norm, *parameters, None, None, None, *found[12:], None, None, None, None, None
+
+
+register_gradient(spiking_block_op, _backward, setup_context=_setup_context)
