@@ -39,7 +39,7 @@ def compile_launch(kernel: JITFunction, *args: Any, grid: Any, warmup: bool, **o
 
 def sa_hippo() -> None:
     """The memory's kernels."""
-    from longspike.kernels.sa_hippo import triton_adjoint, triton_recurrent
+    from longspike.kernels.sa_hippo import triton_adjoint, triton_recurrent, triton_starts
     from sa_hippo_cases import memory, start, ticks
 
     layer = memory("rank 3", 6, 4, 3, torch.float32)
@@ -51,6 +51,10 @@ def sa_hippo() -> None:
     triton_adjoint.backward(*values, y, end, checkpoints)
     carried, checkpoints = triton_recurrent.transitions(*shared, True)
     triton_adjoint.transitions_backward(*shared, carried, checkpoints)
+    for is_backward in (False, True):
+        triton_starts._launch(
+            torch.ones(2, 3, 4, 4), torch.ones(2, 3, 4, 5), torch.ones(1, 3, 4, 5), offsets, is_backward
+        )
 
 
 def dendrite() -> None:

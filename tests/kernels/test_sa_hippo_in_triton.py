@@ -12,7 +12,7 @@ from tolerances import SA_HIPPO, SA_HIPPO_GRADIENT
 
 pytest.importorskip("triton", reason="triton is not installed")
 
-from longspike.kernels.sa_hippo import reference, triton_adjoint, triton_chunked, triton_recurrent
+from longspike.kernels.sa_hippo import reference, triton_adjoint, triton_chunked, triton_recurrent, triton_starts
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 OFFSETS = (0, 0, 6, 7, 7, 11)  # empty samples, one tick, less and more than a block of 4
@@ -155,6 +155,32 @@ def test_gradients_of_the_recurrent_form(variant: str, has_one_gap: bool) -> Non
 @pytest.mark.parametrize("sizes", [(1, 2, 1), (3, 6, 3), (17, 2, 1)])
 def test_gradients_of_odd_sizes(sizes: tuple[int, int, int]) -> None:
     assert_gradients_agree(Recurrent.apply, arguments("rank 3", sizes, offsets=(0, 5)))
+
+
+def test_gradients_sample_by_sample(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(triton_adjoint, "LARGEST_PATH", 1)
+    assert_gradients_agree(Recurrent.apply, arguments("rank 3", (4, 4, 2), offsets=(0, 2, 2, 5)))
+
+
+def by_products(local: Tensor, carried: Tensor, state: Tensor, bounds: Tensor) -> tuple[Tensor, Tensor]:
+    starts, ends = [], []
+    for x, first, last in zip(state.unbind(0), bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
+        for k in range(first, last):
+            starts.append(x)
+            x = carried[k] @ x + local[k]
+        ends.append(x)
+    return torch.stack(starts), torch.stack(ends)
+
+
+@pytest.mark.parametrize(("heads", "d_state", "d_head"), [(2, 6, 3), (1, 2, 17), (1, 1, 1)])
+def test_states_before_chunks(heads: int, d_state: int, d_head: int) -> None:
+    bounds = torch.tensor([0, 0, 3, 4, 4], device=DEVICE)
+    draw = lambda *shape: torch.randn(shape, dtype=torch.float64, device=DEVICE).requires_grad_()  # noqa: E731
+    leaves = [draw(4, heads, d_state, d_head), draw(4, heads, d_state, d_state), draw(4, heads, d_state, d_head)]
+    expected, found = by_products(*leaves, bounds), triton_starts.sa_hippo_starts_op(*leaves, bounds)
+    grads = [torch.autograd.grad(weighted_sum(list(x)), leaves) for x in (found, expected)]
+    for ours, truth in zip((*found, *grads[0]), (*expected, *grads[1]), strict=True):
+        assert relative_error(ours.detach(), truth.detach()) <= SA_HIPPO["float64"]
 
 
 @pytest.mark.parametrize("variant", ["rank 3", "diag"])

@@ -13,7 +13,7 @@ TESTS = Path(__file__).parents[1]
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("operator", "launches"), [("sa_hippo", 4), ("dendrite", 6), ("refractory_lif", 4), ("s4d", 4)]
+    ("operator", "launches"), [("sa_hippo", 6), ("dendrite", 6), ("refractory_lif", 4), ("s4d", 4)]
 )
 def test_every_launch_compiles(operator: str, launches: int, tmp_path: Path) -> None:
     environment = {k: v for k, v in os.environ.items() if k != "TRITON_INTERPRET"} | {"TRITON_CACHE_DIR": str(tmp_path)}

@@ -31,7 +31,7 @@ def _identity_row(like: Tensor, n_pairs: int, rank: int) -> Tensor:
     return row.expand(1, like.shape[1], -1)
 
 
-def start_states(local: Tensor, carried: Tensor, state: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
+def _starts(local: Tensor, carried: Tensor, state: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
     """The state before every chunk, and after the last one of every sample; (…, heads, d_state, d_head)."""
     first, pieces, order = counts.cumsum(0) - counts, [], []
     for k in range(int(counts.max()) if counts.numel() else 0):
@@ -74,7 +74,7 @@ def forward(
         x = advance(x, rows, r)
         x = torch.cat([x[..., :d_head] + rows.b.mT[..., None] * split[:, k, :, None, None], x[..., d_head:]], dim=-1)
     flat = x.flatten(2, 3)
-    starts, end = start_states(flat[..., :d_head], flat[..., d_head:], state.flatten(2, 3), counts)
+    starts, end = _starts(flat[..., :d_head], flat[..., d_head:], state.flatten(2, 3), counts)
 
     x, heads, outputs = starts.unflatten(2, (n_pairs, 2)), by_head(c, num_heads), []
     for k in range(chunk):

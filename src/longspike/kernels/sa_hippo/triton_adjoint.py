@@ -34,6 +34,8 @@ from longspike.kernels.sa_hippo.triton_algebra import (
 )
 from longspike.kernels.sa_hippo.triton_recurrent import num_blocks, shape_options
 
+LARGEST_PATH = 1 << 30  # bytes of states of blocks at a time
+
 
 @triton.jit
 def _replay(
@@ -133,15 +135,16 @@ def _store_columns(to, n, n_pairs, real, imag, RANK: tl.constexpr, COLUMNS: tl.c
 def _backward(
     u, index, offsets, tables, r, c, d, grad_y, grad_end, checkpoints, slot, path,
     grad_u, grad_start, grad_rows, grad_r, grad_c, grad_d,
-    heads, d_head, n_pairs, size, parts,
+    first_sample, heads, d_head, n_pairs, size, parts,
     RANK: tl.constexpr, COLUMNS: tl.constexpr, PAIRS: tl.constexpr, CHANNELS: tl.constexpr, BLOCK: tl.constexpr,
     HAS_INPUT: tl.constexpr,
 ):  # fmt: skip
-    sample, head, part = tl.program_id(0).to(tl.int64), tl.program_id(1), tl.program_id(2)
+    sample, head, part = first_sample + tl.program_id(0).to(tl.int64), tl.program_id(1), tl.program_id(2)
     n, ch = tl.arange(0, PAIRS), part * CHANNELS + tl.arange(0, CHANNELS)
     exists = (n[:, None] < n_pairs) & (ch[None, :] < d_head)
     inside, numbers = 2 * n[:, None] * d_head + ch[None, :], 2 * n_pairs * d_head
     item, d_model, first = sample * heads + head, heads * d_head, tl.load(offsets + sample)
+    place = item - first_sample * heads  # among the items of this launch
     length = (tl.load(offsets + sample + 1) - first).to(tl.int32)
     rr, ri = columns_of(r + head * 2 * n_pairs * RANK, n, n_pairs, RANK, COLUMNS)
     own = item * numbers + inside
@@ -157,7 +160,7 @@ def _backward(
     for k in range(0, tl.cdiv(length, BLOCK)):
         block = tl.cdiv(length, BLOCK) - 1 - k
         start, stop = block * BLOCK, tl.minimum(length, block * BLOCK + BLOCK)
-        saved, trail = ((first // BLOCK + sample + block) * heads + head) * numbers, path + item * BLOCK * numbers
+        saved, trail = ((first // BLOCK + sample + block) * heads + head) * numbers, path + place * BLOCK * numbers
         nr, ni = _replay(index, tables, u, checkpoints + saved, trail, first, start, stop, head, heads, d_head, n_pairs,
                          size, n, ch, rr, ri, RANK, COLUMNS, HAS_INPUT)  # fmt: skip
         tl.debug_barrier()  # the path is read by other threads than those that wrote it
@@ -225,7 +228,9 @@ def _launch(
     slot, row_of = _slots(index, offsets, tables.shape[0])
     grad_rows = r.new_zeros((len(row_of), heads, parts, size))
     grad_r = r.new_zeros((batch, heads, parts, n_pairs, 2, rank))
-    path = r.new_empty((batch, heads, options["BLOCK"], n_pairs, 2, d_head))
+    path_of_one = heads * options["BLOCK"] * 2 * n_pairs * d_head
+    at_once = min(max(LARGEST_PATH // max(path_of_one * r.dtype.itemsize, 1), 1), max(batch, 1))
+    path = r.new_empty(at_once * path_of_one)
     own: tuple[Tensor | None, ...] = (None,) * 4
     if u is not None:
         own = (
@@ -234,12 +239,12 @@ def _launch(
             r.new_zeros((batch, n_pairs, 2, d_model)),
             r.new_zeros((batch, d_model)),
         )
-    if grad_end.numel():
+    for first in range(0, batch if grad_end.numel() else 0, at_once):
         with device_of(r):
-            _backward[(batch, heads, parts)](
+            _backward[(min(at_once, batch - first), heads, parts)](
                 u, index, offsets, tables, r, c, d, grad_y, grad_end, checkpoints, slot, path,
                 own[0], own[1], grad_rows, grad_r, own[2], own[3],
-                heads, d_head, n_pairs, size, parts,
+                first, heads, d_head, n_pairs, size, parts,
                 HAS_INPUT=u is not None, **options, **ROUNDED,
             )  # fmt: skip
     sums = torch.zeros_like(tables, dtype=torch.float64)

@@ -15,8 +15,9 @@ from torch import Tensor
 
 from longspike.kernels._operators import operator, register_gradient
 from longspike.kernels.sa_hippo import triton_adjoint, triton_recurrent
-from longspike.kernels.sa_hippo.chunked import CHUNK, start_states
+from longspike.kernels.sa_hippo.chunked import CHUNK
 from longspike.kernels.sa_hippo.operator import sa_hippo_op
+from longspike.kernels.sa_hippo.triton_starts import sa_hippo_starts_op
 
 
 @operator("sa_hippo_transitions")
@@ -64,11 +65,12 @@ register_gradient(sa_hippo_transitions_op, _backward, setup_context=_setup_conte
 
 
 def _bounds(offsets: Tensor, chunk: int) -> tuple[Tensor, Tensor]:
-    """The ticks of every chunk as offsets, and the number of chunks of every sample."""
+    """The ticks of every chunk as offsets, and the chunks of every sample as offsets."""
     counts = (offsets.diff() + chunk - 1).div(chunk, rounding_mode="floor")
+    of_sample = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
     sample = torch.repeat_interleave(torch.arange(len(counts), device=offsets.device), counts)
-    within = torch.arange(len(sample), device=offsets.device) - (counts.cumsum(0) - counts)[sample]
-    return torch.cat([offsets[sample] + chunk * within, offsets[-1:]]), counts
+    within = torch.arange(len(sample), device=offsets.device) - of_sample[sample]
+    return torch.cat([offsets[sample] + chunk * within, offsets[-1:]]), of_sample
 
 
 def forward(
@@ -86,10 +88,10 @@ def forward(
     if u.shape[0] == 0:
         return torch.zeros_like(u), state
     saves = torch.is_grad_enabled() and any(x.requires_grad for x in (u, tables, r, c, d, state))
-    bounds, counts = _bounds(offsets, chunk)
+    bounds, of_sample = _bounds(offsets, chunk)
     silent = state.new_zeros((len(bounds) - 1, *state.shape[1:]))
     _, local, _ = sa_hippo_op(u, index, bounds, tables, r, c, d, silent, saves)
     carried, _ = sa_hippo_transitions_op(index, bounds, tables, r, saves)
-    starts, end = start_states(local.flatten(2, 3), carried.flatten(2, 3), state.flatten(2, 3), counts)
+    starts, end = sa_hippo_starts_op(local.flatten(2, 3), carried.flatten(2, 3), state.flatten(2, 3), of_sample)
     y, _, _ = sa_hippo_op(u, index, bounds, tables, r, c, d, starts.view(silent.shape), saves)
     return y, end.view(state.shape)
