@@ -18,6 +18,9 @@ namespace longspike::LONGSPIKE_ARCH {
 
 constexpr i64 kRowsAlone = 128;  // rows in flight of a thread that has a sample of its own; else kBlockSpan
 
+// Whole vectors, an odd number of them.
+template <class T> i64 padded(i64 channels) { return ((channels + kLanes<T> - 1) / kLanes<T> | 1) * kLanes<T>; }
+
 // The spikes of one row as the list that the mixing sums over.
 template <class T> struct SpikeList {
     std::vector<std::int32_t> index;
@@ -64,11 +67,12 @@ template <class T> struct BlockSample {
     std::vector<LifTile<T>> tiles;
     std::vector<S4dTile<T>> scans;
     std::vector<T> buffer;
-    T* rows = nullptr;              // (span, channels): z, then current, then spikes
+    i64 stride;                     // of a row of `rows`: not a power of two, since 4 KiB apart means in each other's way
+    T* rows = nullptr;              // (span, stride): z, then current, then spikes
 
     BlockSample(const BlockCall<T>& call, i64 sample, int threads_)
         : c(call), p(call.p), b(sample), span(threads_ == 1 ? kRowsAlone : kBlockSpan), width(tile_width<T>(1, p.channels, threads_, 4096)),
-          n_words(words_of(p.channels)), threads(threads_), scans(block_scans(p, threads_ == 1)) {
+          n_words(words_of(p.channels)), threads(threads_), scans(block_scans(p, threads_ == 1)), stride(padded<T>(p.channels)) {
         for (i64 first = 0; first < p.channels; first += width)
             tiles.emplace_back().add(p.neuron, first, std::min(width, p.channels - first), first, first);
         load();
@@ -100,9 +104,9 @@ template <class T> struct BlockSample {
         for_rows(n, [&](i64 from, i64 to) {
             for (i64 i = from; i < to; ++i)
                 if (p.norm_weight)
-                    normalise_row<T>(x(start + i), p.norm_weight, p.norm_bias, p.eps, p.channels, rows + i * p.channels);
+                    normalise_row<T>(x(start + i), p.norm_weight, p.norm_bias, p.eps, p.channels, rows + i * stride);
                 else
-                    std::copy_n(x(start + i), p.channels, rows + i * p.channels);
+                    std::copy_n(x(start + i), p.channels, rows + i * stride);
         });
     }
     // z -> current, in place.
@@ -115,10 +119,10 @@ template <class T> struct BlockSample {
             if (c.scan_checkpoints && start % kBlockSpan == 0) q.scatter(saved + k * kLanes<T>, q.state, 2 * p.n_pairs, p.channels);
             for (i64 t = 0; t < n; t += kS4dBlock) {
                 const int steps = static_cast<int>(std::min(kS4dBlock, n - t));
-                T* at = rows + t * p.channels + k * kLanes<T>;
-                q.gather(q.u, at, steps, p.channels);
+                T* at = rows + t * stride + k * kLanes<T>;
+                q.gather(q.u, at, steps, stride);
                 s4d_block(q, steps);
-                q.scatter(at, q.y, steps, p.channels);
+                q.scatter(at, q.y, steps, stride);
             }
         });
     }
@@ -126,7 +130,7 @@ template <class T> struct BlockSample {
     void fire(i64 start, i64 n) {
         const auto run = rows_function<T>(p.reset);
         const i64 blocks = (p.seqlen + kLifBlock - 1) / kLifBlock, valid = p.lengths ? p.lengths[b] : p.seqlen;
-        const LifRows<T> in_place{{rows, p.channels}, {rows, p.channels}, Store::cached, Fetch<T>()};
+        const LifRows<T> in_place{{rows, stride}, {rows, stride}, Store::cached, Fetch<T>()};
         parallel_for(static_cast<i64>(tiles.size()), threads, [&](i64 k) {
             LifCell<T>* cells = tiles[k].cells.data();
             const i64 first = k * width, size = tiles[k].size();
@@ -138,7 +142,7 @@ template <class T> struct BlockSample {
                 run(cells, size, in_place, t, std::min(n, t + kLifBlock), start + t == 0);
             }
             for (i64 t = 0; c.counts && t < std::min(n, valid - start); ++t)
-                add_scaled<T>(c.counts + b * p.channels + first, rows + t * p.channels + first, T(1), std::min(width, p.channels - first));
+                add_scaled<T>(c.counts + b * p.channels + first, rows + t * stride + first, T(1), std::min(width, p.channels - first));
         });
     }
     // spikes -> y.
@@ -150,7 +154,7 @@ template <class T> struct BlockSample {
             std::vector<T> mixed(2 * p.channels);
             for (i64 i = from; i < to; ++i) {
                 const i64 at = b * p.seqlen + start + i;
-                pack_row<T>(rows + i * p.channels, p.channels, words.data());
+                pack_row<T>(rows + i * stride, p.channels, words.data());
                 if (c.bits) std::copy(words.begin(), words.end(), c.bits + at * n_words);
                 spikes.read(words.data(), n_words);
                 linear_row<T>(linear, spikes.values.data(), spikes.index.data(), spikes.count, mixed.data());
@@ -163,13 +167,14 @@ template <class T> struct BlockSample {
     void run() {
         const bool streaming = use_streaming<T>(p.batch * p.seqlen * p.channels) && p.channels % kLanes<T> == 0 &&
                                reinterpret_cast<std::uintptr_t>(c.y) % LONGSPIKE_VECTOR_BYTES == 0;
-        const std::size_t needed = std::min(span, p.seqlen) * p.channels + kLanes<T>;
+        const std::size_t needed = std::min(span, p.seqlen) * stride + kLanes<T>;
         if (buffer.size() < needed) buffer.resize(needed);
         rows = aligned(buffer.data());
         for (i64 start = 0; start < p.seqlen; start += span) {
             const i64 n = std::min(span, p.seqlen - start);
             normalise(start, n), scan(start, n), fire(start, n), mix(start, n, streaming);
-            if (c.spikes) std::copy_n(rows, n * p.channels, c.spikes + (b * p.seqlen + start) * p.channels);
+            for (i64 i = 0; c.spikes && i < n; ++i)
+                std::copy_n(rows + i * stride, p.channels, c.spikes + (b * p.seqlen + start + i) * p.channels);
         }
     }
 };

@@ -27,19 +27,22 @@ template <class T> inline void embed_cell(const T* values, const T* weight, i64 
         if (values[c] != T(0)) add_scaled<T>(u, weight + c * d_model, values[c], d_model);
 }
 
-// sum over j of term(x[j]) in double: eight partial sums in a fixed order, whatever the instruction set.
+// sum over j of term(x[j]) in double: four vectors of eight partial sums in a fixed order, whatever the instruction set.
 template <class T, class Term> inline double sum_row(const T* x, i64 n, const Term& term) {
     typedef T Narrow __attribute__((vector_size(8 * sizeof(T))));
     typedef double Wide __attribute__((vector_size(64)));
-    Wide part{};
-    i64 j = 0;
-    for (; j + 8 <= n; j += 8) {
+    Wide part[4] = {};
+    const auto add = [&](i64 j, int k) {
         Narrow row;
         std::memcpy(&row, x + j, sizeof row);
-        part += term(__builtin_convertvector(row, Wide));
-    }
+        part[k] += term(__builtin_convertvector(row, Wide));
+    };
+    i64 j = 0;
+    for (; j + 32 <= n; j += 32) add(j, 0), add(j + 8, 1), add(j + 16, 2), add(j + 24, 3);
+    for (; j + 8 <= n; j += 8) add(j, 0);
+    const Wide both = (part[0] + part[1]) + (part[2] + part[3]);
     double sums[8];
-    std::memcpy(sums, &part, sizeof sums);
+    std::memcpy(sums, &both, sizeof sums);
     for (; j < n; ++j) sums[j % 8] += term(Wide{} + static_cast<double>(x[j]))[0];
     return ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
 }
@@ -57,9 +60,11 @@ template <class T> struct RowMoments {
 // y = (x - mean) / sqrt(variance + eps) * weight + bias.
 template <class T> inline void normalise_row(const T* x, const T* weight, const T* bias, T eps, i64 n, T* y) {
     const RowMoments<T> row(x, eps, n);
-    for (i64 j = 0; j < n; ++j) {
-        const T standard = (x[j] - row.mean) * row.scale;
-        y[j] = standard * weight[j] + bias[j];
+    const Vec<T> mean = splat<T>(row.mean), scale = splat<T>(row.scale);
+    for (i64 j = 0; j < n; j += kLanes<T>) {
+        const int some = static_cast<int>(n - j < kLanes<T> ? n - j : kLanes<T>);
+        const Vec<T> standard = (load_first<T>(x + j, some) - mean) * scale;
+        store_first<T>(y + j, standard * load_first<T>(weight + j, some) + load_first<T>(bias + j, some), some);
     }
 }
 
