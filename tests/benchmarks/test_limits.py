@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from longspike.benchmark.limits import COPY, FILL, FMA, RECORDS, SUM, TRIAD, fma_limit, memory_limits, record_limit
-from longspike.benchmark.timing import time_rounds
+from longspike.benchmark.timing import Rounds, time_rounds
 from longspike.kernels import native
 
 pytestmark = pytest.mark.skipif(not native.is_available(), reason="the compiled extension is not built")
@@ -58,7 +58,7 @@ def test_limits_are_candidates_with_their_work() -> None:
         SUM: 1,
         FILL: 1,
     }
-    timings = time_rounds({name: limit.run for name, limit in limits.items()}, rounds=1)
+    timings = time_rounds({name: limit.run for name, limit in limits.items()}, Rounds(count=1))
     assert [timing.name for timing in timings] == [COPY, TRIAD, SUM, FILL, FMA]
 
 
