@@ -5,6 +5,7 @@
 #pragma once
 #include <algorithm>
 #include <cstring>
+#include <deque>
 #include <vector>
 
 #include "flames_position.hpp"
@@ -28,8 +29,8 @@ public:
     explicit Front(const FrontParameters& p)
         : p_(p), width_(dendrite_width<float>(p.channels)), alphas_(dendrite_width<float>(p.branches + 1)),
           numbers_((p.branches + 1) * width_), records_(static_cast<std::size_t>(p.width * p.height * numbers_) * sizeof(float)),
-          places_(static_cast<std::size_t>(p.width * p.height) * sizeof(Place)), rate_(alphas_), alpha_(kKept * alphas_), resumed_(alphas_),
-          gap_(kKept, -1), weight_(p.kernel * p.kernel * p.in_channels * p.branches * width_),
+          places_(static_cast<std::size_t>(p.width * p.height) * sizeof(Place)), rate_(alphas_), alpha_(kKept * alphas_),
+          gap_(kKept, -1), asked_(kKept, -1), weight_(p.kernel * p.kernel * p.in_channels * p.branches * width_),
           columns_(spans(p, p.in_width, p.width)), lines_(spans(p, p.in_height, p.height)),
           pooled_width_((p.width + p.pool - 1) / p.pool), pooled_height_((p.height + p.pool - 1) / p.pool),
           slot_(pooled_width_ * pooled_height_), marked_((slot_.size() + 63) / 64) {
@@ -72,7 +73,7 @@ public:
         for (const Part& part : parts_) spikes += part.num_spikes;
         for (i64 part = 1; part < parts; ++part) merge(parts_[part].fired);
         updates += count * p_.channels;
-        rows_.clear(), noted_.clear();
+        rows_.clear(), noted_.clear(), spare_.clear();
         return out_;
     }
 
@@ -172,14 +173,15 @@ private:
             if (count > 0) position_absorb(model(), {record(row.position), inputs_.data() + begin, count, decays, nullptr}), row.is_absorbed = true;
             begin += count, row.end = 0;
         }
-        noted_.clear();
+        noted_.clear(), spare_.clear();
     }
 
     // The decays of a row whose branches have decayed already.
     const float* soma_alone(i64 gap) {
-        std::fill_n(resumed_.begin(), p_.branches, 1.0f);
-        resumed_[p_.branches] = alphas(gap)[p_.branches];
-        return resumed_.data();
+        const float soma = alphas(gap)[p_.branches];
+        float* alone = spare_.emplace_back(alphas_, 1.0f).data();
+        alone[p_.branches] = soma;
+        return alone;
     }
 
     // The inputs by position, in the order in which they came.
@@ -193,17 +195,15 @@ private:
         for (const Noted& n : noted_) inputs_[rows_[n.row].end++] = n.input;
     }
 
-    // What the sweep needs of every row, the decays copied: those kept may give way to a later row's.
+    // What the sweep needs of every row.
     void arrange_steps() {
         const FlushDenormals flush;  // as the batch does
-        steps_.resize(rows_.size()), decays_.resize(rows_.size() * alphas_);
+        steps_.resize(rows_.size());
         i64 begin = 0;
         for (std::size_t k = 0; k < rows_.size(); ++k) {
             const Row row = rows_[k];
             Place& place = places()[row.position];
-            const float* kept = row.is_absorbed ? soma_alone(gap_of(place)) : alphas(gap_of(place));
-            float* decays = decays_.data() + k * alphas_;
-            for (i64 d = 0; d < alphas_; d += kLanes<float>) store<float>(decays + d, load<float>(kept + d));
+            const float* decays = row.is_absorbed ? soma_alone(gap_of(place)) : alphas(gap_of(place));
             place = {step_ + 1, 0};
             steps_[k] = {record(row.position), inputs_.data() + begin, row.end - begin, decays, out_.values.data() + slot_[row.cell] * width_};
             begin = row.end;
@@ -249,23 +249,29 @@ private:
         out_.values.assign(out_.cell.size() * width_, 0.0f);
     }
 
-    // The decays of a gap; short gaps come again and again.
+    // The decays of a gap; short gaps come again and again. They stay until the step is over: where another gap of this step
+    // has the place, they lie aside.
     const float* alphas(i64 gap) {
         const i64 slot = gap % kKept;
         float* kept = alpha_.data() + slot * alphas_;
         if (gap_[slot] != gap) {
+            const bool is_taken = gap_[slot] >= 0 && asked_[slot] == step_;
+            if (is_taken) kept = spare_.emplace_back(alphas_).data();
+            else gap_[slot] = gap;
             dendrite_alphas<float>(rate_.data(), gap, p_.branches + 1, kept);
-            gap_[slot] = gap;
+            if (is_taken) return kept;
         }
+        asked_[slot] = step_;
         return kept;
     }
 
     FrontParameters p_;
     i64 width_, alphas_, numbers_;
     ZeroedMemory records_, places_;
-    Aligned<float> rate_, alpha_, resumed_;
+    Aligned<float> rate_, alpha_;
     i64 step_ = 0;
-    std::vector<i64> gap_;
+    std::vector<i64> gap_, asked_;       // of the decays kept: their gap, and the last step that asked for them
+    std::deque<Aligned<float>> spare_;  // decays of this step for which there was no place
     Aligned<float> weight_;
     std::vector<Span> columns_, lines_;
     i64 pooled_width_, pooled_height_;
@@ -275,7 +281,6 @@ private:
     std::vector<Noted> noted_;
     std::vector<std::int32_t> inputs_;
     std::vector<PositionStep> steps_;
-    Aligned<float> decays_;
     std::vector<Part> parts_;
     Cells out_;
 };

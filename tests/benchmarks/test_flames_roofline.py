@@ -11,6 +11,7 @@ from longspike.benchmark.flames_roofline import (
     inputs_per_event,
     record_bytes,
     roofline,
+    touched_positions,
     work_per_event,
 )
 from longspike.kernels import native
@@ -42,6 +43,12 @@ def test_work_of_a_tick_and_of_a_position() -> None:
     assert work["inputs"] == Work(2.0 * 32 * 16, 0.0)
     assert work["decay and membranes"] == Work(2 * (2 * 512 + 32), 2 * 2 * 17 * 32 * 4)
     assert work["memory"].operations == pytest.approx(0.4 * 2 * 32 * (32 * 48 + 64 + 16) + 6.4 * 32)
+
+
+def test_touched_positions_are_counted_once() -> None:
+    events = random_events(4, (34, 26))
+    events["x"], events["y"] = [0, 1, 4, 33], [0, 1, 1, 25]
+    assert touched_positions(model_for(stride=2, downsample=2), events) == 3
 
 
 def test_shares_are_limits_over_the_measured_time() -> None:

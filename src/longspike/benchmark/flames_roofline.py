@@ -2,16 +2,17 @@
 
 A part's time is its operations over the peak of fused multiply-adds, where an addition or a multiplication takes the place
 of one, and its bytes of state over the speed at which records of that size are read and written in random order in a table
-of that size. A stream that did everything at once would take the larger of the two sums; one that waits for memory before
-it computes, their total. Weights are taken as free to read: they lie in a near cache, where a multiply-add fetches its own.
+of the positions that some thousand events touch. A stream that did everything at once would take the larger of the two
+sums; one that waits for memory before it computes, their total. Weights are taken as free to read: they lie in a near
+cache, where a multiply-add fetches its own.
 """
 
+import time
 from dataclasses import dataclass
 
 import numpy as np
 
-from longspike.benchmark.limits import FMA, RECORDS, fma_limit, record_limit
-from longspike.benchmark.timing import Rounds, time_rounds
+from longspike.benchmark.limits import FMA, RECORDS, Limit, fma_limit, record_limit
 from longspike.models import Flames
 from longspike.models.flames_parts import front_grids
 from longspike.streaming import StreamCounts
@@ -76,13 +77,25 @@ def work_per_event(model: Flames, counts: StreamCounts, inputs: float) -> dict[s
     }
 
 
-def measure_limits(model: Flames, *, rounds: int = 15) -> Limits:
-    """The best of the rounds, with PyTorch's threads, for a table as large as the model's."""
-    width, height = front_grids(model.config)[0][0]
-    limits = {**fma_limit(), **record_limit(width * height, record_bytes(model))}
-    timings = time_rounds({name: limit.run for name, limit in limits.items()}, Rounds(count=rounds))
-    rates = {timing.name: limits[timing.name].work / min(timing.seconds) for timing in timings}
-    return Limits(rates[FMA] / 2, rates[RECORDS])
+def touched_positions(model: Flames, events: np.ndarray) -> int:
+    """About how many positions a run of events touches: the ones that lie below a pixel."""
+    side = model.config.downsample * model.config.stride
+    return len(np.unique(events["y"].astype(np.int64) // side << 32 | events["x"] // side))
+
+
+def _best_rate(limit: Limit, rounds: int) -> float:
+    seconds = []
+    for _ in range(rounds):
+        started = time.perf_counter()
+        limit.run()
+        seconds.append(time.perf_counter() - started)
+    return limit.work / min(seconds)
+
+
+def measure_limits(model: Flames, positions: int, *, rounds: int = 25) -> Limits:
+    """The best of the rounds, with PyTorch's threads, for a table of so many positions of the model."""
+    records = _best_rate(record_limit(positions, record_bytes(model))[RECORDS], rounds)
+    return Limits(_best_rate(fma_limit()[FMA], rounds) / 2, records)
 
 
 def roofline(work: dict[str, Work], limits: Limits, measured_us: float) -> dict[str, float]:
