@@ -69,6 +69,7 @@ bench: .venv/dev
 
 bench-events: .venv/dev
 	$(BIN)/python benchmarks/events.py --output results/events.json
+	$(BIN)/python benchmarks/flames_roofline.py --output results/flames_roofline.json
 
 studies: .venv/dev
 	$(RUN) study transitions --output results/studies

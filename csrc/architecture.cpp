@@ -36,7 +36,7 @@ std::unique_ptr<AbstractFlamesStream> make_flames_stream(const FlamesParameters&
 
 const Architecture& architecture() {
     static const Architecture here{LONGSPIKE_TEXT(LONGSPIKE_ARCH), table<float>(), table<double>(),
-                                   {limit_copy, limit_triad, limit_fill, limit_sum, limit_fma}, make_flames_stream};
+                                   {limit_copy, limit_triad, limit_fill, limit_sum, limit_fma, limit_records}, make_flames_stream};
     return here;
 }
 

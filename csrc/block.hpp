@@ -126,7 +126,7 @@ template <class T> struct BlockSample {
     void fire(i64 start, i64 n) {
         const auto run = rows_function<T>(p.reset);
         const i64 blocks = (p.seqlen + kLifBlock - 1) / kLifBlock, valid = p.lengths ? p.lengths[b] : p.seqlen;
-        const LifRows<T> in_place{{rows, p.channels}, {rows, p.channels}, Store::cached, 0};
+        const LifRows<T> in_place{{rows, p.channels}, {rows, p.channels}, Store::cached, Fetch<T>()};
         parallel_for(static_cast<i64>(tiles.size()), threads, [&](i64 k) {
             LifCell<T>* cells = tiles[k].cells.data();
             const i64 first = k * width, size = tiles[k].size();

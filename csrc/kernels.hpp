@@ -242,6 +242,7 @@ struct LimitsTable {
     void (*fill)(float value, float* y, i64 n, int threads);
     double (*sum)(const float* x, i64 n, int threads);
     double (*fma)(i64 items, int threads);
+    void (*records)(float* x, i64 numbers, const i64* order, i64 count, int threads);
 };
 
 struct Architecture {

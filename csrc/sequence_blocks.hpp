@@ -37,7 +37,7 @@ template <class T, bool kHigh, int... k> inline Vec<T> interleave_half(Vec<T> a,
 template <class T> inline void transpose(std::array<Vec<T>, kLanes<T>>& rows) {
     constexpr int n = kLanes<T>;
     using Each = std::make_integer_sequence<int, n>;
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int stage = 1; stage < n; stage *= 2) {
         std::array<Vec<T>, n> next;
 #pragma GCC unroll 8
@@ -49,6 +49,25 @@ template <class T> inline void transpose(std::array<Vec<T>, kLanes<T>>& rows) {
     }
 }
 
+// One square of transpose_block, or what the edge leaves of it; whole squares stay in registers.
+template <class T, bool kWhole, bool kStreaming>
+[[gnu::always_inline]] inline void transpose_square(const T* x, i64 x_stride, T* y, i64 y_stride, int height, int width, i64 ahead) {
+    std::array<Vec<T>, kLanes<T>> part{};
+#pragma GCC unroll 16
+    for (int k = 0; k < (kWhole ? kLanes<T> : width); ++k) {
+        part[k] = load_first<T>(x + k * x_stride, kWhole ? kLanes<T> : height);
+        __builtin_prefetch(x + k * x_stride + ahead);
+    }
+    transpose<T>(part);
+#pragma GCC unroll 16
+    for (int k = 0; k < (kWhole ? kLanes<T> : height); ++k) {
+        if constexpr (kStreaming)
+            store_streaming<T>(y + k * y_stride, part[k]);
+        else
+            store_first<T>(y + k * y_stride, part[k], kWhole ? kLanes<T> : width);
+    }
+}
+
 // y[i, j] = x[j, i] for i < rows, j < columns; `ahead` elements further on x is fetched for the next call.
 template <class T>
 void transpose_block(const T* x, i64 x_stride, T* y, i64 y_stride, i64 rows, i64 columns, i64 ahead, bool streaming) {
@@ -56,19 +75,14 @@ void transpose_block(const T* x, i64 x_stride, T* y, i64 y_stride, i64 rows, i64
     for (i64 j = 0; j < columns; j += n)
         for (i64 i = 0; i < rows; i += n) {
             const int height = static_cast<int>(std::min(n, rows - i)), width = static_cast<int>(std::min(n, columns - j));
-            std::array<Vec<T>, kLanes<T>> part{};
-            for (int k = 0; k < width; ++k) {
-                part[k] = load_first<T>(x + (j + k) * x_stride + i, height);
-                __builtin_prefetch(x + (j + k) * x_stride + i + ahead);
-            }
-            transpose<T>(part);
-            for (int k = 0; k < height; ++k) {
-                T* to = y + (i + k) * y_stride + j;
-                if (streaming && width == n)
-                    store_streaming<T>(to, part[k]);
-                else
-                    store_first<T>(to, part[k], width);
-            }
+            const T* from = x + j * x_stride + i;
+            T* to = y + i * y_stride + j;
+            if (height < n || width < n)
+                transpose_square<T, false, false>(from, x_stride, to, y_stride, height, width, ahead);
+            else if (streaming)
+                transpose_square<T, true, true>(from, x_stride, to, y_stride, height, width, ahead);
+            else
+                transpose_square<T, true, false>(from, x_stride, to, y_stride, height, width, ahead);
         }
 }
 
@@ -122,6 +136,8 @@ template <class T> struct BlockReader {
         T* to = scratch.at(rows * stride);
         if (x.time == 1) {
             transpose_block<T>(from, x.channel, to, stride, rows, width, ahead, false);
+        } else if (x.channel == 0) {  // expanded, as the gradient of a sum
+            for (i64 k = 0; k < rows; ++k) std::fill_n(to + k * stride, width, from[k * x.time]);
         } else {
             for (i64 k = 0; k < rows; ++k)
                 for (i64 j = 0; j < width; ++j) to[k * stride + j] = from[k * x.time + j * x.channel];

@@ -69,7 +69,7 @@ template <class T> inline Vec<T> load_first(const T* p, int n) {
     else return _mm512_maskz_loadu_pd(some, p);
 #else
     Vec<T> v{};
-    for (int k = 0; k < n; ++k) v[k] = p[k];
+    std::memcpy(&v, p, n * sizeof(T));
     return v;
 #endif
 }

@@ -15,7 +15,7 @@ BLOCK_METHODS = ("auto", "fused", "reference")
 SA_HIPPO_METHODS = ("auto", "recurrent", "reference", "chunked", "fft")
 DENDRITE_METHODS = ("auto", "compiled", "reference")
 
-# Speculation pays where one sample's channels cannot fill the threads and the sequence holds several warm-ups.
+# Speculation pays where the lanes are so few that a thread waits for every step, and the sequence holds several warm-ups.
 SPECULATIVE_MIN_SEQLEN = 16_384
 # On a GPU it pays below about four warps a multiprocessor, where a chunk is still longer than its warm-up. Reckoned, not
 # measured.
@@ -88,8 +88,8 @@ def choose_lif(
         return _lif_on_gpu(batch, seqlen, channels)
     threads = native.threads()
     vectors = batch * ((channels + 15) // 16)
-    if threads > 1 and vectors < threads and seqlen >= SPECULATIVE_MIN_SEQLEN:
-        reason = f"{batch} x {channels} lanes leave some of {threads} threads idle over {seqlen} steps"
+    if vectors <= 2 * threads and batch <= 2 and seqlen >= SPECULATIVE_MIN_SEQLEN:
+        reason = f"{batch} x {channels} lanes wait for each step on {threads} thread(s), {seqlen} steps long"
         return Choice("refractory_lif", "speculative", "cpp", reason)
     reason = f"a fused loop over time with {batch} x {channels} lanes runs near memory speed on {threads} thread(s)"
     return Choice("refractory_lif", "sequential", "cpp", reason)

@@ -62,8 +62,8 @@ def forward(
     batch, seqlen, channels = current.shape
     _expect_shapes(current, parameters, state)
     if method == "speculative" and current.stride(2) != 1:
-        spikes, *rest = forward(native.contiguous(current), parameters, state, reset, method)
-        return native.empty_like(current).copy_(spikes), rest[0], rest[1], rest[2]
+        spikes, end, checkpoints, repaired = forward(native.contiguous(current), parameters, state, reset, method)
+        return native.empty_like(current).copy_(spikes), end, checkpoints, repaired
     spikes = native.empty_like(current)
     checkpoints = native.empty((batch, num_blocks(seqlen), 3, channels), current.dtype)
     v, r, s = [native.copy(x) for x in state]
@@ -75,7 +75,9 @@ def forward(
     if batch == 0 or channels == 0:
         return spikes, (v, r, s), checkpoints, repaired
     if method == "speculative":
-        repaired = native.kernel("lif_speculative", current.dtype)(*call, *speculation((batch, seqlen, channels), parameters, threads))
+        repaired = native.kernel("lif_speculative", current.dtype)(
+            *call, *speculation((batch, seqlen, channels), parameters, threads)
+        )
     else:
         native.kernel("lif_forward", current.dtype)(*call)
     return spikes, (v, r, s), checkpoints, repaired

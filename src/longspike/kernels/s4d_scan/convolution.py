@@ -5,6 +5,7 @@ x_n[L-1] = lambda_n^L x_n[-1] + sum_t lambda_n^(L-1-t) u[t]
 
 Powers have two levels, lambda^(i J + j) = (lambda^J)^i lambda^j with i, j < J, J about sqrt(L). Every sum over pairs
 or steps is then a matrix product per channel, and no array of channels x pairs x steps comes into being.
+Inside, numbers are complex and channels come first.
 """
 
 import math
@@ -13,41 +14,35 @@ import torch
 from torch import Tensor
 
 
-def times(a: Tensor, b: Tensor) -> Tensor:
-    """The product of complex numbers (..., 2, channels)."""
-    ar, ai, br, bi = a[..., 0, :], a[..., 1, :], b[..., 0, :], b[..., 1, :]
-    return torch.stack([ar * br - ai * bi, ar * bi + ai * br], dim=-2)
+def _as_complex(x: Tensor) -> Tensor:
+    """(..., 2, channels) as complex (channels, ...)."""
+    return torch.view_as_complex(x.movedim(-1, 0).contiguous())
 
 
-def powers(lam: Tensor, count: int) -> Tensor:
-    """lambda^0 .. lambda^(count-1) as (count, n_pairs, 2, channels), by doubling: log2(count) products."""
-    table = torch.stack([torch.ones_like(lam[:, 0]), torch.zeros_like(lam[:, 0])], dim=1)[None]
-    step = lam
-    while table.shape[0] < count:
-        table = torch.cat([table, times(table, step)])
-        step = times(step, step)
-    return table[:count]
+def _as_rows(z: Tensor) -> Tensor:
+    """Complex (..., n_pairs) as real (..., 2 n_pairs)."""
+    return torch.view_as_real(z.resolve_conj()).flatten(-2)
+
+
+def _powers(lam: Tensor, count: int) -> Tensor:
+    """lambda^0 .. lambda^(count-1) as (channels, count, n_pairs), by doubling: log2(count) products."""
+    table, step = torch.ones_like(lam)[:, None], lam[:, None]
+    while table.shape[1] < count:
+        table, step = torch.cat([table, table * step], dim=1), step * step
+    return table[:, :count]
 
 
 def _responses(weights: Tensor, high: Tensor, low: Tensor) -> Tensor:
-    """sum_n Re(w_n lambda_n^l) for every row w of `weights` (rows, n_pairs, 2, channels): (channels, rows, I J)."""
-    channels, rows = weights.shape[-1], weights.shape[0]
-    moved = times(weights[:, None], high)  # (rows, I, n_pairs, 2, channels)
-    sign = torch.tensor([1.0, -1.0], dtype=weights.dtype, device=weights.device)[:, None]
-    left = (moved * sign).permute(4, 0, 1, 2, 3).reshape(channels, rows * high.shape[0], -1)
-    right = low.permute(3, 1, 2, 0).reshape(channels, -1, low.shape[0])
-    return (left @ right).view(channels, rows, -1)
+    """sum_n Re(w_n lambda_n^l) for every row w of `weights` (channels, rows, n_pairs), as (channels, rows, I J)."""
+    left = _as_rows((weights[:, :, None] * high[:, None]).conj())
+    return (left.flatten(1, 2) @ _as_rows(low).mT).view(*weights.shape[:2], -1)
 
 
 def _sum_of_powers(u: Tensor, high: Tensor, low: Tensor) -> Tensor:
-    """sum_l lambda_n^l u[l] for u (batch, channels, I J), as (batch, n_pairs, 2, channels)."""
-    batch, channels, _ = u.shape
-    columns = (
-        u.view(batch, channels, high.shape[0], low.shape[0]).permute(1, 3, 0, 2).reshape(channels, low.shape[0], -1)
-    )
-    inner = low.permute(3, 1, 2, 0).reshape(channels, -1, low.shape[0]) @ columns  # (channels, 2 n_pairs, batch I)
-    inner = inner.view(channels, low.shape[1], 2, batch, -1).permute(3, 4, 1, 2, 0)
-    return times(high, inner).sum(dim=1)
+    """sum_l lambda_n^l u[l] for u (channels, batch, I J), as (channels, batch, n_pairs)."""
+    channels, batch, _ = u.shape
+    inner = u.view(channels, -1, low.shape[1]) @ _as_rows(low)
+    return (torch.view_as_complex(inner.view(channels, batch, high.shape[1], -1, 2)) * high[:, None]).sum(dim=2)
 
 
 def forward(u: Tensor, lam: Tensor, c: Tensor, d: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
@@ -57,14 +52,17 @@ def forward(u: Tensor, lam: Tensor, c: Tensor, d: Tensor, state: Tensor) -> tupl
         return torch.empty_like(u), state
     fine = math.isqrt(seqlen - 1) + 1
     coarse = (seqlen + fine - 1) // fine
-    low = powers(lam, fine + 1)
-    high, low = powers(low[-1], coarse), low[:-1]
-    last = times(high[-1], low[seqlen - 1 - (coarse - 1) * fine])  # lambda^(seqlen - 1)
+    pole, read, before = _as_complex(lam), _as_complex(c)[:, None], _as_complex(state)
+    low = _powers(pole, fine + 1)
+    high, low = _powers(low[:, -1], coarse), low[:, :-1]
 
-    rows = _responses(torch.cat([c[None], times(times(c, lam), state)]), high, low)[..., :seqlen]
-    x, size = u.transpose(1, 2), 2 * seqlen
-    y = torch.fft.irfft(torch.fft.rfft(x, n=size) * torch.fft.rfft(rows[:, 0], n=size), n=size)[..., :seqlen]
-    y = (y + rows[:, 1:].transpose(0, 1)).transpose(1, 2) + d * u
+    # One product for the kernel (row 0) and for what each sample's initial state adds.
+    rows = _responses(torch.cat([read, read * pole[:, None] * before], dim=1), high, low)[..., :seqlen]
+    x, size = u.permute(2, 0, 1).contiguous(), 2 * seqlen
+    spectrum = torch.fft.rfft(x, n=size) * torch.fft.rfft(rows[:, :1], n=size)
+    y = torch.fft.irfft(spectrum, n=size)[..., :seqlen] + rows[:, 1:] + d[:, None, None] * x
 
     latest_first = torch.nn.functional.pad(x.flip(-1), (0, coarse * fine - seqlen))
-    return y, times(times(last, lam), state) + _sum_of_powers(latest_first, high, low)
+    decay = pole * high[:, -1] * low[:, seqlen - 1 - (coarse - 1) * fine]  # lambda^seqlen
+    end = decay[:, None] * before + _sum_of_powers(latest_first, high, low)
+    return y.permute(1, 2, 0), torch.view_as_real(end).permute(1, 2, 3, 0)
