@@ -8,11 +8,12 @@ from flames_kernels import FrontSize, moved, some_chains
 from torch import Tensor
 
 from longspike.kernels.dendrite import reference as dendrite_reference
-from longspike.kernels.sa_hippo import chunked, reference, sa_hippo
+from longspike.kernels.sa_hippo import chunked, sa_hippo
 from longspike.nn import SAHippo
 
 Milliseconds = Callable[..., dict[str, float]]
 SHAPES = ((1, 16384), (8, 2048), (64, 1024))  # samples, ticks of each
+MOST_IN_TORCH = 16384  # ticks: PyTorch's chunks keep every state for the backward pass
 
 
 def _memory(
@@ -42,10 +43,7 @@ def memory_speed(
     shapes: tuple[tuple[int, int], ...] = SHAPES,
     size: dict[str, int] | None = None,
 ) -> dict[str, Any]:
-    """Forward, and forward with backward, of every route over irregular gaps; beside the least bytes and operations.
-
-    The loop in PyTorch runs over the shortest shape alone.
-    """
+    """Forward, and forward with backward, of every route over irregular gaps; beside the least bytes and operations."""
     size = size or {"d_model": 128, "d_state": 64, "rank": 8, "num_heads": 8}
     rows = []
     for batch, seqlen in shapes:
@@ -53,10 +51,9 @@ def memory_speed(
         routes: dict[str, Callable[..., Any]] = {
             "recurrent": lambda *x: sa_hippo(*x, method="recurrent"),
             "chunked": lambda *x: sa_hippo(*x, method="chunked"),
-            "chunked in torch": chunked.forward,
         }
-        if seqlen == min(n for _, n in shapes):
-            routes["loop in torch"] = reference.forward
+        if batch * seqlen <= MOST_IN_TORCH:
+            routes["chunked in torch"] = chunked.forward
         for name, route in routes.items():
 
             def step(route: Callable[..., Any] = route, values: list[Tensor] = values) -> None:

@@ -136,7 +136,7 @@ def test_strided_arguments_and_no_ticks_at_all() -> None:
 
 @pytest.mark.usefixtures("nan_in_fresh_memory")
 def test_every_output_is_written() -> None:
-    values = arguments("rank 3", (5, 4, 1))
+    values = arguments("rank 3", (5, 4, 1), offsets=(0, 0, 5))
     y, end, checkpoints = triton_recurrent.forward(*values, True)
     carried, saved = triton_recurrent.transitions(*values[1:5], True)
     grads = triton_adjoint.backward(*values[:7], y, end, checkpoints)
@@ -152,7 +152,7 @@ def test_gradients_of_the_recurrent_form(variant: str, has_one_gap: bool) -> Non
     )
 
 
-@pytest.mark.parametrize("sizes", [(1, 2, 1), (3, 6, 3), (17, 2, 1)])
+@pytest.mark.parametrize("sizes", [(1, 2, 1), (2, 6, 2), (17, 2, 1)])
 def test_gradients_of_odd_sizes(sizes: tuple[int, int, int]) -> None:
     assert_gradients_agree(Recurrent.apply, arguments("rank 3", sizes, offsets=(0, 5)))
 
@@ -193,7 +193,7 @@ def test_chunked_is_the_loop(variant: str) -> None:
 
 
 def test_gradients_of_the_chunked_form() -> None:
-    values = arguments("rank 3", (2, 2, 1), offsets=(0, 0, 5, 6))
+    values = arguments("rank 3", (2, 2, 1), offsets=(0, 0, 5))
     assert_gradients_agree(lambda *x: triton_chunked.forward(*x, chunk=4), values)
 
 
