@@ -11,7 +11,7 @@ help:
 	@echo "make check      format, lint, types, import rules, tests"
 	@echo "make docs       build the documentation into docs/_build/html"
 	@echo "make exactness  compare every route of the neuron on 10^8 positions (about half an hour)"
-	@echo "make bench      speed against other libraries (a quarter of an hour)"
+	@echo "make bench      speed against limits and other libraries (about ten minutes)"
 	@echo "make bench-events  FLAMES on event streams: speed, latency, growth with resolution"
 	@echo "make studies    open questions of FLAMES, with plots"
 	@echo "make clean      remove .venv and everything that was built"
@@ -69,6 +69,7 @@ bench: .venv/dev
 
 bench-events: .venv/dev
 	$(BIN)/python benchmarks/events.py --output results/events.json
+	$(BIN)/python benchmarks/flames_roofline.py --output results/flames_roofline.json
 
 studies: .venv/dev
 	$(RUN) study transitions --output results/studies

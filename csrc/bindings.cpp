@@ -106,14 +106,13 @@ template <class T> void bind_kernels(nb::module_& m, const std::string& suffix) 
 
 // Bytes from the pool; they go back when the last array or tensor that looks at them is gone.
 nb::ndarray<nb::numpy, std::uint8_t, nb::ndim<1>> pooled_array(std::size_t bytes) {
-    void* buffer = take_buffer(bytes);
-    struct Owner { void* buffer; std::size_t bytes; };
-    nb::capsule owner(new Owner{buffer, bytes}, [](void* p) noexcept {
-        const auto* o = static_cast<Owner*>(p);
-        give_buffer(o->buffer, o->bytes);
-        delete o;
+    const Buffer buffer = take_buffer(bytes);
+    nb::capsule owner(new Buffer(buffer), [](void* p) noexcept {
+        const auto* taken = static_cast<Buffer*>(p);
+        give_buffer(*taken);
+        delete taken;
     });
-    return {buffer, {bytes}, owner};
+    return {buffer.data, {bytes}, owner};
 }
 
 }  // namespace
@@ -131,6 +130,7 @@ NB_MODULE(_native, m) {
     bind_limits(m);
     bind_sa_hippo(m);
     bind_stream(m);
+    bind_spikes(m);
     m.def("architecture", [] { return std::string(now().name); });
     m.def("use_architecture", use_architecture, nb::arg("name"), "Select an instruction set; returns the one before.");
     m.def("thread_pool", [] { return std::string(thread_pool()); });

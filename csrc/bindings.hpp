@@ -32,5 +32,6 @@ void bind_events(nb::module_& m);
 void bind_limits(nb::module_& m);
 void bind_sa_hippo(nb::module_& m);
 void bind_stream(nb::module_& m);
+void bind_spikes(nb::module_& m);
 
 }  // namespace longspike

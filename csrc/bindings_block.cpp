@@ -1,6 +1,7 @@
 // The block of a spiking state-space model.
 #include "bindings.hpp"
 
+#include <nanobind/stl/unique_ptr.h>
 #include <nanobind/stl/vector.h>
 
 #include <string>
@@ -28,7 +29,7 @@ template <class T> void bind(nb::module_& m, const std::string& suffix) {
         if (state.size() != 4) throw nb::value_error("block: 4 addresses of states are needed");
         table<T>().block_forward({parameters<T>(inputs, batch, seqlen, channels, n_pairs, eps, reset, threads), at<T>(x), at<T>(y),
             at<T>(state[0]), at<T>(state[1]), at<T>(state[2]), at<T>(state[3]), at<T>(counts), at<std::uint64_t>(bits),
-            at<T>(scan_checkpoints), at<T>(lif_checkpoints)});
+            at<T>(scan_checkpoints), at<T>(lif_checkpoints), nullptr});
     }, nogil());
     m.def(("block_backward_" + suffix).c_str(), [](Addresses inputs, Address x, Address grad_y, Address grad_counts, Address weight_by_output,
           Addresses saved, Address grad_x, Addresses grad_state, Addresses grads, i64 batch, i64 seqlen, i64 channels, i64 n_pairs, double eps, int reset,
@@ -42,9 +43,40 @@ template <class T> void bind(nb::module_& m, const std::string& suffix) {
     }, nogil());
 }
 
+SequenceStreamCall stream_call(bool is_embedding, Addresses encoder, const std::vector<std::vector<Address>>& blocks, const std::vector<int>& resets,
+                               Addresses pool, i64 batch, i64 d_input, i64 channels, i64 n_pairs, double eps) {
+    SequenceStreamCall c{is_embedding, d_input, channels, n_pairs, batch, eps, at<void>(encoder.at(0)), at<void>(encoder.at(1)), {},
+                         at<void>(pool.at(0)), at<void>(pool.at(1))};
+    for (std::size_t k = 0; k < blocks.size(); ++k) {
+        const auto& a = blocks[k];
+        StreamedBlock block{resets.at(k), {}, {}, {}};
+        for (std::size_t j = 0; j < block.parameters.size(); ++j) block.parameters[j] = at<void>(a.at(j));
+        for (std::size_t j = 0; j < 2; ++j) block.last_norm[j] = at<void>(a.at(block.parameters.size() + j));
+        for (std::size_t j = 0; j < 4; ++j) block.state[j] = at<void>(a.at(block.parameters.size() + 2 + j));
+        c.blocks.push_back(block);
+    }
+    return c;
+}
+
 }  // namespace
 
 void bind_block(nb::module_& m) {
+    nb::class_<AbstractSequenceStream>(m, "SequenceStream")
+        .def("push", [](AbstractSequenceStream& stream, Address x, i64 steps, Address spikes, int threads) {
+            const std::lock_guard lock(stream.turn);
+            return stream.push(at<void>(x), steps, at<void>(spikes), threads);
+        }, nb::call_guard<nb::gil_scoped_release>())
+        .def("load", &AbstractSequenceStream::load)
+        .def("store", &AbstractSequenceStream::store);
+    const auto make = [&](const char* name, auto scalar) {
+        m.def(name, [](bool is_embedding, Addresses encoder, const std::vector<std::vector<Address>>& blocks, const std::vector<int>& resets,
+              Addresses pool, i64 batch, i64 d_input, i64 channels, i64 n_pairs, double eps) {
+            return table<decltype(scalar)>().make_sequence_stream(
+                stream_call(is_embedding, encoder, blocks, resets, pool, batch, d_input, channels, n_pairs, eps));
+        });
+    };
+    make("make_sequence_stream_f32", float{});
+    make("make_sequence_stream_f64", double{});
     bind<float>(m, "f32");
     bind<double>(m, "f64");
 }

@@ -15,6 +15,9 @@ void bind_limits(nb::module_& m) {
         now().limits.fill(value, at<float>(y), n, threads);
     }, nogil());
     m.def("limit_sum", [](Address x, i64 n, int threads) { return now().limits.sum(at<float>(x), n, threads); }, nogil());
+    m.def("limit_records", [](Address x, i64 numbers, Address order, i64 count, int threads) {
+        now().limits.records(at<float>(x), numbers, at<i64>(order), count, threads);
+    }, nogil());
     m.def("limit_fma", [](i64 items, int threads) { return now().limits.fma(items, threads); }, nogil());
 }
 

@@ -14,7 +14,7 @@ namespace {
 using Floats = nb::ndarray<const float, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Bytes = nb::ndarray<const std::uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
-std::vector<float> copied(const Floats& x) { return {x.data(), x.data() + x.size()}; }
+Aligned<float> copied(const Floats& x) { return {x.data(), x.data() + x.size()}; }
 
 template <class T> nb::ndarray<nb::numpy, T, nb::ndim<1>> array(std::vector<T> values) {
     auto* held = new std::vector<T>(std::move(values));
@@ -41,9 +41,20 @@ template <class F> auto in_turn(const AbstractFlamesStream& stream, F&& work) {
     return work();
 }
 
-void push(AbstractFlamesStream& stream, const Bytes& events) {
-    if (events.size() % kEventBytes) throw nb::value_error("push: events must be whole records of 13 bytes");
-    in_turn(stream, [&] { stream.push(events.data(), static_cast<i64>(events.size() / kEventBytes)); });
+// A contiguous array's memory, asked for without its format: a third of what the conversion to an ndarray costs.
+struct Memory {
+    Py_buffer view;
+    explicit Memory(nb::handle array) {
+        if (PyObject_GetBuffer(array.ptr(), &view, PyBUF_SIMPLE)) throw nb::python_error();
+    }
+    ~Memory() { PyBuffer_Release(&view); }
+    Memory(const Memory&) = delete;
+};
+
+void push(AbstractFlamesStream& stream, nb::handle events) {
+    const Memory memory(events);
+    if (memory.view.len % kEventBytes) throw nb::value_error("push: events must be whole records of 13 bytes");
+    in_turn(stream, [&] { stream.push(static_cast<const std::uint8_t*>(memory.view.buf), static_cast<i64>(memory.view.len / kEventBytes)); });
 }
 
 auto logits(const AbstractFlamesStream& stream, std::size_t outputs) {
@@ -88,7 +99,6 @@ void bind_stream(nb::module_& m) {
         .def("flush", [](AbstractFlamesStream& stream) { in_turn(stream, [&] { stream.flush(); }); })
         .def("reset", [](AbstractFlamesStream& stream) { in_turn(stream, [&] { stream.reset(); }); })
         .def("restart_mean", [](AbstractFlamesStream& stream) { in_turn(stream, [&] { stream.restart_mean(); }); })
-        .def("next_step", [](const AbstractFlamesStream& stream) { return in_turn(stream, [&] { return stream.next_step(); }); })
         .def("logits", logits)
         .def("state", [](const AbstractFlamesStream& stream) { return array(in_turn(stream, [&] { return stream.state(); })); })
         .def("set_state", [](AbstractFlamesStream& stream, const Bytes& bytes) {
@@ -100,7 +110,9 @@ void bind_stream(nb::module_& m) {
             return array(in_turn(stream, [&] { return std::vector<i64>(stream.latency_histogram); }));
         })
         .def("take_records", take_records)
-        .def_rw("is_recording", &AbstractFlamesStream::is_recording);
+        .def_rw("is_recording", &AbstractFlamesStream::is_recording)
+        .def_rw("refuses_late", &AbstractFlamesStream::refuses_late)
+        .def_rw("threads", &AbstractFlamesStream::threads);
     m.attr("latency_bins_per_octave") = kBinsPerOctave;
     m.def("make_flames_stream", [](const FlamesParameters& p) { return now().make_flames_stream(p); });
 }

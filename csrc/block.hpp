@@ -61,22 +61,32 @@ template <class T> struct BlockSample {
     const BlockParameters<T>& p;
     i64 b, span, width, n_words;    // span: rows in flight; width: channels of a neuron tile
     int threads;
-    std::vector<T> buffer;
     std::vector<LifTile<T>> tiles;
     std::vector<S4dTile<T>> scans;
-    T* rows;                        // (span, channels): z, then current, then spikes
+    std::vector<T> buffer;
+    T* rows = nullptr;              // (span, channels): z, then current, then spikes
 
     BlockSample(const BlockCall<T>& call, i64 sample, int threads_)
-        : c(call), p(call.p), b(sample), span(std::min(threads_ == 1 ? kRowsAlone : kBlockSpan, std::max<i64>(p.seqlen, 1))),
-          width(tile_width<T>(1, p.channels, threads_, 4096)), n_words(words_of(p.channels)), threads(threads_),
-          buffer(span * p.channels + kLanes<T>), rows(aligned(buffer.data())) {
-        for (i64 first = 0; first < p.channels; first += width) {
+        : c(call), p(call.p), b(sample), span(threads_ == 1 ? kRowsAlone : kBlockSpan), width(tile_width<T>(1, p.channels, threads_, 4096)),
+          n_words(words_of(p.channels)), threads(threads_), scans(block_scans(p, threads_ == 1)) {
+        for (i64 first = 0; first < p.channels; first += width)
             tiles.emplace_back().add(p.neuron, first, std::min(width, p.channels - first), first, first);
-            const i64 at = b * p.channels + first;
-            load_state(tiles.back().cells.data(), tiles.back().size(), c.v + at, c.r + at, c.s + at);
+        load();
+    }
+    // The state from the call's arrays, and back.
+    void load() {
+        for (std::size_t k = 0; k < tiles.size(); ++k) {
+            const i64 at = b * p.channels + k * width;
+            load_state(tiles[k].cells.data(), tiles[k].size(), c.v + at, c.r + at, c.s + at);
         }
-        scans = block_scans(p, threads == 1);
         for (std::size_t k = 0; k < scans.size(); ++k) scans[k].gather(scans[k].state, state() + k * kLanes<T>, 2 * p.n_pairs, p.channels);
+    }
+    void store() const {
+        for (std::size_t k = 0; k < tiles.size(); ++k) {
+            const i64 at = b * p.channels + k * width;
+            store_state(tiles[k].cells.data(), tiles[k].size(), c.v + at, c.r + at, c.s + at);
+        }
+        for (std::size_t k = 0; k < scans.size(); ++k) scans[k].scatter(state() + k * kLanes<T>, scans[k].state, 2 * p.n_pairs, p.channels);
     }
     const T* x(i64 t) const { return c.x + (b * p.seqlen + t) * p.channels; }
     T* state() const { return c.state + b * 2 * p.n_pairs * p.channels; }
@@ -116,7 +126,7 @@ template <class T> struct BlockSample {
     void fire(i64 start, i64 n) {
         const auto run = rows_function<T>(p.reset);
         const i64 blocks = (p.seqlen + kLifBlock - 1) / kLifBlock, valid = p.lengths ? p.lengths[b] : p.seqlen;
-        const LifRows<T> in_place{{rows, p.channels}, {rows, p.channels}, Store::cached, 0};
+        const LifRows<T> in_place{{rows, p.channels}, {rows, p.channels}, Store::cached, Fetch<T>()};
         parallel_for(static_cast<i64>(tiles.size()), threads, [&](i64 k) {
             LifCell<T>* cells = tiles[k].cells.data();
             const i64 first = k * width, size = tiles[k].size();
@@ -127,7 +137,7 @@ template <class T> struct BlockSample {
                 }
                 run(cells, size, in_place, t, std::min(n, t + kLifBlock), start + t == 0);
             }
-            for (i64 t = 0; t < std::min(n, valid - start); ++t)
+            for (i64 t = 0; c.counts && t < std::min(n, valid - start); ++t)
                 add_scaled<T>(c.counts + b * p.channels + first, rows + t * p.channels + first, T(1), std::min(width, p.channels - first));
         });
     }
@@ -149,25 +159,28 @@ template <class T> struct BlockSample {
             fence_streaming();
         });
     }
+    // The call's steps; y may be x.
     void run() {
         const bool streaming = use_streaming<T>(p.batch * p.seqlen * p.channels) && p.channels % kLanes<T> == 0 &&
                                reinterpret_cast<std::uintptr_t>(c.y) % LONGSPIKE_VECTOR_BYTES == 0;
+        const std::size_t needed = std::min(span, p.seqlen) * p.channels + kLanes<T>;
+        if (buffer.size() < needed) buffer.resize(needed);
+        rows = aligned(buffer.data());
         for (i64 start = 0; start < p.seqlen; start += span) {
             const i64 n = std::min(span, p.seqlen - start);
             normalise(start, n), scan(start, n), fire(start, n), mix(start, n, streaming);
+            if (c.spikes) std::copy_n(rows, n * p.channels, c.spikes + (b * p.seqlen + start) * p.channels);
         }
-        for (std::size_t k = 0; k < tiles.size(); ++k) {
-            const i64 at = b * p.channels + k * width;
-            store_state(tiles[k].cells.data(), tiles[k].size(), c.v + at, c.r + at, c.s + at);
-        }
-        for (std::size_t k = 0; k < scans.size(); ++k) scans[k].scatter(state() + k * kLanes<T>, scans[k].state, 2 * p.n_pairs, p.channels);
     }
 };
 
 template <class T> void block_forward(const BlockCall<T>& c) {
     const bool has_samples = c.p.batch >= c.p.threads;
     parallel_for(c.p.batch, has_samples ? c.p.threads : 1,
-                 [&](i64 b) { BlockSample<T>(c, b, has_samples ? 1 : c.p.threads).run(); });
+                 [&](i64 b) {
+        BlockSample<T> sample(c, b, has_samples ? 1 : c.p.threads);
+        sample.run(), sample.store();
+    });
 }
 
 }  // namespace longspike::LONGSPIKE_ARCH

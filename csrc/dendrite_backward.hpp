@@ -5,14 +5,16 @@
 //     iota_d[t] = g_d*lam[t] + alpha_d[t+1]*iota_d[t+1]                     = dLoss/di_d
 //     dw += value*iota,  dvalue += w.iota,  dg_d += lam.i_d,  drate_d -= gap*alpha_d*i_d[t-1].iota_d,  drate_soma likewise
 //
-// Every thread sums its own range of chains; the ranges are added in order, so a thread count gives the same bits always.
+// Sums are taken over ranges of chains and added in the order of the ranges, which do not depend on the number of threads:
+// neither do the bits.
 #pragma once
-#include <utility>
-
 #include "dendrite_forward.hpp"
+#include "lane_sums.hpp"
 #include "refractory_lif_backward.hpp"
 
 namespace longspike::LONGSPIKE_ARCH {
+
+constexpr i64 kBackwardParts = 8;  // ranges of chains: at most so many threads
 
 template <class T> inline Vec<T> slope_of(int surrogate, Vec<T> scale, Vec<T> inverse, Vec<T> z) {
     switch (surrogate) {
@@ -24,28 +26,13 @@ template <class T> inline Vec<T> slope_of(int surrogate, Vec<T> scale, Vec<T> in
     }
 }
 
-// The sums of two vectors' neighbours: (a0 + a1, a2 + a3, ..., b0 + b1, ...).
-template <class T, int... k> inline Vec<T> neighbour_sums(Vec<T> a, Vec<T> b, std::integer_sequence<int, k...>) {
-    return __builtin_shufflevector(a, b, 2 * k...) + __builtin_shufflevector(a, b, 2 * k + 1 ...);
-}
-// The sum over the lanes of each of `n` = kLanes vectors.
-template <class T, int n> inline Vec<T> lane_sums(const Vec<T>* x) {
-    if constexpr (n == 1) {
-        return x[0];
-    } else {
-        Vec<T> half[n / 2];
-        for (int k = 0; k < n / 2; ++k) half[k] = neighbour_sums<T>(x[2 * k], x[2 * k + 1], std::make_integer_sequence<int, kLanes<T>>());
-        return lane_sums<T, n / 2>(half);
-    }
-}
-
 template <class T> inline double lane_sum(const T* x) {
     double sum = 0;
     for (int k = 0; k < kLanes<T>; ++k) sum += x[k];
     return sum;
 }
 
-// What one thread sums over its chains. Branch sums are taken in T over some hundred rows and then added in double.
+// What is summed over a range of chains. Branch sums are taken in T over some hundred rows and then added in double.
 template <class T> struct DendriteSums {
     DendriteScratch<T> weight, values, recent;  // (taps, c_in, branches, width); (inputs from first_input on, c_in); (2, branches + 1, lanes)
     std::vector<double> branch;                 // (2, branches + 1): g (the last is idle), rate
@@ -88,14 +75,16 @@ template <class T, bool kDense> struct DendriteAdjoint {
 
     // i after one row from i before it; both (branches, kVectors vectors).
     template <int kVectors> void replay(const T* before, T* after, const T* alpha, i64 first) {
-        const i64 tile = kVectors * kLanes<T>;
-        for (i64 d = 0; d < model.c.branches; ++d) {
+        const i64 tile = kVectors * kLanes<T>, branches = model.c.branches, width = model.width;  // here: a store might change members
+        const DendriteTap<T>* tap = taps.data();
+        const i64 num_taps = static_cast<i64>(taps.size());
+        const T* weight = model.weight.data + first;
+        for (i64 d = 0; d < branches; ++d, weight += width) {
             Vec<T> x[kVectors];
             for (int j = 0; j < kVectors; ++j) x[j] = splat<T>(alpha[d]) * load<T>(before + d * tile + j * kLanes<T>);
-            for (const auto& tap : taps) {
-                const T* w = model.weight.data + tap.at + d * model.width + first;
-                for (int j = 0; j < kVectors; ++j) x[j] = fma(splat<T>(tap.value), load<T>(w + j * kLanes<T>), x[j]);
-            }
+            for (i64 k = 0; k < num_taps; ++k)
+                for (int j = 0; j < kVectors; ++j)
+                    x[j] = fma(splat<T>(tap[k].value), load<T>(weight + tap[k].at + j * kLanes<T>), x[j]);
             for (int j = 0; j < kVectors; ++j) store<T>(after + d * tile + j * kLanes<T>, x[j]);
         }
     }
@@ -127,29 +116,35 @@ template <class T, bool kDense> struct DendriteAdjoint {
     // iota of one row; sums of g and rate. `carry` in: alpha*iota of the row after, out: of this row.
     template <int kVectors> void branch_adjoint(i64 row, const T* before, const T* now, const T* alpha, const Vec<T>* lam, T* iota) {
         const auto& c = model.c;
-        const i64 tile = kVectors * kLanes<T>;
+        const i64 tile = kVectors * kLanes<T>, branches = c.branches;
         const Vec<T> gap = splat<T>(static_cast<T>(c.gap ? c.gap[row] : 1));
-        for (i64 d = 0; d < c.branches; ++d) {
-            Vec<T> d_g = load<T>(sums.recent_g(d)), d_rate{};
+        const T* g = c.g;
+        T *flow = carry.data(), *sum_g = sums.recent_g(0), *sum_rate = sums.recent_rate(0);
+        Vec<T> grad[kVectors];
+        for (int j = 0; j < kVectors; ++j) grad[j] = lam[j];
+        for (i64 d = 0; d < branches; ++d, sum_g += kLanes<T>, sum_rate += kLanes<T>) {
+            Vec<T> d_g = load<T>(sum_g), d_rate{};
             for (int j = 0; j < kVectors; ++j) {
                 const i64 at = d * tile + j * kLanes<T>;
-                const Vec<T> x = fma(splat<T>(c.g[d]), lam[j], load<T>(carry.data() + at)), decayed = splat<T>(alpha[d]) * x;
-                d_g = fma(lam[j], load<T>(now + at), d_g);
+                const Vec<T> x = fma(splat<T>(g[d]), grad[j], load<T>(flow + at)), decayed = splat<T>(alpha[d]) * x;
+                d_g = fma(grad[j], load<T>(now + at), d_g);
                 d_rate = fma(decayed, load<T>(before + at), d_rate);
                 store<T>(iota + at, x);
-                store<T>(carry.data() + at, decayed);
+                store<T>(flow + at, decayed);
             }
-            store<T>(sums.recent_g(d), d_g);
-            store<T>(sums.recent_rate(d), fma(gap, d_rate, load<T>(sums.recent_rate(d))));
+            store<T>(sum_g, d_g);
+            store<T>(sum_rate, fma(gap, d_rate, load<T>(sum_rate)));
         }
     }
 
     template <int kVectors> void weight_adjoint(const T* iota, i64 first) {
-        const i64 tile = kVectors * kLanes<T>;
-        for (const auto& tap : taps) {
-            T* out = (kDense ? dense_grad : sums.weight.data()) + tap.at + first;
-            const Vec<T> value = splat<T>(tap.value);
-            for (i64 d = 0; d < model.c.branches; ++d, out += model.width)
+        const i64 tile = kVectors * kLanes<T>, branches = model.c.branches, width = model.width;
+        const DendriteTap<T>* tap = taps.data();
+        T* grad = (kDense ? dense_grad : sums.weight.data()) + first;
+        for (const DendriteTap<T>* end = tap + taps.size(); tap < end; ++tap) {
+            T* out = grad + tap->at;
+            const Vec<T> value = splat<T>(tap->value);
+            for (i64 d = 0; d < branches; ++d, out += width)
                 for (int j = 0; j < kVectors; ++j) {
                     const Vec<T> x = load<T>(iota + d * tile + j * kLanes<T>);
                     store<T>(out + j * kLanes<T>, kDense ? x : fma(value, x, load<T>(out + j * kLanes<T>)));
@@ -301,7 +296,7 @@ template <class T, bool kDense> void dendrite_backward(const DendriteBackward<T>
     const auto& c = b.forward;
     const DendriteModel<T, kDense> model(c);
     const bool is_padded = model.width != c.channels;
-    const i64 parts = c.rows < 512 ? 1 : std::min<i64>(c.threads, c.rows / 256);
+    const i64 parts = c.rows < 512 ? 1 : std::min<i64>(kBackwardParts, c.rows / 256);
     const auto starts = dendrite_parts(c, parts);
     DendriteScratch<T> padded(kDense && is_padded ? c.rows * model.unit : 0);
     T* dense_grad = is_padded ? padded.data() : b.grad_weight;

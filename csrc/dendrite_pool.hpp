@@ -35,9 +35,11 @@ template <class T> void segment_max_backward(const SegmentMaxCall<T>& c) {
     parallel_for((c.groups + kGroupsPerItem - 1) / kGroupsPerItem, c.threads, [&](i64 item) {
         for (i64 k = item * kGroupsPerItem; k < std::min(c.groups, (item + 1) * kGroupsPerItem); ++k)
             for (i64 r = c.group_offsets[k]; r < c.group_offsets[k + 1]; ++r) {
-                T* out = c.y + c.group_rows[r] * c.channels;
-                for (i64 j = 0; j < c.channels; ++j)
-                    out[j] = c.position[k * c.channels + j] == r - c.group_offsets[k] ? c.x[k * c.channels + j] : T(0);
+                T* __restrict out = c.y + c.group_rows[r] * c.channels;
+                const T* __restrict grad = c.x + k * c.channels;
+                const std::int32_t* __restrict position = c.position + k * c.channels;
+                const auto here = static_cast<std::int32_t>(r - c.group_offsets[k]);
+                for (i64 j = 0; j < c.channels; ++j) out[j] = position[j] == here ? grad[j] : T(0);
             }
     });
 }

@@ -1,63 +1,25 @@
 // A dendritic convolution with its pool as a stream runs it: a record per position, touched only where events fall.
 //
-// The inputs of a step are noted as they come, a few bytes each. When the step ends, every touched position makes one sweep
-// over its record with all its inputs, while the next position's record is fetched.
+// The inputs of a step are noted as they come, a few bytes each. When the step ends, the touched positions are swept with all
+// their inputs, while the records of later ones are fetched. Positions know nothing of each other, so threads may share them.
 #pragma once
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
-#include <new>
-#include <stdexcept>
 #include <vector>
 
 #include "flames_position.hpp"
 #include "flames_stream_call.hpp"
 #include "flames_sums.hpp"
-
-#if defined(__linux__)
-#include <sys/mman.h>
-#endif
+#include "parallel.hpp"
+#include "zeroed_memory.hpp"
 
 namespace longspike::LONGSPIKE_ARCH {
-
-// Zeroed memory whose untouched pages cost nothing.
-class ZeroedMemory {
-public:
-    explicit ZeroedMemory(std::size_t bytes) : bytes_(std::max<std::size_t>(bytes, 64)) { map(); }
-    ~ZeroedMemory() { unmap(); }
-    ZeroedMemory(const ZeroedMemory&) = delete;
-    ZeroedMemory& operator=(const ZeroedMemory&) = delete;
-    std::uint8_t* data() const { return data_; }
-    std::size_t size() const { return bytes_; }
-    void clear() { unmap(), map(); }
-
-private:
-    std::uint8_t* data_ = nullptr;
-    std::size_t bytes_;
-#if defined(__linux__)
-    void map() {
-        void* p = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-        if (p == MAP_FAILED) throw std::bad_alloc();
-        data_ = static_cast<std::uint8_t*>(p);
-        madvise(data_, bytes_, MADV_HUGEPAGE);
-    }
-    void unmap() { munmap(data_, bytes_); }
-#else
-    void* block_ = nullptr;
-    void map() {
-        block_ = std::calloc(bytes_ + 64, 1);
-        if (!block_) throw std::bad_alloc();
-        data_ = reinterpret_cast<std::uint8_t*>((reinterpret_cast<std::uintptr_t>(block_) + 63) / 64 * 64);
-    }
-    void unmap() { std::free(block_); }
-#endif
-};
 
 // Touched cells of a grid in one step, in rising order, with their channels' spikes.
 struct Cells {
     i64 channels = 0, width = 0;
     std::vector<i64> cell;
-    std::vector<float> values;  // (cells, width), whole vectors a cell
+    Aligned<float> values;  // (cells, width), whole vectors a cell
     const float* row(std::size_t k) const { return values.data() + k * width; }
 };
 
@@ -71,8 +33,9 @@ public:
           columns_(spans(p, p.in_width, p.width)), lines_(spans(p, p.in_height, p.height)),
           pooled_width_((p.width + p.pool - 1) / p.pool), pooled_height_((p.height + p.pool - 1) / p.pool),
           slot_(pooled_width_ * pooled_height_), marked_((slot_.size() + 63) / 64) {
-        for (i64 r = 0; r < p.kernel * p.kernel * p.in_channels * p.branches; ++r)
-            std::copy_n(p.weight.data() + r * p.channels, p.channels, weight_.data() + r * width_);
+        Aligned<float> padded(weight_.size());
+        for (i64 r = 0; r < inputs() * p.branches; ++r) std::copy_n(p.weight.data() + r * p.channels, p.channels, padded.data() + r * width_);
+        pack_weights(padded.data(), inputs(), p.branches, width_, weight_.data());
         std::copy_n(p.rate.data(), p.branches, rate_.data());
         rate_[p.branches] = p.rate_soma;
         out_.channels = p.channels, out_.width = width_;
@@ -99,26 +62,16 @@ public:
     }
 
     // Ends the step: membranes, spikes, resets, and the pooled cells. The result lives until the next call.
-    const Cells& close(i64& spikes, i64& updates) {
+    const Cells& close(i64& spikes, i64& updates, int threads) {
         arrange_inputs();
         arrange_cells();
-        const FlushDenormals flush;  // as the batch does
-        const PositionModel model{weight_.data(), p_.coupling.data(), p_.threshold, p_.branches, width_};
-        typename Lanes<float>::I num_spikes{};
-        i64 begin = 0;
-        for (std::size_t k = 0; k < rows_.size(); ++k) {
-            const Row row = rows_[k];
-            Place& place = places()[row.position];
-            const float* decays = row.is_absorbed ? soma_alone(gap_of(place)) : alphas(gap_of(place));
-            place = {step_ + 1, 0};
-            float* i = record(row.position);
-            const float* coming = record(rows_[std::min(k + 1, rows_.size() - 1)].position);
-            float* fired = out_.values.data() + slot_[row.cell] * width_;
-            position_step(model, {i, i + p_.branches * width_, starts_.data() + begin, row.end - begin, decays, fired, &num_spikes, coming});
-            begin = row.end;
-        }
-        for (int k = 0; k < kLanes<float>; ++k) spikes += num_spikes[k];
-        updates += static_cast<i64>(rows_.size()) * p_.channels;
+        arrange_steps();
+        const i64 count = static_cast<i64>(steps_.size()), parts = count * numbers_ < kSharedNumbers ? 1 : threads;
+        parts_.resize(parts);
+        parallel_for(parts, threads, [&](i64 part) { sweep(part, parts); });
+        for (const Part& part : parts_) spikes += part.num_spikes;
+        for (i64 part = 1; part < parts; ++part) merge(parts_[part].fired);
+        updates += count * p_.channels;
         rows_.clear(), noted_.clear();
         return out_;
     }
@@ -153,7 +106,7 @@ private:
         i64 row;   // number of the row of the open step + 1; 0: none
     };
     struct Row {
-        i64 position, cell, end;  // end: of its inputs in `starts_`; their number while they come
+        i64 position, cell, end;  // end: of its inputs in `inputs_`; their number while they come
         bool is_absorbed;         // whether the record has decayed to this step and holds earlier inputs of it
     };
     struct Noted {
@@ -163,7 +116,13 @@ private:
     struct Span {
         std::int32_t first, count, tap;
     };
+    // What a thread brings home: spikes, and where they fell, unless it is the first, who writes where they belong.
+    struct alignas(64) Part {
+        i64 num_spikes = 0;
+        Aligned<float> fired;
+    };
     static constexpr i64 kKept = 64;  // decays kept, by gap modulo this
+    static constexpr i64 kSharedNumbers = 1 << 17;  // of a step's records, from which on threads pay
     static constexpr std::size_t kMostNoted = std::size_t{1} << 18;
 
     static std::vector<Span> spans(const FrontParameters& p, i64 inputs, i64 positions) {
@@ -200,20 +159,18 @@ private:
 
     i64 gap_of(const Place& place) const { return place.last ? step_ + 1 - place.last : 0; }
 
+    PositionModel model() const { return {weight_.data(), p_.coupling.data(), p_.threshold, p_.branches, width_, inputs()}; }
+
     // Takes the noted inputs into the records, so that a step of any length needs no more memory than kMostNoted of them.
-    // The same operations in the same order as position_step's: the same bits.
     void absorb() {
         arrange_inputs();
         const FlushDenormals flush;
         i64 begin = 0;
         for (Row& row : rows_) {
-            float* i = record(row.position);
-            if (!row.is_absorbed && row.end > begin) {
-                dendrite_decay<float>(i, alphas(gap_of(places()[row.position])), p_.branches, width_);
-                row.is_absorbed = true;
-            }
-            for (; begin < row.end; ++begin) dendrite_add<float>(i, weight_.data() + starts_[begin], 1.0f, p_.branches, width_);
-            row.end = 0;
+            const i64 gap = gap_of(places()[row.position]), count = row.end - begin;
+            const float* decays = row.is_absorbed ? soma_alone(gap) : alphas(gap);
+            if (count > 0) position_absorb(model(), {record(row.position), inputs_.data() + begin, count, decays, nullptr}), row.is_absorbed = true;
+            begin += count, row.end = 0;
         }
         noted_.clear();
     }
@@ -232,9 +189,44 @@ private:
             const i64 count = row.end;
             row.end = total, total += count;
         }
-        starts_.resize(total);
-        const i64 unit = p_.branches * width_;
-        for (const Noted& n : noted_) starts_[rows_[n.row].end++] = n.input * unit;
+        inputs_.resize(total);
+        for (const Noted& n : noted_) inputs_[rows_[n.row].end++] = n.input;
+    }
+
+    // What the sweep needs of every row, the decays copied: those kept may give way to a later row's.
+    void arrange_steps() {
+        const FlushDenormals flush;  // as the batch does
+        steps_.resize(rows_.size()), decays_.resize(rows_.size() * alphas_);
+        i64 begin = 0;
+        for (std::size_t k = 0; k < rows_.size(); ++k) {
+            const Row row = rows_[k];
+            Place& place = places()[row.position];
+            const float* kept = row.is_absorbed ? soma_alone(gap_of(place)) : alphas(gap_of(place));
+            float* decays = decays_.data() + k * alphas_;
+            for (i64 d = 0; d < alphas_; d += kLanes<float>) store<float>(decays + d, load<float>(kept + d));
+            place = {step_ + 1, 0};
+            steps_[k] = {record(row.position), inputs_.data() + begin, row.end - begin, decays, out_.values.data() + slot_[row.cell] * width_};
+            begin = row.end;
+        }
+    }
+
+    // One thread's share of the positions.
+    void sweep(i64 number, i64 parts) {
+        const FlushDenormals flush;
+        Part& part = parts_[number];
+        const i64 count = static_cast<i64>(steps_.size()), begin = count * number / parts, end = count * (number + 1) / parts;
+        if (number > 0) {
+            part.fired.assign(out_.values.size(), 0.0f);
+            for (i64 k = begin; k < end; ++k) steps_[k].spikes = part.fired.data() + (steps_[k].spikes - out_.values.data());
+        }
+        typename Lanes<float>::I num_spikes{};
+        position_steps(model(), steps_.data() + begin, end - begin, num_spikes);
+        part.num_spikes = 0;
+        for (int lane = 0; lane < kLanes<float>; ++lane) part.num_spikes += num_spikes[lane];
+    }
+
+    void merge(const Aligned<float>& fired) {
+        for (std::size_t k = 0; k < fired.size(); ++k) out_.values[k] = std::max(out_.values[k], fired[k]);
     }
 
     // The cells that the rows pool into, in rising order, silent.
@@ -271,17 +263,20 @@ private:
     FrontParameters p_;
     i64 width_, alphas_, numbers_;
     ZeroedMemory records_, places_;
-    std::vector<float> rate_, alpha_, resumed_;
+    Aligned<float> rate_, alpha_, resumed_;
     i64 step_ = 0;
     std::vector<i64> gap_;
-    std::vector<float> weight_;
+    Aligned<float> weight_;
     std::vector<Span> columns_, lines_;
     i64 pooled_width_, pooled_height_;
     std::vector<i64> slot_;
     std::vector<std::uint64_t> marked_;
     std::vector<Row> rows_;
     std::vector<Noted> noted_;
-    std::vector<i64> starts_;
+    std::vector<std::int32_t> inputs_;
+    std::vector<PositionStep> steps_;
+    Aligned<float> decays_;
+    std::vector<Part> parts_;
     Cells out_;
 };
 

@@ -44,9 +44,9 @@ public:
     }
 
     i64 num_spikes() const { return count_; }
-    const std::vector<float>& spikes() const { return spikes_; }
-    const std::vector<float>& state() const { return state_; }
-    void set_state(const std::vector<float>& state) { state_ = state; }
+    const Aligned<float>& spikes() const { return spikes_; }
+    const Aligned<float>& state() const { return state_; }
+    void set_state(const Aligned<float>& state) { state_ = state; }
     void reset() { std::fill(state_.begin(), state_.end(), 0.0f); }
     std::size_t memory_bytes() const {
         return sizeof(float) * (state_.size() + tables_.size() + p_.c.size() + p_.r.size() + p_.mix_weight.size());
@@ -71,7 +71,7 @@ private:
 
     MemoryParameters p_;
     i64 d_head_, row_, count_ = 0;
-    std::vector<float> state_, tables_, gaps_, y_, mixed_, spikes_;
+    Aligned<float> state_, tables_, gaps_, y_, mixed_, spikes_;
     std::vector<SaHippoDynamics> dynamics_;
     std::vector<SaHippoWork> work_;
     std::vector<SaHippoHead<float>> heads_;

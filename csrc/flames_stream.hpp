@@ -3,6 +3,7 @@
 // Events of a step are noted at the positions they touch; the step closes when an event of a later one arrives, or on
 // flush. Closing costs what was touched, then one tick of the memory if a spike came through the front.
 #pragma once
+#include <array>
 #include <chrono>
 #include <cmath>
 
@@ -23,9 +24,19 @@ struct EventRecord {
     }
 };
 
+// The bin floor(16 log2 n) of n nanoseconds: the octave by its highest bit, the part of it by comparing.
 inline void count_latency(std::vector<i64>& histogram, i64 nanoseconds) {
-    const int bin = nanoseconds < 1 ? 0 : static_cast<int>(std::log2(static_cast<double>(nanoseconds)) * kBinsPerOctave);
-    ++histogram[std::min(bin, kBinsPerOctave * kOctaves - 1)];
+    static const auto edges = [] {
+        std::array<double, kBinsPerOctave> found;
+        for (int k = 0; k < kBinsPerOctave; ++k) found[k] = std::exp2(static_cast<double>(k) / kBinsPerOctave);
+        return found;
+    }();
+    const i64 n = std::max<i64>(nanoseconds, 1);
+    const int octave = 63 - __builtin_clzll(static_cast<unsigned long long>(n));
+    const double within = static_cast<double>(n) / static_cast<double>(i64{1} << octave);
+    int part = 0;
+    for (int k = 1; k < kBinsPerOctave; ++k) part += within >= edges[k];
+    ++histogram[std::min(octave * kBinsPerOctave + part, kBinsPerOctave * kOctaves - 1)];
 }
 
 class FlamesStream final : public AbstractFlamesStream {
@@ -83,8 +94,6 @@ public:
         records.clear();
     }
 
-    i64 next_step() const override { return next_step_; }
-
     void logits(float* out) const override {
         std::vector<float> mean(d_model_);
         pool_mean<float>(pool(), mean.data(), d_model_);
@@ -107,15 +116,29 @@ private:
     }
 
     void check(const std::uint8_t* events, i64 count) const {
+        i64 next = next_step_;  // the step that is open or comes
+        std::uint64_t begin_us = static_cast<std::uint64_t>(next) * p_.step_us;
         for (i64 k = 0; k < count; ++k) {
             const EventRecord e = EventRecord::at(events + k * kEventBytes);
-            if (e.x < p_.sensor_width && e.y < p_.sensor_height && e.p < 2 && e.t >= 0 && e.t <= kLatestUs) continue;
+            if (e.x < p_.sensor_width && e.y < p_.sensor_height && e.p < 2 && e.t >= 0 && e.t <= kLatestUs) {
+                const auto t = static_cast<std::uint64_t>(e.t);
+                if (!refuses_late || t - begin_us < static_cast<std::uint64_t>(p_.step_us)) continue;
+                if (t < begin_us) throw std::invalid_argument(late_message(k, e.t, next));
+                next = e.t / p_.step_us, begin_us = static_cast<std::uint64_t>(next) * p_.step_us;
+                continue;
+            }
             throw std::invalid_argument(
                 "event " + std::to_string(k) + " of the packet, x=" + std::to_string(e.x) + " y=" + std::to_string(e.y) +
                 " t=" + std::to_string(e.t) + " p=" + std::to_string(e.p) + ", does not fit a sensor of " +
                 std::to_string(p_.sensor_width) + "x" + std::to_string(p_.sensor_height) +
                 " with 0 <= t <= 2^62 and p in {0, 1}");
         }
+    }
+
+    std::string late_message(i64 k, i64 t, i64 next) const {
+        return "event " + std::to_string(k) + " of the packet, t=" + std::to_string(t) + " us, belongs to step " +
+               std::to_string(t / p_.step_us) + ", which is over; step " + std::to_string(next) +
+               " is next. Sort the events by time, or use late='drop'";
     }
 
     TickPool pool() const {
@@ -144,7 +167,7 @@ private:
         for (std::size_t k = 0; k < fronts_.size(); ++k) {
             fronts_[k]->begin(step);
             if (k > 0) pass_on(*cells, fronts_[k - 1]->pooled_width(), *fronts_[k]);
-            cells = &fronts_[k]->close(counters.spikes[k], counters.updates[k]);
+            cells = &fronts_[k]->close(counters.spikes[k], counters.updates[k], threads);
         }
         active_.clear();
         for (std::size_t q = 0; q < cells->cell.size(); ++q)
@@ -194,7 +217,7 @@ private:
     std::vector<std::uint16_t> column_, line_;  // of a pixel, after downsampling
     std::vector<i64> active_;                   // where the embeddings of the step's spikes start
     std::vector<double> window_, windows_, counts_;
-    std::vector<float> u_, next_;
+    Aligned<float> u_, next_;
 };
 
 }  // namespace longspike::LONGSPIKE_ARCH

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "aligned.hpp"
+
 namespace longspike {
 
 using i64 = std::int64_t;
@@ -15,7 +17,7 @@ using i64 = std::int64_t;
 struct FrontParameters {
     i64 in_width, in_height, in_channels, width, height, channels, branches, kernel, stride, padding, pool;
     float rate_soma, threshold;
-    std::vector<float> weight, rate, coupling;  // rate and coupling: (branches)
+    Aligned<float> weight, rate, coupling;  // rate and coupling: (branches)
 };
 
 // One memory block: the parameters of csrc/sa_hippo.hpp, of the mixing (in, out) and of the layer norm.
@@ -23,8 +25,8 @@ struct MemoryParameters {
     i64 d_model, heads, pairs, rank;
     bool is_diagonal, is_held;
     float threshold, eps;
-    std::vector<float> log_dt, log_a_real, a_imag, log_decay, r, b, c, d;
-    std::vector<float> mix_weight, mix_bias, norm_weight, norm_bias;
+    Aligned<float> log_dt, log_a_real, a_imag, log_decay, r, b, c, d;
+    Aligned<float> mix_weight, mix_bias, norm_weight, norm_bias;
 };
 
 struct FlamesParameters {
@@ -32,7 +34,7 @@ struct FlamesParameters {
     bool is_time_weighted;
     std::vector<FrontParameters> fronts;
     std::vector<MemoryParameters> blocks;
-    std::vector<float> embedding, decoder_weight, decoder_bias;  // (cells, channels, d_model), (d_model, outputs), (outputs)
+    Aligned<float> embedding, decoder_weight, decoder_bias;  // (cells, channels, d_model), (d_model, outputs), (outputs)
 };
 
 struct StreamCounters {
@@ -59,7 +61,6 @@ public:
     virtual void flush() = 0;
     virtual void reset() = 0;
     virtual void restart_mean() = 0;  // of the read-out alone
-    virtual i64 next_step() const = 0;  // events of earlier steps are late
     virtual void logits(float* out) const = 0;
     virtual std::vector<std::uint8_t> state() const = 0;
     virtual void set_state(const std::uint8_t* bytes, std::size_t count) = 0;  // throws std::invalid_argument
@@ -67,7 +68,8 @@ public:
     StreamCounters counters;
     std::vector<i64> latency_histogram;  // of decisions, see LatencyHistogram
     std::vector<TickRecord> records;
-    bool is_recording = false;
+    bool is_recording = false, refuses_late = false;  // refuses_late: a packet with a late event is not taken
+    int threads = 1;  // that share the positions of a large step
     mutable std::mutex turn;  // held by whoever calls from a thread
 };
 

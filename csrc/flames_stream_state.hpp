@@ -12,7 +12,7 @@ public:
         bytes.insert(bytes.end(), p, p + count);
     }
     template <class T> void put(T value) { put(&value, sizeof value); }
-    template <class T> void put(const std::vector<T>& values) {
+    template <class T, class A> void put(const std::vector<T, A>& values) {
         put(static_cast<i64>(values.size()));
         put(values.data(), values.size() * sizeof(T));
     }
@@ -32,7 +32,7 @@ public:
         std::memcpy(&value, take(sizeof value), sizeof value);
         return value;
     }
-    template <class T> void get(std::vector<T>& values) {
+    template <class T, class A> void get(std::vector<T, A>& values) {
         if (get<i64>() != static_cast<i64>(values.size())) throw std::invalid_argument("it is of another model");
         std::memcpy(values.data(), take(values.size() * sizeof(T)), values.size() * sizeof(T));
     }
@@ -133,7 +133,7 @@ inline void FlamesStream::set_state(const std::uint8_t* bytes, std::size_t count
     r.get(window), r.get(windows), r.get(counts);
     if (!(counts[0] >= 0 && counts[1] >= 0 && counts[1] < static_cast<double>(p_.window) && counts[2] >= 0))
         throw std::invalid_argument("its counters are negative");
-    std::vector<std::vector<float>> states;
+    std::vector<Aligned<float>> states;
     for (const auto& block : blocks_) {
         states.push_back(block->state());
         r.get(states.back());

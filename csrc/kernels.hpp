@@ -5,6 +5,7 @@
 
 #include "dendrite_calls.hpp"
 #include "flames_stream_call.hpp"
+#include "sequence_stream_call.hpp"
 
 namespace longspike {
 
@@ -97,9 +98,10 @@ template <class T> struct BlockCall {
     const T* x;                                    // (batch, seqlen, channels)
     T* y;                                          // (batch, seqlen, channels)
     T *state, *v, *r, *s;                          // in: before, out: after
-    T* counts;                                     // (batch, channels), spikes of valid steps: added to
+    T* counts;                                     // (batch, channels), spikes of valid steps: added to; or null
     std::uint64_t* bits;                           // (batch, seqlen, words) or null
     T *scan_checkpoints, *lif_checkpoints;         // (batch, spans, n_pairs, 2, channels), (batch, blocks, 3, channels), or null
+    T* spikes;                                     // (batch, seqlen, channels) or null
 };
 
 template <class T> struct BlockBackward {
@@ -190,6 +192,22 @@ template <class T> struct PoolCall {
     int threads;
 };
 
+// Spikes of x > threshold, element by element; backward: y = grad * slope(x - threshold), one grad for all or one each.
+template <class T> struct SpikeCall {
+    const T *x, *grad;
+    T* y;
+    T threshold, scale;  // scale: of the surrogate
+    i64 n;
+    int surrogate, threads;
+    bool is_one_grad;
+};
+
+template <class T> struct SpikeTable {
+    void (*forward)(const SpikeCall<T>&);
+    i64 (*count)(const SpikeCall<T>&);
+    void (*backward)(const SpikeCall<T>&);
+};
+
 template <class T> struct TickTable {
     void (*embed_forward)(const EmbedCall<T>&);
     void (*embed_backward)(const EmbedCall<T>&, const T* grad_u, T* grad_values, T* grad_weight);
@@ -208,11 +226,13 @@ template <class T> struct KernelTable {
     void (*glu_backward)(const GluCall<T>&);
     void (*block_forward)(const BlockCall<T>&);
     void (*block_backward)(const BlockBackward<T>&);
+    std::unique_ptr<AbstractSequenceStream> (*make_sequence_stream)(const SequenceStreamCall&);
     void (*sa_hippo_tables)(const SaHippoTables<T>&);
     void (*sa_hippo_forward)(const SaHippoCall<T>&);
     void (*sa_hippo_backward)(const SaHippoBackward<T>&);
     DendriteTable<T> dendrite;
     TickTable<T> tick;
+    SpikeTable<T> spikes;
 };
 
 // What the machine does at most, float32: limits.hpp.
@@ -222,6 +242,7 @@ struct LimitsTable {
     void (*fill)(float value, float* y, i64 n, int threads);
     double (*sum)(const float* x, i64 n, int threads);
     double (*fma)(i64 items, int threads);
+    void (*records)(float* x, i64 numbers, const i64* order, i64 count, int threads);
 };
 
 struct Architecture {

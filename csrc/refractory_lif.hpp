@@ -21,7 +21,7 @@ namespace longspike::LONGSPIKE_ARCH {
 enum class Reset { subtract, zero, none };
 
 constexpr i64 kLifSteps = 4;        // steps of a cell between reading and writing its state
-constexpr i64 kLifPrefetch = 12;    // steps between fetching an input and using it
+constexpr i64 kLifAhead = 4096;     // bytes between fetching an input and using it
 constexpr i64 kLifWidest = 4096;    // channels of a tile whose rows are read and written where they are
 
 // State and parameters of one vector of neighbouring channels, and where its channels lie in a row. An odd number of
@@ -112,8 +112,8 @@ enum class Store { none, cached, streaming };
 template <class T> struct LifRows {
     Block<const T> in;
     Block<T> out;
-    Store store;  // none: a silent run
-    i64 ahead;    // elements to what is fetched early, 0 where nothing is
+    Store store;     // none: a silent run
+    Fetch<T> fetch;  // of the inputs to come
 };
 
 template <class T, Store kStore> inline void put(T* to, Vec<T> x, int lanes) {
@@ -123,14 +123,13 @@ template <class T, Store kStore> inline void put(T* to, Vec<T> x, int lanes) {
 
 // `steps` steps of one cell from step t on, in registers.
 template <class T, Reset kReset, Store kStore, bool kFirst = false>
-[[gnu::always_inline]] inline void lif_steps(LifCell<T>& q, const LifRows<T>& rows, i64 t, i64 steps, int width) {
+[[gnu::always_inline]] inline void lif_steps(LifCell<T>& q, const LifRows<T>& rows, Fetch<T>& fetch, i64 t, i64 steps, int width) {
     LifLanes<T> lanes(q);
-    const i64 in_stride = rows.in.stride, out_stride = rows.out.stride, ahead = rows.ahead;
+    const i64 in_stride = rows.in.stride, out_stride = rows.out.stride;
     const T* x = rows.in.first + t * in_stride + q.from;
     T* out = rows.out.first + t * out_stride + q.to;
-#pragma GCC unroll 4
     for (i64 k = 0; k < steps; ++k, x += in_stride, out += out_stride) {
-        __builtin_prefetch(x + ahead);
+        fetch.template next<2>();
         const Vec<T> current = load_first<T>(x, width);
         if constexpr (kFirst)
             lanes.template first_step<kReset>(current);
@@ -144,8 +143,9 @@ template <class T, Reset kReset, Store kStore, bool kFirst = false>
 // Steps [start, stop) of n cells; `any_spike`: the state may hold an s that is neither 0 nor 1.
 template <class T, Reset kReset, Store kStore>
 void lif_rows(LifCell<T>* cells, i64 n, const LifRows<T>& rows, i64 start, i64 stop, bool any_spike) {
+    Fetch<T> fetch = rows.fetch;
     if (any_spike && start < stop) {
-        for (LifCell<T>* q = cells; q < cells + n; ++q) lif_steps<T, kReset, kStore, true>(*q, rows, start, 1, q->lanes);
+        for (LifCell<T>* q = cells; q < cells + n; ++q) lif_steps<T, kReset, kStore, true>(*q, rows, fetch, start, 1, q->lanes);
         ++start;
     }
     const i64 group = n == 1 ? stop - start : kLifSteps;  // a lone cell stays in registers
@@ -153,11 +153,11 @@ void lif_rows(LifCell<T>* cells, i64 n, const LifRows<T>& rows, i64 start, i64 s
         const i64 steps = std::min(group, stop - t);
         for (LifCell<T>* q = cells; q < cells + n; ++q) {
             if (q->lanes < kLanes<T>)
-                lif_steps<T, kReset, kStore>(*q, rows, t, steps, q->lanes);
+                lif_steps<T, kReset, kStore>(*q, rows, fetch, t, steps, q->lanes);
             else if (steps == kLifSteps)
-                lif_steps<T, kReset, kStore>(*q, rows, t, kLifSteps, kLanes<T>);
+                lif_steps<T, kReset, kStore>(*q, rows, fetch, t, kLifSteps, kLanes<T>);
             else
-                lif_steps<T, kReset, kStore>(*q, rows, t, steps, kLanes<T>);
+                lif_steps<T, kReset, kStore>(*q, rows, fetch, t, steps, kLanes<T>);
         }
     }
 }
@@ -213,7 +213,7 @@ template <class T> void lif_forward(const LifCall<T>& c) {
         BlockReader<T> in(c.current, b, first, n);
         BlockWriter<T> out(c.spikes, b, first, n, streaming);
         const i64 at = b * c.channels + first, blocks = (c.seqlen + kLifBlock - 1) / kLifBlock;
-        const i64 ahead = in.is_direct() ? kLifPrefetch * c.current.time : 0;
+        const i64 ahead = std::max<i64>(kLifSteps, kLifAhead / (n * i64(sizeof(T))));
         const Store store = out.rows_stream() ? Store::streaming : Store::cached;
         load_state(cells, tile.size(), c.v + at, c.r + at, c.s + at);
         for (i64 k = 0; k < blocks; ++k) {
@@ -221,7 +221,7 @@ template <class T> void lif_forward(const LifCall<T>& c) {
             store_state(cells, tile.size(), saved, saved + c.channels, saved + 2 * c.channels);
             const i64 t = k * kLifBlock, steps = std::min(kLifBlock, c.seqlen - t);
             const Block<T> to = out.begin(t, steps);
-            rows(cells, tile.size(), {in.at(t, steps, kLifBlock), to, store, ahead}, 0, steps, k == 0);
+            rows(cells, tile.size(), {in.at(t, steps, kLifBlock), to, store, in.fetch(t + ahead)}, 0, steps, k == 0);
             out.end(to, t, steps);
         }
         store_state(cells, tile.size(), c.v + at, c.r + at, c.s + at);

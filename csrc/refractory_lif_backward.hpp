@@ -13,7 +13,6 @@ namespace longspike::LONGSPIKE_ARCH {
 
 constexpr i64 kAdjointWidest = 256;   // channels of a tile: its replayed block stays in the second cache
 constexpr i64 kAdjointCells = 4;      // cells that hide the latency of a step; a narrower tile replays several blocks at once
-constexpr i64 kAdjointPrefetch = 8;   // steps between fetching a gradient and using it
 
 // Slope of the surrogate at z, the derivative of the primitive in kernels/refractory_lif/surrogates.py; a is its scale.
 template <class T, int kKind> inline Vec<T> surrogate_slope(Vec<T> a, Vec<T> inverse, Vec<T> z) {
@@ -49,14 +48,14 @@ template <class T> struct alignas(LONGSPIKE_VECTOR_BYTES) LifFlow {
 
 // Runs `steps` steps of a cell again and keeps what the adjoint needs; x and moment: of the first step.
 template <class T, Reset kReset, bool kRefractory, bool kState, int kKind, bool kFirst = false>
-[[gnu::always_inline]] inline void replay_steps(LifCell<T>& q, LifMoment<T, kState>* moment, i64 cells, const T* x, i64 stride, i64 steps, int width, Vec<T> scale, Vec<T> inverse) {
+[[gnu::always_inline]] inline void replay_steps(LifCell<T>& q, LifMoment<T, kState>* moment, i64 cells, const T* x, i64 stride, Fetch<T>& fetch, i64 steps, int width, Vec<T> scale, Vec<T> inverse) {
     LifLanes<T> lanes(q);
-#pragma GCC unroll 4
     for (i64 k = 0; k < steps; ++k, x += stride, moment += cells) {
         if constexpr (kState) {
             store<T>(moment->v, lanes.v), store<T>(moment->s, lanes.s);
             if constexpr (kRefractory) store<T>(moment->r, lanes.r);
         }
+        fetch.template next<2>();
         const Vec<T> current = load_first<T>(x, width);
         if constexpr (kFirst)
             lanes.template first_step<kReset, kRefractory>(current);
@@ -69,29 +68,29 @@ template <class T, Reset kReset, bool kRefractory, bool kState, int kKind, bool 
 
 // Steps [0, steps) of n cells: `cells` of a block, then those of the next block. path: (n / cells, kLifBlock, cells).
 template <class T, Reset kReset, bool kRefractory, bool kState, int kKind>
-void lif_replay(LifCell<T>* all, i64 n, LifMoment<T, kState>* path, i64 cells, T scale_, Block<const T> in, i64 steps, bool any_spike) {
+void lif_replay(LifCell<T>* all, i64 n, LifMoment<T, kState>* path, i64 cells, T scale_, Block<const T> in, Fetch<T> fetch, i64 steps, bool any_spike) {
     const Vec<T> scale = splat<T>(scale_), inverse = splat<T>(T(1) / scale_);
     i64 start = 0;
     const auto place = [&](i64 i, i64 t) { return path + (i / cells * kLifBlock + t) * cells + i % cells; };
     const auto from = [&](i64 i, i64 t) { return in.first + t * in.stride + all[i].from; };
     if (any_spike) {  // the first step of the sequence; the other blocks at hand take theirs with it
         for (i64 i = 0; i < n; ++i)
-            replay_steps<T, kReset, kRefractory, kState, kKind, true>(all[i], place(i, 0), cells, from(i, 0), in.stride, 1, all[i].lanes, scale, inverse);
+            replay_steps<T, kReset, kRefractory, kState, kKind, true>(all[i], place(i, 0), cells, from(i, 0), in.stride, fetch, 1, all[i].lanes, scale, inverse);
         start = 1;
     }
     for (i64 t = start; t < steps; t += kLifSteps) {
         const i64 some = std::min(kLifSteps, steps - t);
         for (i64 i = 0; i < n; ++i) {
             if (all[i].lanes == kLanes<T> && some == kLifSteps)
-                replay_steps<T, kReset, kRefractory, kState, kKind>(all[i], place(i, t), cells, from(i, t), in.stride, kLifSteps, kLanes<T>, scale, inverse);
+                replay_steps<T, kReset, kRefractory, kState, kKind>(all[i], place(i, t), cells, from(i, t), in.stride, fetch, kLifSteps, kLanes<T>, scale, inverse);
             else
-                replay_steps<T, kReset, kRefractory, kState, kKind>(all[i], place(i, t), cells, from(i, t), in.stride, some, all[i].lanes, scale, inverse);
+                replay_steps<T, kReset, kRefractory, kState, kKind>(all[i], place(i, t), cells, from(i, t), in.stride, fetch, some, all[i].lanes, scale, inverse);
         }
     }
 }
 
 template <class T, bool kState>
-using ReplayFunction = void (*)(LifCell<T>*, i64, LifMoment<T, kState>*, i64, T, Block<const T>, i64, bool);
+using ReplayFunction = void (*)(LifCell<T>*, i64, LifMoment<T, kState>*, i64, T, Block<const T>, Fetch<T>, i64, bool);
 template <class T, Reset kReset, bool kRefractory, bool kState> ReplayFunction<T, kState> replay_function(int surrogate) {
     static constexpr ReplayFunction<T, kState> table[] = {
         lif_replay<T, kReset, kRefractory, kState, 0>, lif_replay<T, kReset, kRefractory, kState, 1>,
@@ -140,45 +139,41 @@ template <class T, Reset kReset, bool kRefractory, bool kSums> struct AdjointLan
     }
 };
 
-// Where a block's gradients come from and go to. The hardware fetches forwards only, so the gradients some steps back and
-// the inputs of the block before are fetched here.
+// Where a block's gradients come from and go to.
 template <class T> struct AdjointRows {
     Block<const T> grad;
     Block<T> out;
     Store store;
-    Block<const T> earlier;
-    i64 grad_ahead;
+    Fetch<T> fetch;  // of the block before
 };
 
 // The `steps` steps of a cell before step `stop`.
 template <class T, Reset kReset, bool kRefractory, bool kSums, Store kStore, class Moment>
-[[gnu::always_inline]] inline void adjoint_steps(const LifCell<T>& q, LifFlow<T>& flow, const Moment* path, i64 cells, const AdjointRows<T>& rows, i64 stop, i64 steps, int width, int gradient) {
+[[gnu::always_inline]] inline void adjoint_steps(const LifCell<T>& q, LifFlow<T>& flow, const Moment* path, i64 cells, const AdjointRows<T>& rows, Fetch<T>& fetch, i64 stop, i64 steps, int width, int gradient) {
     AdjointLanes<T, kReset, kRefractory, kSums> lanes(q, flow, gradient);
     const T* grad = rows.grad.first + (stop - 1) * rows.grad.stride + q.to;
-    const T* earlier = rows.earlier.first + (stop - 1) * rows.earlier.stride + q.to;
     T* out = rows.out.first + (stop - 1) * rows.out.stride + q.to;
-    const i64 grad_stride = rows.grad.stride, earlier_stride = rows.earlier.stride, out_stride = rows.out.stride, ahead = rows.grad_ahead;
+    const i64 grad_stride = rows.grad.stride, out_stride = rows.out.stride;
     const Moment* moment = path + (stop - 1) * cells;
-#pragma GCC unroll 4
     for (i64 k = 0; k < steps; ++k) {
-        __builtin_prefetch(grad - ahead);
-        __builtin_prefetch(earlier, 0, 2);
+        fetch.template next<2>();
         put<T, kStore>(out, lanes.step(*moment, load_first<T>(grad, width)), width);
-        grad -= grad_stride, earlier -= earlier_stride, out -= out_stride, moment -= cells;
+        grad -= grad_stride, out -= out_stride, moment -= cells;
     }
     lanes.keep(flow);
 }
 
 template <class T, Reset kReset, bool kRefractory, bool kSums, Store kStore, class Moment>
 void lif_adjoint_rows(const LifTile<T>& tile, i64 cells, LifFlow<T>* flow, const Moment* path, const AdjointRows<T>& rows, i64 steps, int gradient) {
+    Fetch<T> fetch = rows.fetch;
     for (i64 stop = steps; stop > 0; stop -= kLifSteps) {
         const i64 n = std::min(kLifSteps, stop);
         for (i64 i = 0; i < cells; ++i) {
             const LifCell<T>& q = tile.cells[i];
             if (q.lanes == kLanes<T> && n == kLifSteps)
-                adjoint_steps<T, kReset, kRefractory, kSums, kStore>(q, flow[i], path + i, cells, rows, stop, kLifSteps, kLanes<T>, gradient);
+                adjoint_steps<T, kReset, kRefractory, kSums, kStore>(q, flow[i], path + i, cells, rows, fetch, stop, kLifSteps, kLanes<T>, gradient);
             else
-                adjoint_steps<T, kReset, kRefractory, kSums, kStore>(q, flow[i], path + i, cells, rows, stop, n, q.lanes, gradient);
+                adjoint_steps<T, kReset, kRefractory, kSums, kStore>(q, flow[i], path + i, cells, rows, fetch, stop, n, q.lanes, gradient);
         }
     }
 }
@@ -243,7 +238,7 @@ template <class T, Reset kReset, bool kRefractory, bool kSums> struct LifAdjoint
             for (i64 j = 0; j < cells; ++j) q[j].from = i * kLifBlock * in.stride + j * kLanes<T>;
         }
         replay_function<T, kReset, kRefractory, kState>(c.surrogate)(
-            tile.cells.data(), n * cells, path.data(), cells, c.surrogate_scale, in, std::min(steps, kLifBlock), k == 0);
+            tile.cells.data(), n * cells, path.data(), cells, c.surrogate_scale, in, grad.fetch(t), std::min(steps, kLifBlock), k == 0);
     }
     void run() {
         const FlushDenormals flush;
@@ -264,9 +259,7 @@ template <class T, Reset kReset, bool kRefractory, bool kSums> struct LifAdjoint
         const i64 t = k * kLifBlock, steps = std::min(kLifBlock, c.seqlen - t);
         const Block<T> to = out.begin(t, steps);
         const Store store = out.rows_stream() ? Store::streaming : Store::cached;
-        AdjointRows<T> rows{grad.at(t, steps, -kLifBlock), to, store, {to.first, 0}, 0};
-        if (current.is_direct() && k > 0) rows.earlier = {current.x.data + (t - kLifBlock) * current.x.time, current.x.time};
-        if (grad.is_direct()) rows.grad_ahead = kAdjointPrefetch * grad.x.time;
+        const AdjointRows<T> rows{grad.at(t, steps, -kLifBlock), to, store, current.fetch(t - kLifBlock)};
         if (store == Store::streaming)
             lif_adjoint_rows<T, kReset, kRefractory, kSums, Store::streaming>(tile, cells, flow.data(), block, rows, steps, c.gradient);
         else

@@ -33,10 +33,10 @@ template <class T> struct Speculation {
           starts(chunks * 3 * lanes), ends(chunks * 3 * lanes) {}
 
     i64 length(i64 k) const { return std::min(chunk, c.seqlen - k * chunk); }
-    LifRows<T> rows_at(i64 b, i64 first, bool silent, i64 ahead) const {
+    LifRows<T> rows_at(i64 b, i64 first, bool silent) const {
         const Store store = silent ? Store::none : streaming ? Store::streaming : Store::cached;
         return {{c.current.data + b * c.current.batch + first, c.current.time},
-                {c.spikes.data + b * c.spikes.batch + first, c.spikes.time}, store, ahead * c.current.time};
+                {c.spikes.data + b * c.spikes.batch + first, c.spikes.time}, store, {}};
     }
     T* checkpoint(i64 b, i64 first, i64 t) const { return c.checkpoints + ((b * blocks + t / kLifBlock) * 3) * c.channels + first; }
 
@@ -53,7 +53,7 @@ template <class T> struct Speculation {
         };
         if (n > 1 || !is_known) {  // a known chunk that warms up with the others is put right below
             for (i64 i = 0; i < n; ++i) place(i, std::max<i64>(0, (k + i) * chunk - warmup));
-            rows(tile.cells.data(), tile.size(), rows_at(b, first, true, 0), 0, warmup, true);
+            rows(tile.cells.data(), tile.size(), rows_at(b, first, true), 0, warmup, true);
         }
         for (i64 i = 0; i < n; ++i) {
             const i64 at = b * c.channels + first;
@@ -72,7 +72,7 @@ template <class T> struct Speculation {
     // The steps of the chunks [k, k + n), all as long as each other but perhaps the last.
     void advance(LifTile<T>& tile, i64 b, i64 first, i64 k, i64 n) {
         const i64 cells = tile.size() / n, last = length(k + n - 1);
-        const auto to = rows_at(b, first, false, kLifPrefetch);
+        const auto to = rows_at(b, first, false);
         for (i64 t = 0; t < length(k); t += kLifBlock) {
             const i64 live = t < last ? n : n - 1, steps = std::min(kLifBlock, length(k) - t);
             const i64 common = live == n ? std::min(steps, last - t) : steps;
@@ -105,7 +105,7 @@ template <class T> struct Speculation {
         const T* truth = ends.data() + (k - 1) * 3 * lanes + b * c.channels + first;
         load_state(tile.cells.data(), tile.size(), truth, truth + lanes, truth + 2 * lanes);
         std::vector<T> state(3 * n);
-        const auto to = rows_at(b, first, false, kLifPrefetch);
+        const auto to = rows_at(b, first, false);
         for (i64 t = k * chunk; t < k * chunk + length(k); t += kLifBlock) {
             T* saved = checkpoint(b, first, t);
             store_state(tile.cells.data(), tile.size(), state.data(), state.data() + n, state.data() + 2 * n);

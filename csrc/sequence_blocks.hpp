@@ -37,7 +37,7 @@ template <class T, bool kHigh, int... k> inline Vec<T> interleave_half(Vec<T> a,
 template <class T> inline void transpose(std::array<Vec<T>, kLanes<T>>& rows) {
     constexpr int n = kLanes<T>;
     using Each = std::make_integer_sequence<int, n>;
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int stage = 1; stage < n; stage *= 2) {
         std::array<Vec<T>, n> next;
 #pragma GCC unroll 8
@@ -49,6 +49,25 @@ template <class T> inline void transpose(std::array<Vec<T>, kLanes<T>>& rows) {
     }
 }
 
+// One square of transpose_block, or what the edge leaves of it; whole squares stay in registers.
+template <class T, bool kWhole, bool kStreaming>
+[[gnu::always_inline]] inline void transpose_square(const T* x, i64 x_stride, T* y, i64 y_stride, int height, int width, i64 ahead) {
+    std::array<Vec<T>, kLanes<T>> part{};
+#pragma GCC unroll 16
+    for (int k = 0; k < (kWhole ? kLanes<T> : width); ++k) {
+        part[k] = load_first<T>(x + k * x_stride, kWhole ? kLanes<T> : height);
+        __builtin_prefetch(x + k * x_stride + ahead);
+    }
+    transpose<T>(part);
+#pragma GCC unroll 16
+    for (int k = 0; k < (kWhole ? kLanes<T> : height); ++k) {
+        if constexpr (kStreaming)
+            store_streaming<T>(y + k * y_stride, part[k]);
+        else
+            store_first<T>(y + k * y_stride, part[k], kWhole ? kLanes<T> : width);
+    }
+}
+
 // y[i, j] = x[j, i] for i < rows, j < columns; `ahead` elements further on x is fetched for the next call.
 template <class T>
 void transpose_block(const T* x, i64 x_stride, T* y, i64 y_stride, i64 rows, i64 columns, i64 ahead, bool streaming) {
@@ -56,19 +75,14 @@ void transpose_block(const T* x, i64 x_stride, T* y, i64 y_stride, i64 rows, i64
     for (i64 j = 0; j < columns; j += n)
         for (i64 i = 0; i < rows; i += n) {
             const int height = static_cast<int>(std::min(n, rows - i)), width = static_cast<int>(std::min(n, columns - j));
-            std::array<Vec<T>, kLanes<T>> part{};
-            for (int k = 0; k < width; ++k) {
-                part[k] = load_first<T>(x + (j + k) * x_stride + i, height);
-                __builtin_prefetch(x + (j + k) * x_stride + i + ahead);
-            }
-            transpose<T>(part);
-            for (int k = 0; k < height; ++k) {
-                T* to = y + (i + k) * y_stride + j;
-                if (streaming && width == n)
-                    store_streaming<T>(to, part[k]);
-                else
-                    store_first<T>(to, part[k], width);
-            }
+            const T* from = x + j * x_stride + i;
+            T* to = y + i * y_stride + j;
+            if (height < n || width < n)
+                transpose_square<T, false, false>(from, x_stride, to, y_stride, height, width, ahead);
+            else if (streaming)
+                transpose_square<T, true, true>(from, x_stride, to, y_stride, height, width, ahead);
+            else
+                transpose_square<T, true, false>(from, x_stride, to, y_stride, height, width, ahead);
         }
 }
 
@@ -87,6 +101,22 @@ template <class T> struct Block {
     i64 stride;  // elements from a step to the next
 };
 
+// Fetches cache lines early, row after row. A few steps of a cell at a time touch memory in an order that the hardware does
+// not foresee; this walks through it in order, which the hardware sees and continues.
+template <class T> struct Fetch {
+    const T* at = nullptr;  // null: nothing to fetch
+    i64 cells = 1, jump = 0, done = 0;
+
+    Fetch() = default;
+    Fetch(const Block<const T>& block, i64 width) : at(block.first), cells((width + kLanes<T> - 1) / kLanes<T>), jump(block.stride - cells * kLanes<T>) {}
+    template <int kLevel> void next() {
+        if (!at) return;
+        __builtin_prefetch(at, 0, kLevel);
+        at += kLanes<T>;
+        if (++done == cells) done = 0, at += jump;
+    }
+};
+
 // Reads one sample's channels [first, first + width).
 template <class T> struct BlockReader {
     Strided<const T> x;
@@ -96,6 +126,8 @@ template <class T> struct BlockReader {
         x.data += b * x.batch + first * x.channel;
     }
     bool is_direct() const { return is_side_by_side(x); }
+    // From step t on, where the numbers are used where they lie; a transposing reader fetches on its own.
+    Fetch<T> fetch(i64 t) const { return is_direct() ? Fetch<T>({x.data + t * x.time, x.time}, width) : Fetch<T>(); }
     // `ahead`: how many steps on (or back, if negative) the next block lies.
     Block<const T> at(i64 t, i64 rows, i64 ahead) {
         const T* from = x.data + t * x.time;
@@ -104,6 +136,8 @@ template <class T> struct BlockReader {
         T* to = scratch.at(rows * stride);
         if (x.time == 1) {
             transpose_block<T>(from, x.channel, to, stride, rows, width, ahead, false);
+        } else if (x.channel == 0) {  // expanded, as the gradient of a sum
+            for (i64 k = 0; k < rows; ++k) std::fill_n(to + k * stride, width, from[k * x.time]);
         } else {
             for (i64 k = 0; k < rows; ++k)
                 for (i64 j = 0; j < width; ++j) to[k * stride + j] = from[k * x.time + j * x.channel];

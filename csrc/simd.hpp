@@ -80,7 +80,7 @@ template <class T> inline void store_first(T* p, Vec<T> v, int n) {
     if constexpr (sizeof(T) == 4) _mm512_mask_storeu_ps(p, some, v);
     else _mm512_mask_storeu_pd(p, some, v);
 #else
-    std::memcpy(p, &v, n * sizeof(T));
+    for (int k = 0; k < n; ++k) p[k] = v[k];
 #endif
 }
 

@@ -5,8 +5,8 @@
 #include <cmath>
 
 #include "kernels.hpp"
+#include "lane_sums.hpp"
 #include "parallel.hpp"
-#include "simd.hpp"
 
 namespace longspike::LONGSPIKE_ARCH {
 
@@ -97,31 +97,40 @@ template <class T> void embed_forward(const EmbedCall<T>& c) {
     });
 }
 
-template <class T> inline T dot(const T* a, const T* b, i64 n) {
-    Vec<T> sum{};
-    i64 j = 0;
-    for (; j + kLanes<T> <= n; j += kLanes<T>) sum = fma(load<T>(a + j), load<T>(b + j), sum);
-    if (j < n) sum = fma(load_first<T>(a + j, static_cast<int>(n - j)), load_first<T>(b + j, static_cast<int>(n - j)), sum);
-    T total = 0;
-    for (int k = 0; k < kLanes<T>; ++k) total += sum[k];
-    return total;
+// out[k] = rows[k] . x for k < count, as many rows at a time as a vector has lanes: their sums end in one vector.
+template <class T> inline void dots(const T* rows, const T* x, i64 count, i64 n, T* out) {
+    for (i64 k = 0; k < count; k += kLanes<T>) {
+        const int here = static_cast<int>(std::min<i64>(kLanes<T>, count - k));
+        Vec<T> sum[kLanes<T>] = {};
+        for (int r = 0; r < here; ++r) {
+            const T* row = rows + (k + r) * n;
+            i64 j = 0;
+            for (; j + kLanes<T> <= n; j += kLanes<T>) sum[r] = fma(load<T>(row + j), load<T>(x + j), sum[r]);
+            if (j < n) sum[r] = fma(load_first<T>(row + j, static_cast<int>(n - j)), load_first<T>(x + j, static_cast<int>(n - j)), sum[r]);
+        }
+        store_first<T>(out + k, lane_sums<T, kLanes<T>>(sum), here);
+    }
 }
 
-// Gradients of the values (every touched item, silent channels included) and of the weight (active ones alone).
+// Gradients of the values (every touched item, silent channels included) and of the weight (active ones alone). A thread adds
+// to the cells of its own, each cell's items in order, so the sums are the same for every number of threads.
 template <class T> void embed_backward(const EmbedCall<T>& c, const T* grad_u, T* grad_values, T* grad_weight) {
+    const i64 parts = c.items * c.channels < 4096 ? 1 : c.threads;
     if (grad_values)
-        parallel_for(c.ticks, c.threads, [&](i64 tick) {
-            for (i64 q = c.tick_offsets[tick]; q < c.tick_offsets[tick + 1]; ++q)
-                for (i64 k = 0; k < c.channels; ++k)
-                    grad_values[q * c.channels + k] =
-                        dot<T>(c.weight + (c.cell[q] * c.channels + k) * c.d_model, grad_u + tick * c.d_model, c.d_model);
+        parallel_for(parts, c.threads, [&](i64 part) {
+            for (i64 tick = c.ticks * part / parts; tick < c.ticks * (part + 1) / parts; ++tick)
+                for (i64 q = c.tick_offsets[tick]; q < c.tick_offsets[tick + 1]; ++q)
+                    dots<T>(c.weight + c.cell[q] * c.channels * c.d_model, grad_u + tick * c.d_model, c.channels, c.d_model,
+                            grad_values + q * c.channels);
         });
-    for (i64 tick = 0; tick < c.ticks; ++tick)
-        for (i64 q = c.tick_offsets[tick]; q < c.tick_offsets[tick + 1]; ++q)
-            for (i64 k = 0; k < c.channels; ++k)
-                if (c.values[q * c.channels + k] != T(0))
-                    add_scaled<T>(grad_weight + (c.cell[q] * c.channels + k) * c.d_model, grad_u + tick * c.d_model,
-                                  c.values[q * c.channels + k], c.d_model);
+    parallel_for(parts, c.threads, [&](i64 part) {
+        for (i64 tick = 0; tick < c.ticks; ++tick)
+            for (i64 q = c.tick_offsets[tick]; q < c.tick_offsets[tick + 1]; ++q)
+                for (i64 k = 0; c.cell[q] % parts == part && k < c.channels; ++k)
+                    if (c.values[q * c.channels + k] != T(0))
+                        add_scaled<T>(grad_weight + (c.cell[q] * c.channels + k) * c.d_model, grad_u + tick * c.d_model,
+                                      c.values[q * c.channels + k], c.d_model);
+    });
 }
 
 template <class T> void normalise(const NormCall<T>& c) {

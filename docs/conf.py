@@ -19,6 +19,7 @@ extensions = [
     "doctest_blocks",
     "native_maths",
     "result_files",
+    "bench_report",
 ]
 exclude_patterns = ["_build"]
 suppress_warnings = ["config.cache"]

@@ -1,10 +1,17 @@
 """Seeds and settings for every test."""
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import torch
 from hypothesis import settings
+
+from longspike.kernels import native
+
+if not torch.cuda.is_available():  # Triton reads it when a kernel is defined
+    os.environ.setdefault("TRITON_INTERPRET", "1")
 
 settings.register_profile("longspike", deadline=None, derandomize=True, database=None)
 settings.load_profile("longspike")
@@ -34,3 +41,19 @@ def architectures() -> Iterator[list[str]]:
     native.use_architecture(before)
     yield found
     native.use_architecture(before)
+
+
+def _poisoned(allocate: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
+    def fresh(*args: Any, **options: Any) -> torch.Tensor:
+        x = allocate(*args, **options)
+        return x.fill_(float("nan")) if x.is_floating_point() else x
+
+    return fresh
+
+
+@pytest.fixture
+def nan_in_fresh_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every fresh tensor of floats is full of NaN."""
+    homes = ((torch, "empty"), (torch, "empty_like"), (torch.Tensor, "new_empty"), (native, "empty"))
+    for home, name in homes:
+        monkeypatch.setattr(home, name, _poisoned(getattr(home, name)))

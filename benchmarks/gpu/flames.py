@@ -1,4 +1,4 @@
-"""FLAMES on a device: agreement of the routes of its memory and of whole networks with the CPU, training steps, a recipe."""
+"""FLAMES on a device: agreement of its routes and networks with the CPU, training, and the list of all parts."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -7,6 +7,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from flames_decisions import decision_latency, event_training, tick_latency
+from flames_kernels import front_kernels, memory_kernels
+from flames_speed import fla_speed, front_speed, memory_speed
 
 from longspike.events import EVENT_DTYPE
 from longspike.events.ragged import collate_events
@@ -26,12 +29,13 @@ def _relative(got: torch.Tensor, expected: torch.Tensor) -> float:
 
 
 def memory_parity(device: torch.device) -> dict[str, float]:
-    """Largest relative errors of outputs and gradients of every PyTorch route on `device` against the CPU's own choice."""
+    """Largest relative errors of outputs and gradients of every route on `device` against the CPU's own choice."""
     torch.manual_seed(0)
     found = {}
     offsets, u = torch.tensor([0, 150, 150, 331]), torch.randn(331, 48)
     gaps = torch.randint(1, 9, (331,)).float()
-    for route, needs_equal_gaps in ROUTES.items():
+    routes = ROUTES | ({"recurrent": False} if device.type == "cuda" else {})
+    for route, needs_equal_gaps in routes.items():
         delta = torch.ones(331) if needs_equal_gaps else gaps
         layer = SAHippo(48, d_state=16, rank=8, num_heads=3, input="held")
         twin = SAHippo(48, d_state=16, rank=8, num_heads=3, input="held", method=route).to(device)
@@ -87,7 +91,7 @@ def training_steps(
         batch, seqlen, d_input = TASKS[task]
         x, labels = torch.randn(batch, seqlen, d_input, device=device), torch.randint(0, 10, (batch,), device=device)
         for name in flames_presets():
-            for route in ("chunked", "fft"):
+            for route in ("recurrent", "chunked", "fft"):
                 model = FlamesSequence(flames_sequence_preset(name, d_input=d_input, num_classes=10)).to(device)
                 for block in model.blocks:
                     block.memory.method = route  # type: ignore[union-attr, assignment]
@@ -100,6 +104,22 @@ def training_steps(
                 rows.append({**row, **milliseconds(step, rounds=3)})
                 print(rows[-1], flush=True)
     return rows
+
+
+def parts(device: torch.device, milliseconds: Milliseconds) -> dict[str, Callable[[], Any]]:
+    """What can be asked of FLAMES on a device, each part on its own: parity first."""
+    return {
+        "flames_kernels": lambda: {**memory_kernels(device), **front_kernels(device)},
+        "flames_routes": lambda: memory_parity(device),
+        "flames_network": lambda: network_parity(device),
+        "flames_memory_speed": lambda: memory_speed(device, milliseconds),
+        "flames_memory_peer": lambda: fla_speed(device, milliseconds),
+        "flames_front_speed": lambda: front_speed(device, milliseconds),
+        "flames_decision_latency": lambda: decision_latency(device),
+        "flames_tick_latency": lambda: tick_latency(device, milliseconds),
+        "flames_event_training": lambda: event_training(device, milliseconds),
+        "flames_training_step": lambda: training_steps(device, milliseconds),
+    }
 
 
 def train_recipe(run_dir: Path, *, epochs: int | None, data_root: Path | None = None) -> dict[str, Any]:

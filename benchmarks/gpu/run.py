@@ -1,114 +1,137 @@
-"""Everything that this package can be asked on a GPU, in one command: parity first, then speed, then a training step.
+"""Everything that this package can be asked on a GPU, in one command: parity first, then speed, then training steps.
 
     python benchmarks/gpu/run.py --output results/gpu.json
+    python benchmarks/gpu/run.py --quick --parts neuron_kernels neuron_speed
 
-Parity: on the device, the plain loop, PMBC and the FFT form of S4D against the CPU's results (spikes bit for bit where
-the dtype's arithmetic is the same, the rest to a stated tolerance). Speed: the same calls timed with device events,
-beside a copy of the same tensor. A training step of each published-size preset. The same for FLAMES (flames.py), whose
-recipe for CIFAR-10 patches is trained in full with --train FOLDER. There are no GPU kernels of our own yet: what runs is
-PyTorch on the device, and the figures say so.
+Parity: every kernel on the device against the CPU (sequence.py; flames.py for FLAMES). Speed: device events, or replays of
+a CUDA graph where a call takes less time than its launch, beside a copy of the same tensor in the same run and beside other
+libraries where they are installed. Each part runs on its own: one that fails leaves its traceback in the report, which is
+written after every part. --train FOLDER trains the recipe of FLAMES for CIFAR-10 patches.
 """
 
 import argparse
 import json
 import platform
 import statistics
+import time
+import traceback
 from collections.abc import Callable
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import flames
+import sequence
 import torch
 
 from longspike import __version__, explain
-from longspike.functional import refractory_lif
-from longspike.models import SpikeSSM
-from longspike.nn import S4D
-
-SHAPES = ((64, 1024, 256), (8, 16384, 256), (1, 16384, 256))
-PRESETS = {"smnist": 784, "psmnist": 784, "scifar": 1024}
 
 
-def milliseconds(run: Callable[[], object], rounds: int = 10) -> dict[str, float]:
-    """Median and spread of device time after two warm-up calls."""
-    times = []
-    for number in range(-2, rounds):
-        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-        start.record()
+def replayed(run: Callable[[], object]) -> Callable[[], object]:
+    """The launches of `run` as one CUDA graph, so that the host's part does not count."""
+    run()
+    torch.cuda.synchronize()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
         run()
-        end.record()
-        torch.cuda.synchronize()
+    return graph.replay
+
+
+def milliseconds(
+    run: Callable[[], object], rounds: int = 10, *, replays: bool = False, device: torch.device
+) -> dict[str, float]:
+    """Median and spread of a call's time after two warm-up calls."""
+    is_gpu, times = device.type == "cuda", []
+    if is_gpu and replays:
+        run = replayed(run)
+    for number in range(-2, rounds):
+        if is_gpu:
+            start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+            start.record()
+            run()
+            end.record()
+            torch.cuda.synchronize()
+            taken = start.elapsed_time(end)
+        else:
+            began = time.perf_counter()
+            run()
+            taken = 1e3 * (time.perf_counter() - began)
         if number >= 0:
-            times.append(start.elapsed_time(end))
+            times.append(taken)
     return {"median_ms": statistics.median(times), "min_ms": min(times), "max_ms": max(times)}
 
 
-def parity(device: torch.device) -> dict[str, Any]:
-    """Spikes and gradients on the device against the CPU."""
-    torch.manual_seed(0)
-    current = torch.randn(3, 300, 37)
-    options: dict[str, Any] = {"beta": 0.5, "rho": 0.5, "gamma": 0.5, "threshold": 1.0}
-    truth, _ = refractory_lif(current, method="reference", **options)
-    found: dict[str, Any] = {}
-    for method in ("reference", "pmbc"):
-        leaf = current.to(device).requires_grad_()
-        spikes, _ = refractory_lif(leaf, method=method, **options)
-        spikes.sum().backward()
-        found[f"refractory_lif {method}: wrong spikes"] = int((spikes.cpu() != truth).sum())
-        found[f"refractory_lif {method}: gradient is finite"] = bool(leaf.grad.isfinite().all())  # type: ignore[union-attr]
-    layer = S4D(37, d_state=16)
-    expected = layer(current)[0]
-    got = layer.to(device)(current.to(device))[0].cpu()
-    found["s4d: largest relative error"] = float((got - expected).abs().max() / expected.abs().max())
-    return found
+def goals(report: dict[str, Any]) -> dict[str, Any]:
+    """What was reached beside what was wanted; None where the part did not run."""
+    rows = {tuple(r["shape"]): r for r in report.get("neuron_speed", []) if isinstance(r, dict)}
+    steps = {r["preset"]: r for r in report.get("training_step", []) if isinstance(r, dict)}
+    best = lambda row: max(row[m]["share_of_copy"] for m in ("sequential", "speculative"))  # noqa: E731
+    shares = [best(rows[shape]) for shape in ((64, 1024, 256), (8, 16384, 256)) if shape in rows]
+    long = rows.get((1, 262144, 128), {}).get("speculative_over_sequential")
+    reached = (min(shares) if len(shares) == 2 else None, long, steps.get("scifar", {}).get("over_sdn"))
+    return {
+        name: {"goal": goal, "reached": value}
+        for (name, goal), value in zip(sequence.GOALS.items(), reached, strict=True)
+    }
+
+
+def header(device: torch.device) -> dict[str, Any]:
+    """What ran where."""
+    versions = {"longspike": __version__, "torch": torch.__version__, "python": platform.python_version()}
+    if find_spec("triton") is not None:
+        import triton
+
+        versions["triton"] = triton.__version__
+    name = torch.cuda.get_device_name() if device.type == "cuda" else platform.processor() or "cpu"
+    routes = [str(explain(o, (8, 1024, 256), device=device)) for o in ("refractory_lif", "s4d_scan", "s4d_lif")]
+    return {"command": "python benchmarks/gpu/run.py", "versions": versions, "device": name, "routes": routes}
+
+
+def run_parts(parts: dict[str, Callable[[], Any]], report: dict[str, Any], output: Path) -> None:
+    """Each part on its own; the report is written after every one."""
+    output.parent.mkdir(parents=True, exist_ok=True)
+    for name, part in parts.items():
+        began = time.perf_counter()
+        try:
+            report[name] = part()
+        except Exception:
+            report[name] = {"failed": traceback.format_exc()}
+        report.setdefault("seconds", {})[name] = round(time.perf_counter() - began, 1)
+        report["goals"] = goals({k: v for k, v in report.items() if isinstance(v, list)})
+        output.write_text(json.dumps(report, indent=2) + "\n")
+        print(name, json.dumps(report[name], indent=1) if isinstance(report[name], dict) else "", flush=True)
 
 
 def main() -> None:
     """Run, print and write."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--output", type=Path, default=Path("results/gpu.json"))
-    parser.add_argument("--methods", nargs="*", default=["pmbc", "reference"])
+    parser.add_argument("--quick", action="store_true", help="fewer shapes and rounds: a first look")
+    parser.add_argument("--parts", nargs="*", help="only these; all by default")
     parser.add_argument("--train", type=Path, metavar="FOLDER", help=f"also train {flames.RECIPE} there")
     parser.add_argument("--epochs", type=int, help="epochs of that training; the recipe's own by default")
+    parser.add_argument("--device", default="cuda", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if not torch.cuda.is_available():
+    device = torch.device(arguments.device)
+    if device.type == "cuda" and not torch.cuda.is_available():
         raise SystemExit("no CUDA device: nothing was measured")
-    device = torch.device("cuda")
-    report: dict[str, Any] = {
-        "command": "python benchmarks/gpu/run.py",
-        "versions": {"longspike": __version__, "torch": torch.__version__, "python": platform.python_version()},
-        "device": torch.cuda.get_device_name(),
-        "route": str(explain("refractory_lif", (1, 1, 1), device="cuda")),
-        "parity": {**parity(device), **flames.memory_parity(device), **flames.network_parity(device)},
-        "neuron": [],
-        "training_step": [],
-    }
-    print(json.dumps(report["parity"], indent=2), flush=True)
-    for shape in SHAPES:
-        current = torch.randn(shape, device=device) * 0.5
-        entry: dict[str, Any] = {"shape": shape, "copy": milliseconds(current.clone)}
-        for method in arguments.methods:
-            entry[method] = milliseconds(
-                lambda m=method, x=current: refractory_lif(x, beta=0.125, rho=0.5, method=m), rounds=3
-            )
-        report["neuron"].append(entry)
-        print(json.dumps(entry), flush=True)
-    for name, seqlen in PRESETS.items():
-        model = SpikeSSM.from_preset(name).to(device)
-        x, labels = torch.randn(50, seqlen, 1, device=device), torch.randint(0, 10, (50,), device=device)
-
-        def step(model: SpikeSSM = model, x: torch.Tensor = x, labels: torch.Tensor = labels) -> None:
-            model.zero_grad()
-            torch.nn.functional.cross_entropy(model(x)[0], labels).backward()
-
-        entry = {"preset": name, **milliseconds(step, rounds=3), "peak_bytes": torch.cuda.max_memory_allocated()}
-        report["training_step"].append(entry)
-        print(json.dumps(entry), flush=True)
-    report["flames_training_step"] = flames.training_steps(device, milliseconds)
+    timed = partial(milliseconds, device=device)
+    sizes = sequence.QUICK if arguments.quick else sequence.Sizes()
+    parts = {**sequence.parts(device, timed, sizes), **flames.parts(device, timed)}
     if arguments.train is not None:
-        report["flames_recipe"] = flames.train_recipe(arguments.train, epochs=arguments.epochs)
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    arguments.output.write_text(json.dumps(report, indent=2) + "\n")
+        parts["flames_recipe"] = lambda: flames.train_recipe(arguments.train, epochs=arguments.epochs)
+    unknown = set(arguments.parts or ()) - set(parts)
+    if unknown:
+        raise SystemExit(f"no part is called {', '.join(sorted(unknown))}; there are {', '.join(parts)}")
+    report = header(device)
+    run_parts(
+        {k: v for k, v in parts.items() if arguments.parts is None or k in arguments.parts}, report, arguments.output
+    )
+    print(json.dumps(report["goals"], indent=2))
+    failed = [name for name in parts if isinstance(report.get(name), dict) and "failed" in report[name]]
+    if failed:
+        raise SystemExit(f"failed: {', '.join(failed)}; their tracebacks are in {arguments.output}")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from longspike.kernels._dispatch import (
     DENDRITE_METHODS,
     LIF_METHODS,
     MIXING_METHODS,
+    S4D_LIF_METHODS,
     S4D_METHODS,
     SA_HIPPO_METHODS,
     Choice,
@@ -17,11 +18,12 @@ from longspike.kernels._dispatch import (
     choose_lif,
     choose_mixing,
     choose_s4d,
+    choose_s4d_lif,
     choose_sa_hippo,
 )
 
 DENDRITE_OPERATORS = ("dendritic_conv", "dendritic_lif", "segment_max")
-OPERATORS = ("refractory_lif", "s4d_scan", "spiking_block", "sa_hippo", "linear", "glu", *DENDRITE_OPERATORS)
+OPERATORS = ("refractory_lif", "s4d_scan", "s4d_lif", "spiking_block", "sa_hippo", "linear", "glu", *DENDRITE_OPERATORS)
 
 
 def explain(
@@ -36,8 +38,8 @@ def explain(
     """Which method and backend a call would take, and why.
 
     Args:
-        operator: "refractory_lif", "s4d_scan", "spiking_block", "sa_hippo" (with equal gaps), "linear", "glu",
-            "dendritic_conv", "dendritic_lif" or "segment_max".
+        operator: "refractory_lif", "s4d_scan", "s4d_lif", "spiking_block", "sa_hippo" (with equal gaps and one head),
+            "linear", "glu", "dendritic_conv", "dendritic_lif" or "segment_max".
         x: the input, or its shape (batch, seqlen, channels) with `dtype` and `device`; of a dendritic
             operator, the sparse values, the drive or the membranes, whatever their shape.
         method, reset: as the call would have them.
@@ -60,6 +62,7 @@ def explain(
         "refractory_lif": LIF_METHODS,
         "s4d_scan": S4D_METHODS,
         "spiking_block": BLOCK_METHODS,
+        "s4d_lif": S4D_LIF_METHODS,
         "sa_hippo": SA_HIPPO_METHODS,
     }
     check_choice("explain", "method", method, methods.get(operator, MIXING_METHODS))
@@ -71,6 +74,8 @@ def explain(
         return choose_lif(method, batch=batch, seqlen=seqlen, channels=channels, device=place, dtype=dtype, reset=reset)
     if operator == "s4d_scan":
         return choose_s4d(method, seqlen=shape[1], device=place, dtype=dtype)
+    if operator == "s4d_lif":
+        return choose_s4d_lif(method, device=place, dtype=dtype)
     if operator == "sa_hippo":
-        return choose_sa_hippo(method, longest=shape[1], gaps=1, device=place, dtype=dtype)
+        return choose_sa_hippo(method, longest=shape[1], gaps=1, items=shape[0], device=place, dtype=dtype)
     return choose_mixing(operator, method, device=place, dtype=dtype)

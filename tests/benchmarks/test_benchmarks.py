@@ -15,6 +15,7 @@ from longspike.events import EVENT_DTYPE
 from longspike.kernels import native
 from longspike.models import Flames
 from longspike.streaming import EventStream
+from tolerances import DENDRITE_GRADIENT, LIF_GRADIENT_F32, SA_HIPPO_GRADIENT
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="the source distribution has no benchmarks")
@@ -126,17 +127,136 @@ def test_a_network_agrees_with_itself(script: Import) -> None:
     assert found["flames: logits, relative error"] == 0
 
 
-def test_training_steps_run_every_size_and_route(script: Import) -> None:
-    def once(step: Callable[[], object], rounds: int) -> dict[str, float]:
-        step()
-        return {"median_ms": 0.0}
+def once(step: Callable[[], object], rounds: int) -> dict[str, float]:
+    step()
+    return {"median_ms": 0.0}
 
+
+@needs_extension
+def test_training_steps_run_every_size_and_route(script: Import) -> None:
     flames = script("flames")
     flames.TASKS = {"short": (3, 5, 2)}
     rows = flames.training_steps(torch.device("cpu"), once, tasks=("short",))
     assert {(row["network"], row["route"]) for row in rows} == {
-        (f"flames {size}", route) for size in ("tiny", "small", "normal") for route in ("chunked", "fft")
+        (f"flames {size}", route) for size in ("tiny", "small", "normal") for route in ("recurrent", "chunked", "fft")
     }
+
+
+@needs_extension
+def test_the_memory_agrees_with_its_reference_as_a_gpu_session_compares_them(script: Import) -> None:
+    pytest.importorskip("triton", reason="triton is not installed")
+    kernels = script("flames_kernels")
+    found = kernels.memory_kernels(torch.device("cpu"), kernels.MemorySize(2, 2, 1, 1, (2, 0)))
+    assert all(x for x in found.values() if isinstance(x, bool)), found
+    assert max(x for x in found.values() if not isinstance(x, bool)) < SA_HIPPO_GRADIENT["float32"], found
+
+
+@needs_extension
+def test_the_front_agrees_with_its_reference_as_a_gpu_session_compares_them(script: Import) -> None:
+    pytest.importorskip("triton", reason="triton is not installed")
+    kernels = script("flames_kernels")
+    found = kernels.front_kernels(torch.device("cpu"), kernels.FrontSize(2, 3, (5, 4), (4, 0, 3)))
+    assert found.pop("dendritic_conv: spikes") > 0
+    assert all(x for x in found.values() if isinstance(x, bool)), found
+    assert max(x for x in found.values() if not isinstance(x, bool)) < DENDRITE_GRADIENT["float32"], found
+
+
+@needs_extension
+def test_speeds_of_the_memory_and_the_front(script: Import) -> None:
+    pytest.importorskip("triton", reason="triton is not installed")
+    speed, kernels, cpu = script("flames_speed"), script("flames_kernels"), torch.device("cpu")
+    found = speed.memory_speed(cpu, once, ((1, 9), (2, 5)), {"d_model": 4, "d_state": 4, "rank": 2, "num_heads": 2})
+    assert [row["route"] for row in found["rows"]] == [
+        *["recurrent", "chunked", "chunked in torch"] * 2,
+        "loop in torch",
+    ]
+    assert "flash-linear-attention did not load" in speed.fla_speed(cpu, once)["skipped"]
+    found = speed.front_speed(cpu, once, {"small": kernels.FrontSize(2, 3, (5, 4), (2, 0, 2))})
+    assert 0 < found["small"]["chains"] <= found["small"]["rows"]
+
+
+@needs_extension
+def test_latencies_and_training_on_events(script: Import) -> None:
+    decisions, cpu = script("flames_decisions"), torch.device("cpu")
+    found = decisions.decision_latency(cpu, ("tiny",), (34, 20), events=20, rounds=3)
+    assert found["published"]["tiny_ms"] == 0.162
+    assert 0 < found["tiny"]["ticks_a_packet"] <= 1
+    assert set(decisions.tick_latency(cpu, once, ("tiny",), (34, 20))) == {"tiny"}
+    found = decisions.event_training(cpu, once, ("tiny",), batch=2, events=30, sensor_size=(20, 12))
+    assert set(found) == {"tiny, front auto", "tiny, front reference"}
+
+
+def test_the_parts_of_a_gpu_session_are_listed(script: Import) -> None:
+    parts = script("flames").parts(torch.device("cpu"), once)
+    assert next(iter(parts)) == "flames_kernels"
+    assert len(parts) == 10
+
+
+@pytest.fixture
+def gpu_command(script: Import, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict]:
+    """The command on the CPU, where Triton's interpreter runs the kernels, at sizes of a second."""
+    run, sequence = script("run"), script("sequence")
+    tiny = {"parity": (1, 67, 3), "neuron": ((1, 9, 3),), "s4d": ((1, 9, 3),), "n_pairs": 2, "rounds": 1}
+    monkeypatch.setattr(
+        sequence, "QUICK", sequence.Sizes(**tiny, presets=("digits",), neurons=("refractory", "sdn"), seqlen=9, batch=2)
+    )
+    monkeypatch.setattr(sequence, "compiled_torch_loop", lambda: lambda x: x * 2)
+
+    def call(*options: str) -> dict:
+        output = tmp_path / "gpu.json"
+        monkeypatch.setattr(sys, "argv", ["run.py", "--device", "cpu", "--quick", "--output", str(output), *options])
+        try:
+            run.main()
+        finally:
+            report = json.loads(output.read_text()) if output.exists() else {}
+        return report
+
+    return call
+
+
+@pytest.mark.slow
+@needs_extension
+def test_the_gpu_command_finds_the_kernels_right(gpu_command: Callable[..., dict]) -> None:
+    pytest.importorskip("triton", reason="triton is not installed")
+    report = gpu_command("--parts", "neuron_kernels", "scan_kernels")
+    for name in ("neuron_kernels", "scan_kernels"):
+        found = report[name]
+        assert all(x for key, x in found.items() if isinstance(x, bool)), found
+        assert max(x for x in found.values() if isinstance(x, float)) < LIF_GRADIENT_F32, found
+    assert report["neuron_kernels"]["speculative subtract: repaired"] > 0
+    assert report["scan_kernels"]["spikes"] > 0
+    assert all(row["reached"] is None for row in report["goals"].values())
+
+
+@pytest.mark.slow
+@needs_extension
+def test_the_gpu_command_times_and_goes_on_after_a_failure(
+    gpu_command: Callable[..., dict], script: Import, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("triton", reason="triton is not installed")
+    names = ("neuron_speed", "s4d_speed", "training_step", "neuron_peers")
+    report = gpu_command("--parts", *names)
+    assert set(report["seconds"]) == set(names)
+    assert report["neuron_speed"][0]["speculative"]["share_of_copy"] > 0
+    assert report["s4d_speed"][0]["scan"]["training"]["median_ms"] > 0
+    assert report["training_step"][0]["over_sdn"] > 0
+    assert report["neuron_peers"][0]["training"]["median_ms"] > 0
+    monkeypatch.setattr(script("sequence"), "s4d_speed", lambda *_: 1 / 0)
+    with pytest.raises(SystemExit, match="failed: s4d_speed"):
+        gpu_command("--parts", "s4d_speed", "training_step")
+    with pytest.raises(SystemExit, match="no part is called missing"):
+        gpu_command("--parts", "missing")
+
+
+def test_goals_stand_beside_what_was_reached(script: Import) -> None:
+    shares = lambda a, b: {"sequential": {"share_of_copy": a}, "speculative": {"share_of_copy": b}}  # noqa: E731
+    rows = [
+        {"shape": [64, 1024, 256], **shares(0.9, 0.2)},
+        {"shape": [8, 16384, 256], **shares(0.3, 0.85)},
+        {"shape": [1, 262144, 128], **shares(0.1, 0.8), "speculative_over_sequential": 12.0},
+    ]
+    found = script("run").goals({"neuron_speed": rows, "training_step": [{"preset": "scifar", "over_sdn": 2.5}]})
+    assert [row["reached"] for row in found.values()] == [0.85, 12.0, 2.5]
 
 
 def test_the_gpu_command_says_that_there_is_no_gpu(script: Import, monkeypatch: pytest.MonkeyPatch) -> None:

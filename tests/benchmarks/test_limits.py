@@ -1,14 +1,27 @@
 """The limit kernels do what their names say, for every length, thread count and instruction set."""
 
+from collections.abc import Iterator
+
 import pytest
 import torch
 
-from longspike.benchmark.limits import COPY, FILL, FMA, SUM, TRIAD, fma_limit, memory_limits
-from longspike.benchmark.timing import time_rounds
+from longspike.benchmark.limits import COPY, FILL, FMA, RECORDS, SUM, TRIAD, fma_limit, memory_limits, record_limit
+from longspike.benchmark.timing import Rounds, time_rounds
 from longspike.kernels import native
 
 pytestmark = pytest.mark.skipif(not native.is_available(), reason="the compiled extension is not built")
 LENGTHS = [0, 1, 15, 64, 65, 1000, (1 << 18) + 77]
+
+
+@pytest.fixture(params=["portable", "avx2", "avx512"])
+def architecture(request: pytest.FixtureRequest) -> Iterator[None]:
+    """One instruction set after the other."""
+    try:
+        before = native.extension().use_architecture(request.param)
+    except ValueError as error:
+        pytest.skip(str(error))
+    yield
+    native.extension().use_architecture(before)
 
 
 def buffers(n: int) -> tuple[torch.Tensor, ...]:
@@ -18,6 +31,7 @@ def buffers(n: int) -> tuple[torch.Tensor, ...]:
     return a, b, torch.full((n,), float("nan"))
 
 
+@pytest.mark.usefixtures("architecture")
 @pytest.mark.parametrize("n", LENGTHS)
 @pytest.mark.parametrize("threads", [1, 2])
 def test_copy_triad_and_fill_write_every_element(n: int, threads: int) -> None:
@@ -31,6 +45,7 @@ def test_copy_triad_and_fill_write_every_element(n: int, threads: int) -> None:
     assert torch.equal(y, torch.full((n,), 3.0))
 
 
+@pytest.mark.usefixtures("architecture")
 @pytest.mark.parametrize("n", LENGTHS)
 def test_sum_is_the_sum_and_the_same_on_every_number_of_threads(n: int) -> None:
     extension = native.extension()
@@ -51,14 +66,14 @@ def test_operations_are_counted_by_item_and_vector() -> None:
 
 
 def test_limits_are_candidates_with_their_work() -> None:
-    limits = {**memory_limits(1 << 21), **fma_limit(4)}
+    limits = {**memory_limits(1 << 21), **fma_limit()}
     assert {name: limit.work >> 21 for name, limit in limits.items() if limit.unit == "GB/s"} == {
         COPY: 2,
         TRIAD: 3,
         SUM: 1,
         FILL: 1,
     }
-    timings = time_rounds({name: limit.run for name, limit in limits.items()}, rounds=1)
+    timings = time_rounds({name: limit.run for name, limit in limits.items()}, Rounds(count=1))
     assert [timing.name for timing in timings] == [COPY, TRIAD, SUM, FILL, FMA]
 
 
@@ -66,3 +81,12 @@ def test_there_are_no_limits_without_the_extension(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(native, "_extension", None)
     assert memory_limits(1 << 21) == {}
     assert fma_limit() == {}
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_records_are_read_and_written_and_stay_as_they_are(threads: int) -> None:
+    table, order = torch.randn(7, 32), torch.tensor([3, 0, 6, 1, 5, 2, 4])
+    before = table.clone()
+    native.extension().limit_records(table.data_ptr(), 32, order.data_ptr(), 7, threads)
+    assert torch.equal(table, before)
+    assert record_limit(5, 128)[RECORDS].work == 2 * 5 * 128

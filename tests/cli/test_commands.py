@@ -88,7 +88,7 @@ def test_data_path_is_the_folder_of_the_files(cli: Run, tmp_path: Path) -> None:
 
 def test_info(cli: Run) -> None:
     found = json.loads(cli("info", "--json")[1])
-    assert set(found["extras"]) == {"train", "data", "events", "viz"}
+    assert set(found["extras"]) == {"train", "data", "events", "viz", "gpu"}
     assert found["extension"]["is_loaded"] or found["extension"]["reason"]
     assert cli("info")[1].startswith("longspike")
 

@@ -1,8 +1,5 @@
 """No operator reads memory that it has not written: every fresh tensor is full of NaN."""
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 import torch
 from torch import Tensor
@@ -21,23 +18,7 @@ from sa_hippo_cases import memory, start, ticks
 SEQLENS = (0, 1, 63, 64, 65, 130)
 
 
-def poisoned(allocate: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    def fresh(*args: Any, **options: Any) -> Tensor:
-        x = allocate(*args, **options)
-        return x.fill_(float("nan")) if x.is_floating_point() else x
-
-    return fresh
-
-
-@pytest.fixture(autouse=True)
-def nan_in_fresh_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    for home, name in (
-        (torch, "empty"),
-        (torch, "empty_like"),
-        (torch.Tensor, "new_empty"),
-        (native, "empty"),
-    ):
-        monkeypatch.setattr(home, name, poisoned(getattr(home, name)))
+pytestmark = pytest.mark.usefixtures("nan_in_fresh_memory")
 
 
 def test_the_poison_works() -> None:

@@ -99,6 +99,42 @@ def test_speculative_checkpoints_are_those_of_sequential(monkeypatch: pytest.Mon
     assert_same_bits(*saved)
 
 
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize(("batch", "channels"), [(1, 1), (1, 16), (2, 17), (1, 300)])
+@pytest.mark.parametrize("warmup", [1, 40, 64])
+def test_speculative_waves_of_chunks_are_sequential(
+    warmup: int, batch: int, channels: int, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Chunks side by side, the last one short, guesses that fail early or late; also where speculation is given up."""
+    monkeypatch.setattr(compiled, "speculation", lambda *_: (64, warmup))
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(threads)
+        for seqlen in (64 * 14, 64 * 13 + 1, 64 * 27 + 50):
+            case = lif_case(batch, seqlen, channels, slowest=0.9, seed=seqlen)
+            for current in (case.current, torch.full_like(case.current, 0.3)):
+                case = case._replace(current=current)
+                found, end = run(case, "subtract", "speculative")
+                expected, expected_end = run(case, "subtract", "sequential")
+                assert_same_bits(found, expected)
+                for part, truth in zip(end, expected_end, strict=True):
+                    assert_same_bits(part, truth)
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_speculation_is_given_up_where_guesses_fail() -> None:
+    """A constant drive locks phases: the first wave shows it, and the rest of the chunks is not guessed."""
+    options = {"beta": 0.9, "rho": 0.0, "gamma": 0.5, "return_certificate": True}
+    spikes, _, certificate = refractory_lif(torch.full((1, 60_000, 2), 0.15), **options, method="speculative")
+    expected, _, _ = refractory_lif(torch.full((1, 60_000, 2), 0.15), **options, method="sequential")
+    chunk, _ = compiled.speculation(
+        (1, 60_000, 2), (torch.full((2,), 0.9), *torch.zeros(3, 2)), torch.get_num_threads()
+    )
+    assert 0 < certificate.repaired < 2 * (60_000 // chunk)
+    assert_same_bits(spikes, expected)
+
+
 def test_speculative_repairs_a_nearly_constant_drive() -> None:
     current = 0.011 + 1e-6 * torch.randn(1, 40_001, 3)
     options = {"beta": 0.99, "threshold": 1.0, "rho": 0.3, "gamma": 0.7}

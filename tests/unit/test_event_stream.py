@@ -48,6 +48,25 @@ def test_late_events_within_a_packet_are_dropped_too() -> None:
     assert torch.equal(stream.logits(), whole(model, events).logits[0])
 
 
+@pytest.mark.parametrize("num_threads", [2, 3])
+def test_threads_that_share_a_step_change_no_bit(num_threads: int) -> None:
+    """Steps of Normal touch enough memory to be shared; the sizes leave shares of different length."""
+    torch.manual_seed(0)
+    model = Flames.from_preset("normal", sensor_size=(34, 26), num_classes=3, step_us=200)
+    with torch.no_grad():
+        model.fronts[0].weight.mul_(2)  # else too few spikes to prove anything
+    events = random_events(300, (34, 26), duration_us=1200)
+    one, shared = EventStream(model), EventStream(model, num_threads=num_threads)
+    for packet in (events[:1], events[1:170], events[170:]):
+        one.push(packet)
+        shared.push(packet)
+    one.flush()
+    shared.flush()
+    assert one.counts.spikes[0] > 100
+    assert one.counts.updates[0] / one.counts.steps / 128 > 30  # positions a step
+    assert facts(shared) == facts(one)
+
+
 def test_an_event_of_the_open_step_is_not_late_whatever_its_microsecond() -> None:
     rows = [(1, 1, 199, 1), (2, 1, 100, 0), (1, 2, 150, 1)]
     stream = EventStream(network(BASE), late="raise")
@@ -285,6 +304,8 @@ def test_training_goes_on_without_the_stream() -> None:
 def test_what_cannot_be_streamed() -> None:
     with pytest.raises(TypeError, match="`model` must be Flames"):
         EventStream(torch.nn.Linear(2, 3))
+    with pytest.raises(ValueError, match="`num_threads` must be an integer of at least 1"):
+        EventStream(network(BASE), num_threads=0)
     with pytest.raises(ValueError, match="`late` must be one of 'drop', 'raise'"):
         EventStream(network(BASE), late="keep")
     with pytest.raises(ValueError, match=r"must be float32; got torch.float64. Convert it with model.float"):

@@ -25,6 +25,19 @@ def test_refractory_module_is_the_function_at_its_parameters() -> None:
         assert all(torch.equal(a, b) for a, b in zip(end, expected_end, strict=True))
 
 
+def test_refractory_module_shows_its_certificate() -> None:
+    x = torch.randn(2, 70, 5)
+    for method in ("reference", "pmbc"):
+        neuron = RefractoryLIF(5, method=method)
+        spikes, end, certificate = neuron.certified(x)
+        expected, expected_end = neuron(x)
+        assert torch.equal(spikes, expected)
+        assert torch.equal(end.v, expected_end.v)
+        assert certificate.method == method
+        assert certificate.positions == x.numel()
+        assert (certificate.iterations > 0) == (method == "pmbc")
+
+
 def test_refractory_module_starts_where_it_was_told() -> None:
     neuron = RefractoryLIF(3, beta=0.7, threshold=0.6, rho=0.3, gamma=0.25, trains_beta=True, trains_gamma=True)
     for value, wanted in zip(neuron.dynamics(), (0.7, 0.6, 0.3, 0.25), strict=True):

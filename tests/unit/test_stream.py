@@ -74,7 +74,7 @@ def test_the_state_does_not_grow() -> None:
     for _ in range(3):
         stream.push(torch.randn(500, 2))
     assert size() == small
-    inside = [x for b in stream._state.blocks for x in (b.ssm, *b.neuron)]
+    inside = [x for b in stream._steps.state.blocks for x in (b.ssm, *b.neuron)]
     assert sum(x.untyped_storage().nbytes() for x in inside) <= small  # no view into a whole packet
 
 

@@ -96,14 +96,14 @@ def _lines(
     return lines
 
 
-def bench_growth(rounds: Rounds, *, lengths: Sequence[int] = LENGTHS, channels: Sequence[int] = CHANNELS) -> list[Line]:
+def bench_growth(rounds: Rounds) -> list[Line]:
     """Lines over the length at fixed channels, over the channels at fixed length, over the threads at a fixed shape."""
     batch, width = AT_LENGTHS
-    by_length = {n: (batch * n * width, _operations((batch, n, width))) for n in lengths}
+    by_length = {n: (batch * n * width, _operations((batch, n, width))) for n in LENGTHS}
     lines = _lines("length", f"batch {batch}, {width} channels", by_length, rounds)
     del by_length
     batch, length = AT_CHANNELS
-    by_channels = {n: (batch * length * n, _operations((batch, length, n))) for n in channels}
+    by_channels = {n: (batch * length * n, _operations((batch, length, n))) for n in CHANNELS}
     lines += _lines("channels", f"batch {batch}, length {length}", by_channels, rounds)
     del by_channels
     threads = sorted({*(1 << k for k in range((os.cpu_count() or 1).bit_length())), os.cpu_count() or 1})

@@ -15,6 +15,7 @@ from longspike.kernels import native
 
 LIMIT = "limit: "
 COPY, TRIAD, SUM, FILL, FMA = (LIMIT + name for name in ("copy NT", "triad NT", "sum", "fill NT", "FMA"))
+RECORDS = LIMIT + "records"
 FMA_ITEMS = 4096
 
 
@@ -70,9 +71,27 @@ def memory_limits(num_bytes: int, names: tuple[str, ...] = (COPY, TRIAD, SUM, FI
     return {name: limits[name] for name in names}
 
 
-def fma_limit(items: int = FMA_ITEMS) -> dict[str, Limit]:
+def fma_limit() -> dict[str, Limit]:
     """The peak of fused multiply-adds, float32; nothing without the compiled extension."""
     if not native.is_available():
         return {}
-    extension, threads = native.extension(), native.threads()
+    extension, threads, items = native.extension(), native.threads(), FMA_ITEMS
     return {FMA: Limit(lambda: extension.limit_fma(items, threads), int(extension.limit_fma(1, 1)) * items, "GFLOP/s")}
+
+
+def record_limit(num_records: int, record_bytes: int) -> dict[str, Limit]:
+    """Reading and writing every record of a table once, in random order; nothing without the compiled extension.
+
+    Bytes count twice. record_bytes: a multiple of 64.
+    """
+    if not native.is_available():
+        return {}
+    extension, threads = native.extension(), native.threads()
+    numbers = record_bytes // 4
+    table = native.empty((num_records, numbers), torch.float32).fill_(1.0)
+    order = torch.randperm(num_records, generator=torch.Generator().manual_seed(0))
+
+    def run() -> None:
+        extension.limit_records(table.data_ptr(), numbers, order.data_ptr(), num_records, threads)
+
+    return {RECORDS: Limit(run, 2 * num_records * record_bytes, "GB/s")}

@@ -18,7 +18,8 @@ class Table:
 
     Attributes:
         what: the benchmark. title: what was timed. setting: on what. counted: how work is counted, in words.
-        unit: of the rates. per: what an "element" is. rows: one a candidate, see `rows_of`. remarks: sentences below the table.
+        unit: of the rates. per: what an "element" is. rows: one a candidate, see `rows_of`.
+        remarks: sentences below the table.
     """
 
     what: str
@@ -90,14 +91,15 @@ def _triple(values: list[float] | None, suffix: str = "") -> str:
 
 def text_cells(table: Mapping[str, Any]) -> list[tuple[str, ...]]:
     """Header and rows of a stored table as text; a column that no row fills is left out."""
-    columns = {
-        "": [row["name"] for row in table["rows"]],
-        "ms, median (min .. max)": [_triple(row["ms"]) for row in table["rows"]],
-        f"ns/{table['per']}": [_number(row["ns_per_element"]) for row in table["rows"]],
-        table["unit"]: ["" if row["rate"] is None else _number(row["rate"]) for row in table["rows"]],
-        "share of the limit": [_triple(row["share"]) for row in table["rows"]],
-        "times ours": [_triple(row["times_ours"], "x") for row in table["rows"]],
-        "B/element kept": ["" if row["kept"] is None else f"{row['kept']:.4g}" for row in table["rows"]],
-    }
-    filled = {title: cells for title, cells in columns.items() if any(cells)}
-    return [tuple(filled), *zip(*filled.values(), strict=True)]
+    rows = table["rows"]
+    columns = [
+        ("", [row["name"] for row in rows]),
+        ("ms, median (min .. max)", [_triple(row["ms"]) for row in rows]),
+        (f"ns/{table['per']}", [_number(row["ns_per_element"]) for row in rows]),
+        (table["unit"], ["" if row["rate"] is None else _number(row["rate"]) for row in rows]),
+        ("share of the limit", [_triple(row["share"]) for row in rows]),
+        ("times ours", [_triple(row["times_ours"], "x") for row in rows]),
+        ("B/element kept", ["" if row["kept"] is None else f"{row['kept']:.4g}" for row in rows]),
+    ]
+    filled = [(title, cells) for title, cells in columns if any(cells)]
+    return [tuple(title for title, _ in filled), *zip(*(cells for _, cells in filled), strict=True)]

@@ -63,30 +63,36 @@ Phases = tuple[Callable[[Any], Any], ...]
 
 
 def _timed(phases: Phases) -> list[float]:
-    """Seconds of each phase; a phase gets what the one before returned. Garbage is collected before, never inside."""
-    gc.collect()
-    gc.disable()
+    """Seconds of each phase; a phase gets what the one before returned."""
     result, elapsed = None, []
     for phase in phases:
         started = time.perf_counter()
         result = phase(result)
         elapsed.append(time.perf_counter() - started)
-    gc.enable()
     return elapsed
 
 
 def _run_rounds(candidates: dict[str, Phases], rounds: Rounds) -> dict[str, list[list[float]]]:
+    """Garbage is collected before a timed call, never inside one; what was there before the rounds is left alone."""
     taken: dict[str, list[list[float]]] = {name: [] for name in candidates}
-    for number in range(-1, rounds.count):
-        for name, phases in candidates.items():
-            if len(taken[name]) >= MIN_ROUNDS and sum(map(sum, taken[name])) > rounds.budget_s:
-                continue
-            rounds.on_progress(name)
-            for _ in range(rounds.lead_in if number >= 0 else 0):
-                _timed(phases)
-            elapsed = _timed(phases)
-            if number >= 0:
-                taken[name].append(elapsed)
+    gc.freeze()
+    try:
+        for number in range(-1, rounds.count):
+            for name, phases in candidates.items():
+                if len(taken[name]) >= MIN_ROUNDS and sum(map(sum, taken[name])) > rounds.budget_s:
+                    continue
+                rounds.on_progress(name)
+                for _ in range(rounds.lead_in if number >= 0 else 0):
+                    _timed(phases)
+                gc.collect()
+                gc.disable()
+                elapsed = _timed(phases)
+                gc.enable()
+                if number >= 0:
+                    taken[name].append(elapsed)
+    finally:
+        gc.enable()
+        gc.unfreeze()
     return taken
 
 

@@ -11,6 +11,7 @@ EXTRAS = {
     "data": ("sklearn", "PIL"),
     "events": ("h5py", "zstandard"),
     "viz": ("matplotlib", "jinja2"),
+    "gpu": ("triton",),
 }
 """Extra -> the modules that it brings."""
 
@@ -35,6 +36,9 @@ def info(*, json: bool = False) -> int:
     rows += [("platform", found["platform"]), ("extension", loaded)]
     rows += [("thread pool", extension["thread_pool"] or "none"), ("threads", str(found["threads"]))]
     rows += [("cuda", found["cuda"] or "no device")]
+    rows += [
+        ("gpu kernels", "no: " + found["triton"]["reason"] if found["triton"]["reason"] else "triton, when on cuda")
+    ]
     for extra, state in found["extras"].items():
         rows.append((f"extra {extra}", "installed" if state["is_installed"] else f"missing; run: {state['install']}"))
     print_line(table(rows))
@@ -46,7 +50,7 @@ def collect() -> dict[str, Any]:
     import torch
 
     import longspike
-    from longspike.kernels import native
+    from longspike.kernels import _triton, native
 
     is_loaded = native.is_available()
     extension = {
@@ -69,6 +73,7 @@ def collect() -> dict[str, Any]:
         "platform": f"{platform.system()} {platform.machine()}",
         "extension": extension,
         "threads": torch.get_num_threads(),
+        "triton": {"reason": _triton.why_not(torch.device("cuda"), torch.float32) or None},
         "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "extras": extras,
     }

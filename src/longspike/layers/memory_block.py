@@ -53,6 +53,6 @@ class MemoryBlock(nn.Module):
     def forward(self, u: Tensor, delta: Tensor, offsets: Tensor, state: Tensor | None = None) -> MemoryBlockOutput:
         """u (ticks, d_model) with gaps delta (ticks) in steps; offsets (batch + 1) delimit the samples."""
         y, end = self.memory(u, delta, offsets, state)
-        spikes = spike(y - THRESHOLD, self.surrogate)
+        spikes = spike(y, self.surrogate, threshold=THRESHOLD)
         mixed = self.mix(self._dropped(spikes, offsets))
         return MemoryBlockOutput(self.norm(u + mixed), spikes, end)

@@ -29,7 +29,7 @@ class SpatialPool(nn.Module):
         """One item for every touched window and step, silent ones included, sorted by (sample, step, cell)."""
         plan = pool_plan(rows.plan, self.size)
         largest: Tensor = segment_max(rows.membrane, plan)
-        values = spike(largest - rows.threshold, self.surrogate)
+        values = spike(largest, self.surrogate, threshold=rows.threshold)
         return SparseSpikes(values, plan.item_step, plan.item_x, plan.item_y, plan.item_offsets, plan.grid_size)
 
     def extra_repr(self) -> str:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from longspike._core.checks import describe
 from longspike.events.ragged import RaggedEvents
+from longspike.kernels.spikes import count_spikes
 from longspike.kernels.tick import EventPoolState, embed_cells
 from longspike.layers.dendritic_conv import DendriticConvState, DendriticRows
 from longspike.layers.event_pool import EventPool
@@ -21,7 +22,6 @@ from longspike.models.classifier import AbstractClassifier, Classification, Laye
 from longspike.models.flames_config import FlamesConfig
 from longspike.models.flames_parts import build_fronts, build_memory, front_grids
 from longspike.models.flames_presets import flames_preset
-from longspike.neurons.memoryless import spike
 from longspike.neurons.surrogate import Surrogate
 
 
@@ -155,10 +155,11 @@ class Flames(AbstractClassifier):
         return tuple(outputs), tuple(ends), activity
 
     def _activity(self, rows: DendriticRows) -> LayerActivity:
-        above = rows.membrane - rows.threshold
         surrogate = Surrogate(self.config.surrogate, self.config.surrogate_scale)
-        num_spikes = spike(above, surrogate).sum() if above.requires_grad else (above > 0).sum()
-        return LayerActivity(num_spikes.to(above.dtype), above.numel())
+        num_spikes = count_spikes(
+            rows.membrane, threshold=rows.threshold, surrogate=surrogate.name, scale=surrogate.value
+        )
+        return LayerActivity(num_spikes, rows.membrane.numel())
 
     def outputs(
         self, events: RaggedEvents, state: FlamesState | None = None, *, keeps_state: bool = True

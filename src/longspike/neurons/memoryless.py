@@ -1,33 +1,17 @@
 """Activations without a membrane, to compare with: Heaviside, Bernoulli, GELU; the same calls as a neuron."""
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
+from longspike.kernels.spikes import spikes
 from longspike.neurons.surrogate import Surrogate, as_surrogate
 
 NoState = tuple[()]
 
 
-class _Spike(torch.autograd.Function):
-    """1 where z > 0; the surrogate's slope backward."""
-
-    @staticmethod
-    def forward(ctx: Any, z: Tensor, surrogate: Surrogate) -> Tensor:
-        ctx.save_for_backward(z)
-        ctx.surrogate = surrogate
-        return (z > 0).to(z.dtype)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
-        (z,) = ctx.saved_tensors
-        return grad * ctx.surrogate.slope(z), None
-
-
-def spike(z: Tensor, surrogate: Surrogate) -> Tensor:
-    """1 where z > 0, with the surrogate's slope as derivative."""
-    return _Spike.apply(z, surrogate)  # type: ignore[no-untyped-call]
+def spike(x: Tensor, surrogate: Surrogate, *, threshold: float = 0.0) -> Tensor:
+    """1 where x > threshold, with the surrogate's slope at x - threshold as derivative."""
+    return spikes(x, threshold=threshold, surrogate=surrogate.name, scale=surrogate.value)
 
 
 class Heaviside(nn.Module):
@@ -46,7 +30,7 @@ class Heaviside(nn.Module):
 
     def forward(self, x: Tensor, state: NoState | None = None) -> tuple[Tensor, NoState]:
         """Spikes shaped like x."""
-        return spike(x - self.threshold, self.surrogate), ()
+        return spike(x, self.surrogate, threshold=self.threshold), ()
 
     def step(self, x_t: Tensor, state: NoState) -> tuple[Tensor, NoState]:
         """Spikes of one step."""

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from longspike._core.checks import check_bounds, check_choice, check_positive_int, check_sequence
 from longspike.kernels._dispatch import LIF_METHODS
+from longspike.kernels.refractory_lif import Certificate, certificate_from
 from longspike.neurons.lif import (
     GRADIENTS,
     RESETS,
@@ -84,9 +85,18 @@ class RefractoryLIF(nn.Module):
 
     def forward(self, x: Tensor, state: LIFState | None = None) -> tuple[Tensor, LIFState]:
         """Spikes of currents (batch, seqlen, channels), and the state after the last step."""
+        spikes, end, _ = self._run(x, state)
+        return spikes, end
+
+    def certified(self, x: Tensor, state: LIFState | None = None) -> tuple[Tensor, LIFState, Certificate]:
+        """`forward`, and what the method did: of speculative chunks, how many lanes had to run again (`repaired`)."""
+        spikes, end, numbers = self._run(x, state)
+        return spikes, end, certificate_from(numbers)
+
+    def _run(self, x: Tensor, state: LIFState | None) -> tuple[Tensor, LIFState, Tensor]:
         check_sequence("RefractoryLIF", "x", x, channels=self.channels)
         dtype = compute_dtype(x.dtype)
-        spikes, end, _ = lif_unchecked(
+        return lif_unchecked(
             x,
             tuple([in_dtype(p, dtype) for p in self.dynamics()]),  # type: ignore[arg-type]
             check_state(state, x),
@@ -95,7 +105,6 @@ class RefractoryLIF(nn.Module):
             gradient=self.gradient,
             method=self.method,
         )
-        return spikes, end
 
     def step(self, x_t: Tensor, state: LIFState) -> tuple[Tensor, LIFState]:
         """Spikes of currents (batch, channels) at one step."""

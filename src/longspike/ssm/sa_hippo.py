@@ -50,7 +50,7 @@ class SAHippo(nn.Module):
         input: "impulse", b = B: u counts spikes at the tick; or "held", u is held over the gap, S4's convention.
         decay: "separable", or "none": a = 0, plain HiPPO.
         dt_min, dt_max: log_dt starts log-uniform between them (dimensionless steps).
-        method: "recurrent" (compiled), "chunked", "fft" (equal gaps), "reference" or "auto".
+        method: "recurrent" (compiled; Triton on CUDA), "chunked", "fft" (equal gaps), "reference" or "auto".
 
     State: (batch, num_heads, d_state/2, 2, d_model/num_heads), real and imaginary part.
     With decay "none", rank 1, input "held" and equal gaps the layer is S4 (Gu et al. 2022, arXiv 2111.00396).

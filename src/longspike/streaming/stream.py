@@ -8,14 +8,16 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from longspike._core.checks import describe
+from longspike._core.checks import check_sequence, describe
 from longspike._core.errors import CheckpointError
 from longspike.layers.block import BlockState
 from longspike.layers.pooling import PoolState
 from longspike.models.flames import Flames
 from longspike.models.spike_ssm import SpikeSSM, SpikeSSMState
 from longspike.neurons.lif import LIFState
+from longspike.streaming.compiled_steps import CompiledSteps
 from longspike.streaming.event_stream import EventStream
+from longspike.streaming.model_steps import ModelSteps
 
 
 def _copied(state: SpikeSSMState) -> SpikeSSMState:
@@ -61,7 +63,8 @@ class SequenceStream:
     whole sequence, bit for bit, on the compiled backend.
 
     Args:
-        model: a causal `SpikeSSM`; it is used in evaluation mode and not changed.
+        model: a causal `SpikeSSM`; it is used in evaluation mode and not changed. Refractory neurons on a CPU run through
+            the compiled stack, with the weights as they are when the stream is made.
         batch: streams side by side.
 
     Raises:
@@ -84,8 +87,12 @@ class SequenceStream:
             raise ValueError("Stream: the model is bidirectional and needs the whole sequence. Train a causal one.")
         if model.config.neuron.kind == "bernoulli":
             raise ValueError("Stream: the Bernoulli neuron draws at random, so a stream cannot repeat a batch.")
-        self._model, self._batch = model, batch
-        self._state, self._num_steps = model.init_state(batch), 0
+        self._model, self._batch, self._num_steps = model, batch, 0
+        self._is_linear = model.config.encoder == "linear"
+        self._d_input, self._dtype = model.config.d_input, model.dtype
+        with torch.inference_mode(False), torch.no_grad():
+            state = model.init_state(batch)
+            self._steps: CompiledSteps | ModelSteps = CompiledSteps.of(model, state) or ModelSteps(model, state)
         self._logits: Tensor | None = None
 
     @property
@@ -96,20 +103,20 @@ class SequenceStream:
     @property
     def state(self) -> SpikeSSMState:
         """A copy of everything the stream remembers; assign it to go back to that moment."""
-        return _copied(self._state)
+        return _copied(self._steps.state)
 
     @state.setter
     def state(self, state: SpikeSSMState) -> None:
         expected, given = _flat(self._model.init_state(self._batch)), _flat(state)
         if {k: x.shape for k, x in expected.items()} != {k: x.shape for k, x in given.items()}:
             raise ValueError("Stream: the state is of another model or batch size. Assign one from Stream.state.")
-        self._state = _copied(state)
+        self._steps.state = _copied(state)
         self._num_steps = int(state.pool.steps[0]) if state.pool is not None else self._num_steps
         self._logits = None
 
     def reset(self) -> None:
         """Forget everything."""
-        self._state = self._model.init_state(self._batch)
+        self._steps.state = self._model.init_state(self._batch)
         self._num_steps = 0
         self._logits = None
 
@@ -118,47 +125,46 @@ class SequenceStream:
 
         Args: x (steps, d_input), or tokens (steps); with several streams (batch, steps, d_input) or (batch, steps).
         Returns: the spikes of every block in these steps, (steps, d_model) each, or with the batch axis in front.
-        Raises: ValueError on a wrong shape or a value that is not finite; the stream then stands where it stood.
+        Raises: ValueError on a wrong shape, a value that is not finite or a token outside of the vocabulary; the stream
+            then stands where it stood.
         """
-        is_linear = self._model.config.encoder == "linear"
-        has_batch = x.dim() == (3 if is_linear else 2)
+        rank = 3 if self._is_linear else 2
+        has_batch = x.dim() == rank
         whole = x if has_batch else x[None]
-        if whole.dim() != (3 if is_linear else 2) or whole.shape[0] != self._batch:
+        if whole.dim() != rank or whole.shape[0] != self._batch:
             raise ValueError(f"Stream.push: `x` must hold steps for {self._batch} stream(s); got {describe(x)}.")
-        if is_linear:
-            whole = whole.to(self._model.dtype)
-            if not bool(whole.isfinite().all()):
-                raise ValueError("Stream.push: `x` must be finite; got NaN or infinity. Drop or repair the sample.")
-        was_training = self._model.training
-        self._model.eval()
-        try:
-            with torch.inference_mode():
-                logits, state, spikes = self._model.outputs(whole, self._state)
-        finally:
-            self._model.train(was_training)
-        if state is None:
-            raise RuntimeError("Stream.push: the model returned no state.")
-        self._state, self._num_steps = state, self._num_steps + whole.shape[1]
+        if self._is_linear and whole.shape[2] != self._d_input:
+            check_sequence("Stream.push", "x", whole, channels=self._d_input)
+        if not self._is_linear and whole.is_floating_point():
+            raise ValueError(f"Stream.push: `x` must hold integer tokens; got {describe(x)}.")
+        spikes = self._steps.push(whole.to(self._dtype if self._is_linear else torch.int64), has_batch=has_batch)
+        if spikes is None:
+            remedy = "Drop or repair the sample."
+            wrong = "be finite; got NaN or infinity" if self._is_linear else "hold tokens of the vocabulary"
+            raise ValueError(f"Stream.push: `x` must {wrong}. {remedy}")
         if whole.shape[1]:
-            self._logits = logits if self._model.pool is not None else logits[:, -1]
-        return spikes if has_batch else tuple(s[0] for s in spikes)
+            self._num_steps += whole.shape[1]
+            self._logits = None
+        return spikes
 
     def logits(self) -> Tensor:
         """Logits for what was seen so far: (num_outputs), or (batch, num_outputs) with several streams.
 
         Raises: ValueError before the first step.
         """
-        if self._logits is None and self._num_steps and self._state.pool is not None:
-            with torch.inference_mode():
-                total, steps = self._state.pool
-                self._logits = self._model.decoder(total / steps.clamp(min=1)[:, None].to(total.dtype))
+        if self._logits is None and self._num_steps:
+            with torch.no_grad():
+                self._logits = self._steps.logits()
         if self._logits is None:
             raise ValueError("Stream.logits: nothing was pushed yet; push at least one step.")
         return self._logits[0].clone() if self._batch == 1 else self._logits.clone()
 
     def save(self, path: str | Path) -> None:
         """Write the state to a safetensors file, from which `restore` continues bit for bit."""
-        tensors = {name: x.contiguous() for name, x in _flat(self._state).items()}
+        tensors = {name: x.contiguous() for name, x in _flat(self._steps.state).items()}
+        if self._num_steps and self._logits is None:
+            with torch.no_grad():
+                self._logits = self._steps.logits()
         if self._logits is not None:
             tensors["logits"] = self._logits.contiguous()
         safetensors.torch.save_file(tensors, path, metadata={"num_steps": str(self._num_steps)})
@@ -173,7 +179,7 @@ class SequenceStream:
             with safetensors.safe_open(path, framework="pt") as file:
                 num_steps = int(file.metadata()["num_steps"])
             logits = tensors.pop("logits", None)
-            if set(tensors) != set(_flat(self._state)):
+            if set(tensors) != set(_flat(self._steps.state)):
                 raise ValueError("it holds other layers")
             self.state = _filled(self._model.init_state(self._batch), tensors)
         except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:

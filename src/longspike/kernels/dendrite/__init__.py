@@ -54,10 +54,10 @@ def dendritic_conv(
     rate, rate_soma, g = parameters
     branches, channels = weight.shape[2:]
     pairs = (plan.pair_offsets, plan.pair_input, plan.pair_tap)
-    chains = 0 if state is None and choice.backend == "cpp" else plan.chain_offsets.numel() - 1
+    chains = 0 if state is None and choice.backend != "torch" else plan.chain_offsets.numel() - 1
     if state is None:
         state = values.new_zeros(chains, branches, channels), values.new_zeros(chains, channels)
-    if choice.backend == "cpp":
+    if choice.backend != "torch":
         rates = torch.cat([rate, rate_soma.reshape(1)])
         options = (threshold, surrogate, scale, keeps_state)
         membrane, i, v = dendritic_conv_op(values, weight, rates, g, *state, gap, plan.chain_offsets, *pairs, *options)
@@ -83,7 +83,7 @@ def dendritic_lif(
     The equations of `dendritic_conv` with gap 1; the state, of every sample, goes in and comes out.
     """
     choice = choose_dendrite("dendritic_lif", method, device=drive.device, dtype=drive.dtype)
-    if choice.backend == "cpp":
+    if choice.backend != "torch":
         rates = torch.cat([parameters[0], parameters[1].reshape(1)])
         membrane, i, v = dendritic_lif_op(drive, rates, parameters[2], *state, threshold, surrogate, scale)
     else:
@@ -94,6 +94,6 @@ def dendritic_lif(
 def segment_max(x: Tensor, plan: PoolPlan, *, method: str = "auto") -> Tensor:
     """The largest row of x (rows, channels) in each group of a plan, channel by channel; the first of equals."""
     choice = choose_dendrite("segment_max", method, device=x.device, dtype=x.dtype)
-    if choice.backend == "cpp":
+    if choice.backend != "torch":
         return segment_max_op(x, plan.group_offsets, plan.group_rows)[0]
     return reference.segment_max(x, plan.group_offsets, plan.group_rows)[0]

@@ -1,10 +1,28 @@
-"""The dendritic neuron and its pooling as PyTorch operators over the compiled kernels."""
+"""The dendritic neuron and its pooling as PyTorch operators over the compiled kernels, and on CUDA over the Triton ones."""
+
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from longspike.kernels._operators import operator, register_gradient
 from longspike.kernels.dendrite import compiled
+
+
+def _forward(call: compiled.Chains, keeps_state: bool) -> tuple[Tensor, Tensor, Tensor]:
+    if not call.weight.is_cuda:
+        return compiled.forward(call, keeps_state)
+    from longspike.kernels.dendrite import triton_chains
+
+    return triton_chains.forward(call, keeps_state)
+
+
+def _backward(call: compiled.Chains, *gradients: Any, **options: Any) -> tuple[Tensor, ...]:
+    if not call.weight.is_cuda:
+        return compiled.backward(call, *gradients, **options)
+    from longspike.kernels.dendrite import triton_adjoint
+
+    return triton_adjoint.backward(call, *gradients, **options)
 
 
 def _state(i: Tensor, v: Tensor) -> tuple[Tensor | None, Tensor | None]:
@@ -37,7 +55,7 @@ def dendritic_conv_op(
     """
     pairs = (pair_offsets, pair_input, pair_tap)
     call = compiled.Chains(values, weight, rate, g, *_state(i, v), gap, chain_offsets, pairs, threshold)
-    return compiled.forward(call, keeps_state)
+    return _forward(call, keeps_state)
 
 
 @torch.library.register_fake(dendritic_conv_op)
@@ -89,7 +107,7 @@ def dendritic_conv_backward_op(
     """Gradients of values (of none unless wanted), weight, rate, g, i and v."""
     pairs = (pair_offsets, pair_input, pair_tap)
     call = compiled.Chains(values, weight, rate, g, *_state(i, v), gap, chain_offsets, pairs, threshold)
-    return compiled.backward(  # type: ignore[return-value]
+    return _backward(  # type: ignore[return-value]
         call,
         membrane,
         grad_membrane,
@@ -154,7 +172,7 @@ def _dense_call(
     drive: Tensor, rate: Tensor, g: Tensor, state: tuple[Tensor, Tensor], threshold: float
 ) -> compiled.Chains:
     batch, seqlen, branches, channels = drive.shape
-    chain_offsets = torch.arange(batch + 1) * seqlen
+    chain_offsets = torch.arange(batch + 1, device=drive.device) * seqlen
     rows = drive.reshape(batch * seqlen, branches, channels)
     return compiled.Chains(None, rows, rate, g, *state, None, chain_offsets, None, threshold)
 
@@ -164,7 +182,7 @@ def dendritic_lif_op(
     drive: Tensor, rate: Tensor, g: Tensor, i: Tensor, v: Tensor, threshold: float, surrogate: str, scale: float
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Membranes (batch, seqlen, channels) of a drive (batch, seqlen, branches, channels), a row a step; the last state."""
-    membrane, i, v = compiled.forward(_dense_call(drive, rate, g, (i, v), threshold), keeps_state=True)
+    membrane, i, v = _forward(_dense_call(drive, rate, g, (i, v), threshold), keeps_state=True)
     return membrane.view(*drive.shape[:2], drive.shape[3]), i, v
 
 
@@ -193,7 +211,7 @@ def dendritic_lif_backward_op(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Gradients of the drive, rate, g, i and v."""
     rows = (drive.shape[0] * drive.shape[1], drive.shape[3])
-    _, grad_drive, *grads = compiled.backward(
+    _, grad_drive, *grads = _backward(
         _dense_call(drive, rate, g, (i, v), threshold),
         membrane.reshape(rows),
         grad_membrane.reshape(rows),
@@ -239,6 +257,10 @@ register_gradient(dendritic_lif_op, _lif_backward, setup_context=_lif_context)
 @operator("segment_max")
 def segment_max_op(x: Tensor, group_offsets: Tensor, group_rows: Tensor) -> tuple[Tensor, Tensor]:
     """The largest row of each group, per channel (groups, channels), and its position in the group; first of equals."""
+    if x.is_cuda:
+        from longspike.kernels.dendrite import triton_pool
+
+        return triton_pool.forward(x, group_offsets, group_rows)
     return compiled.segment_max(x, group_offsets, group_rows)
 
 
@@ -251,6 +273,10 @@ def _(x: Tensor, group_offsets: Tensor, group_rows: Tensor) -> tuple[Tensor, Ten
 @operator("segment_max_backward")
 def segment_max_backward_op(grad: Tensor, position: Tensor, group_offsets: Tensor, group_rows: Tensor) -> Tensor:
     """The gradient of x."""
+    if grad.is_cuda:
+        from longspike.kernels.dendrite import triton_pool
+
+        return triton_pool.backward(grad, position, group_offsets, group_rows)
     return compiled.segment_max_backward(grad, position, group_offsets, group_rows)
 
 

@@ -10,6 +10,9 @@ from longspike.kernels.refractory_lif.reference import Parameters, State
 from longspike.kernels.refractory_lif.surrogates import SURROGATES
 
 BLOCK = 64
+VECTOR = 16  # channels of a vector
+CELLS = 6  # vectors that a thread runs side by side, to hide the latency of a step
+WAVES = 4
 RESETS = {"subtract": 0, "zero": 1, "none": 2}
 GRADIENTS = {"full": 0, "detach_reset": 1, "instant": 2}
 
@@ -19,15 +22,19 @@ def num_blocks(seqlen: int) -> int:
     return (seqlen + BLOCK - 1) // BLOCK
 
 
-def speculation(seqlen: int, parameters: Parameters, threads: int) -> tuple[int, int]:
-    """Steps per chunk and of warm-up.
+def speculation(shape: tuple[int, int, int], parameters: Parameters, threads: int) -> tuple[int, int]:
+    """Steps per chunk and of warm-up for (batch, seqlen, channels).
 
-    Two trajectories merge bit for bit after about 24 ln 2 / -ln(decay) steps; twice that covers the slow tail.
+    Two trajectories merge bit for bit after about 24 ln 2 / -ln(decay) steps; twice that covers the slow tail. A chunk
+    holds several warm-ups; beyond that, shorter chunks make more waves, and where guesses fail the first wave shows it.
     """
+    batch, seqlen, channels = shape
     beta, _, rho, gamma = parameters
     decay = max(float(beta.max()), float(gamma.max()) if bool((rho > 0).any()) else 0.0, 1e-3)
     warmup = math.ceil(2 * 24 * math.log(2) / -math.log(decay))
-    wanted = max(4 * warmup, math.ceil(seqlen / (2 * threads)), BLOCK)
+    vectors = max(1, batch * math.ceil(channels / VECTOR))
+    at_once = max(threads, CELLS * threads // vectors)
+    wanted = max(4 * warmup, math.ceil(seqlen / (WAVES * at_once)), BLOCK)
     return math.ceil(wanted / BLOCK) * BLOCK, warmup
 
 
@@ -55,7 +62,8 @@ def forward(
     batch, seqlen, channels = current.shape
     _expect_shapes(current, parameters, state)
     if method == "speculative" and current.stride(2) != 1:
-        current = native.contiguous(current)
+        spikes, end, checkpoints, repaired = forward(native.contiguous(current), parameters, state, reset, method)
+        return native.empty_like(current).copy_(spikes), end, checkpoints, repaired
     spikes = native.empty_like(current)
     checkpoints = native.empty((batch, num_blocks(seqlen), 3, channels), current.dtype)
     v, r, s = [native.copy(x) for x in state]
@@ -67,7 +75,9 @@ def forward(
     if batch == 0 or channels == 0:
         return spikes, (v, r, s), checkpoints, repaired
     if method == "speculative":
-        repaired = native.kernel("lif_speculative", current.dtype)(*call, *speculation(seqlen, parameters, threads))
+        repaired = native.kernel("lif_speculative", current.dtype)(
+            *call, *speculation((batch, seqlen, channels), parameters, threads)
+        )
     else:
         native.kernel("lif_forward", current.dtype)(*call)
     return spikes, (v, r, s), checkpoints, repaired

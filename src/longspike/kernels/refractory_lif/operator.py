@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from longspike.kernels import native
+from longspike.kernels import _triton, native
 from longspike.kernels._dispatch import choose_lif
 from longspike.kernels._operators import operator, register_gradient
-from longspike.kernels.refractory_lif import compiled, pmbc, reference
+from longspike.kernels.refractory_lif import compiled, pmbc, reference, saved
 
 METHOD_NUMBERS = ("reference", "sequential", "speculative", "pmbc")
 
@@ -50,6 +50,8 @@ def refractory_lif_op(
     numbers = [METHOD_NUMBERS.index(choice.method), 0, current.numel(), 0, current.numel()]
     if choice.backend == "cpp":
         spikes, end, checkpoints, numbers[3] = compiled.forward(current, parameters, state, reset, choice.method)
+    elif choice.backend == "triton":
+        return _forward_on_gpu(current, parameters, state, reset, numbers)
     else:
         checkpoints = current.new_empty((batch, 0, 3, channels))
         if choice.method == "pmbc":
@@ -62,16 +64,66 @@ def refractory_lif_op(
     return spikes, *end, checkpoints, torch.from_numpy(np.array(numbers))
 
 
+def _forward_on_gpu(
+    current: Tensor, parameters: reference.Parameters, state: reference.State, reset: str, numbers: list[int]
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """The operator in Triton. Nothing waits for the device: the number of repaired lanes stays there until it is read."""
+    from longspike.kernels.refractory_lif import triton_forward, triton_speculative
+
+    is_speculative = METHOD_NUMBERS[numbers[0]] == "speculative"
+    run = triton_speculative.forward if is_speculative else triton_forward.forward
+    spikes, end, checkpoints, repaired = run(current, parameters, state, reset)
+    certificate = torch.from_numpy(np.array(numbers)).to(current.device)
+    certificate[3] += repaired
+    return spikes, *end, checkpoints, certificate
+
+
+def _backward_on_gpu(
+    current: Tensor,
+    grad_spikes: Tensor,
+    grad_state: reference.State,
+    parameters: reference.Parameters,
+    state: reference.State,
+    checkpoints: Tensor,
+    *,
+    reset: str,
+    surrogate: str,
+    scale: float,
+    gradient: str,
+    wants_parameters: bool,
+) -> tuple[Tensor, ...]:
+    """The adjoint in Triton; a route that saved no states has them made here."""
+    from longspike.kernels.refractory_lif import triton_backward, triton_forward
+
+    if checkpoints.shape[1] == 0:
+        checkpoints = triton_forward.forward(current, parameters, state, reset)[2]
+    return triton_backward.backward(
+        current,
+        grad_spikes,
+        grad_state,
+        parameters,
+        checkpoints,
+        reset=reset,
+        surrogate=surrogate,
+        scale=scale,
+        gradient=gradient,
+        wants_parameters=wants_parameters,
+    )
+
+
 def certificate_from(numbers: Tensor) -> pmbc.Certificate:
     """The certificate that an operator call returned."""
     method, *rest = numbers.tolist()
     return pmbc.Certificate(METHOD_NUMBERS[method], *rest)
 
 
-def _saves_checkpoints(current: Tensor, method: str) -> bool:
-    if method == "auto":
-        return native.supports(current)
-    return method in ("sequential", "speculative")
+def _num_saved(current: Tensor, method: str) -> int:
+    """Saved states of a sequence, by the route that `method` takes."""
+    if method in ("reference", "pmbc"):
+        return 0
+    if _triton.supports(current):
+        return saved.num_saved(current.shape[1])
+    return compiled.num_blocks(current.shape[1]) if method != "auto" or native.supports(current) else 0
 
 
 @torch.library.register_fake(refractory_lif_op)
@@ -90,13 +142,14 @@ def _(
     gradient: str,
     method: str,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
-    batch, seqlen, channels = current.shape
-    blocks = compiled.num_blocks(seqlen) if _saves_checkpoints(current, method) else 0
+    batch, _, channels = current.shape
+    blocks = _num_saved(current, method)
+    is_on_gpu = method not in ("reference", "pmbc") and _triton.supports(current)
     return (  # type: ignore[return-value]
-        torch.empty_like(current, memory_format=torch.contiguous_format),
+        native.empty_like(current),
         *(torch.empty_like(x, memory_format=torch.contiguous_format) for x in (v, r, s)),
         current.new_empty((batch, blocks, 3, channels)),
-        torch.empty(5, dtype=torch.int64),
+        torch.empty(5, dtype=torch.int64, device=current.device if is_on_gpu else "cpu"),
     )
 
 
@@ -118,6 +171,20 @@ def refractory_lif_backward_op(
     grad_spikes, *grad_end = grads
     grad_state, held = (grad_end[0], grad_end[1], grad_end[2]), (state[0], state[1], state[2])
     dynamics = (parameters[0], parameters[1], parameters[2], parameters[3])
+    if _triton.supports(current):
+        return _backward_on_gpu(  # type: ignore[return-value]
+            current,
+            grad_spikes,
+            grad_state,
+            dynamics,
+            held,
+            checkpoints,
+            reset=reset,
+            surrogate=surrogate,
+            scale=scale,
+            gradient=gradient,
+            wants_parameters=wants_parameters,
+        )
     if not native.supports(current):
         return reference.backward(  # type: ignore[return-value]
             current,
@@ -161,7 +228,8 @@ def _(
     wants_parameters: bool,
     has_grad_r: bool,
 ) -> tuple[Tensor, ...]:
-    return tuple(torch.empty_like(x, memory_format=torch.contiguous_format) for x in (current, *parameters, *state))
+    small = (torch.empty_like(x, memory_format=torch.contiguous_format) for x in (*parameters, *state))
+    return native.empty_like(current), *small
 
 
 def _setup_context(ctx, inputs, output) -> None:  # type: ignore[no-untyped-def]

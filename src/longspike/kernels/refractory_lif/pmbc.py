@@ -88,7 +88,7 @@ def forward(current: Tensor, parameters: Parameters, state: State, reset: str) -
     wide_state = (state[0].double(), state[1].double(), state[2].double())
     if current.shape[1] == 0:
         v, r, s = state
-        return torch.empty_like(current), (v.clone(), r.clone(), s.clone()), Certificate("pmbc", 0, 0, 0, 0)
+        return native.empty_like(current), (v.clone(), r.clone(), s.clone()), Certificate("pmbc", 0, 0, 0, 0)
     c, trace = _drive(wide, (beta, threshold, rho, gamma), wide_state, reset)
 
     def potentials(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -109,7 +109,7 @@ def forward(current: Tensor, parameters: Parameters, state: State, reset: str) -
     v, r = potentials(spikes)
     close = ((v - rho * r - threshold).abs() <= _rounding(v, r, wide, (beta, threshold, rho, gamma), dtype)).any(dim=1)
     repaired = int((~certain).sum())
-    result = spikes.to(dtype)
+    result = native.empty_like(current).copy_(spikes)
     end = (v[:, -1].to(dtype, copy=True), r[:, -1].to(dtype, copy=True), spikes[:, -1].to(dtype, copy=True))
     if bool(close.any()):
         repaired += _solve_lanes(result, end, close, current, parameters, state, reset)

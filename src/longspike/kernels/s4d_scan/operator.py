@@ -32,7 +32,15 @@ def _expect_shapes(u: Tensor, lam: Tensor, c: Tensor, d: Tensor, state: Tensor) 
 def s4d_scan_op(
     u: Tensor, lam: Tensor, c: Tensor, d: Tensor, state: Tensor, saves: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """y, the state after the last step, and (if `saves`) the state before every `checkpoint_interval` steps."""
+    """y, the state after the last step, and (if `saves`) the state before every `checkpoint_interval` steps.
+
+    In Triton it needs the state before the first step alone.
+    """
+    if u.is_cuda:
+        from longspike.kernels.s4d_scan import triton_forward
+
+        y, end = triton_forward.forward(u, lam, c, d, state)
+        return y, end, state[:, None].clone() if saves else state.new_empty((len(u), 0, *lam.shape))
     u = u.contiguous()
     batch, seqlen, channels = u.shape
     n_pairs = lam.shape[0]
@@ -60,7 +68,7 @@ def s4d_scan_op(
 
 @torch.library.register_fake(s4d_scan_op)
 def _(u: Tensor, lam: Tensor, c: Tensor, d: Tensor, state: Tensor, saves: bool) -> tuple[Tensor, Tensor, Tensor]:
-    count = _num_saves(u.shape[1], lam.shape[0]) if saves else 0
+    count = (1 if u.is_cuda else _num_saves(u.shape[1], lam.shape[0])) if saves else 0
     return (
         torch.empty_like(u, memory_format=torch.contiguous_format),
         torch.empty_like(state, memory_format=torch.contiguous_format),
@@ -73,6 +81,10 @@ def s4d_scan_backward_op(
     u: Tensor, grad_y: Tensor, grad_end: Tensor, lam: Tensor, c: Tensor, d: Tensor, checkpoints: Tensor
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Gradients of u, lambda, c, d and of the initial state; the states in between are computed again."""
+    if u.is_cuda:
+        from longspike.kernels.s4d_scan import triton_backward
+
+        return triton_backward.backward(u, grad_y, grad_end, lam, c, d, checkpoints[:, 0])
     u, grad_y = u.contiguous(), grad_y.contiguous()
     batch, seqlen, channels = u.shape
     n_pairs = lam.shape[0]

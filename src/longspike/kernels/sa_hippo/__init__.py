@@ -33,15 +33,20 @@ def sa_hippo(
 
     Tick k has the row tables[index[k]] and sample i owns the ticks offsets[i] .. offsets[i+1]-1; shapes as in `reference`.
     """
-    is_compiled = method in ("auto", "recurrent") and native.supports(u)  # then the lengths need not be known
-    longest = 0 if is_compiled or len(offsets) < 2 else int(offsets.diff().max())
-    choice = choose_sa_hippo(method, longest=longest, gaps=tables.shape[0], device=u.device, dtype=u.dtype)
+    needs_lengths = method == "auto" and not native.supports(u) and len(offsets) > 1  # waits for the device
+    longest = int(offsets.diff().max()) if needs_lengths else 0
+    items = state.shape[0] * state.shape[1]
+    choice = choose_sa_hippo(method, longest=longest, gaps=tables.shape[0], items=items, device=u.device, dtype=u.dtype)
     if choice.method == "recurrent":
         saves = torch.is_grad_enabled() and any(x.requires_grad for x in (u, tables, r, c, d, state))
         y, end, _ = sa_hippo_op(u, index, offsets, tables, r, c, d, state, saves)
         return y, end
     if choice.method == "fft":
         return convolution.forward(u, offsets, tables, r, c, d, state)
+    if choice.method == "chunked" and choice.backend == "triton":
+        from longspike.kernels.sa_hippo import triton_chunked
+
+        return triton_chunked.forward(u, index, offsets, tables, r, c, d, state)
     if choice.method == "chunked":
         return chunked.forward(u, index, offsets, tables, r, c, d, state)
     return reference.forward(u, index, offsets, tables, r, c, d, state)

@@ -1,4 +1,4 @@
-"""The spike-aware memory as PyTorch operators over the compiled kernels."""
+"""The spike-aware memory as PyTorch operators over the compiled kernels, and on CUDA over the Triton ones."""
 
 from typing import Any
 
@@ -136,6 +136,10 @@ def sa_hippo_op(
     saves: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """y, the states after the last ticks, and (if `saves`) those before every block of 64 ticks for the backward."""
+    if u.is_cuda:
+        from longspike.kernels.sa_hippo import triton_recurrent
+
+        return triton_recurrent.forward(u, index, offsets, tables, r, c, d, state, saves)
     _expect_shapes(u, index, offsets, tables, r, c, d, state)
     heads, n_pairs, _, rank = r.shape
     y = native.empty(tuple(u.shape), u.dtype)
@@ -189,6 +193,10 @@ def sa_hippo_backward_op(
     checkpoints: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Gradients of u, tables, r, c, d and of the initial states; the states in between are computed again."""
+    if u.is_cuda:
+        from longspike.kernels.sa_hippo import triton_adjoint
+
+        return triton_adjoint.backward(u, index, offsets, tables, r, c, d, grad_y, grad_end, checkpoints)
     _expect_shapes(u, index, offsets, tables, r, c, d, grad_end)
     saved = (_num_blocks(u, offsets), *grad_end.shape[1:])
     native.expect("sa_hippo_backward", u.dtype, grad_y=(grad_y, tuple(u.shape)), checkpoints=(checkpoints, saved))

@@ -5,8 +5,7 @@ from torch import Tensor
 
 from longspike._core.lengths import length_mask
 from longspike.kernels.mixing import glu, linear
-from longspike.kernels.refractory_lif import refractory_lif_op
-from longspike.kernels.s4d_scan import s4d_scan
+from longspike.kernels.s4d_lif import s4d_lif
 from longspike.kernels.spiking_block.operator import Inputs
 from longspike.kernels.tick import layer_norm
 
@@ -22,9 +21,9 @@ def forward(
         if inputs.norm_weight is None or inputs.norm_bias is None
         else layer_norm(x, inputs.norm_weight, inputs.norm_bias)
     )
-    current, ssm_end = s4d_scan(z, inputs.lam, inputs.c, inputs.d, state[0])
-    dynamics = (inputs.beta, inputs.threshold, inputs.rho, inputs.gamma)
-    spikes, v, r, s, *_ = refractory_lif_op(current, *dynamics, *state[1:], reset, surrogate, scale, gradient, "auto")
+    coefficients, dynamics = (inputs.lam, inputs.c, inputs.d), (inputs.beta, inputs.threshold, inputs.rho, inputs.gamma)
+    options = {"reset": reset, "surrogate": surrogate, "gradient": gradient}
+    spikes, ssm_end, (v, r, s) = s4d_lif(z, coefficients, state[0], dynamics, state[1:], scale=scale, **options)
     sent = spikes if inputs.spike_scale is None else spikes * inputs.spike_scale[:, None]
     mixed = glu(linear(sent, inputs.weight, inputs.bias))
     y = x + (mixed if inputs.output_scale is None else mixed * inputs.output_scale[:, None])

@@ -1,0 +1,66 @@
+"""Spikes without time as PyTorch operators over the compiled kernels."""
+
+import torch
+from torch import Tensor
+
+from longspike.kernels import native
+from longspike.kernels._operators import operator, register_gradient
+from longspike.kernels.refractory_lif.surrogates import SURROGATES
+
+
+@operator("spikes")
+def spikes_op(x: Tensor, threshold: float, surrogate: str, scale: float) -> Tensor:
+    """1 where x > threshold, else 0."""
+    x = x.contiguous()
+    y = native.empty(tuple(x.shape), x.dtype)
+    native.kernel("spikes_forward", x.dtype)(x.data_ptr(), threshold, y.data_ptr(), x.numel(), native.threads())
+    return y
+
+
+@torch.library.register_fake(spikes_op)
+def _(x: Tensor, threshold: float, surrogate: str, scale: float) -> Tensor:
+    return torch.empty_like(x, memory_format=torch.contiguous_format)
+
+
+@operator("count_spikes")
+def count_spikes_op(x: Tensor, threshold: float, surrogate: str, scale: float) -> Tensor:
+    """How many entries exceed the threshold."""
+    x = x.contiguous()
+    count = native.kernel("count_spikes", x.dtype)(x.data_ptr(), threshold, x.numel(), native.threads())
+    return torch.tensor(count, dtype=x.dtype)
+
+
+@torch.library.register_fake(count_spikes_op)
+def _(x: Tensor, threshold: float, surrogate: str, scale: float) -> Tensor:
+    return x.new_empty(())
+
+
+@operator("spikes_backward")
+def spikes_backward_op(x: Tensor, grad: Tensor, threshold: float, surrogate: str, scale: float) -> Tensor:
+    """grad times the surrogate's slope at x - threshold; grad is shaped like x, or one number for all."""
+    x, grad = x.contiguous(), grad.contiguous()
+    native.expect("spikes_backward", x.dtype, grad=(grad, tuple(x.shape) if grad.dim() else ()))
+    grad_x = native.empty(tuple(x.shape), x.dtype)
+    pointers, options = (x.data_ptr(), grad.data_ptr()), (threshold, scale)
+    sizes = (grad_x.data_ptr(), x.numel(), SURROGATES[surrogate][0], grad.dim() == 0, native.threads())
+    native.kernel("spikes_backward", x.dtype)(*pointers, *options, *sizes)
+    return grad_x
+
+
+@torch.library.register_fake(spikes_backward_op)
+def _(x: Tensor, grad: Tensor, threshold: float, surrogate: str, scale: float) -> Tensor:
+    return torch.empty_like(x, memory_format=torch.contiguous_format)
+
+
+def _context(ctx, inputs, output) -> None:  # type: ignore[no-untyped-def]
+    x, *ctx.options = inputs
+    ctx.save_for_backward(x)
+
+
+def _backward(ctx, grad):  # type: ignore[no-untyped-def]
+    (x,) = ctx.saved_tensors
+    return spikes_backward_op(x, grad, *ctx.options), None, None, None
+
+
+register_gradient(spikes_op, _backward, setup_context=_context)
+register_gradient(count_spikes_op, _backward, setup_context=_context)
