@@ -80,17 +80,29 @@ template <class T, int kGroup> void s4d_group(S4dTile<T>& q, int pair, int rows)
     }
 }
 
-// The same steps without the output.
+// The same steps without the output, four at a time: x[t+4] = lambda^4 x[t] + lambda^3 u[t] + lambda^2 u[t+1] + lambda u[t+2]
+// + u[t+3]. Its rounding differs from that of single steps, which only a backward pass may use.
 template <class T, int kGroup> void s4d_advance_group(S4dTile<T>& q, int pair, int rows) {
-    Vec<T> lr[kGroup], li[kGroup], xr[kGroup], xi[kGroup];
+    Vec<T> pr[kGroup][4], pi[kGroup][4], xr[kGroup], xi[kGroup];
     for (int g = 0; g < kGroup; ++g) {
         const i64 at = i64(2) * (pair + g) * kLanes<T>;
-        lr[g] = load<T>(q.lambda + at), li[g] = load<T>(q.lambda + at + kLanes<T>);
+        pr[g][0] = load<T>(q.lambda + at), pi[g][0] = load<T>(q.lambda + at + kLanes<T>);
+        for (int k = 1; k < 4; ++k) {
+            pr[g][k] = fma(pr[g][0], pr[g][k - 1], -(pi[g][0] * pi[g][k - 1]));
+            pi[g][k] = fma(pr[g][0], pi[g][k - 1], pi[g][0] * pr[g][k - 1]);
+        }
         xr[g] = load<T>(q.state + at), xi[g] = load<T>(q.state + at + kLanes<T>);
     }
-    for (int t = 0; t < rows; ++t) {
-        const Vec<T> u = load<T>(q.u + t * kLanes<T>);
-        for (int g = 0; g < kGroup; ++g) s4d_step(lr[g], li[g], xr[g], xi[g], u);
+    for (int t = 0; t < rows; t += 4) {
+        const T* const u = q.u + t * kLanes<T>;
+        const Vec<T> u0 = load<T>(u), u1 = load<T>(u + kLanes<T>), u2 = load<T>(u + 2 * kLanes<T>), u3 = load<T>(u + 3 * kLanes<T>);
+        for (int g = 0; g < kGroup; ++g) {
+            const Vec<T> ar = fma(pr[g][2], u0, fma(pr[g][1], u1, fma(pr[g][0], u2, u3)));
+            const Vec<T> ai = fma(pi[g][2], u0, fma(pi[g][1], u1, pi[g][0] * u2));
+            const Vec<T> real = fma(pr[g][3], xr[g], fnma(pi[g][3], xi[g], ar));
+            xi[g] = fma(pr[g][3], xi[g], fma(pi[g][3], xr[g], ai));
+            xr[g] = real;
+        }
     }
     for (int g = 0; g < kGroup; ++g) {
         const i64 at = i64(2) * (pair + g) * kLanes<T>;
@@ -114,9 +126,9 @@ template <class T> void s4d_block(S4dTile<T>& q, int rows) {
     for_groups<kPairGroup>(q.n_pairs, [&](int pair, auto size) { s4d_group<T, size()>(q, pair, rows); });
 }
 
-// `rows` steps of all pairs without outputs: reads q.u, moves q.state on.
+// `rows` steps of all pairs, a multiple of four, without outputs: reads q.u, moves q.state on, rounded as a backward pass may.
 template <class T> void s4d_block_advance(S4dTile<T>& q, int rows) {
-    for_groups<kPairGroup>(q.n_pairs, [&](int pair, auto size) { s4d_advance_group<T, size()>(q, pair, rows); });
+    for_groups<2>(q.n_pairs, [&](int pair, auto size) { s4d_advance_group<T, size()>(q, pair, rows); });
 }
 
 }  // namespace longspike::LONGSPIKE_ARCH
