@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "aligned.hpp"
 #include "mixing.hpp"
 #include "refractory_lif.hpp"
 #include "s4d_block.hpp"
@@ -66,7 +67,7 @@ template <class T> struct BlockSample {
     int threads;
     std::vector<LifTile<T>> tiles;
     std::vector<S4dTile<T>> scans;
-    std::vector<T> buffer;
+    Aligned<T> buffer;
     i64 stride;                     // of a row of `rows`: not a power of two, since 4 KiB apart means in each other's way
     T* rows = nullptr;              // (span, stride): z, then current, then spikes
 
@@ -132,6 +133,7 @@ template <class T> struct BlockSample {
         const i64 blocks = (p.seqlen + kLifBlock - 1) / kLifBlock, valid = p.lengths ? p.lengths[b] : p.seqlen;
         const LifRows<T> in_place{{rows, stride}, {rows, stride}, Store::cached, Fetch<T>()};
         parallel_for(static_cast<i64>(tiles.size()), threads, [&](i64 k) {
+            const FlushDenormals flush;
             LifCell<T>* cells = tiles[k].cells.data();
             const i64 first = k * width, size = tiles[k].size();
             for (i64 t = 0; t < n; t += kLifBlock) {
@@ -151,7 +153,7 @@ template <class T> struct BlockSample {
         for_rows(n, [&](i64 from, i64 to) {
             SpikeList<T> spikes(p.channels, of_sample(p.spike_scale));
             std::vector<std::uint64_t> words(n_words);
-            std::vector<T> mixed(2 * p.channels);
+            Aligned<T> mixed(2 * p.channels);
             for (i64 i = from; i < to; ++i) {
                 const i64 at = b * p.seqlen + start + i;
                 pack_row<T>(rows + i * stride, p.channels, words.data());
@@ -167,9 +169,9 @@ template <class T> struct BlockSample {
     void run() {
         const bool streaming = use_streaming<T>(p.batch * p.seqlen * p.channels) && p.channels % kLanes<T> == 0 &&
                                reinterpret_cast<std::uintptr_t>(c.y) % LONGSPIKE_VECTOR_BYTES == 0;
-        const std::size_t needed = std::min(span, p.seqlen) * stride + kLanes<T>;
+        const std::size_t needed = std::min(span, p.seqlen) * stride;
         if (buffer.size() < needed) buffer.resize(needed);
-        rows = aligned(buffer.data());
+        rows = buffer.data();
         for (i64 start = 0; start < p.seqlen; start += span) {
             const i64 n = std::min(span, p.seqlen - start);
             normalise(start, n), scan(start, n), fire(start, n), mix(start, n, streaming);

@@ -56,7 +56,8 @@ template <class T> struct BlockSampleAdjoint {
     const PackedMatrix<T>& weight;  // (2 channels, channels)
     i64 b, group, width, n_words, state_size, vectors;
     int threads;
-    std::vector<T> z, current, states, mixed, grad;  // rows of a span (z, current), states before its blocks, rows of a block
+    i64 stride, mixed_stride;                        // of the rows, as in BlockSample
+    Aligned<T> z, current, states, mixed, grad;      // rows of a span (z, current), states before its blocks, rows of a block
     std::vector<std::uint64_t> columns;              // (channels): which of a block's rows have a spike
     std::vector<S4dTile<T>> tiles;
     std::vector<S4dAdjoint<T>> scans;
@@ -65,8 +66,8 @@ template <class T> struct BlockSampleAdjoint {
     BlockSampleAdjoint(const BlockBackward<T>& call, const PackedMatrix<T>& weight_, i64 sample, i64 group_, int threads_)
         : c(call), p(call.p), weight(weight_), b(sample), group(group_), width(tile_width<T>(1, p.channels, threads_, 256)),
           n_words(words_of(p.channels)), state_size(2 * p.n_pairs * p.channels), vectors((p.channels + kLanes<T> - 1) / kLanes<T>),
-          threads(threads_), z(kBlockSpan * p.channels), current(kBlockSpan * p.channels), states(kBlockSpan / kS4dBlock * state_size),
-          mixed(kS4dBlock * 2 * p.channels), grad(kS4dBlock * p.channels), columns(p.channels), neuron_sums(4 * p.channels) {
+          threads(threads_), stride(padded<T>(p.channels)), mixed_stride(padded<T>(2 * p.channels)), z(kBlockSpan * stride),
+          current(kBlockSpan * stride), states(kBlockSpan / kS4dBlock * state_size), mixed(kS4dBlock * mixed_stride), grad(kS4dBlock * stride), columns(p.channels), neuron_sums(4 * p.channels) {
         tiles = block_scans(p, threads == 1);
         scans.reserve(vectors);
         for (i64 k = 0; k < vectors; ++k) {
@@ -83,9 +84,9 @@ template <class T> struct BlockSampleAdjoint {
             for (i64 i = item * kRowsPerItem; i < std::min(n, (item + 1) * kRowsPerItem); ++i) {
                 const T* x = c.x + row(start + i) * p.channels;
                 if (p.norm_weight)
-                    normalise_row<T>(x, p.norm_weight, p.norm_bias, p.eps, p.channels, z.data() + i * p.channels);
+                    normalise_row<T>(x, p.norm_weight, p.norm_bias, p.eps, p.channels, z.data() + i * stride);
                 else
-                    std::copy_n(x, p.channels, z.data() + i * p.channels);
+                    std::copy_n(x, p.channels, z.data() + i * stride);
             }
         });
         const i64 spans = (p.seqlen + kBlockSpan - 1) / kBlockSpan;
@@ -98,9 +99,9 @@ template <class T> struct BlockSampleAdjoint {
             for (i64 t = 0; t < n; t += kS4dBlock) {
                 const int steps = static_cast<int>(std::min(kS4dBlock, n - t));
                 q.scatter(states.data() + t / kS4dBlock * state_size + first, q.state, 2 * p.n_pairs, p.channels);
-                q.gather(q.u, z.data() + t * p.channels + first, steps, p.channels);
+                q.gather(q.u, z.data() + t * stride + first, steps, stride);
                 s4d_block(q, steps);
-                q.scatter(current.data() + t * p.channels + first, q.y, steps, p.channels);
+                q.scatter(current.data() + t * stride + first, q.y, steps, stride);
             }
         });
     }
@@ -110,7 +111,7 @@ template <class T> struct BlockSampleAdjoint {
         parallel_for((n + kRowsPerItem - 1) / kRowsPerItem, threads, [&](i64 item) {
             SpikeList<T> spikes(p.channels, of_sample(p.spike_scale));
             for (i64 i = item * kRowsPerItem; i < std::min(n, (item + 1) * kRowsPerItem); ++i) {
-                T* at = mixed.data() + i * 2 * p.channels;
+                T* at = mixed.data() + i * mixed_stride;
                 spikes.read(c.bits + row(start + i) * n_words, n_words);
                 linear_row<T>(linear, spikes.values.data(), spikes.index.data(), spikes.count, at);
                 gate_row_backward<T>(at, c.grad_y + row(start + i) * p.channels, of_sample(p.output_scale), p.channels);
@@ -127,7 +128,7 @@ template <class T> struct BlockSampleAdjoint {
         const i64 outputs = 2 * p.channels;
         const T* scale = of_sample(p.spike_scale);
         T* bias = c.grad_bias + group * outputs;
-        for (i64 i = 0; i < n; ++i) add_scaled<T>(bias, mixed.data() + i * outputs, T(1), outputs);
+        for (i64 i = 0; i < n; ++i) add_scaled<T>(bias, mixed.data() + i * mixed_stride, T(1), outputs);
         parallel_for((p.channels + 15) / 16, threads, [&](i64 item) {
             for (i64 k = item * 16; k < std::min(p.channels, (item + 1) * 16); ++k) {
                 if (!columns[k]) continue;
@@ -144,19 +145,19 @@ template <class T> struct BlockSampleAdjoint {
         Vec<T> total[kVectors];
         for (int g = 0; g < kVectors; ++g) total[g] = load_first<T>(sum + j + g * kLanes<T>, tail);
         for (; column; column &= column - 1) {
-            const T* at = mixed.data() + __builtin_ctzll(column) * 2 * p.channels + j;
+            const T* at = mixed.data() + __builtin_ctzll(column) * mixed_stride + j;
             for (int g = 0; g < kVectors; ++g) total[g] = fma(factor, load_first<T>(at + g * kLanes<T>, tail), total[g]);
         }
         for (int g = 0; g < kVectors; ++g) store_first<T>(sum + j + g * kLanes<T>, total[g], tail);
     }
     // The gradient of the spikes in `grad`.
     void unmix(i64 start, i64 n) {
-        parallel_for(weight.panels, threads, [&](i64 q) { dense_panel<T>(mixed.data(), weight, q, grad.data(), n); });
+        parallel_for(weight.panels, threads, [&](i64 q) { dense_panel<T>(mixed.data(), mixed_stride, weight, q, grad.data(), stride, n); });
         const T *scale = of_sample(p.spike_scale), *counts = of_sample(c.grad_counts);
         const i64 valid = p.lengths ? p.lengths[b] - start : n;
         for (i64 i = 0; (scale || counts) && i < n; ++i)
             for (i64 j = 0; j < p.channels; ++j) {
-                T& value = grad[i * p.channels + j];
+                T& value = grad[i * stride + j];
                 if (scale) value *= scale[j];
                 if (counts && i < valid) value += counts[j];
             }
@@ -164,8 +165,8 @@ template <class T> struct BlockSampleAdjoint {
     // grad: of the spikes -> of the current -> of z; `offset` is the block's first row within the span.
     void unfire(i64 start, i64 n, i64 offset) {
         const i64 blocks = (p.seqlen + kLifBlock - 1) / kLifBlock, at = b * p.channels;
-        const LifBackward<T> lif{{current.data() + offset * p.channels, 0, p.channels, 1}, {grad.data(), 0, p.channels, 1},
-                                 c.lif_checkpoints + ((b * blocks + start / kLifBlock) * 3) * p.channels, {grad.data(), 0, p.channels, 1},
+        const LifBackward<T> lif{{current.data() + offset * stride, 0, stride, 1}, {grad.data(), 0, stride, 1},
+                                 c.lif_checkpoints + ((b * blocks + start / kLifBlock) * 3) * p.channels, {grad.data(), 0, stride, 1},
                                  c.grad_v + at, c.grad_r + at, c.grad_s + at, neuron_sums.data(), p.neuron, 1, n, p.channels,
                                  c.surrogate_scale, p.reset, c.surrogate, c.gradient, 1, c.has_refractory, c.wants_neuron};
         parallel_for((p.channels + width - 1) / width, threads, [&](i64 k) {
@@ -177,17 +178,17 @@ template <class T> struct BlockSampleAdjoint {
             auto& q = tiles[k];
             const i64 first = k * kLanes<T>;
             q.gather(q.state, states.data() + offset / kS4dBlock * state_size + first, 2 * p.n_pairs, p.channels);
-            q.gather(q.u, z.data() + offset * p.channels + first, n, p.channels);
-            q.gather(q.y, grad.data() + first, n, p.channels);
+            q.gather(q.u, z.data() + offset * stride + first, n, stride);
+            q.gather(q.y, grad.data() + first, n, stride);
             s4d_block_adjoint(q, scans[k], static_cast<int>(n));
-            q.scatter(grad.data() + first, scans[k].u, n, p.channels);
+            q.scatter(grad.data() + first, scans[k].u, n, stride);
         });
     }
     // The gradient of x, and of the norm's weight and bias.
     void unnorm(i64 start, i64 n) {
         T *weights = c.grad_norm + group * 2 * p.channels, *biases = weights + p.channels;
         for (i64 i = 0; i < n; ++i) {
-            const T *x = c.x + row(start + i) * p.channels, *grad_y = c.grad_y + row(start + i) * p.channels, *grad_z = grad.data() + i * p.channels;
+            const T *x = c.x + row(start + i) * p.channels, *grad_y = c.grad_y + row(start + i) * p.channels, *grad_z = grad.data() + i * stride;
             T* grad_x = c.grad_x + row(start + i) * p.channels;
             if (!p.norm_weight) {
                 for (i64 j = 0; j < p.channels; ++j) grad_x[j] = grad_y[j] + grad_z[j];

@@ -1,8 +1,8 @@
 // A small dense product whose right side is packed once and stays in the caches: out = a b, row by row, in a fixed order.
 #pragma once
 #include <algorithm>
-#include <vector>
 
+#include "aligned.hpp"
 #include "kernels.hpp"
 #include "simd.hpp"
 
@@ -18,7 +18,7 @@ constexpr int kDenseRows = 4, kDenseVectors = 2;  // sixteen registers
 template <class T> struct PackedMatrix {
     static constexpr i64 kPanel = kDenseVectors * kLanes<T>;
     i64 inner, columns, panels;
-    std::vector<T> data;
+    Aligned<T> data;
     PackedMatrix(const T* b, i64 inner_, i64 columns_)
         : inner(inner_), columns(columns_), panels((columns_ + kPanel - 1) / kPanel), data(panels * inner_ * kPanel) {
         for (i64 q = 0; q < panels; ++q)
@@ -58,16 +58,17 @@ template <class T> void dense_tile_of(int rows, const T* a, i64 stride, const T*
     }
 }
 
-// out (rows, columns) = a (rows, inner) b for one panel of b; the panel's pieces stay in the first-level cache.
-template <class T> void dense_panel(const T* a, const PackedMatrix<T>& b, i64 q, T* out, i64 rows) {
-    constexpr i64 kPanel = PackedMatrix<T>::kPanel, kPiece = 96;
+// out (rows, columns) = a (rows, inner) b for one panel of b; the panel's pieces stay in the first-level cache. Strides are
+// those of the rows.
+template <class T> void dense_panel(const T* a, i64 a_stride, const PackedMatrix<T>& b, i64 q, T* out, i64 out_stride, i64 rows) {
+    constexpr i64 kPanel = PackedMatrix<T>::kPanel, kPiece = 128;
     alignas(LONGSPIKE_VECTOR_BYTES) T sums[64 * kPanel] = {};
     for (i64 k = 0; k < b.inner; k += kPiece)
         for (i64 i = 0; i < rows; i += kDenseRows)
-            dense_tile_of<T>(static_cast<int>(std::min<i64>(kDenseRows, rows - i)), a + i * b.inner + k, b.inner,
+            dense_tile_of<T>(static_cast<int>(std::min<i64>(kDenseRows, rows - i)), a + i * a_stride + k, a_stride,
                              b.panel(q) + k * kPanel, std::min(kPiece, b.inner - k), sums + i * kPanel);
     const i64 first = q * kPanel, n = std::min(kPanel, b.columns - first);
-    for (i64 i = 0; i < rows; ++i) std::copy_n(sums + i * kPanel, n, out + i * b.columns + first);
+    for (i64 i = 0; i < rows; ++i) std::copy_n(sums + i * kPanel, n, out + i * out_stride + first);
 }
 
 }  // namespace longspike::LONGSPIKE_ARCH

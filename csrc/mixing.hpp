@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "aligned.hpp"
 #include "kernels.hpp"
 #include "parallel.hpp"
 #include "simd.hpp"
@@ -49,7 +50,7 @@ void linear_row(const LinearCall<T>& c, const T* values, const std::int32_t* ind
 template <class T> struct ActiveInputs {
     std::vector<std::uint64_t> words;
     std::vector<std::int32_t> index;
-    std::vector<T> values;
+    Aligned<T> values;
     i64 count = 0;
     explicit ActiveInputs(i64 inputs) : words(words_of(inputs)), index(inputs), values(inputs) {}
     void find(const T* x, i64 inputs) {

@@ -206,6 +206,7 @@ template <class T> void lif_forward(const LifCall<T>& c) {
     const auto rows = rows_function<T>(c.reset);
     const bool streaming = use_streaming<T>(c.batch * c.seqlen * c.channels);
     parallel_for(c.batch * tiles, c.threads, [&](i64 item) {
+        const FlushDenormals flush;
         const i64 b = item / tiles, first = item % tiles * width, n = std::min(width, c.channels - first);
         LifTile<T> tile;
         tile.add(c.parameters, first, n);

@@ -135,6 +135,7 @@ template <class T> i64 lif_speculative(const LifCall<T>& c, i64 chunk, i64 warmu
         const i64 wave = speculates ? std::min(work.chunks - done, together * groups) : work.chunks - done;
         const i64 parts = speculates ? (wave + together - 1) / together : 1;
         parallel_for(tiles * parts, c.threads, [&](i64 item) {
+        const FlushDenormals flush;
             const auto [b, first, n] = sizes(item / parts);
             if (!speculates) {
                 for (i64 k = done; k < work.chunks; ++k) work.run(b, first, n, k, 1, true);
@@ -146,6 +147,7 @@ template <class T> i64 lif_speculative(const LifCall<T>& c, i64 chunk, i64 warmu
         });
         if (speculates) {
             parallel_for(tiles, c.threads, [&](i64 item) {
+        const FlushDenormals flush;
                 const auto [b, first, n] = sizes(item);
                 for (i64 k = done + 1; k < done + wave; ++k) {
                     const T* truth = work.ends.data() + (k - 1) * 3 * work.lanes + b * c.channels + first;

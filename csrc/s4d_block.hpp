@@ -9,6 +9,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "aligned.hpp"
 #include "kernels.hpp"
 #include "simd.hpp"
 
@@ -26,7 +27,7 @@ constexpr int kPairGroup = 4;  // pairs at a time: enough independent chains to 
 // turns: they then stay in the first cache.
 template <class T> struct S4dTile {
     int n_pairs, lanes;
-    std::vector<T> data;
+    Aligned<T> data;
     T *lambda, *c, *d, *state, *u, *y;
     S4dTile(const T* lambda_, const T* c_, const T* d_, i64 channels, i64 n_pairs_, i64 first, int lanes_, S4dTile* host = nullptr)
         : n_pairs(static_cast<int>(n_pairs_)), lanes(lanes_),

@@ -7,7 +7,7 @@ namespace longspike::LONGSPIKE_ARCH {
 // The sums of one tile's gradients, the adjoint that flows from one step to the one before; one block's gradients of u and
 // the states of kPairGroup pairs, which tiles that take turns share with a `host`.
 template <class T> struct S4dAdjoint {
-    std::vector<T> data;
+    Aligned<T> data;
     T *flow, *lambda, *c, *d, *u, *saved;
     explicit S4dAdjoint(i64 n_pairs, S4dAdjoint* host = nullptr)
         : data((6 * n_pairs + 2 + (host ? 0 : (1 + 2 * kPairGroup) * kS4dBlock)) * kLanes<T>) {

@@ -13,7 +13,7 @@ namespace longspike::LONGSPIKE_ARCH {
 
 // One block: copies of its parameters and, for every sample, its tiles with the state in them.
 template <class T> struct StreamingBlock {
-    std::vector<T> parameters[11], last_norm[2];
+    Aligned<T> parameters[11], last_norm[2];
     BlockCall<T> call{};
     std::deque<BlockSample<T>> samples;
 
@@ -22,7 +22,7 @@ template <class T> struct StreamingBlock {
         const i64 sizes[11] = {h, h, pairs, pairs, h, h, h, h, h, 2 * h * h, 2 * h};
         const auto copy = [](const void* data, i64 size) {
             const T* first = static_cast<const T*>(data);
-            return first ? std::vector<T>(first, first + size) : std::vector<T>();
+            return first ? Aligned<T>(first, first + size) : Aligned<T>();
         };
         for (int k = 0; k < 11; ++k) parameters[k] = copy(from.parameters[k], sizes[k]);
         for (int k = 0; k < 2; ++k) last_norm[k] = copy(from.last_norm[k], h);
@@ -109,7 +109,7 @@ private:
     }
 
     SequenceStreamCall c_;
-    std::vector<T> weight_, bias_, total_, last_, h_, fired_;
+    Aligned<T> weight_, bias_, total_, last_, h_, fired_;
     ActiveInputs<T> active_{c_.is_embedding ? 0 : c_.d_input};
     std::vector<std::unique_ptr<StreamingBlock<T>>> blocks_;
 };

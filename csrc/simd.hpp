@@ -101,7 +101,8 @@ inline void fence_streaming() {
 }
 
 // While it lives, results below the smallest normal number become zero. Decaying adjoints and states sink there, where
-// every operation costs a hundred times more. The neuron's forward pass does not use it: it is exact.
+// every operation costs a hundred times more. So does a neuron's refractory trace while it is silent, by every compiled
+// route alike; a spike is never decided by such numbers unless the threshold itself is as small.
 struct FlushDenormals {
 #if defined(__AVX512F__) || defined(__AVX2__)
     unsigned before = _mm_getcsr();

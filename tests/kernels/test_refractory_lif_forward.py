@@ -147,6 +147,22 @@ def test_speculative_repairs_a_nearly_constant_drive() -> None:
         assert_same_bits(part, truth)
 
 
+@pytest.mark.parametrize("method", ["sequential", "speculative"])
+def test_a_trace_that_fades_out_decides_nothing(method: str) -> None:
+    """Below the smallest normal number the compiled routes count a state as zero; the reference loop does not."""
+    current = torch.zeros(2, 3000, 5)
+    current[:, ::1000] = torch.tensor([1.5, 2.0, 0.5, 1.1, 3.0])
+    options = {"beta": 0.97, "rho": 0.4, "gamma": torch.tensor([0.9, 0.8, 0.5, 0.99, 0.3])}
+    spikes, end = refractory_lif(current, **options, method=method)
+    expected, expected_end = refractory_lif(current, **options, method="reference")
+    smallest = torch.finfo(torch.float32).smallest_normal
+    assert bool(((expected_end.r > 0) & (expected_end.r < smallest)).any())
+    assert 0 < expected.sum() < 100
+    assert_same_bits(spikes, expected)
+    for part, truth in zip(end, expected_end, strict=True):
+        assert_same_bits(part, torch.where(truth.abs() < smallest, 0, truth))
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_pmbc_on_constant_drive_repairs_and_is_exact(dtype: torch.dtype) -> None:
     current = torch.tensor([0.3, 0.45, 0.85], dtype=dtype).expand(2, 1003, 3)
