@@ -88,7 +88,7 @@ def choose_lif(
         return _lif_on_gpu(batch, seqlen, channels)
     threads = native.threads()
     vectors = batch * ((channels + 15) // 16)
-    if vectors <= 2 * threads and batch <= 2 and seqlen >= SPECULATIVE_MIN_SEQLEN:
+    if threads > 1 and batch == 1 and vectors <= threads and seqlen >= SPECULATIVE_MIN_SEQLEN:
         reason = f"{batch} x {channels} lanes wait for each step on {threads} thread(s), {seqlen} steps long"
         return Choice("refractory_lif", "speculative", "cpp", reason)
     reason = f"a fused loop over time with {batch} x {channels} lanes runs near memory speed on {threads} thread(s)"
