@@ -66,8 +66,14 @@ void bind_block(nb::module_& m) {
             const std::lock_guard lock(stream.turn);
             return stream.push(at<void>(x), steps, at<void>(spikes), threads);
         }, nb::call_guard<nb::gil_scoped_release>())
-        .def("load", &AbstractSequenceStream::load)
-        .def("store", &AbstractSequenceStream::store);
+        .def("load", [](AbstractSequenceStream& stream) {
+            const std::lock_guard lock(stream.turn);
+            stream.load();
+        }, nb::call_guard<nb::gil_scoped_release>())
+        .def("store", [](const AbstractSequenceStream& stream) {
+            const std::lock_guard lock(stream.turn);
+            stream.store();
+        }, nb::call_guard<nb::gil_scoped_release>());
     const auto make = [&](const char* name, auto scalar) {
         m.def(name, [](bool is_embedding, Addresses encoder, const std::vector<std::vector<Address>>& blocks, const std::vector<int>& resets,
               Addresses pool, i64 batch, i64 d_input, i64 channels, i64 n_pairs, double eps) {

@@ -9,6 +9,8 @@ from longspike._core.errors import CheckpointError
 from longspike.models import Flames, SpikeSSM, SpikeSSMConfig
 from longspike.nn import NeuronConfig
 from longspike.streaming import EventStream, SequenceStream
+from longspike.streaming.model_steps import ModelSteps
+from tolerances import LOGITS
 
 
 def network(kind: str = "refractory", **changes) -> SpikeSSM:
@@ -85,6 +87,64 @@ def test_streams_side_by_side_do_not_mix() -> None:
     for k in range(3):
         alone = Stream(model)
         assert_same(alone.push(x[k]), tuple(s[k] for s in spikes))
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"norm": "post"},
+        {"norm": "none"},
+        {"pool": "none"},
+        {"num_layers": 3, "d_model": 70},
+        {"discretisation": "bilinear"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_compiled_stack_has_the_spikes_of_the_network(dtype: torch.dtype, changes: dict, batch: int) -> None:
+    model = network(**changes).to(dtype)
+    x = torch.randn(batch, 700, 2, dtype=dtype)
+    whole = model.outputs(x)
+    for sizes in ([1, 63, 1, 635], [700], [256, 257, 187]):
+        compiled, eager = Stream(model, batch=batch), ModelSteps(model, model.init_state(batch))
+        assert type(compiled._steps).__name__ == "CompiledSteps"
+        for packet in x.split(sizes, dim=1):
+            spikes = compiled.push(packet)
+            assert_same(spikes, eager.push(packet, has_batch=True))
+        state, truth = compiled.state, whole.state
+        for held, expected in zip(state.blocks, truth.blocks, strict=True):
+            assert_same((held.ssm, *held.neuron), (expected.ssm, *expected.neuron))
+        logits = whole.logits if model.pool is not None else whole.logits[:, -1]
+        torch.testing.assert_close(compiled.logits().view(batch, -1), logits, rtol=LOGITS, atol=LOGITS)
+
+
+def test_threads_change_nothing() -> None:
+    model, x = network(d_model=40), torch.randn(3, 900, 2)
+    torch.set_num_threads(1)
+    alone = Stream(model, batch=3).push(x)
+    torch.set_num_threads(3)
+    assert_same(Stream(model, batch=3).push(x), alone)
+
+
+def test_the_weights_are_those_of_the_beginning() -> None:
+    model, x = network(), torch.randn(50, 2)
+    stream, expected = Stream(model), Stream(model).push(x)
+    with torch.no_grad():
+        for p in model.parameters():
+            p.mul_(2)
+    assert_same(stream.push(x), expected)
+
+
+@pytest.mark.parametrize("token", [-1, 7])
+def test_a_token_outside_of_the_vocabulary(token: int) -> None:
+    stream = Stream(network(encoder="embedding", d_input=7))
+    with pytest.raises(ValueError, match="must hold tokens of the vocabulary"):
+        stream.push(torch.tensor([1, token]))
+    with pytest.raises(ValueError, match="must hold integer tokens"):
+        stream.push(torch.rand(3))
+    assert stream.num_steps == 0
 
 
 def test_tokens() -> None:

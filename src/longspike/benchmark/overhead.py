@@ -2,17 +2,21 @@
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from longspike.benchmark.tables import Table, rows_of
 from longspike.benchmark.timing import Rounds, Timing, time_rounds
+from longspike.events.record import EVENT_DTYPE
 from longspike.functional import refractory_lif
 from longspike.kernels.mixing import glu, linear
 from longspike.kernels.refractory_lif import refractory_lif_op
 from longspike.kernels.tick import layer_norm
 from longspike.layers.block import SpikingBlock
+from longspike.models import Flames, SpikeSSM
 from longspike.ssm.s4d import S4D
+from longspike.streaming.stream import Stream
 
 TORCH_LINEAR = "linear (torch)"
 CHANNELS, CALLS = 16, 100
@@ -40,16 +44,40 @@ def _candidates(x: Tensor) -> dict[str, Callable[[], Tensor]]:
     }
 
 
-def _repeated(call: Callable[[], Tensor], calls: int, *, trains: bool) -> Callable[[], None]:
+class _Events:
+    """Packets of one event into a stream of FLAMES-Tiny at 1280x800, a microsecond apart."""
+
+    def __init__(self, count: int = 20_000) -> None:
+        self._stream = Stream(Flames.from_preset("tiny", sensor_size=(1280, 800), num_classes=10))
+        events = np.zeros(count, EVENT_DTYPE)
+        events["x"], events["y"], events["t"] = np.arange(count) % 1280, np.arange(count) % 800, np.arange(count)
+        self._packets, self._next = [events[i : i + 1] for i in range(count)], 0
+
+    def __call__(self) -> None:
+        if self._next == len(self._packets):
+            self._stream.reset()
+            self._next = 0
+        self._stream.push(self._packets[self._next])
+        self._next += 1
+
+
+def _streams() -> dict[str, Callable[[], object]]:
+    """Pushes of the least that a stream takes."""
+    model = SpikeSSM.from_preset("digits")
+    steps, step = Stream(model), torch.rand(1, model.config.d_input)
+    return {"Stream.push of one step (digits)": lambda: steps.push(step), "Stream.push of one event (Tiny)": _Events()}
+
+
+def _repeated(call: Callable[[], object], calls: int, *, trains: bool) -> Callable[[], None]:
     def forward() -> None:
         with torch.no_grad():
             for _ in range(calls):
                 call()
 
     def forward_and_backward() -> None:
-        grad = torch.ones_like(call())
+        grad = torch.ones_like(call())  # type: ignore[arg-type]
         for _ in range(calls):
-            call().backward(grad)
+            call().backward(grad)  # type: ignore[attr-defined]
 
     return forward_and_backward if trains else forward
 
@@ -57,8 +85,9 @@ def _repeated(call: Callable[[], Tensor], calls: int, *, trains: bool) -> Callab
 def _per_call(part: str, rounds: Rounds) -> list[Timing]:
     trains = part == "forward and backward"
     x = torch.randn(1, 1, CHANNELS, requires_grad=trains)
+    calls: dict[str, Callable[[], object]] = {**_candidates(x), **({} if trains else _streams())}
     candidates: dict[str, Callable[[], object]] = {
-        name: _repeated(call, CALLS, trains=trains) for name, call in _candidates(x).items()
+        name: _repeated(call, CALLS, trains=trains) for name, call in calls.items()
     }
     return [Timing(t.name, tuple(s / CALLS for s in t.seconds)) for t in time_rounds(candidates, rounds)]
 
