@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <exception>
+#include <mutex>
 #include <thread>
 #include <vector>
 
@@ -29,11 +31,19 @@ struct Work {
     std::atomic<std::int64_t> next{0};
     std::int64_t n;
     const std::function<void(std::int64_t)>* body;
+    std::mutex mutex;
+    std::exception_ptr failure;  // the first; it must not leave a worker
 };
 
 void drain(void* data) {
     auto& work = *static_cast<Work*>(data);
-    for (std::int64_t i; (i = work.next.fetch_add(1, std::memory_order_relaxed)) < work.n;) (*work.body)(i);
+    try {
+        for (std::int64_t i; (i = work.next.fetch_add(1, std::memory_order_relaxed)) < work.n;) (*work.body)(i);
+    } catch (...) {
+        const std::lock_guard lock(work.mutex);
+        if (!work.failure) work.failure = std::current_exception();
+        work.next.store(work.n, std::memory_order_relaxed);
+    }
 }
 
 }  // namespace
@@ -49,12 +59,13 @@ void parallel_for(std::int64_t n, int threads, const std::function<void(std::int
     work.body = &body;
     if (const auto gomp = find_gomp()) {
         gomp(drain, &work, static_cast<unsigned>(threads), 0);
-        return;
+    } else {
+        std::vector<std::thread> workers;
+        for (int k = 1; k < threads; ++k) workers.emplace_back(drain, &work);
+        drain(&work);
+        for (auto& worker : workers) worker.join();
     }
-    std::vector<std::thread> workers;
-    for (int k = 1; k < threads; ++k) workers.emplace_back(drain, &work);
-    drain(&work);
-    for (auto& worker : workers) worker.join();
+    if (work.failure) std::rethrow_exception(work.failure);
 }
 
 const char* thread_pool() { return find_gomp() ? "openmp" : "std::thread"; }

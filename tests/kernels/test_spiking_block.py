@@ -196,6 +196,11 @@ def test_errors() -> None:
     floats = case._replace(inputs=case.inputs._replace(lengths=torch.ones(2)))
     with pytest.raises(ValueError, match=r"spiking_block: `lengths` must have shape \(2,\) and dtype torch.int64"):
         run(floats, "fused")
+    masked = case._replace(inputs=case.inputs._replace(spike_scale=torch.ones(2, 5, requires_grad=True)))
+    with pytest.raises(ValueError, match="have no gradient in the fused route"):
+        run(masked, "fused")
+    with pytest.raises(ValueError, match="at least one channel"):
+        run(block_case(1, 3, 0, 1), "fused")
     for method in ("fused", "reference"):
         with pytest.raises(ValueError, match="must not hold NaN"):
             run(case._replace(x=torch.full_like(case.x, float("nan"))), method)

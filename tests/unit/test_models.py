@@ -184,3 +184,10 @@ def test_dropout_acts_in_training_only() -> None:
     assert torch.equal(model(x)[0], model(x)[0])
     model.train()
     assert not torch.equal(model(x)[0], model(x)[0])
+
+
+def test_lengths_of_any_integer_dtype() -> None:
+    model = SpikeSSM(SpikeSSMConfig(d_input=2, d_model=5, num_layers=1, d_state=4)).eval()
+    x, lengths = torch.randn(2, 9, 2), torch.tensor([9, 4])
+    for dtype in (torch.int32, torch.int64):
+        torch.testing.assert_close(model(x, lengths=lengths.to(dtype))[0], model.outputs(x, lengths=lengths).logits)

@@ -137,6 +137,54 @@ def test_the_weights_are_those_of_the_beginning() -> None:
     assert_same(stream.push(x), expected)
 
 
+def test_a_network_of_two_dtypes_is_streamed_by_calling_it() -> None:
+    model = network()
+    model.blocks[1].double()
+    assert type(Stream(model)._steps).__name__ == "ModelSteps"
+
+
+def test_the_logits_belong_to_the_beginning_too() -> None:
+    model, x = network(), torch.randn(50, 2)
+    stream, other = Stream(model), Stream(model)
+    stream.push(x), other.push(x)
+    before = other.logits()
+    model.double()
+    assert torch.equal(stream.logits(), before)
+
+
+def test_streams_that_began_at_different_moments_keep_their_means() -> None:
+    model, x = network(), torch.randn(2, 30, 2)
+    parts = [Stream(model), Stream(model)]
+    for stream, row, begin in zip(parts, x, (0, 10), strict=True):
+        stream.push(row[begin:])
+    states = [stream.state for stream in parts]
+    blocks = tuple(
+        type(a)(
+            torch.cat([a.ssm, b.ssm]),
+            type(a.neuron)(*(torch.cat(pair) for pair in zip(a.neuron, b.neuron, strict=True))),
+        )
+        for a, b in zip(states[0].blocks, states[1].blocks, strict=True)
+    )
+    pool = type(states[0].pool)(*(torch.cat(pair) for pair in zip(states[0].pool, states[1].pool, strict=True)))
+    both = Stream(model, batch=2)
+    both.state = states[0]._replace(blocks=blocks, pool=pool)
+    torch.testing.assert_close(both.logits(), torch.stack([s.logits() for s in parts]), rtol=LOGITS, atol=LOGITS)
+
+
+def test_a_state_from_training_leaves_no_graph_behind() -> None:
+    model, x = network().train(), torch.randn(1, 9, 2)
+    stream = Stream(model)
+    stream.state = model(x)[1]
+    assert not any(t.requires_grad for block in stream.state.blocks for t in (block.ssm, *block.neuron))
+
+
+def test_tensors_of_another_device_and_no_streams_at_all() -> None:
+    with pytest.raises((NotImplementedError, RuntimeError)):
+        Stream(network()).push(torch.zeros(3, 2, device="meta"))
+    with pytest.raises(ValueError, match="`batch` must be"):
+        Stream(network(), batch=0)
+
+
 @pytest.mark.parametrize("token", [-1, 7])
 def test_a_token_outside_of_the_vocabulary(token: int) -> None:
     stream = Stream(network(encoder="embedding", d_input=7))

@@ -5,6 +5,7 @@ x -> norm -> S4D -> neuron -> dropout -> linear(d_model -> 2 d_model) on spikes 
 
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from longspike._core.checks import check_choice, check_sequence
@@ -104,6 +105,7 @@ class SpikingBlock(nn.Module):
         norm = (self.norm.weight.to(x.dtype), self.norm.bias.to(x.dtype)) if is_first else (None, None)
         parameters = (*self.ssm.discrete(x.dtype), *neuron.dynamics(), self.mix.weight, self.mix.bias)
         masks = (self.dropout.draw(x), self.dropout.draw(x))
+        lengths = None if lengths is None else lengths.to(torch.int64)
         return Inputs(*norm, *(p.to(x.dtype) for p in parameters), *masks, lengths)  # type: ignore[call-arg,arg-type]
 
     def activity(

@@ -19,9 +19,14 @@ MIN_THREADED = 1 << 15  # numbers a push must hold before threads share its samp
 
 
 def _can_run(model: SpikeSSM) -> bool:
-    blocks = [b for b in model.blocks if isinstance(b, SpikingBlock)]
-    is_plain = all(type(b.neuron) is RefractoryLIF and b.neuron.method == b.ssm.method == "auto" for b in blocks)
-    return is_plain and native.supports(model.decoder.weight)
+    """Whether every block is a plain one and every number lies on the CPU in one dtype."""
+    for block in model.blocks:
+        if not isinstance(block, SpikingBlock) or type(block.neuron) is not RefractoryLIF:
+            return False
+        if not block.neuron.method == block.ssm.method == "auto":
+            return False
+    numbers = [*model.parameters(), *model.buffers()]
+    return all(native.supports(x) and x.dtype == model.dtype for x in numbers)
 
 
 class CompiledSteps:
@@ -32,7 +37,8 @@ class CompiledSteps:
         batch = len(state.blocks[0].ssm)
         self._size = (len(model.blocks), batch, model.config.d_model)
         self._last = torch.zeros(batch, model.config.d_model, dtype=self._dtype)
-        self._total, self._steps = torch.zeros_like(self._last), 0
+        self._total, self._steps = torch.zeros_like(self._last), torch.zeros(batch, dtype=torch.long)
+        self._decoder = (model.decoder.weight.detach().clone(), model.decoder.bias.detach().clone())
         self._has_last = False
         self._blocks = tuple(BlockState(b.ssm.clone(), LIFState(*(x.clone() for x in b.neuron))) for b in state.blocks)
         self._stack = self._make_stack()
@@ -75,7 +81,7 @@ class CompiledSteps:
 
     def push(self, x: Tensor, *, has_batch: bool) -> tuple[Tensor, ...] | None:
         """Spikes of every block ([batch,] steps, d_model); None, and nothing has changed, if x holds no valid input."""
-        x, seqlen = x.contiguous(), x.shape[1]
+        x, seqlen = x.detach().cpu().contiguous(), x.shape[1]
         spikes = torch.empty((self._size[0], self._size[1], seqlen, self._size[2]), dtype=self._dtype)
         threads = native.threads() if spikes.numel() >= MIN_THREADED else 1
         if not self._stack.push(x.data_ptr(), seqlen, spikes.data_ptr(), threads):
@@ -89,27 +95,30 @@ class CompiledSteps:
         """A copy of the state."""
         self._stack.store()
         blocks = tuple(BlockState(b.ssm.clone(), LIFState(*(x.clone() for x in b.neuron))) for b in self._blocks)
-        steps = torch.full((self._size[1],), self._steps, dtype=torch.long)
-        return SpikeSSMState(blocks, None if self._model.pool is None else PoolState(self._total.clone(), steps))
+        pool = PoolState(self._total.clone(), self._steps.clone())
+        return SpikeSSMState(blocks, None if self._model.pool is None else pool)
 
     @state.setter
     def state(self, state: SpikeSSMState) -> None:
         for held, given in zip(self._blocks, state.blocks, strict=True):
             for to, x in zip((held.ssm, *held.neuron), (given.ssm, *given.neuron), strict=True):
-                to.copy_(x)
+                to.copy_(x.detach())
         self._total.zero_()
-        self._steps, self._has_last = 0, False
+        self._steps.zero_()
+        self._has_last = False
         if state.pool is not None:
-            self._total.copy_(state.pool.total)
-            self._steps = int(state.pool.steps[0])
+            self._total.copy_(state.pool.total.detach())
+            self._steps.copy_(state.pool.steps)
         self._stack.load()
 
     def logits(self) -> Tensor | None:
         """Of the mean over the steps so far, or of the last step in a model without pooling; None if there was none."""
         self._stack.store()
-        if self._model.pool is not None:
-            return self._model.decoder(self._total / self._steps) if self._steps else None
-        return self._model.decoder(self._last) if self._has_last else None
+        if self._model.pool is None:
+            return torch.nn.functional.linear(self._last, *self._decoder) if self._has_last else None
+        if not bool((self._steps > 0).all()):
+            return None
+        return torch.nn.functional.linear(self._total / self._steps[:, None].to(self._dtype), *self._decoder)
 
 
 def _parameters(block: SpikingBlock) -> tuple[Tensor | None, ...]:

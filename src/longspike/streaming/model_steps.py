@@ -15,7 +15,8 @@ class ModelSteps:
 
     def push(self, x: Tensor, *, has_batch: bool) -> tuple[Tensor, ...] | None:
         """Spikes of every block ([batch,] steps, d_model); None, and nothing has changed, if x holds no valid input."""
-        if x.is_floating_point() and not bool(x.isfinite().all()):
+        is_valid = x.isfinite() if x.is_floating_point() else (x >= 0) & (x < self._model.config.d_input)
+        if not bool(is_valid.all()):
             return None
         was_training = self._model.training
         self._model.eval()

@@ -8,7 +8,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from longspike._core.checks import check_sequence, describe
+from longspike._core.checks import check_positive_int, check_sequence, describe
 from longspike._core.errors import CheckpointError
 from longspike.layers.block import BlockState
 from longspike.layers.pooling import PoolState
@@ -23,10 +23,12 @@ from longspike.streaming.model_steps import ModelSteps
 def _copied(state: SpikeSSMState) -> SpikeSSMState:
     def block(b: BlockState) -> BlockState:
         if isinstance(b.neuron, LIFState):
-            return BlockState(b.ssm.clone(), LIFState(*(x.clone() for x in b.neuron)))
-        return BlockState(b.ssm.clone(), b.neuron.clone() if isinstance(b.neuron, Tensor) else b.neuron)
+            return BlockState(b.ssm.detach().clone(), LIFState(*(x.detach().clone() for x in b.neuron)))
+        return BlockState(
+            b.ssm.detach().clone(), b.neuron.detach().clone() if isinstance(b.neuron, Tensor) else b.neuron
+        )
 
-    pool = None if state.pool is None else PoolState(*(x.clone() for x in state.pool))
+    pool = None if state.pool is None else PoolState(*(x.detach().clone() for x in state.pool))
     return SpikeSSMState(tuple(block(b) for b in state.blocks), pool)
 
 
@@ -87,6 +89,7 @@ class SequenceStream:
             raise ValueError("Stream: the model is bidirectional and needs the whole sequence. Train a causal one.")
         if model.config.neuron.kind == "bernoulli":
             raise ValueError("Stream: the Bernoulli neuron draws at random, so a stream cannot repeat a batch.")
+        check_positive_int("Stream", "batch", batch)
         self._model, self._batch, self._num_steps = model, batch, 0
         self._is_linear = model.config.encoder == "linear"
         self._d_input, self._dtype = model.config.d_input, model.dtype

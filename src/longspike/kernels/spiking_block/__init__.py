@@ -33,6 +33,11 @@ def spiking_block(
     choice = choose_block(method, device=x.device, dtype=x.dtype)
     if choice.method == "reference":
         return reference.forward(x, inputs, state, reset, surrogate, scale, gradient)
+    if any(mask is not None and mask.requires_grad for mask in (inputs.spike_scale, inputs.output_scale)):
+        raise ValueError(
+            "spiking_block: `spike_scale` and `output_scale` have no gradient in the fused route; got one that requires it. "
+            "Use method='reference'."
+        )
     tensors = (x, *inputs, *state)
     is_inference = not torch.is_grad_enabled() or torch.compiler.is_exporting()  # an exported program has no gradients
     saves = not is_inference and any(t.requires_grad for t in tensors if t is not None)

@@ -48,6 +48,11 @@ class Inputs(NamedTuple):
             name: (value, shapes[name]) for name, value in zip(self._fields[:-1], self[:-1]) if value is not None
         }
         named |= {name: (value, per_sample) for name, value in zip(("v", "r", "spike"), state[1:], strict=True)}
+        if channels == 0:
+            raise ValueError(
+                "spiking_block: `x` must have at least one channel; got shape " + str(tuple(x.shape)) + "."
+            )
+        named["x"] = (x, tuple(x.shape))
         named["ssm_state"] = (state[0], (batch, *pairs))
         native.expect("spiking_block", x.dtype, **named)
         if (self.norm_weight is None) != (self.norm_bias is None):
