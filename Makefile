@@ -10,7 +10,7 @@ help:
 	@echo "make test       the test suite"
 	@echo "make check      format, lint, types, import rules, tests"
 	@echo "make docs       build the documentation into docs/_build/html"
-	@echo "make exactness  compare every route of the neuron on 10^8 positions (about half an hour)"
+	@echo "make exactness  compare every route of the neuron on 10^8 positions (some minutes)"
 	@echo "make bench      speed against limits and other libraries (about ten minutes)"
 	@echo "make bench-events  FLAMES on event streams: speed, latency, growth with resolution"
 	@echo "make studies    open questions of FLAMES, with plots"
