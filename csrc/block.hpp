@@ -49,6 +49,14 @@ template <class T> void gate_row(const T* mixed, const T* x, const T* scale, T* 
     }
 }
 
+// One row of z = norm(x), or of x where there is no norm.
+template <class T> void block_z(const BlockParameters<T>& p, const T* x, T* z) {
+    if (p.norm_weight)
+        normalise_row<T>(x, p.norm_weight, p.norm_bias, p.eps, p.channels, z);
+    else
+        std::copy_n(x, p.channels, z);
+}
+
 // The scan's tiles, one a vector of channels; they share the rows they work on if they take turns.
 template <class T> std::vector<S4dTile<T>> block_scans(const BlockParameters<T>& p, bool takes_turns) {
     std::vector<S4dTile<T>> tiles;
@@ -104,10 +112,7 @@ template <class T> struct BlockSample {
     void normalise(i64 start, i64 n) {
         for_rows(n, [&](i64 from, i64 to) {
             for (i64 i = from; i < to; ++i)
-                if (p.norm_weight)
-                    normalise_row<T>(x(start + i), p.norm_weight, p.norm_bias, p.eps, p.channels, rows + i * stride);
-                else
-                    std::copy_n(x(start + i), p.channels, rows + i * stride);
+                block_z(p, x(start + i), rows + i * stride);
         });
     }
     // z -> current, in place.

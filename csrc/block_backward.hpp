@@ -81,13 +81,8 @@ template <class T> struct BlockSampleAdjoint {
     // z and the current of a span, and the scan's states before its blocks.
     void replay(i64 start, i64 n) {
         parallel_for((n + kRowsPerItem - 1) / kRowsPerItem, threads, [&](i64 item) {
-            for (i64 i = item * kRowsPerItem; i < std::min(n, (item + 1) * kRowsPerItem); ++i) {
-                const T* x = c.x + row(start + i) * p.channels;
-                if (p.norm_weight)
-                    normalise_row<T>(x, p.norm_weight, p.norm_bias, p.eps, p.channels, z.data() + i * stride);
-                else
-                    std::copy_n(x, p.channels, z.data() + i * stride);
-            }
+            for (i64 i = item * kRowsPerItem; i < std::min(n, (item + 1) * kRowsPerItem); ++i)
+                block_z(p, c.x + row(start + i) * p.channels, z.data() + i * stride);
         });
         const i64 spans = (p.seqlen + kBlockSpan - 1) / kBlockSpan;
         const T* saved = c.scan_checkpoints + (b * spans + start / kBlockSpan) * state_size;

@@ -2,29 +2,16 @@
 #pragma once
 #include <vector>
 
-#include "simd.hpp"
+#include "spike_bits.hpp"
 
 namespace longspike::LONGSPIKE_ARCH {
 
-// Where the lanes of a vector of finite numbers are not zero, as bits.
-inline std::uint32_t nonzero_lanes(Vec<float> x) {
-#if defined(__AVX512F__)
-    return _mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_NEQ_UQ);
-#elif defined(__AVX2__)
-    return static_cast<std::uint32_t>(_mm256_movemask_ps(_mm256_cmp_ps(x, _mm256_setzero_ps(), _CMP_NEQ_UQ)));
-#else
-    std::uint32_t bits = 0;
-    for (int k = 0; k < kLanes<float>; ++k) bits |= static_cast<std::uint32_t>(x[k] != 0.0f) << k;
-    return bits;
-#endif
-}
-
 // Appends start + k * stride for every x[k] that is not zero, k ascending; whether there is one. n: whole vectors.
 inline bool append_nonzero(const float* x, i64 n, i64 start, i64 stride, std::vector<i64>& found) {
-    std::uint32_t any = 0;
+    std::uint64_t any = 0;
     for (i64 first = 0; first < n; first += kLanes<float>) {
-        std::uint32_t bits = nonzero_lanes(load<float>(x + first));
-        for (any |= bits; bits; bits &= bits - 1) found.push_back(start + (first + __builtin_ctz(bits)) * stride);
+        std::uint64_t bits = nonzero_lanes<float>(load<float>(x + first));
+        for (any |= bits; bits; bits &= bits - 1) found.push_back(start + (first + __builtin_ctzll(bits)) * stride);
     }
     return any != 0;
 }

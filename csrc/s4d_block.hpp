@@ -15,12 +15,6 @@
 
 namespace longspike::LONGSPIKE_ARCH {
 
-// The first address from p on that begins a vector.
-template <class T> T* aligned(T* p) {
-    constexpr std::uintptr_t bytes = LONGSPIKE_VECTOR_BYTES;
-    return reinterpret_cast<T*>((reinterpret_cast<std::uintptr_t>(p) + bytes - 1) / bytes * bytes);
-}
-
 constexpr int kPairGroup = 4;  // pairs at a time: enough independent chains to keep the multipliers busy
 
 // What one tile works on; rows of one vector each. `host` is a tile whose rows u and y are shared, for tiles that take
@@ -32,7 +26,7 @@ template <class T> struct S4dTile {
     S4dTile(const T* lambda_, const T* c_, const T* d_, i64 channels, i64 n_pairs_, i64 first, int lanes_, S4dTile* host = nullptr)
         : n_pairs(static_cast<int>(n_pairs_)), lanes(lanes_),
           data((6 * n_pairs_ + 2 + (host ? 0 : 2 * kS4dBlock)) * kLanes<T>) {
-        T* p = aligned(data.data());
+        T* p = data.data();
         const auto take = [&](i64 rows) { T* at = p; p += rows * kLanes<T>; return at; };
         lambda = take(2 * n_pairs), c = take(2 * n_pairs), state = take(2 * n_pairs), d = take(1);
         u = host ? host->u : take(kS4dBlock), y = host ? host->y : take(kS4dBlock);

@@ -11,7 +11,7 @@ template <class T> struct S4dAdjoint {
     T *flow, *lambda, *c, *d, *u, *saved;
     explicit S4dAdjoint(i64 n_pairs, S4dAdjoint* host = nullptr)
         : data((6 * n_pairs + 2 + (host ? 0 : (1 + 2 * kPairGroup) * kS4dBlock)) * kLanes<T>) {
-        T* p = aligned(data.data());
+        T* p = data.data();
         const auto take = [&](i64 rows) { T* at = p; p += rows * kLanes<T>; return at; };
         flow = take(2 * n_pairs), lambda = take(2 * n_pairs), c = take(2 * n_pairs), d = take(1);
         u = host ? host->u : take(kS4dBlock), saved = host ? host->saved : take(2 * kPairGroup * kS4dBlock);

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from longspike.kernels import native
+from longspike.kernels.refractory_lif.compiled import RESETS
 from longspike.kernels.spiking_block.operator import EPS
 from longspike.layers.block import BlockState, SpikingBlock
 from longspike.layers.norm import RowNorm
@@ -14,7 +15,6 @@ from longspike.models.spike_ssm import SpikeSSM, SpikeSSMState
 from longspike.neurons.lif import LIFState
 from longspike.neurons.refractory import RefractoryLIF
 
-RESETS = {"subtract": 0, "zero": 1, "none": 2}
 MIN_THREADED = 1 << 15  # numbers a push must hold before threads share its samples
 
 
