@@ -23,7 +23,7 @@ help:
 	$(BIN)/python -m pip install --quiet -r requirements/cpu.txt
 	touch $@
 
-.venv/package: .venv/pip pyproject.toml CMakeLists.txt $(wildcard csrc/*)
+.venv/package: .venv/pip pyproject.toml CMakeLists.txt $(wildcard csrc/*/*)
 	$(BIN)/python -m pip install --quiet -e '.[all]'
 	touch $@
 

@@ -3,7 +3,7 @@
     python benchmarks/flames_roofline.py --output results/flames_roofline.json
 
 One thread, 1280x800. The limits are measured beside every network; of limits and streams the best round counts. How the
-least times come about is in src/longspike/benchmark/flames_roofline.py. With --output, the table is written beside the
+least times come about is in src/longspike/bench/flames_roofline.py. With --output, the table is written beside the
 file, as Markdown.
 """
 
@@ -17,7 +17,7 @@ import event_timing as timing
 import torch
 from event_sources import moving_edges, network, uniform_noise
 
-from longspike.benchmark.flames_roofline import (
+from longspike.bench.flames_roofline import (
     inputs_per_event,
     measure_limits,
     roofline,

@@ -10,8 +10,8 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from longspike.benchmark import growth_cells, text_cells
-from longspike.benchmark.growth import slope
+from longspike.bench import growth_cells, text_cells
+from longspike.bench.growth import slope
 from longspike.evaluation.figures import COLOURS, GRID, draw
 
 Lines = list[dict[str, Any]]

@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted((ROOT / "src" / "longspike").rglob("*.py"))
-KERNELS = sorted([*(ROOT / "csrc").glob("*.hpp"), *(ROOT / "csrc").glob("*.cpp")])
+KERNELS = sorted([*(ROOT / "csrc").rglob("*.hpp"), *(ROOT / "csrc").rglob("*.cpp")])
 LONGEST_FILE, LONGEST_KERNEL, LONGEST_FUNCTION = 400, 600, 60
 MACHINE_PATHS = re.compile(r"/(?:home|root|work|tmp|Users|mnt)/\w")
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from longspike.benchmark.limits import COPY, FILL, FMA, RECORDS, SUM, TRIAD, fma_limit, memory_limits, record_limit
-from longspike.benchmark.timing import Rounds, time_rounds
+from longspike.bench.limits import COPY, FILL, FMA, RECORDS, SUM, TRIAD, fma_limit, memory_limits, record_limit
+from longspike.bench.timing import Rounds, time_rounds
 from longspike.kernels import native
 
 pytestmark = pytest.mark.skipif(not native.is_available(), reason="the compiled extension is not built")

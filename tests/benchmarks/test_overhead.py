@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from longspike.benchmark import Rounds, overhead
+from longspike.bench import Rounds, overhead
 from longspike.kernels import native
 
 

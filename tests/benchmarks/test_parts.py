@@ -5,12 +5,12 @@ import time
 import pytest
 import torch
 
-from longspike.benchmark.block import GeluBlock, bench_block, firing_block
-from longspike.benchmark.growth import slope
-from longspike.benchmark.saved_memory import saved_bytes
-from longspike.benchmark.tables import rows_of, text_cells
-from longspike.benchmark.timing import Rounds, Step, Timing, time_rounds, time_steps
-from longspike.benchmark.torch_s4d import complex_fft_s4d, two_level_fft_s4d
+from longspike.bench.block import GeluBlock, bench_block, firing_block
+from longspike.bench.growth import slope
+from longspike.bench.saved_memory import saved_bytes
+from longspike.bench.tables import rows_of, text_cells
+from longspike.bench.timing import Rounds, Step, Timing, time_rounds, time_steps
+from longspike.bench.torch_s4d import complex_fft_s4d, two_level_fft_s4d
 from longspike.evaluation.machine import caches
 from longspike.nn import S4D
 from tolerances import S4D_FFT

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from cli.conftest import Run
-from longspike.benchmark import baselines, growth, limits, overhead, report
+from longspike.bench import baselines, growth, limits, overhead, report
 from longspike.kernels import native
 from longspike.layers.block import SpikingBlock
 
@@ -49,7 +49,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(growth, "AT_CHANNELS", (2, 5))
     monkeypatch.setattr(growth, "AT_THREADS", (2, 7, 3))
     ours = {name: baselines.BASELINES[name] for name in ("longspike", "torch loop")}
-    monkeypatch.setattr("longspike.benchmark.neuron.BASELINES", ours)
+    monkeypatch.setattr("longspike.bench.neuron.BASELINES", ours)
 
 
 def test_flags(cli: Run) -> None:

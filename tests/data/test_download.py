@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from longspike._core.errors import DataFileError
 from longspike.data import DATASETS, RemoteFile, download
 from longspike.data.download import SOURCES
+from longspike.errors import DataFileError
 
 BODY = bytes(range(256)) * 4000
 

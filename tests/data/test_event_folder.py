@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from event_samples import random_events
-from longspike._core.errors import DataFileError
 from longspike.data import event_folder
+from longspike.errors import DataFileError
 from longspike.events import write
 
 SENSOR_SIZE = (24, 17)

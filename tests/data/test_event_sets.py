@@ -7,11 +7,11 @@ import pytest
 
 import event_files
 from event_samples import random_events
-from longspike._core.errors import DataFileError
 from longspike.data import EventBundle, EventSplit, LazyEventSplit, dvs_gesture, load_events
 from longspike.data import event_files as splits
 from longspike.data.dvs_gesture import read_gestures
 from longspike.data.spike_speech import read_split
+from longspike.errors import DataFileError
 
 
 def parts(bundle: EventBundle) -> tuple[EventSplit | LazyEventSplit, ...]:

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from event_samples import event_arrays, random_events
-from longspike._core.errors import DataFileError
 from longspike.data import BatchLoader, EventAugment, EventBatch, EventBundle, EventSplit, LazyEventSplit, divide
 from longspike.data.event_splits import split_of_samples
+from longspike.errors import DataFileError
 from longspike.events import EVENT_DTYPE
 from longspike.events.augmentation import Augmentation
 

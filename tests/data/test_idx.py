@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from longspike._core.errors import DataFileError
 from longspike.data import read_idx, write_idx
+from longspike.errors import DataFileError
 
 dtypes = st.sampled_from(["u1", "i1", "<i2", ">i2", "<i4", ">i4", "<f4", "<f8", ">f8"])
 shapes = st.one_of(st.just(()), array_shapes(min_dims=1, max_dims=4, min_side=0, max_side=4))

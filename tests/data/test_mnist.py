@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from longspike._core.errors import DataFileError
 from longspike.data import load, psmnist_permutation, read_idx, write_idx
 from longspike.data.mnist import FILES, PIXEL_MEAN, PIXEL_STD
+from longspike.errors import DataFileError
 
 
 def test_smnist_holds_the_pixels_in_raster_order(mnist_root: Path) -> None:

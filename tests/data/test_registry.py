@@ -7,7 +7,6 @@ import pytest
 import torch
 
 import event_files
-from longspike._core.errors import ConfigError, DataFileError
 from longspike.data import (
     DATASETS,
     EventBundle,
@@ -19,6 +18,7 @@ from longspike.data import (
     status,
 )
 from longspike.data.mnist import FILES
+from longspike.errors import ConfigError, DataFileError
 
 EVENT_WRITERS = {
     "event-digits": lambda root: None,

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from longspike._core.errors import ConfigError, MissingExtraError
 from longspike.cli import evaluate as command
 from longspike.data import DataBundle, Split
+from longspike.errors import ConfigError, MissingExtraError
 from longspike.models import SpikeSSM
 
 

@@ -10,10 +10,10 @@ import torch
 
 from evaluation.test_report import Page
 from event_samples import random_events
-from longspike._core.errors import ConfigError
 from longspike.cli import evaluate as command
 from longspike.data import Batch, BatchLoader, EventBundle, EventSplit
 from longspike.data.event_splits import split_of_samples
+from longspike.errors import ConfigError
 from longspike.evaluation import evaluate_events, evaluate_model, render_event_report, render_report
 from longspike.evaluation.event_figures import event_image
 from longspike.evaluation.events import count_steps

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from longspike._core import extras
-from longspike._core.errors import MissingExtraError
 from longspike.data import Batch
+from longspike.errors import MissingExtraError
 from longspike.evaluation import evaluate_model, render_report, write_report
 from longspike.evaluation.curves import read_curves
 from longspike.evaluation.figures import plain

@@ -7,7 +7,7 @@ import pytest
 
 from events.makers import MAKERS, Made
 from longspike import events as ev
-from longspike._core.errors import DataFileError
+from longspike.errors import DataFileError
 from longspike.events.formats import FORMATS
 
 SIZE = (200, 150)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from longspike import events as ev
-from longspike._core.errors import DataFileError
+from longspike.errors import DataFileError
 from longspike.events import decoding, reference
 from longspike.events.decoding import FAULT, LAYOUTS, Decoder, Screen
 from longspike.events.faults import Faults

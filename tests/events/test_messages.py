@@ -11,7 +11,7 @@ import pytest
 
 from events.makers import MAKERS, flatbuffer
 from longspike import events as ev
-from longspike._core.errors import DataFileError, MissingExtraError
+from longspike.errors import DataFileError, MissingExtraError
 
 EVT3 = b"% evt 3.0\n% geometry 8x6\n% end\n"
 CSV = b"# sensor_size 8x6\n"

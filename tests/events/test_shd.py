@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from longspike._core.errors import DataFileError
+from longspike.errors import DataFileError
 from longspike.events.formats.shd import ShdFile
 
 h5py = pytest.importorskip("h5py")

@@ -5,7 +5,7 @@ import torch
 
 from dendrites import Geometry, conv_case
 from longspike import explain
-from longspike._core.errors import BackendUnavailableError
+from longspike.errors import BackendUnavailableError
 from longspike.kernels import native
 from longspike.kernels.dendrite import operator, pool_plan
 from longspike.nn import DendriticLIF

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from longspike import explain
-from longspike._core.errors import BackendUnavailableError
+from longspike.errors import BackendUnavailableError
 from longspike.kernels import _triton
 from longspike.kernels._dispatch import choose_sa_hippo
 

@@ -8,7 +8,7 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from longspike import explain
-from longspike._core.errors import BackendUnavailableError
+from longspike.errors import BackendUnavailableError
 from longspike.kernels import _triton, native
 from longspike.kernels._dispatch import choose_lif, choose_s4d, choose_s4d_lif
 from longspike.kernels.refractory_lif import refractory_lif_op

@@ -2,7 +2,7 @@
 
 import pytest
 
-from longspike._core.errors import ConfigError
+from longspike.errors import ConfigError
 from longspike.recipes import override_keys, recipe, with_overrides
 
 

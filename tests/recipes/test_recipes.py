@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from longspike._core.errors import ConfigError
 from longspike.data import DATASETS
+from longspike.errors import ConfigError
 from longspike.events.ragged import RaggedEvents, collate_events
 from longspike.events.record import make_events
 from longspike.models import FlamesConfig, build

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import longspike
-from longspike._core.errors import ConfigError
+from longspike.errors import ConfigError
 from longspike.models import checkpoint
 from longspike.recipes import Recipe, recipe, run, with_overrides
 from longspike.recipes.run_folder import prepare, write_record

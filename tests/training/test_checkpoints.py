@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from longspike._core.errors import CheckpointError
+from longspike.errors import CheckpointError
 from longspike.training.checkpoints import AtomicCheckpointIO, Checkpointing, read_checkpoint
 from longspike.training.tally import Score
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from longspike._core.errors import ConfigError
+from longspike.errors import ConfigError
 from longspike.training import TrainingConfig
 
 

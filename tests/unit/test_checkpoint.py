@@ -9,7 +9,7 @@ import safetensors.torch
 import torch
 
 import longspike
-from longspike._core.errors import CheckpointError
+from longspike.errors import CheckpointError
 from longspike.models import SpikeSSM, SpikeSSMConfig, checkpoint
 from longspike.nn import NeuronConfig
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flames_cases import BASE, CASES, changed, events_for, network
-from longspike._core.errors import CheckpointError
+from longspike.errors import CheckpointError
 from longspike.events import EVENT_DTYPE
 from longspike.kernels import native
 from longspike.streaming.event_stream import EventStream

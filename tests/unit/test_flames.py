@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from flames_cases import BASE, CASES, changed, events_for, network, streamed, whole
-from longspike._core.errors import ConfigError
+from longspike.errors import ConfigError
 from longspike.events import make_events
 from longspike.events.ragged import collate_events
 from longspike.kernels import native

@@ -10,7 +10,7 @@ import torch
 
 import longspike
 from flames_cases import BASE, CASES, events_for, network, whole
-from longspike._core.errors import CheckpointError
+from longspike.errors import CheckpointError
 from longspike.models import Flames, FlamesSequence, FlamesSequenceConfig, MemoryConfig
 
 SEQUENCE = FlamesSequenceConfig(

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import longspike
-from longspike._core.errors import CheckpointError
+from longspike.errors import CheckpointError
 from longspike.functional import hard_reset_orbit, refractory_lif
 from longspike.kernels.mixing import glu, linear
 from longspike.kernels.refractory_lif import compiled as lif

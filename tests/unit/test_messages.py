@@ -7,9 +7,9 @@ import torch
 
 from longspike import functional
 from longspike._core.checks import check_choice
-from longspike._core.errors import BackendUnavailableError, ConfigError, LongspikeError, MissingExtraError
 from longspike._core.extras import require
 from longspike._explain import explain
+from longspike.errors import BackendUnavailableError, ConfigError, LongspikeError, MissingExtraError
 from longspike.functional import LIFState, beta_from_tau, hard_reset_orbit, refractory_lif
 from longspike.kernels.s4d_scan import s4d_scan
 from longspike.models import SpikeSSM, SpikeSSMConfig

@@ -5,7 +5,7 @@ import safetensors.torch
 import torch
 
 from longspike import Stream
-from longspike._core.errors import CheckpointError
+from longspike.errors import CheckpointError
 from longspike.models import Flames, SpikeSSM, SpikeSSMConfig
 from longspike.nn import NeuronConfig
 from longspike.streaming import EventStream, SequenceStream

@@ -3,7 +3,7 @@
 import importlib
 from types import ModuleType
 
-from longspike._core.errors import MissingExtraError
+from longspike.errors import MissingExtraError
 
 
 def require(module: str, *, extra: str, purpose: str) -> ModuleType:

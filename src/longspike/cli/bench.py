@@ -33,7 +33,7 @@ def bench(
     """
     import torch
 
-    from longspike.benchmark import Rounds, Table, check_parity, measure, peer_versions
+    from longspike.bench import Rounds, Table, check_parity, measure, peer_versions
     from longspike.evaluation.machine import caches, machine, versions
 
     if rounds < 1 or lead_in < 0:
@@ -78,7 +78,7 @@ def _shape(text: str) -> tuple[int, int, int]:
 
 
 def _print_table(stored: dict[str, Any]) -> None:
-    from longspike.benchmark import text_cells
+    from longspike.bench import text_cells
 
     print_line(f"\n{stored['title']}, {stored['setting']}")
     print_line(table(text_cells(stored), indent=2))
@@ -87,7 +87,7 @@ def _print_table(stored: dict[str, Any]) -> None:
 
 
 def _print_growth(lines: list[dict[str, Any]]) -> None:
-    from longspike.benchmark import growth_cells
+    from longspike.bench import growth_cells
 
     for by in dict.fromkeys(line["by"] for line in lines):
         some = [line for line in lines if line["by"] == by]

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
-from longspike._core.errors import ConfigError, DataFileError
 from longspike.cli.output import note, print_json, print_line, table
+from longspike.errors import ConfigError, DataFileError
 
 if TYPE_CHECKING:
     from longspike.data import DatasetEntry, DatasetStatus

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from longspike._core.errors import ConfigError, MissingExtraError
 from longspike.cli.output import note
+from longspike.errors import ConfigError, MissingExtraError
 
 if TYPE_CHECKING:
     from rich.table import Table

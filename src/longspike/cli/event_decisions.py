@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from longspike._core.errors import ConfigError
 from longspike.cli.output import print_line
+from longspike.errors import ConfigError
 from longspike.streaming import EventStream
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from longspike._core.errors import ConfigError, DataFileError
+from longspike.errors import ConfigError, DataFileError
 from longspike.events import EventReader
 from longspike.events import open as open_recording
 

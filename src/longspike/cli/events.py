@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
-from longspike._core.errors import ConfigError, DataFileError
 from longspike.cli.output import print_json, print_line
+from longspike.errors import ConfigError, DataFileError
 
 if TYPE_CHECKING:
     from longspike.events import EventReader

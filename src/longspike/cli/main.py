@@ -7,11 +7,11 @@ import traceback
 
 import tyro
 
-from longspike._core.errors import ConfigError, LongspikeError
 from longspike.cli.arguments import fill_realtime, spread_overrides
 from longspike.cli.commands import DESCRIPTION, command, command_names, stubs
 from longspike.cli.output import note
 from longspike.cli.process import prepare_process
+from longspike.errors import ConfigError, LongspikeError
 
 _CONFIG = (tyro.conf.FlagCreatePairsOff, tyro.conf.PositionalRequiredArgs)
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130

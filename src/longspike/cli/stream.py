@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from longspike._core.errors import ConfigError
+from longspike.errors import ConfigError
 
 _EVENTS_ONLY = ("packet_events", "packet_us", "realtime", "decide_us", "fit", "on_error")
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from longspike._core.errors import ConfigError
 from longspike.cli.event_clock import RealTime
 from longspike.cli.event_decisions import Decisions
 from longspike.cli.event_input import EventInput, open_events
 from longspike.cli.event_panel import EventPanel
 from longspike.cli.output import print_json, print_line
+from longspike.errors import ConfigError
 from longspike.events import EVENT_DTYPE
 from longspike.streaming import EventStream
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from longspike._core.errors import ConfigError, DataFileError
+from longspike.errors import ConfigError, DataFileError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

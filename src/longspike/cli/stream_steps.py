@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from longspike._core.errors import ConfigError
 from longspike.cli.output import print_json, print_line
+from longspike.errors import ConfigError
 
 if TYPE_CHECKING:
     from torch import Tensor

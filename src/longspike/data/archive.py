@@ -7,7 +7,7 @@ import tempfile
 import zlib
 from pathlib import Path, PurePosixPath
 
-from longspike._core.errors import DataFileError
+from longspike.errors import DataFileError
 
 
 def check_member(archive: Path, member: tarfile.TarInfo) -> None:

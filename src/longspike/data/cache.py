@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from longspike._core.errors import DataFileError
+from longspike.errors import DataFileError
 
 
 def cache_folder() -> Path:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from longspike._core.errors import DataFileError
+from longspike.errors import DataFileError
 
 
 def list_classes(folder: Path) -> tuple[str, ...]:

@@ -14,8 +14,8 @@ from io import BufferedWriter
 from pathlib import Path
 
 from longspike._core.checks import check_choice
-from longspike._core.errors import DataFileError
 from longspike.data.archive import unpack
+from longspike.errors import DataFileError
 
 CHUNK_BYTES = 1 << 18
 TIMEOUT_S = 60.0

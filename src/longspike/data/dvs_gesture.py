@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from longspike._core.errors import DataFileError
 from longspike.data.cache import cache_folder, fingerprint, read_array, write_array
 from longspike.data.event_files import SHARE
 from longspike.data.event_splits import EventBundle, LazyEventSplit
 from longspike.data.holdout import hold_out
 from longspike.data.locate import Layout, require_layout
+from longspike.errors import DataFileError
 from longspike.events import EVENT_DTYPE, read
 
 PAGE = "https://research.ibm.com/interactive/dvsgesture/"

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from longspike._core.errors import DataFileError
 from longspike.data.class_folders import list_class_files, list_classes
 from longspike.data.event_files import SHARE, RecordingReader, divided_bundle, split_of_files
 from longspike.data.event_splits import EventBundle
 from longspike.data.holdout import HOLDOUT_SEED, hold_out
+from longspike.errors import DataFileError
 from longspike.events import open as open_recording
 
 PARTS = ("train", "val", "test")

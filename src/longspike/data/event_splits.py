@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from longspike._core.checks import check_positive_int, describe
-from longspike._core.errors import DataFileError
 from longspike.data.event_batching import EventAugment, EventBatch, make_event_batch
+from longspike.errors import DataFileError
 from longspike.events.arguments import check_event_array, check_on_sensor, check_sensor_size, check_sorted
 from longspike.events.record import EVENT_DTYPE
 

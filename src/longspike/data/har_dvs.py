@@ -5,10 +5,10 @@ from pathlib import Path
 
 import torch
 
-from longspike._core.errors import DataFileError
 from longspike.data.event_files import RecordingReader, split_of_files
 from longspike.data.event_splits import EventBundle, LazyEventSplit
 from longspike.data.locate import Layout, require_layout
+from longspike.errors import DataFileError
 
 PAGE = "https://github.com/Event-AHU/HARDVS"
 FOLDERS = ("HARDVS", "HAR-DVS", "har-dvs", "MINI_HARDVS_files")

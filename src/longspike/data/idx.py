@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from longspike._core.errors import DataFileError
+from longspike.errors import DataFileError
 
 DTYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 """Type codes of the format and what they stand for, in numpy's words."""

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from longspike._core.errors import DataFileError
 from longspike._core.extras import require
 from longspike.data.cache import cache_folder, fingerprint, read_array, write_array
 from longspike.data.class_folders import list_class_files
+from longspike.errors import DataFileError
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
 CACHE_VERSION = "grey 1"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from longspike._core.errors import DataFileError
+from longspike.errors import DataFileError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

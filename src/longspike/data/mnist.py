@@ -6,11 +6,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from longspike._core.errors import DataFileError
 from longspike.data.holdout import hold_out
 from longspike.data.idx import read_idx
 from longspike.data.locate import Layout, require_layout
 from longspike.data.splits import DataBundle, Split
+from longspike.errors import DataFileError
 
 FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 FOLDERS = ("MNIST/raw", "mnist", ".")

@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from longspike._core.errors import DataFileError
+from longspike.errors import DataFileError
 
 
 class _PickledDtype:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import cast
 
 from longspike._core.checks import check_choice
-from longspike._core.errors import ConfigError
 from longspike.data import (
     celex_har,
     cifar10_dvs,
@@ -26,6 +25,7 @@ from longspike.data.event_splits import EventBundle
 from longspike.data.locate import Layout, search
 from longspike.data.mnist import load_psmnist, load_smnist, mnist_layouts
 from longspike.data.splits import DataBundle
+from longspike.errors import ConfigError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

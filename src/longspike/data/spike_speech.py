@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from longspike._core.errors import DataFileError
 from longspike._core.extras import require
 from longspike.data.event_files import IN_MEMORY_BYTES, SHARE
 from longspike.data.event_splits import AnyEventSplit, EventBundle, LazyEventSplit, split_of_samples
 from longspike.data.holdout import hold_out
 from longspike.data.locate import Layout, require_layout
+from longspike.errors import DataFileError
 from longspike.events import EVENT_DTYPE
 from longspike.events.formats.shd import ShdFile, SpikeTrain
 

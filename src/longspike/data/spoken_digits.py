@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from longspike._core.errors import DataFileError
 from longspike.data.event_splits import EventBundle, EventSplit
 from longspike.data.holdout import hold_out
 from longspike.data.locate import Layout, require_layout
+from longspike.errors import DataFileError
 from longspike.events.audio import read_wav, spikes_from_audio
 from longspike.events.record import EVENT_DTYPE
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from longspike._core.checks import describe
-from longspike._core.errors import BackendUnavailableError
 from longspike.data import EventBatch
+from longspike.errors import BackendUnavailableError
 from longspike.evaluation.evaluate import evaluating
 from longspike.evaluation.event_result import EventEvaluation, EventTrace
 from longspike.evaluation.machine import machine, versions

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from longspike._core.errors import DataFileError
+from longspike.errors import DataFileError
 from longspike.events.arguments import check_integer, check_number
 from longspike.kernels.refractory_lif import refractory_lif_op
 

@@ -54,7 +54,7 @@ class Decoder:
         name: a key of `LAYOUTS`.
         faults: where faulty records go.
         offset: the file position of the first byte, for the messages.
-        settings: slots of the state that the format's header sets (see csrc/event_decoding.hpp).
+        settings: slots of the state that the format's header sets (see csrc/events/decoding.hpp).
         use_extension: None takes the compiled decoder if it is there.
     """
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
-from longspike._core.errors import DataFileError
+from longspike.errors import DataFileError
 
 SKIP_REMEDY = 'Pass on_error="skip" to leave such records out and count them.'
 
@@ -18,7 +18,7 @@ DECODING_FAULTS = {
     8: "a time earlier than that of an event before it",
     9: "a time below zero or above 2^62 µs",
 }
-"""What the fault codes of csrc/event_decoding.hpp mean."""
+"""What the fault codes of csrc/events/decoding.hpp mean."""
 
 
 class Faults:

@@ -10,7 +10,7 @@ from typing import BinaryIO, Literal, Self
 import numpy as np
 
 from longspike._core.checks import check_choice, check_positive_int
-from longspike._core.errors import DataFileError
+from longspike.errors import DataFileError
 from longspike.events.decoding import Screen
 from longspike.events.detecting import HEAD_BYTES, detect
 from longspike.events.faults import Faults

@@ -1,4 +1,4 @@
-"""The decoders in Python, slot for slot those of csrc/event_decoding.hpp: the truth for them, and the way without them.
+"""The decoders in Python, slot for slot those of csrc/events/decoding.hpp: the truth for them, and the way without them.
 
 Each takes records (uint8), their count, the state (int64, changed in place), the array that the events go to, and whether
 faults are skipped; it returns how many records it read and how many events it wrote.

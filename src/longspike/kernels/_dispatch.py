@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import torch
 
-from longspike._core.errors import BackendUnavailableError
+from longspike.errors import BackendUnavailableError
 from longspike.kernels import _triton, native
 
 LIF_METHODS = ("auto", "sequential", "pmbc", "speculative", "reference")

@@ -13,7 +13,7 @@ import safetensors.torch
 from safetensors import SafetensorError
 from torch import nn
 
-from longspike._core.errors import CheckpointError, ConfigError
+from longspike.errors import CheckpointError, ConfigError
 
 FORMAT_VERSION = 1
 WEIGHTS, CONFIG = "model.safetensors", "config.json"

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from longspike._core.errors import ConfigError
+from longspike.errors import ConfigError
 from longspike.layers.block import NORM_POSITIONS
 from longspike.layers.neuron import NeuronConfig
 from longspike.ssm.discretise import DISCRETISATIONS

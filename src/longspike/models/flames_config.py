@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from longspike._core.errors import ConfigError
+from longspike.errors import ConfigError
 from longspike.events.record import LARGEST_SIDE, LATEST_TIME_US
 from longspike.neurons.surrogate import Surrogate
 

@@ -2,7 +2,7 @@
 
 import difflib
 
-from longspike._core.errors import ConfigError
+from longspike.errors import ConfigError
 from longspike.models.flames_config import FlamesConfig, FlamesSequenceConfig, MemoryConfig, sensor_mistakes
 
 _SIZES = {"tiny": (32, 16), "small": (64, 32), "normal": (128, 64)}  # channels, branches: Chakraborty et al. 2025

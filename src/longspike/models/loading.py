@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from longspike._core.checks import describe
-from longspike._core.errors import CheckpointError
+from longspike.errors import CheckpointError
 from longspike.models import checkpoint
 from longspike.models.config import SpikeSSMConfig
 from longspike.models.flames import Flames

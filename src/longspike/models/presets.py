@@ -2,7 +2,7 @@
 
 import difflib
 
-from longspike._core.errors import ConfigError
+from longspike.errors import ConfigError
 from longspike.layers.neuron import NeuronConfig
 from longspike.models.config import SpikeSSMConfig
 

@@ -3,8 +3,8 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from longspike._core.errors import ConfigError
 from longspike.data.image_augment import CropAndFlip
+from longspike.errors import ConfigError
 from longspike.events.augmentation import Augmentation
 from longspike.models.config import SpikeSSMConfig
 from longspike.models.flames_config import FlamesConfig, FlamesSequenceConfig

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from longspike._core.errors import ConfigError
+from longspike.errors import ConfigError
 from longspike.recipes.definition import Recipe
 
 _SECTIONS = ("model", "training", "augmentation")

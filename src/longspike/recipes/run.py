@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
-from longspike._core.errors import ConfigError
 from longspike.data import BatchLoader, DataBundle, load
 from longspike.data.event_splits import EventBundle
+from longspike.errors import ConfigError
 from longspike.models import build
 from longspike.models.flames_config import FlamesConfig
 from longspike.recipes.definition import Recipe

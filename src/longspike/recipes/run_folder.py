@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from longspike._core.errors import ConfigError
+from longspike.errors import ConfigError
 from longspike.recipes.definition import Recipe
 from longspike.training.errors import RunFolderError
 

@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Callable
 
-from longspike._core.errors import ConfigError
+from longspike.errors import ConfigError
 from longspike.recipes.definition import Recipe
 from longspike.recipes.digits import (
     digits,

@@ -122,7 +122,7 @@ class CompiledSteps:
 
 
 def _parameters(block: SpikingBlock) -> tuple[Tensor | None, ...]:
-    """In the order of csrc/sequence_stream_call.hpp: norm before, scan, neuron, mixing by input; then the norm behind."""
+    """In the order of csrc/streams/sequence_stream_call.hpp: norm, scan, neuron, mixing by input; then the norm behind."""
     norm = block.norm if isinstance(block.norm, RowNorm) else None
     pair = (None, None) if norm is None else (norm.weight, norm.bias)
     first, last = (pair, (None, None)) if block.norm_position == "pre" else ((None, None), pair)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from longspike._core.checks import check_choice, check_positive_int, describe
-from longspike._core.errors import BackendUnavailableError, CheckpointError
+from longspike.errors import BackendUnavailableError, CheckpointError
 from longspike.events.record import EVENT_DTYPE
 from longspike.kernels import native
 from longspike.models.flames import Flames

@@ -9,7 +9,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from longspike._core.checks import check_positive_int, check_sequence, describe
-from longspike._core.errors import CheckpointError
+from longspike.errors import CheckpointError
 from longspike.layers.block import BlockState
 from longspike.layers.pooling import PoolState
 from longspike.models.flames import Flames

@@ -9,7 +9,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.plugins.io import CheckpointIO
 
-from longspike._core.errors import CheckpointError
+from longspike.errors import CheckpointError
 from longspike.training.module import as_training_module
 from longspike.training.tally import Score
 

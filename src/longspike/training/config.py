@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from longspike._core.errors import ConfigError
+from longspike.errors import ConfigError
 
 SELECTIONS = ("accuracy", "loss")
 

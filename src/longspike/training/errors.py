@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from longspike._core.errors import LongspikeError
+from longspike.errors import LongspikeError
 
 
 class DivergedError(LongspikeError, ArithmeticError):

@@ -1,0 +1,37 @@
+// What the binding files share: the only files that know Python. Addresses and sizes come in; longspike/kernels/native.py
+// vouches for them.
+#pragma once
+#include <nanobind/nanobind.h>
+
+#include <cstdint>
+
+#include "core/kernels.hpp"
+
+namespace nb = nanobind;
+
+namespace longspike {
+
+// The kernels of the instruction set in use.
+const Architecture& now();
+
+using Address = std::uintptr_t;
+template <class T> T* at(Address address) { return reinterpret_cast<T*>(address); }
+
+template <class T> const KernelTable<T>& table() {
+    if constexpr (sizeof(T) == 4)
+        return now().f32;
+    else
+        return now().f64;
+}
+
+// One function a binding file.
+void bind_block(nb::module_& m);
+void bind_tick(nb::module_& m);
+void bind_dendrite(nb::module_& m);
+void bind_events(nb::module_& m);
+void bind_limits(nb::module_& m);
+void bind_sa_hippo(nb::module_& m);
+void bind_stream(nb::module_& m);
+void bind_spikes(nb::module_& m);
+
+}  // namespace longspike

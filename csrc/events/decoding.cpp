@@ -1,0 +1,279 @@
+#include "events/decoding.hpp"
+
+#include <cstring>
+
+namespace longspike::events {
+namespace {
+
+template <class T> T load(const std::uint8_t* p) {  // little-endian, as every machine we build for
+    T value;
+    std::memcpy(&value, p, sizeof value);
+    return value;
+}
+
+// Counts a fault, or remembers it and says that the call ends here.
+inline bool stops(const Call& c, Fault fault) {
+    if (c.skip) {
+        ++c.state[kFaults];
+        return false;
+    }
+    c.state[kFault] = fault;
+    return true;
+}
+
+// The high part of a time, of which `bits` bits are sent, carried on over its wraps: back by more than half the range.
+inline i64 carry_on(i64 high, i64 sent, int bits) {
+    const i64 range = i64(1) << bits, before = high & (range - 1);
+    return high - before + sent + (before - sent > range / 2 ? range : 0);
+}
+
+}  // namespace
+
+Done decode_evt2(const Call& c) {
+    i64 known = c.state[kFirstSlot], high = c.state[kFirstSlot + 1], i = 0, n = 0;
+    for (; i < c.count && n < c.capacity; ++i) {
+        const auto w = load<std::uint32_t>(c.records + 4 * i);
+        const auto type = w >> 28;
+        Fault fault = kNone;
+        if (type <= 1) {
+            if (known)
+                c.events[n++] = {std::uint16_t(w >> 11 & 0x7ff), std::uint16_t(w & 0x7ff), high << 6 | (w >> 22 & 0x3f),
+                                 std::uint8_t(type)};
+            else
+                fault = kBeforeTime;
+        } else if (type == 8) {
+            high = known ? carry_on(high, w & 0x0fffffff, 28) : w & 0x0fffffff;
+            known = 1;
+        } else if (type != 0xa && type != 0xe && type != 0xf) {  // triggers, extensions and what continues them: no events
+            fault = kUndefinedType;
+        }
+        if (fault && stops(c, fault)) break;
+    }
+    c.state[kFirstSlot] = known, c.state[kFirstSlot + 1] = high;
+    return {i, n};
+}
+
+Done decode_evt21(const Call& c) {
+    i64 known = c.state[kFirstSlot], high = c.state[kFirstSlot + 1], i = 0, n = 0;
+    const bool swapped = c.state[kFirstSlot + 2];
+    for (; i < c.count && n + kVector21 <= c.capacity; ++i) {
+        auto w = load<std::uint64_t>(c.records + 8 * i);
+        if (swapped) w = w << 32 | w >> 32;
+        const auto type = w >> 60;
+        Fault fault = kNone;
+        if (type <= 1) {
+            const i64 x = w >> 43 & 0x7ff, t = high << 6 | (w >> 54 & 0x3f);
+            const auto y = std::uint16_t(w >> 32 & 0x7ff);
+            auto valid = std::uint32_t(w);
+            if (!known)
+                fault = kBeforeTime;
+            else
+                for (; valid; valid &= valid - 1)
+                    c.events[n++] = {std::uint16_t(x + __builtin_ctz(valid)), y, t, std::uint8_t(type)};
+        } else if (type == 8) {
+            const i64 sent = w >> 32 & 0x0fffffff;
+            high = known ? carry_on(high, sent, 28) : sent;
+            known = 1;
+        } else if (type != 0xa && type != 0xe && type != 0xf) {
+            fault = kUndefinedType;
+        }
+        if (fault && stops(c, fault)) break;
+    }
+    c.state[kFirstSlot] = known, c.state[kFirstSlot + 1] = high;
+    return {i, n};
+}
+
+Done decode_evt3(const Call& c) {
+    i64* const s = c.state + kFirstSlot;
+    i64 known = s[0], high = s[1], low = s[2], y = s[3], x = s[4], p = s[5], i = 0, n = 0;
+    for (; i < c.count && n + kVector3 <= c.capacity; ++i) {
+        const auto w = load<std::uint16_t>(c.records + 2 * i);
+        const int payload = w & 0xfff;
+        Fault fault = kNone;
+        switch (w >> 12) {
+            case 0x0: y = w & 0x7ff; break;
+            case 0x2:
+                if (!known)
+                    fault = kBeforeTime;
+                else if (y < 0)
+                    fault = kBeforeRow;
+                else
+                    c.events[n++] = {std::uint16_t(w & 0x7ff), std::uint16_t(y), high << 12 | low,
+                                     std::uint8_t(w >> 11 & 1)};
+                break;
+            case 0x3: x = w & 0x7ff, p = w >> 11 & 1; break;
+            case 0x4:
+            case 0x5: {
+                const bool is_wide = w >> 12 == 4;
+                const int width = is_wide ? kVector3 : 8;
+                unsigned valid = is_wide ? payload : w & 0xff;
+                if (!known)
+                    fault = kBeforeTime;
+                else if (y < 0)
+                    fault = kBeforeRow;
+                else if (x < 0)
+                    fault = kBeforeColumn;
+                else if (valid && x + 31 - __builtin_clz(valid) > 2047)
+                    fault = kPastLastColumn;
+                else
+                    for (; valid; valid &= valid - 1)
+                        c.events[n++] = {std::uint16_t(x + __builtin_ctz(valid)), std::uint16_t(y), high << 12 | low,
+                                         std::uint8_t(p)};
+                if (x >= 0 && x <= 2047) x += width;
+                break;
+            }
+            case 0x6: low = payload; break;
+            case 0x7: case 0xa: case 0xe: case 0xf: break;  // triggers, extensions and what continues them: no events
+            case 0x8: {
+                const i64 next = known ? carry_on(high, payload, 12) : payload;
+                if (!known || next != high) low = 0;  // the low part that belongs to it is still to come
+                high = next, known = 1;
+                break;
+            }
+            default: fault = kUndefinedType;
+        }
+        if (fault && stops(c, fault)) break;
+    }
+    s[0] = known, s[1] = high, s[2] = low, s[3] = y, s[4] = x, s[5] = p;
+    return {i, n};
+}
+
+Done decode_dat(const Call& c) {
+    i64* const s = c.state + kFirstSlot;
+    i64 latest = s[0], wraps = s[1], i = 0;
+    const bool is_first_version = s[2] == 1;
+    for (; i < c.count && i < c.capacity; ++i) {
+        const i64 t = load<std::uint32_t>(c.records + 8 * i);
+        const auto w = load<std::uint32_t>(c.records + 8 * i + 4);
+        if (latest - t > i64(1) << 31) wraps += i64(1) << 32;
+        latest = t;
+        if (is_first_version)
+            c.events[i] = {std::uint16_t(w & 0x1ff), std::uint16_t(w >> 9 & 0xff), wraps + t, std::uint8_t(w >> 17 & 1)};
+        else
+            c.events[i] = {std::uint16_t(w & 0x3fff), std::uint16_t(w >> 14 & 0x3fff), wraps + t, std::uint8_t(w >> 28 & 1)};
+    }
+    s[0] = latest, s[1] = wraps;
+    return {i, i};
+}
+
+Done decode_es(const Call& c) {
+    constexpr int kOverflow = 0xff, kReset = 0xfe, kOverflowStep = 127;
+    i64 t = c.state[kFirstSlot], i = 0, n = 0;
+    const i64 height = c.state[kFirstSlot + 1];
+    while (i < c.count && n < c.capacity) {
+        const auto* r = c.records + i;
+        if (*r == kOverflow) {
+            t += kOverflowStep, ++i;
+        } else if (*r == kReset) {
+            ++i;
+        } else if (c.count - i < 5) {
+            break;  // the rest of this event comes with the next call
+        } else {
+            const i64 y = load<std::uint16_t>(r + 3);
+            if (y >= height) {
+                if (stops(c, kPastLastRow)) break;
+            } else {
+                c.events[n++] = {load<std::uint16_t>(r + 1), std::uint16_t(height - 1 - y), t + (*r >> 1),
+                                 std::uint8_t(*r & 1)};
+            }
+            t += *r >> 1, i += 5;
+        }
+    }
+    c.state[kFirstSlot] = t;
+    return {i, n};
+}
+
+Done decode_nmnist(const Call& c) {
+    constexpr int kMarker = 240;
+    constexpr i64 kOverflowStep = i64(1) << 13;
+    i64 overflows = c.state[kFirstSlot], i = 0, n = 0;
+    const bool has_markers = c.state[kFirstSlot + 1];
+    for (; i < c.count && n < c.capacity; ++i) {
+        const auto* r = c.records + 5 * i;
+        if (has_markers && r[1] == kMarker)
+            overflows += kOverflowStep;
+        else
+            c.events[n++] = {r[0], r[1], overflows + (i64(r[2] & 0x7f) << 16 | r[3] << 8 | r[4]), std::uint8_t(r[2] >> 7)};
+    }
+    c.state[kFirstSlot] = overflows;
+    return {i, n};
+}
+
+Done screen(const Call& c) {
+    constexpr i64 kLatestTime = i64(1) << 62;
+    i64* const s = c.state + kFirstSlot;
+    i64 latest = s[0], start = s[1], known = s[2], i = 0, n = 0;
+    const i64 width = s[3], height = s[4];
+    for (; i < c.count; ++i) {
+        Event e = c.events[i];
+        Fault fault = kNone;
+        if (e.x >= width || e.y >= height)
+            fault = kOutside;
+        else if (e.t < 0 || e.t > kLatestTime)
+            fault = kTimeRange;
+        else if (known && e.t < latest)
+            fault = kBackwards;
+        if (fault) {
+            if (stops(c, fault)) break;
+            continue;
+        }
+        if (!known) start = e.t, known = 1;
+        latest = e.t;
+        e.t -= start;
+        c.events[n++] = e;
+    }
+    s[0] = latest, s[1] = start, s[2] = known;
+    return {i, n};
+}
+
+i64 lz4_block(const std::uint8_t* block, i64 size, std::uint8_t* out, i64 position, i64 capacity) {
+    i64 i = 0;
+    const auto extended = [&](i64 length) -> i64 {  // a length of 15 goes on in bytes, up to the first below 255
+        if (length < 15) return length;
+        for (;;) {
+            if (i >= size) return -1;
+            const int more = block[i++];
+            length += more;
+            if (more < 255) return length;
+        }
+    };
+    while (i < size) {
+        const int token = block[i++];
+        const i64 literals = extended(token >> 4);
+        if (literals < 0 || literals > size - i || literals > capacity - position) return -1;
+        std::memcpy(out + position, block + i, literals);
+        i += literals, position += literals;
+        if (i == size) return position;  // the last sequence has no match
+        if (size - i < 2) return -1;
+        const i64 distance = load<std::uint16_t>(block + i);
+        i += 2;
+        i64 match = extended(token & 15);
+        if (match < 0) return -1;
+        match += 4;
+        if (distance == 0 || distance > position || match > capacity - position) return -1;
+        for (; match; --match, ++position) out[position] = out[position - distance];  // may overlap: byte by byte
+    }
+    return -1;
+}
+
+std::uint32_t xxh32(const std::uint8_t* content, i64 size) {
+    using u32 = std::uint32_t;
+    constexpr u32 p1 = 0x9E3779B1, p2 = 0x85EBCA77, p3 = 0xC2B2AE3D, p4 = 0x27D4EB2F, p5 = 0x165667B1;
+    const auto rotate = [](u32 value, int bits) { return value << bits | value >> (32 - bits); };
+    u32 digest = p5;
+    i64 i = 0;
+    if (size >= 16) {
+        u32 lanes[4] = {p1 + p2, p2, 0, -p1};
+        for (; i + 16 <= size; i += 16)
+            for (int k = 0; k < 4; ++k) lanes[k] = rotate(lanes[k] + load<u32>(content + i + 4 * k) * p2, 13) * p1;
+        digest = rotate(lanes[0], 1) + rotate(lanes[1], 7) + rotate(lanes[2], 12) + rotate(lanes[3], 18);
+    }
+    digest += u32(size);
+    for (; i + 4 <= size; i += 4) digest = rotate(digest + load<u32>(content + i) * p3, 17) * p4;
+    for (; i < size; ++i) digest = rotate(digest + content[i] * p5, 11) * p1;
+    digest = (digest ^ digest >> 15) * p2;
+    digest = (digest ^ digest >> 13) * p3;
+    return digest ^ digest >> 16;
+}
+
+}  // namespace longspike::events

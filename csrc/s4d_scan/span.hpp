@@ -1,0 +1,129 @@
+// One tile and one block of the diagonal state-space scan: outputs and the state after it.
+//
+//     x_n[t] = lambda_n x_n[t-1] + u[t]        y[t] = sum_n Re(c_n x_n[t]) + d u[t]        n = 0 .. n_pairs-1, complex
+//
+// A tile is one vector of channels of one sample. Within a block a group of pairs keeps its state and coefficients in
+// registers, and adds its share to the block's output rows. The order of the operations on one channel is the same for
+// every block length, batch size and tile, so whole, chunks and steps agree bit for bit.
+#pragma once
+#include <type_traits>
+#include <vector>
+
+#include "core/aligned.hpp"
+#include "core/kernels.hpp"
+#include "core/simd.hpp"
+
+namespace longspike::LONGSPIKE_ARCH {
+
+constexpr int kPairGroup = 4;  // pairs at a time: enough independent chains to keep the multipliers busy
+
+// What one tile works on; rows of one vector each. `host` is a tile whose rows u and y are shared, for tiles that take
+// turns: they then stay in the first cache.
+template <class T> struct S4dTile {
+    int n_pairs, lanes;
+    Aligned<T> data;
+    T *lambda, *c, *d, *state, *u, *y;
+    S4dTile(const T* lambda_, const T* c_, const T* d_, i64 channels, i64 n_pairs_, i64 first, int lanes_, S4dTile* host = nullptr)
+        : n_pairs(static_cast<int>(n_pairs_)), lanes(lanes_),
+          data((6 * n_pairs_ + 2 + (host ? 0 : 2 * kS4dBlock)) * kLanes<T>) {
+        T* p = data.data();
+        const auto take = [&](i64 rows) { T* at = p; p += rows * kLanes<T>; return at; };
+        lambda = take(2 * n_pairs), c = take(2 * n_pairs), state = take(2 * n_pairs), d = take(1);
+        u = host ? host->u : take(kS4dBlock), y = host ? host->y : take(kS4dBlock);
+        gather(lambda, lambda_ + first, 2 * n_pairs, channels);
+        gather(c, c_ + first, 2 * n_pairs, channels);
+        gather(d, d_ + first, 1, channels);
+    }
+    void gather(T* to, const T* from, i64 rows, i64 stride) const {
+        for (i64 k = 0; k < rows; ++k) store<T>(to + k * kLanes<T>, load_first<T>(from + k * stride, lanes));
+    }
+    void scatter(T* to, const T* from, i64 rows, i64 stride) const {
+        for (i64 k = 0; k < rows; ++k) store_first<T>(to + k * stride, load<T>(from + k * kLanes<T>), lanes);
+    }
+};
+
+// x = lambda x + u for one pair.
+template <class V> inline void s4d_step(V lr, V li, V& xr, V& xi, V u) {
+    const V real = fma(lr, xr, fnma(li, xi, u));
+    xi = fma(lr, xi, li * xr);
+    xr = real;
+}
+
+// kGroup pairs over `rows` steps: advances their state, adds Re(c x) to the output rows.
+template <class T, int kGroup> void s4d_group(S4dTile<T>& q, int pair, int rows) {
+    Vec<T> lr[kGroup], li[kGroup], cr[kGroup], ci[kGroup], xr[kGroup], xi[kGroup];
+    for (int g = 0; g < kGroup; ++g) {
+        const i64 at = i64(2) * (pair + g) * kLanes<T>;
+        lr[g] = load<T>(q.lambda + at), li[g] = load<T>(q.lambda + at + kLanes<T>);
+        cr[g] = load<T>(q.c + at), ci[g] = load<T>(q.c + at + kLanes<T>);
+        xr[g] = load<T>(q.state + at), xi[g] = load<T>(q.state + at + kLanes<T>);
+    }
+    const T* const u_rows = q.u;
+    T* const y_rows = q.y;
+    for (int t = 0; t < rows; ++t) {
+        const Vec<T> u = load<T>(u_rows + t * kLanes<T>);
+        Vec<T> y = load<T>(y_rows + t * kLanes<T>);
+        for (int g = 0; g < kGroup; ++g) {
+            s4d_step(lr[g], li[g], xr[g], xi[g], u);
+            y = fma(cr[g], xr[g], fnma(ci[g], xi[g], y));
+        }
+        store<T>(y_rows + t * kLanes<T>, y);
+    }
+    for (int g = 0; g < kGroup; ++g) {
+        const i64 at = i64(2) * (pair + g) * kLanes<T>;
+        store<T>(q.state + at, xr[g]), store<T>(q.state + at + kLanes<T>, xi[g]);
+    }
+}
+
+// The same steps without the output, four at a time: x[t+4] = lambda^4 x[t] + lambda^3 u[t] + lambda^2 u[t+1] + lambda u[t+2]
+// + u[t+3]. Its rounding differs from that of single steps, which only a backward pass may use.
+template <class T, int kGroup> void s4d_advance_group(S4dTile<T>& q, int pair, int rows) {
+    Vec<T> pr[kGroup][4], pi[kGroup][4], xr[kGroup], xi[kGroup];
+    for (int g = 0; g < kGroup; ++g) {
+        const i64 at = i64(2) * (pair + g) * kLanes<T>;
+        pr[g][0] = load<T>(q.lambda + at), pi[g][0] = load<T>(q.lambda + at + kLanes<T>);
+        for (int k = 1; k < 4; ++k) {
+            pr[g][k] = fma(pr[g][0], pr[g][k - 1], -(pi[g][0] * pi[g][k - 1]));
+            pi[g][k] = fma(pr[g][0], pi[g][k - 1], pi[g][0] * pr[g][k - 1]);
+        }
+        xr[g] = load<T>(q.state + at), xi[g] = load<T>(q.state + at + kLanes<T>);
+    }
+    for (int t = 0; t < rows; t += 4) {
+        const T* const u = q.u + t * kLanes<T>;
+        const Vec<T> u0 = load<T>(u), u1 = load<T>(u + kLanes<T>), u2 = load<T>(u + 2 * kLanes<T>), u3 = load<T>(u + 3 * kLanes<T>);
+        for (int g = 0; g < kGroup; ++g) {
+            const Vec<T> ar = fma(pr[g][2], u0, fma(pr[g][1], u1, fma(pr[g][0], u2, u3)));
+            const Vec<T> ai = fma(pi[g][2], u0, fma(pi[g][1], u1, pi[g][0] * u2));
+            const Vec<T> real = fma(pr[g][3], xr[g], fnma(pi[g][3], xi[g], ar));
+            xi[g] = fma(pr[g][3], xi[g], fma(pi[g][3], xr[g], ai));
+            xr[g] = real;
+        }
+    }
+    for (int g = 0; g < kGroup; ++g) {
+        const i64 at = i64(2) * (pair + g) * kLanes<T>;
+        store<T>(q.state + at, xr[g]), store<T>(q.state + at + kLanes<T>, xi[g]);
+    }
+}
+
+// Calls run(pair, size) for kGroup pairs at a time, then for what is left over, with the size as a constant.
+template <int kGroup, class F> void for_groups(int n_pairs, const F& run) {
+    int pair = 0;
+    for (; pair + kGroup <= n_pairs; pair += kGroup) run(pair, std::integral_constant<int, kGroup>());
+    if constexpr (kGroup > 1) {
+        if (pair < n_pairs) for_groups<kGroup / 2>(n_pairs - pair, [&](int rest, auto size) { run(pair + rest, size); });
+    }
+}
+
+// `rows` steps of all pairs: reads q.u, writes q.y, moves q.state on.
+template <class T> void s4d_block(S4dTile<T>& q, int rows) {
+    const Vec<T> d = load<T>(q.d);
+    for (int t = 0; t < rows; ++t) store<T>(q.y + t * kLanes<T>, d * load<T>(q.u + t * kLanes<T>));
+    for_groups<kPairGroup>(q.n_pairs, [&](int pair, auto size) { s4d_group<T, size()>(q, pair, rows); });
+}
+
+// `rows` steps of all pairs, a multiple of four, without outputs: reads q.u, moves q.state on, rounded as a backward pass may.
+template <class T> void s4d_block_advance(S4dTile<T>& q, int rows) {
+    for_groups<2>(q.n_pairs, [&](int pair, auto size) { s4d_advance_group<T, size()>(q, pair, rows); });
+}
+
+}  // namespace longspike::LONGSPIKE_ARCH

@@ -1,0 +1,107 @@
+// One tile and one block of the scan's backward pass: the states are computed again, then the adjoint runs backward.
+#pragma once
+#include "s4d_scan/span.hpp"
+
+namespace longspike::LONGSPIKE_ARCH {
+
+// The sums of one tile's gradients, the adjoint that flows from one step to the one before; one block's gradients of u and
+// the states of kPairGroup pairs, which tiles that take turns share with a `host`.
+template <class T> struct S4dAdjoint {
+    Aligned<T> data;
+    T *flow, *lambda, *c, *d, *u, *saved;
+    explicit S4dAdjoint(i64 n_pairs, S4dAdjoint* host = nullptr)
+        : data((6 * n_pairs + 2 + (host ? 0 : (1 + 2 * kPairGroup) * kS4dBlock)) * kLanes<T>) {
+        T* p = data.data();
+        const auto take = [&](i64 rows) { T* at = p; p += rows * kLanes<T>; return at; };
+        flow = take(2 * n_pairs), lambda = take(2 * n_pairs), c = take(2 * n_pairs), d = take(1);
+        u = host ? host->u : take(kS4dBlock), saved = host ? host->saved : take(2 * kPairGroup * kS4dBlock);
+    }
+};
+
+// kGroup pairs of one block, forward from the state before it: keeps the state before every step, as (step, pair,
+// real|imag), and adds up grad_c += grad_y conj(x).
+template <class T, int kGroup> void s4d_replay(S4dTile<T>& q, S4dAdjoint<T>& a, int pair, int rows) {
+    Vec<T> lr[kGroup], li[kGroup], xr[kGroup], xi[kGroup], gcr[kGroup], gci[kGroup];
+    for (int g = 0; g < kGroup; ++g) {
+        const i64 real = i64(2) * (pair + g) * kLanes<T>, imag = real + kLanes<T>;
+        lr[g] = load<T>(q.lambda + real), li[g] = load<T>(q.lambda + imag);
+        xr[g] = load<T>(q.state + real), xi[g] = load<T>(q.state + imag);
+        gcr[g] = load<T>(a.c + real), gci[g] = load<T>(a.c + imag);
+    }
+    const T *u_rows = q.u, *gy_rows = q.y;
+    T* saved = a.saved;
+    for (int t = 0; t < rows; ++t, saved += 2 * kGroup * kLanes<T>) {
+        const Vec<T> u = load<T>(u_rows + t * kLanes<T>), gy = load<T>(gy_rows + t * kLanes<T>);
+        for (int g = 0; g < kGroup; ++g) {
+            store<T>(saved + 2 * g * kLanes<T>, xr[g]), store<T>(saved + (2 * g + 1) * kLanes<T>, xi[g]);
+            s4d_step(lr[g], li[g], xr[g], xi[g], u);
+            gcr[g] = fma(gy, xr[g], gcr[g]), gci[g] = fnma(gy, xi[g], gci[g]);
+        }
+    }
+    for (int g = 0; g < kGroup; ++g) {
+        const i64 real = i64(2) * (pair + g) * kLanes<T>, imag = real + kLanes<T>;
+        store<T>(a.c + real, gcr[g]), store<T>(a.c + imag, gci[g]);
+    }
+}
+
+// The kGroup pairs that were replayed, backward through the adjoint
+//     g[t] = conj(c) grad_y[t] + conj(lambda) g[t+1];  grad_u += Re g;  grad_lambda += g conj(x[t-1]).
+// a.flow holds conj(lambda) g[t+1]; within the block g itself is carried, which keeps the chain of a step short.
+template <class T, int kGroup> void s4d_adjoint(const S4dTile<T>& q, S4dAdjoint<T>& a, int pair, int rows) {
+    Vec<T> lr[kGroup], li[kGroup], gr[kGroup], gi[kGroup], glr[kGroup], gli[kGroup];
+    const T* const c = q.c + i64(2) * pair * kLanes<T>;
+    for (int g = 0; g < kGroup; ++g) {
+        const i64 real = i64(2) * (pair + g) * kLanes<T>, imag = real + kLanes<T>;
+        lr[g] = load<T>(q.lambda + real), li[g] = load<T>(q.lambda + imag);
+        gr[g] = load<T>(a.flow + real), gi[g] = load<T>(a.flow + imag);
+        glr[g] = load<T>(a.lambda + real), gli[g] = load<T>(a.lambda + imag);
+    }
+    T *const gu_rows = a.u;
+    const T* const gy_rows = q.y;
+    const auto step = [&](int t, auto&& pull) {
+        const Vec<T> gy = load<T>(gy_rows + t * kLanes<T>);
+        Vec<T> gu = load<T>(gu_rows + t * kLanes<T>);
+        for (int g = 0; g < kGroup; ++g) {
+            const Vec<T> cr = load<T>(c + 2 * g * kLanes<T>), ci = load<T>(c + (2 * g + 1) * kLanes<T>);
+            pull(g, cr * gy, ci * gy);
+            gu = gu + gr[g];
+            const T* x = a.saved + i64(2) * (t * kGroup + g) * kLanes<T>;
+            const Vec<T> xr = load<T>(x), xi = load<T>(x + kLanes<T>);
+            glr[g] = fma(gr[g], xr, fma(gi[g], xi, glr[g]));
+            gli[g] = fma(gi[g], xr, fnma(gr[g], xi, gli[g]));
+        }
+        store<T>(gu_rows + t * kLanes<T>, gu);
+    };
+    step(rows - 1, [&](int g, Vec<T> br, Vec<T> bi) { gr[g] = gr[g] + br, gi[g] = gi[g] - bi; });
+    for (int t = rows - 2; t >= 0; --t)
+        step(t, [&](int g, Vec<T> br, Vec<T> bi) {
+            const Vec<T> real = fma(lr[g], gr[g], fma(li[g], gi[g], br));
+            gi[g] = fma(lr[g], gi[g], fnma(li[g], gr[g], -bi));
+            gr[g] = real;
+        });
+    for (int g = 0; g < kGroup; ++g) {
+        const i64 real = i64(2) * (pair + g) * kLanes<T>, imag = real + kLanes<T>;
+        store<T>(a.flow + real, fma(lr[g], gr[g], li[g] * gi[g])), store<T>(a.flow + imag, fma(lr[g], gi[g], -(li[g] * gr[g])));
+        store<T>(a.lambda + real, glr[g]), store<T>(a.lambda + imag, gli[g]);
+    }
+}
+
+// `rows` steps backward, at least one. Reads q.u, the output's gradients in q.y, the state before the block in q.state and
+// the adjoint that enters from later steps in a.flow; writes the input's gradients to a.u and the adjoint that leaves to
+// earlier steps to a.flow; adds to a.lambda, a.c and a.d.
+template <class T> void s4d_block_adjoint(S4dTile<T>& q, S4dAdjoint<T>& a, int rows) {
+    const Vec<T> d = load<T>(q.d);
+    Vec<T> grad_d = load<T>(a.d);
+    for (int t = 0; t < rows; ++t) {
+        const Vec<T> gy = load<T>(q.y + t * kLanes<T>);
+        store<T>(a.u + t * kLanes<T>, d * gy);
+        grad_d = fma(gy, load<T>(q.u + t * kLanes<T>), grad_d);
+    }
+    store<T>(a.d, grad_d);
+    for_groups<kPairGroup>(q.n_pairs, [&](int pair, auto size) {
+        s4d_replay<T, size()>(q, a, pair, rows);
+        s4d_adjoint<T, size()>(q, a, pair, rows);
+    });
+}
+
+}  // namespace longspike::LONGSPIKE_ARCH

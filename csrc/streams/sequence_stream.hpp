@@ -1,0 +1,121 @@
+// The stream through a stack of blocks: encoder, blocks, running sum, a few hundred steps at a time. Every part is the one
+// that whole sequences run through, so the spikes are theirs bit for bit.
+#pragma once
+#include <algorithm>
+#include <cmath>
+#include <deque>
+#include <memory>
+#include <vector>
+
+#include "spiking_block/forward.hpp"
+
+namespace longspike::LONGSPIKE_ARCH {
+
+// One block: copies of its parameters and, for every sample, its tiles with the state in them.
+template <class T> struct StreamingBlock {
+    Aligned<T> parameters[11], last_norm[2];
+    BlockCall<T> call{};
+    std::deque<BlockSample<T>> samples;
+
+    StreamingBlock(const SequenceStreamCall& c, const StreamedBlock& from) {
+        const i64 h = c.channels, pairs = 2 * c.n_pairs * h;
+        const i64 sizes[11] = {h, h, pairs, pairs, h, h, h, h, h, 2 * h * h, 2 * h};
+        const auto copy = [](const void* data, i64 size) {
+            const T* first = static_cast<const T*>(data);
+            return first ? Aligned<T>(first, first + size) : Aligned<T>();
+        };
+        for (int k = 0; k < 11; ++k) parameters[k] = copy(from.parameters[k], sizes[k]);
+        for (int k = 0; k < 2; ++k) last_norm[k] = copy(from.last_norm[k], h);
+        const auto at = [&](int k) { return parameters[k].empty() ? nullptr : parameters[k].data(); };
+        call.p = {at(0), at(1), at(2), at(3), at(4), {at(5), at(6), at(7), at(8)}, at(9), at(10), nullptr, nullptr, nullptr,
+                  c.batch, 0, h, c.n_pairs, static_cast<T>(c.eps), from.reset, 1};
+        T** state[4] = {&call.state, &call.v, &call.r, &call.s};
+        for (int k = 0; k < 4; ++k) *state[k] = static_cast<T*>(from.state[k]);
+        for (i64 b = 0; b < c.batch; ++b) samples.emplace_back(call, b, 1);
+    }
+    // (batch, n, channels) in place; the spikes likewise.
+    void run(T* h, T* spikes, i64 n, int threads) {
+        call.x = call.y = h, call.spikes = spikes, call.p.seqlen = n;
+        parallel_for(call.p.batch, threads, [&](i64 b) { samples[b].run(); });
+        for (i64 i = 0; !last_norm[0].empty() && i < call.p.batch * n; ++i)
+            normalise_row<T>(h + i * call.p.channels, last_norm[0].data(), last_norm[1].data(), call.p.eps, call.p.channels, h + i * call.p.channels);
+    }
+};
+
+template <class T> class SequenceStream final : public AbstractSequenceStream {
+public:
+    explicit SequenceStream(const SequenceStreamCall& call) : c_(call), total_(call.batch * call.channels), last_(call.batch * call.channels) {
+        const T* weight = static_cast<const T*>(c_.encoder_weight);
+        const T* bias = static_cast<const T*>(c_.encoder_bias);
+        weight_.assign(weight, weight + c_.d_input * c_.channels);
+        if (bias) bias_.assign(bias, bias + c_.channels);
+        for (const auto& block : c_.blocks) blocks_.push_back(std::make_unique<StreamingBlock<T>>(c_, block));
+        load();
+    }
+    bool push(const void* x, i64 steps, void* spikes, int threads) override {
+        if (!is_valid(x, steps)) return false;
+        for (i64 start = 0; start < steps; start += kBlockSpan)
+            run(x, start, std::min(kBlockSpan, steps - start), steps, static_cast<T*>(spikes), threads);
+        return true;
+    }
+    void load() override {
+        std::copy_n(static_cast<const T*>(c_.total), total_.size(), total_.data());
+        std::copy_n(static_cast<const T*>(c_.last), last_.size(), last_.data());
+        for (auto& block : blocks_)
+            for (auto& sample : block->samples) sample.load();
+    }
+    void store() const override {
+        std::copy(total_.begin(), total_.end(), static_cast<T*>(c_.total));
+        std::copy(last_.begin(), last_.end(), static_cast<T*>(c_.last));
+        for (const auto& block : blocks_)
+            for (const auto& sample : block->samples) sample.store();
+    }
+
+private:
+    bool is_valid(const void* x, i64 steps) const {
+        if (c_.is_embedding) {
+            const i64* tokens = static_cast<const i64*>(x);
+            return std::all_of(tokens, tokens + c_.batch * steps, [&](i64 token) { return token >= 0 && token < c_.d_input; });
+        }
+        const T* features = static_cast<const T*>(x);
+        return std::all_of(features, features + c_.batch * steps * c_.d_input, [](T value) { return std::isfinite(value); });
+    }
+    // One row of the encoder.
+    void encode(const void* x, i64 row, T* h) {
+        if (c_.is_embedding) {
+            std::copy_n(weight_.data() + static_cast<const i64*>(x)[row] * c_.channels, c_.channels, h);
+            return;
+        }
+        const T* features = static_cast<const T*>(x) + row * c_.d_input;
+        active_.find(features, c_.d_input);
+        linear_row<T>({nullptr, weight_.data(), bias_.empty() ? nullptr : bias_.data(), nullptr, 0, c_.d_input, c_.channels, 1},
+                      active_.values.data(), active_.index.data(), active_.count, h);
+    }
+    // The steps [start, start + n) of every sample through the whole stack.
+    void run(const void* x, i64 start, i64 n, i64 steps, T* spikes, int threads) {
+        const i64 size = n * c_.channels;
+        h_.resize(c_.batch * size), fired_.resize(c_.batch * size);
+        for (i64 b = 0; b < c_.batch; ++b)
+            for (i64 i = 0; i < n; ++i) encode(x, b * steps + start + i, h_.data() + b * size + i * c_.channels);
+        for (std::size_t k = 0; k < blocks_.size(); ++k) {
+            blocks_[k]->run(h_.data(), fired_.data(), n, threads);
+            for (i64 b = 0; b < c_.batch; ++b)
+                std::copy_n(fired_.data() + b * size, size, spikes + ((static_cast<i64>(k) * c_.batch + b) * steps + start) * c_.channels);
+        }
+        for (i64 b = 0; b < c_.batch; ++b) {
+            for (i64 i = 0; i < n; ++i) add_scaled<T>(total_.data() + b * c_.channels, h_.data() + b * size + i * c_.channels, T(1), c_.channels);
+            std::copy_n(h_.data() + b * size + (n - 1) * c_.channels, c_.channels, last_.data() + b * c_.channels);
+        }
+    }
+
+    SequenceStreamCall c_;
+    Aligned<T> weight_, bias_, total_, last_, h_, fired_;
+    ActiveInputs<T> active_{c_.is_embedding ? 0 : c_.d_input};
+    std::vector<std::unique_ptr<StreamingBlock<T>>> blocks_;
+};
+
+template <class T> std::unique_ptr<AbstractSequenceStream> make_sequence_stream(const SequenceStreamCall& call) {
+    return std::make_unique<SequenceStream<T>>(call);
+}
+
+}  // namespace longspike::LONGSPIKE_ARCH
