@@ -1,8 +1,8 @@
 """What this machine can do at most, measured beside the kernels: memory traffic, and multiply-adds in registers.
 
 The limits are compiled kernels (csrc/core/limits.hpp) over huge-page buffers of our own, with PyTorch's threads.
-`time_rounds` takes them as candidates, so every round of a benchmark measures its own limit, and a share of the limit is a ratio of two
-times of one round.
+`time_rounds` takes them as candidates, so every round of a benchmark measures its own limit, and a share of the limit
+is a ratio of two times of one round.
 """
 
 from collections.abc import Callable
