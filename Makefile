@@ -47,29 +47,29 @@ test: .venv/dev
 	$(BIN)/python -m pytest -q --doctest-modules --pyargs longspike
 
 check: .venv/dev
-	$(BIN)/ruff format --check src tests benchmarks tools docs
-	$(BIN)/ruff check src tests benchmarks tools docs
+	$(BIN)/ruff format --check src tests tools docs
+	$(BIN)/ruff check src tests tools docs
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(MAKE) docs
 	$(MAKE) test
 
 format: .venv/dev
-	$(BIN)/ruff format src tests benchmarks tools docs
-	$(BIN)/ruff check --fix src tests benchmarks tools docs
+	$(BIN)/ruff format src tests tools docs
+	$(BIN)/ruff check --fix src tests tools docs
 
 docs: .venv/dev
 	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html
 
 exactness: .venv/dev
-	$(BIN)/python benchmarks/exactness.py --positions 100000000 --output results/exactness.json
+	$(BIN)/python -m longspike.bench.exactness --positions 100000000 --output results/exactness.json
 
 bench: .venv/dev
 	$(RUN) bench --output results/bench.json
 
 bench-events: .venv/dev
-	$(BIN)/python benchmarks/events.py --output results/events.json
-	$(BIN)/python benchmarks/flames_roofline.py --output results/flames_roofline.json
+	$(BIN)/python -m longspike.bench.events --output results/events.json
+	$(BIN)/python -m longspike.bench.events.roofline --output results/flames_roofline.json
 
 studies: .venv/dev
 	$(RUN) study transitions --output results/studies

@@ -42,7 +42,7 @@ def setting_nodes(report: dict[str, Any]) -> list[nodes.Node]:
 
 
 def resolution_lines(events: dict[str, Any]) -> Lines:
-    """Time of an event against the size of the sensor, from the results of benchmarks/events.py."""
+    """Time of an event against the size of the sensor, from the results of longspike.bench.events."""
     lines = []
     for source in dict.fromkeys(row["source"] for row in events["resolution"]):
         rows = [row for row in events["resolution"] if row["source"] == source]

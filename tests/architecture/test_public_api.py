@@ -69,23 +69,6 @@ NAMES = {
         "from_events",
     ],
     "longspike.streaming": ["EventStream", "SequenceStream", "Stream", "StreamCounts", "StreamTick"],
-    "longspike.study": [
-        "MemorySpan",
-        "RankSettings",
-        "RankStudy",
-        "RetentionSettings",
-        "RetentionStudy",
-        "RetentionTask",
-        "SpanSettings",
-        "StudyRecord",
-        "TickBatch",
-        "TransitionSettings",
-        "TransitionStudy",
-        "memory_span",
-        "study_rank",
-        "study_retention",
-        "study_transitions",
-    ],
 }
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from longspike.cli.output import note, print_json, print_line, table
 
 if TYPE_CHECKING:
-    from longspike.study import RankStudy, RetentionStudy, TransitionStudy
+    from longspike._studies import RankStudy, RetentionStudy, TransitionStudy
 
 OUTPUT = Path("studies")
 
@@ -32,7 +32,7 @@ def study(
         output: Folder of the two files.
         json: Print JSON instead of the table.
     """
-    from longspike.study import (
+    from longspike._studies import (
         RankSettings,
         RetentionSettings,
         TransitionSettings,
@@ -41,7 +41,7 @@ def study(
         study_retention,
         study_transitions,
     )
-    from longspike.study.record import CpuClock, StudyRecord
+    from longspike._studies.record import CpuClock, StudyRecord
 
     figures.require_plots()
     settings_of: dict[str, Any] = {

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from longspike import explain
 from longspike.bench.baselines import BETA, compiled_torch_loop
-from longspike.bench.state_space import complex_fft_s4d
+from longspike.bench.torch_s4d import complex_fft_s4d
 from longspike.functional import refractory_lif
 from longspike.kernels.refractory_lif import reference
 from longspike.kernels.s4d_scan import reference as s4d_reference

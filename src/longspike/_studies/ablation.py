@@ -1,21 +1,18 @@
 """FLAMES-Tiny on N-MNIST, whole and without each of its parts, over seeds: the table in results/nmnist.
 
-    LONGSPIKE_DATA=... python benchmarks/nmnist_ablation.py --output results/nmnist/ablation.json
+    LONGSPIKE_DATA=... python -m longspike._studies.ablation --output results/nmnist/ablation.json
 
 A run that is there already (in --runs) is scored and not trained again; about 90 s a run on one core.
 """
 
 import argparse
-import json
 import statistics
 from pathlib import Path
 from typing import Any
 
-import torch
-
 import longspike
+from longspike.bench.record import header, write_report
 from longspike.data import BatchLoader, load
-from longspike.evaluation.machine import machine, versions
 from longspike.models.checkpoint import read_description
 from longspike.recipes import recipe
 from longspike.recipes.overrides import with_overrides
@@ -73,15 +70,12 @@ def main() -> None:
     results = {name: [one_run(name, seed, options.runs) for seed in options.seeds] for name in VARIANTS}
     bundle = load("nmnist")
     report = {
-        "command": f"python benchmarks/nmnist_ablation.py --seeds {' '.join(map(str, options.seeds))}",
+        **header(f"python -m longspike._studies.ablation --seeds {' '.join(map(str, options.seeds))}"),
         "data": bundle.source,
         "samples": {part: len(getattr(bundle, part)) for part in ("train", "val", "test")},
-        "versions": versions(),
-        "machine": machine(torch.device("cpu")),
         "results": results,
     }
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    options.output.write_text(json.dumps(report, indent=2) + "\n")
+    write_report(report, options.output)
     text = table(results)
     options.output.with_suffix(".md").write_text(text + "\n")
     print(text)

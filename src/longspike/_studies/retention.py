@@ -10,12 +10,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from longspike._core.checks import check_positive_int
+from longspike._studies.fitting import fit_steps
+from longspike._studies.retention_task import RetentionTask, TickBatch
 from longspike.layers.linear import SpikeLinear
 from longspike.layers.memory_block import MemoryBlock
 from longspike.models.flames_config import MemoryConfig
 from longspike.models.flames_parts import build_memory
-from longspike.study.fitting import fit_steps
-from longspike.study.retention_task import RetentionTask, TickBatch
 from longspike.training.config import TrainingConfig
 
 MEMORIES: dict[str, dict[str, str]] = {

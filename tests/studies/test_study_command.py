@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from cli.conftest import Run, cli  # noqa: F401
-from longspike.study.record import StudyRecord
-from longspike.study.transitions import TransitionSettings, study_transitions
+from longspike._studies.record import StudyRecord
+from longspike._studies.transitions import TransitionSettings, study_transitions
 
 pytest.importorskip("matplotlib", reason="plots need longspike[viz]")
 

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from flames_kernels import FrontSize, moved, some_chains
 from torch import Tensor
 
+from longspike.bench.gpu.flames_kernels import FrontSize, moved, some_chains
 from longspike.kernels.dendrite import reference as dendrite_reference
 from longspike.kernels.sa_hippo import chunked, sa_hippo
 from longspike.nn import SAHippo

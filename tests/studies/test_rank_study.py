@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import nn
 
+from longspike._studies.fitting import fit_steps
+from longspike._studies.memory_span import SpanSettings, band_limited, final_states, memory_span, read_out_errors
+from longspike._studies.rank import RankSettings, _cost, network_config
 from longspike.ssm.dplr import legs_dplr
-from longspike.study.fitting import fit_steps
-from longspike.study.memory_span import SpanSettings, band_limited, final_states, memory_span, read_out_errors
-from longspike.study.rank import RankSettings, _cost, network_config
 from longspike.training import DivergedError, TrainingConfig
 
 SPAN = SpanSettings(d_state=16, dt=0.05, cycles=2.0, num_signals=160, lags=9, max_lag=4.0)

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
+from longspike._studies.retention import RetentionNet, RetentionSettings, RetentionStudy, study_retention
+from longspike._studies.retention_task import RetentionTask, TickBatch, distractor_steps
 from longspike.models.flames_config import MemoryConfig
-from longspike.study.retention import RetentionNet, RetentionSettings, RetentionStudy, study_retention
-from longspike.study.retention_task import RetentionTask, TickBatch, distractor_steps
 
 TASK = RetentionTask(num_classes=3, channels=5, cue_steps=4, cue_rate=0.4, seed=2)
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from event_samples import random_events
-from longspike.bench.flames_roofline import (
+from longspike.bench.events.roofline import (
     Limits,
     Work,
     inputs_per_event,

@@ -5,19 +5,35 @@ of one, and its bytes of state over the speed at which records of that size are 
 of the positions that some thousand events touch. A stream that did everything at once would take the larger of the two
 sums; one that waits for memory before it computes, their total. Weights are taken as free to read: they lie in a near
 cache, where a multiply-add fetches its own.
+
+    python -m longspike.bench.events.roofline --output results/flames_roofline.json
+
+One thread, 1280x800. The limits are measured beside every network; of limits and streams the best round counts. With
+--output, the table is written beside the file, as Markdown.
 """
 
+import argparse
 import time
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import torch
 
+from longspike.bench.events.sources import moving_edges, network, uniform_noise
+from longspike.bench.events.timing import sustained
 from longspike.bench.limits import FMA, RECORDS, Limit, fma_limit, record_limit
+from longspike.bench.record import command_line, header, write_report
 from longspike.models import Flames
 from longspike.models.flames_parts import front_grids
-from longspike.streaming import StreamCounts
+from longspike.models.flames_presets import flames_presets
+from longspike.streaming import EventStream, StreamCounts
 
 VECTOR = 64  # bytes to which a record's channels are filled up
+SIZE, RATE_HZ, SEED, PACKET, NEAR_EVENTS = (1280, 800), 1e6, 0, 65536, 10_000
+SOURCES = {"edges": moving_edges, "noise": uniform_noise}
+SETTINGS = (*((name, 500) for name in flames_presets()), ("tiny", 1))
 PLACE_BYTES, INPUT_BYTES = 16, 12  # of a position's clock and row; of an input noted and arranged
 
 
@@ -114,3 +130,51 @@ def roofline(work: dict[str, Work], limits: Limits, measured_us: float) -> dict[
         "share_in_turn": (compute + memory) / measured_us,
     }
     return {**parts, "operations": compute, "bytes": memory, "measured": measured_us, **shares}
+
+
+def row(name: str, step_us: int, kind: str, num_events: int, rounds: int) -> dict[str, Any]:
+    """One network on one source."""
+    events = SOURCES[kind](SIZE, num_events, rate_hz=RATE_HZ, seed=SEED)
+    model = network(name, SIZE, step_us, events, seed=SEED)
+    stream = EventStream(model)
+    stream.push(events)
+    stream.flush()
+    work = work_per_event(model, stream.counts, inputs_per_event(model, events))
+    limits = measure_limits(model, touched_positions(model, events[:NEAR_EVENTS]))
+    measured = sustained(model, events, packet=PACKET, rounds=rounds)["us_per_event_min_max"][0]
+    figures = {key: round(value, 4) for key, value in roofline(work, limits, measured).items()}
+    rates = {"gflop_per_s": 2e-9 * limits.operations_per_s, "gb_per_s": 1e-9 * limits.bytes_per_s}
+    return {
+        "network": name,
+        "step_us": step_us,
+        "source": kind,
+        **figures,
+        **{key: round(x, 1) for key, x in rates.items()},
+    }
+
+
+def markdown(rows: list[dict[str, Any]]) -> str:
+    """The rows as a table."""
+    names = list(rows[0])
+    lines = [names, ["---"] * len(names), *([str(r[name]) for name in names] for r in rows)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+
+
+def main() -> None:
+    """Run, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--output", type=Path)
+    parser.add_argument("--quick", action="store_true", help="few events and one round: a check, not a measurement")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    num_events, rounds = (20_000, 1) if arguments.quick else (200_000, 5)
+    rows = [row(name, step_us, kind, num_events, rounds) for name, step_us in SETTINGS for kind in SOURCES]
+    print(markdown(rows))
+    if arguments.output:
+        head = header(command_line("longspike.bench.events.roofline"))
+        write_report({**head, "unit": "us an event", "rows": rows}, arguments.output)
+        arguments.output.with_suffix(".md").write_text(markdown(rows))
+
+
+if __name__ == "__main__":
+    main()

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from longspike._core.extras import require
+from longspike._studies.rank import RankStudy
+from longspike._studies.retention import RetentionPoint, RetentionStudy
+from longspike._studies.transitions import DECAYS, RULES, TransitionPoint, TransitionStudy
 from longspike.evaluation.figures import COLOURS, GRID, MUTED, STYLE
-from longspike.study.rank import RankStudy
-from longspike.study.retention import RetentionPoint, RetentionStudy
-from longspike.study.transitions import DECAYS, RULES, TransitionPoint, TransitionStudy
 
 SILENCE_FACTOR = 4.0
 """Silence is drawn this far right of the longest interval."""

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from event_sources import one_of_every_position
 
 import longspike.events
+from longspike.bench.events.sources import one_of_every_position
 from longspike.models import Flames
 from longspike.streaming import EventStream
 

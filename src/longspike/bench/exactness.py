@@ -1,6 +1,6 @@
 """Compares every route of the refractory LIF neuron with the plain loop, position by position, over the hard regimes.
 
-    python benchmarks/exactness.py --positions 100000000 --output results/exactness.json
+    python -m longspike.bench.exactness --positions 100000000 --output results/exactness.json
 
 Regimes: beta .125/.5/.9, refractory on and off, resets, white, smooth, constant and nearly constant drives, lengths 1 to
 65,536, firing rates 1 to 50 %. "sequential" and "speculative" must equal the loop in the same dtype bit for bit, state
@@ -11,7 +11,6 @@ on must give the same bits again. The plain loop itself is the library's `refere
 import argparse
 import itertools
 import json
-import platform
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,8 +18,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from longspike import __version__
-from longspike.evaluation.machine import machine
+from longspike.bench.record import command_line, header, write_report
 from longspike.functional import LIFState, refractory_lif
 
 BETAS = (0.125, 0.5, 0.9)
@@ -101,9 +99,8 @@ def main() -> None:
             channels = max(5, min(67, POSITIONS_PER_REGIME // seqlen))
             batch = max(1, POSITIONS_PER_REGIME // (seqlen * channels))
             current = drive(kind, (batch, seqlen, channels), beta, generator)
-            start = LIFState(
-                *(torch.rand(batch, channels, generator=generator) for _ in range(2)), torch.zeros(batch, channels)
-            )
+            v, r = (torch.rand(batch, channels, generator=generator) for _ in range(2))
+            start = LIFState(v, r, torch.zeros(batch, channels))
             reset = RESETS[(number + round_number) % len(RESETS)]
             options = {"beta": beta, "rho": rho, "gamma": gamma, "threshold": 1.0, "reset": reset, "state": start}
             truth = refractory_lif(current, method="reference", **options)  # type: ignore[call-overload]
@@ -122,15 +119,11 @@ def main() -> None:
             flush=True,
         )
     report = {
-        "command": f"python benchmarks/exactness.py --positions {arguments.positions} --seed {arguments.seed}",
-        "versions": {"longspike": __version__, "torch": torch.__version__, "python": platform.python_version()},
-        "machine": machine(torch.device("cpu")),
+        **header(command_line("longspike.bench.exactness")),
         "methods": {m: {**asdict(t), "regimes": len(t.regimes)} for m, t in tallies.items()},
     }
     print(json.dumps(report, indent=2))
-    if arguments.output:
-        arguments.output.parent.mkdir(parents=True, exist_ok=True)
-        arguments.output.write_text(json.dumps(report, indent=2) + "\n")
+    write_report(report, arguments.output)
     if any(t.mismatches or t.split_mismatches for t in tallies.values()):
         raise SystemExit("spikes differ")
 

@@ -1,6 +1,6 @@
 """The largest relative error of the neuron's gradients against an independent float64 autograd loop.
 
-    python benchmarks/gradients.py --output results/gradients.json
+    python tools/gradients.py --output results/gradients.json
 
 Every reset x gradient mode x surrogate, gradients of the current, of beta, threshold, rho, gamma, and of the initial state,
 with a loss on the spikes and on the final state. The loop is the one that the tests hold the library against
@@ -10,14 +10,12 @@ with a loss on the spikes and on the final state. The loop is the one that the t
 import argparse
 import itertools
 import json
-import platform
 import sys
 from pathlib import Path
 
 import torch
 
-from longspike import __version__
-from longspike.evaluation.machine import machine
+from longspike.bench.record import header, write_report
 from longspike.functional import LIFState, refractory_lif
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
@@ -54,11 +52,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--output", type=Path)
     arguments = parser.parse_args()
-    report: dict[str, object] = {
-        "command": "python benchmarks/gradients.py",
-        "versions": {"longspike": __version__, "torch": torch.__version__, "python": platform.python_version()},
-        "machine": machine(torch.device("cpu")),
-    }
+    report = header("python tools/gradients.py")
     for dtype in (torch.float64, torch.float32):
         largest: dict[str, float] = dict.fromkeys(LIF_NAMES, 0.0)
         for reset, gradient, surrogate in itertools.product(RESETS, GRADIENTS, SURROGATES):
@@ -66,8 +60,7 @@ def main() -> None:
                 largest[name] = max(largest[name], error)
         report[str(dtype).removeprefix("torch.")] = largest
     print(json.dumps(report, indent=2))
-    if arguments.output:
-        arguments.output.write_text(json.dumps(report, indent=2) + "\n")
+    write_report(report, arguments.output)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
 """Speed, latency and memory of FLAMES on event streams, against PyTorch step by step and the published latency.
 
-    LONGSPIKE_DATA=FOLDER python benchmarks/events.py --output results/events.json
+    LONGSPIKE_DATA=FOLDER python -m longspike.bench.events --output results/events.json
 
 The networks are untrained; their weights are scaled until every layer fires at about 5 % of its updates, and the rates
 that came out stand beside every figure. One thread, unless the part says two. Sources at 1 Mev/s: moving edges, uniform
-noise (event_sources.py says how they are made), and the 1280x720 EVT3 recording under $LONGSPIKE_DATA/events, repeated;
+noise (sources.py says how they are made), and the 1280x720 EVT3 recording under $LONGSPIKE_DATA/events, repeated;
 that one also at its own rate, a burst of 25 Mev/s.
 Parts: sources, steps, packets, resolution, latency, realtime, threads, file, memory, eager. A shared machine shows in
 the spread and in the tail of the latencies.
@@ -22,12 +22,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import event_timing as timing
 import numpy as np
 import torch
-from event_sources import moving_edges, network, recording, slowed, uniform_noise
 
-from longspike.evaluation.machine import machine, versions
+from longspike.bench.events import timing
+from longspike.bench.events.sources import moving_edges, network, recording, slowed, uniform_noise
+from longspike.bench.record import command_line, header, write_report
 from longspike.models import Flames
 from longspike.models.flames_presets import flames_presets
 from longspike.streaming import EventStream
@@ -193,8 +193,8 @@ def eager(effort: Effort) -> Iterator[Row]:
 
 
 def _eager(folder: Path, options: list[str]) -> Row:
-    script = Path(__file__).with_name("event_eager.py")
-    command = [sys.executable, str(script), str(folder / "model"), str(folder / "events.npy"), *options]
+    module = "longspike.bench.events.eager"
+    command = [sys.executable, "-m", module, str(folder / "model"), str(folder / "events.npy"), *options]
     result: Row = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     return result
 
@@ -213,12 +213,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="few events and one round: a check, not a measurement")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    report: dict[str, Any] = {
-        "command": "python benchmarks/events.py " + " ".join(sys.argv[1:]),
-        "versions": versions(),
-        "machine": machine(torch.device("cpu")),
-        "published": PUBLISHED,
-    }
+    report: dict[str, Any] = {**header(command_line("longspike.bench.events")), "published": PUBLISHED}
     for part in arguments.parts:
         print(f"\n{part}: {PARTS[part].__doc__}", flush=True)
         report[part] = []
@@ -226,9 +221,7 @@ def main() -> None:
             report[part].append(row)
             print("  " + "  ".join(f"{key}={value}" for key, value in row.items()), flush=True)
     print("\npublished: " + "; ".join(f"{key} {value}" for key, value in PUBLISHED.items()))
-    if arguments.output:
-        arguments.output.parent.mkdir(parents=True, exist_ok=True)
-        arguments.output.write_text(json.dumps(report, indent=2) + "\n")
+    write_report(report, arguments.output)
 
 
 if __name__ == "__main__":

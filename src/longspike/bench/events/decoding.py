@@ -1,13 +1,12 @@
 """Speed of reading event recordings, whole and in packets, on one core.
 
-    python benchmarks/decoding.py --output results/decoding.json
+    python -m longspike.bench.events.decoding --output results/decoding.json
 
 Writes files of synthetic events (moving edges on 1280x720; for N-MNIST's format noise on 34x34) and reads them back: every
 reader checks bounds and the order of time. The files lie in the disk cache, so this is decoding and not the disk.
 """
 
 import argparse
-import json
 import statistics
 import tempfile
 import time
@@ -16,10 +15,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from event_sources import moving_edges, uniform_noise
 
 from longspike import events as ev
-from longspike.evaluation.machine import machine, versions
+from longspike.bench.events.sources import moving_edges, uniform_noise
+from longspike.bench.record import command_line, header, write_report
 
 FORMATS = {"evt2": (1280, 720), "evt3": (1280, 720), "nmnist": (34, 34), "npz": (1280, 720)}
 
@@ -69,14 +68,7 @@ def main() -> None:
                     for key, value in rows[-1].items()
                 )
             )
-    report = {
-        "command": f"python benchmarks/decoding.py --events {options.events}",
-        "versions": versions(),
-        "machine": machine(torch.device("cpu")),
-        "rows": rows,
-    }
-    if options.output is not None:
-        options.output.write_text(json.dumps(report, indent=2) + "\n")
+    write_report({**header(command_line("longspike.bench.events.decoding")), "rows": rows}, options.output)
 
 
 if __name__ == "__main__":

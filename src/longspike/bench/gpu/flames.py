@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from flames_decisions import decision_latency, event_training, tick_latency
-from flames_kernels import front_kernels, memory_kernels
-from flames_speed import fla_speed, front_speed, memory_speed
 
+from longspike.bench.gpu.flames_decisions import decision_latency, event_training, tick_latency
+from longspike.bench.gpu.flames_kernels import front_kernels, memory_kernels
+from longspike.bench.gpu.flames_speed import fla_speed, front_speed, memory_speed
 from longspike.events import EVENT_DTYPE
 from longspike.events.ragged import collate_events
 from longspike.models import Flames, FlamesSequence

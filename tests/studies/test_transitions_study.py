@@ -5,10 +5,7 @@ import math
 import pytest
 import torch
 
-from longspike.kernels.sa_hippo.tables import Dynamics, formula
-from longspike.ssm.initialisation import hippo_legs
-from longspike.ssm.sa_hippo import SAHippo
-from longspike.study.transitions import (
+from longspike._studies.transitions import (
     RULES,
     TransitionSettings,
     TransitionStudy,
@@ -18,6 +15,9 @@ from longspike.study.transitions import (
     study_transitions,
     transition_matrices,
 )
+from longspike.kernels.sa_hippo.tables import Dynamics, formula
+from longspike.ssm.initialisation import hippo_legs
+from longspike.ssm.sa_hippo import SAHippo
 
 SETTINGS = TransitionSettings(
     d_state=6, ranks=(1, 3), low=1e-3, high=1e4, points_per_decade=2, num_spikes=11, steps_per_gap=3

@@ -1,6 +1,6 @@
 """FLAMES in eager PyTorch, one `Flames.outputs` a step with the state passed on: what the compiled stream is compared with.
 
-    python benchmarks/event_eager.py MODEL_FOLDER EVENTS.npy [--compiled]
+    python -m longspike.bench.events.eager MODEL_FOLDER EVENTS.npy [--compiled]
 
 Without --compiled the package's extension is hidden, so every operator runs as PyTorch code. Prints JSON.
 """

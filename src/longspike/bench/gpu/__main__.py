@@ -1,7 +1,7 @@
 """Everything that this package can be asked on a GPU, in one command: parity first, then speed, then training steps.
 
-    python benchmarks/gpu/run.py --output results/gpu.json
-    python benchmarks/gpu/run.py --quick --parts neuron_kernels neuron_speed
+    python -m longspike.bench.gpu --output results/gpu.json
+    python -m longspike.bench.gpu --quick --parts neuron_kernels neuron_speed
 
 Parity: every kernel on the device against the CPU (sequence.py; flames.py for FLAMES). Speed: device events, or replays of
 a CUDA graph where a call takes less time than its launch, beside a copy of the same tensor in the same run and beside other
@@ -21,11 +21,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import flames
-import sequence
 import torch
 
 from longspike import __version__, explain
+from longspike.bench.gpu import flames, sequence
+from longspike.bench.record import command_line, write_report
 
 
 def replayed(run: Callable[[], object]) -> Callable[[], object]:
@@ -85,12 +85,11 @@ def header(device: torch.device) -> dict[str, Any]:
         versions["triton"] = triton.__version__
     name = torch.cuda.get_device_name() if device.type == "cuda" else platform.processor() or "cpu"
     routes = [str(explain(o, (8, 1024, 256), device=device)) for o in ("refractory_lif", "s4d_scan", "s4d_lif")]
-    return {"command": "python benchmarks/gpu/run.py", "versions": versions, "device": name, "routes": routes}
+    return {"command": command_line("longspike.bench.gpu"), "versions": versions, "device": name, "routes": routes}
 
 
 def run_parts(parts: dict[str, Callable[[], Any]], report: dict[str, Any], output: Path) -> None:
     """Each part on its own; the report is written after every one."""
-    output.parent.mkdir(parents=True, exist_ok=True)
     for name, part in parts.items():
         began = time.perf_counter()
         try:
@@ -99,7 +98,7 @@ def run_parts(parts: dict[str, Callable[[], Any]], report: dict[str, Any], outpu
             report[name] = {"failed": traceback.format_exc()}
         report.setdefault("seconds", {})[name] = round(time.perf_counter() - began, 1)
         report["goals"] = goals({k: v for k, v in report.items() if isinstance(v, list)})
-        output.write_text(json.dumps(report, indent=2) + "\n")
+        write_report(report, output)
         print(name, json.dumps(report[name], indent=1) if isinstance(report[name], dict) else "", flush=True)
 
 

@@ -1,0 +1,31 @@
+"""What every benchmark writes beside its figures: the command that repeats them, versions and machine; and where."""
+
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from longspike.evaluation.machine import machine, versions
+
+
+def command_line(module: str) -> str:
+    """The command of this process: `python -m module` with its own arguments.
+
+    Args: module: as Python names it, for example "longspike.bench.exactness".
+    """
+    return shlex.join(["python", "-m", module, *sys.argv[1:]])
+
+
+def header(command: str) -> dict[str, Any]:
+    """The head of a report: command, versions, machine (the CPU's side)."""
+    return {"command": command, "versions": versions(), "machine": machine(torch.device("cpu"))}
+
+
+def write_report(report: dict[str, Any], path: Path | None) -> None:
+    """Write the report as JSON, making its folder; nothing without a path."""
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(report, indent=2) + "\n")
