@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from longspike import _native
+from longspike.kernels import native
 from longspike.kernels.mixing import glu, linear
 from longspike.nn import SpikeLinear
 from operators import relative_error
@@ -118,7 +118,7 @@ def test_instruction_sets_agree(architectures: list[str]) -> None:
     x, weight, bias = sparse(9, 41, dtype=torch.float64), torch.randn(37, 41).double(), torch.randn(37).double()
     wide = torch.randn(9, 38, dtype=torch.float64)
     for arch in architectures:
-        _native.use_architecture(arch)
+        native.extension().use_architecture(arch)
         assert relative_error(linear(x, weight, bias), F.linear(x, weight, bias)) <= MIXING["float64"]
         assert relative_error(glu(wide), F.glu(wide)) <= GLU["float64"]
 

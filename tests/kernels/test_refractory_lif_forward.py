@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from longspike import _native, functional
+from longspike import functional
 from longspike.functional import Certificate, LIFState, refractory_lif
+from longspike.kernels import native
 from longspike.kernels.refractory_lif import compiled
 from operators import LAYOUTS, RESETS, SEQLENS, lif_case, numpy_lif
 from tolerances import PMBC_STATE
@@ -224,7 +225,7 @@ def test_instruction_sets_agree(method: str, reset: str, dtype: torch.dtype, arc
     case = lif_case(2, 331, 41, dtype=dtype)
     results = []
     for name in architectures:
-        _native.use_architecture(name)
+        native.extension().use_architecture(name)
         spikes, end = run(case, reset, method)
         results.append((spikes, *end))
     for other in results[1:]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from longspike import _native
+from longspike.kernels import native
 from longspike.kernels.s4d_scan import s4d_scan
 from longspike.kernels.s4d_scan.operator import checkpoint_interval, s4d_scan_op
 from operators import LAYOUTS, SEQLENS, numpy_s4d, s4d_case, weighted_sum
@@ -119,7 +119,7 @@ def test_gradients_in_float32_follow_those_in_float64(n_pairs: int, architecture
     exact = [x.double() for x in case.leaves()]
     expected = torch.autograd.grad(weighted_sum(list(s4d_scan(*exact, method="reference"))), exact)
     for name in architectures:
-        _native.use_architecture(name)
+        native.extension().use_architecture(name)
         leaves = case.leaves()
         ours = torch.autograd.grad(weighted_sum(list(s4d_scan(*leaves, method="scan"))), leaves)
         for a, b in zip(ours, expected, strict=True):
@@ -149,7 +149,7 @@ def test_gradient_of_one_output_alone() -> None:
 def test_instruction_sets_agree(architectures: list[str]) -> None:
     case = s4d_case(2, 130, 19, 5)
     for name in architectures:
-        _native.use_architecture(name)
+        native.extension().use_architecture(name)
         assert_follows(case, *s4d_scan(*case, method="scan"), "scan")
 
 
@@ -159,7 +159,7 @@ def test_threads_and_instruction_sets_give_the_same_bits(batch: int, channels: i
     case, results = s4d_case(batch, 300, channels, 9), []
     before = torch.get_num_threads()
     for name in [name for name in architectures if name != "portable"] or architectures:
-        _native.use_architecture(name)
+        native.extension().use_architecture(name)
         for threads in (1, 2, 5):
             torch.set_num_threads(threads)
             leaves = case.leaves()
