@@ -17,6 +17,14 @@ settings.register_profile("longspike", deadline=None, derandomize=True, database
 settings.load_profile("longspike")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Without the compiled extension, what is marked `needs_extension` is skipped and says why."""
+    if not native.is_available():
+        for item in items:
+            if item.get_closest_marker("needs_extension"):
+                item.add_marker(pytest.mark.skip(reason=native.unavailable_reason))
+
+
 @pytest.fixture(autouse=True)
 def seed() -> Iterator[None]:
     """Every test starts from the same random state, and leaves as many threads as it found."""
