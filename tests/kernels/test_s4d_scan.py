@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from longspike import explain
 from longspike.kernels import native
 from longspike.kernels.s4d_scan import s4d_scan
 from longspike.kernels.s4d_scan.operator import checkpoint_interval, s4d_scan_op
@@ -13,7 +14,7 @@ from operators import LAYOUTS, SEQLENS, numpy_s4d, s4d_case, weighted_sum
 from tolerances import S4D_FFT, S4D_SCAN
 
 DTYPES = (torch.float32, torch.float64)
-METHODS = ("scan", "fft", "reference", "auto")
+METHODS = ("scan", "fft", "reference")
 
 
 def error(a: np.ndarray, b: np.ndarray) -> float:
@@ -40,6 +41,14 @@ def test_follows_the_recurrence(
     assert y.shape == case.u.shape
     assert end.shape == case.state.shape
     assert_follows(case, y, end, method)
+
+
+@pytest.mark.parametrize("seqlen", [1, 65])
+def test_auto_is_the_route_that_explain_names(seqlen: int) -> None:
+    case = s4d_case(2, seqlen, 3, 2)
+    choice = explain("s4d_scan", case.u)
+    for a, b in zip(s4d_scan(*case, method="auto"), s4d_scan(*case, method=choice.method), strict=True):
+        assert torch.equal(a, b)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
