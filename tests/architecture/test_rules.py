@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tokenize
+import tomllib
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -114,6 +115,14 @@ def test_rule(rule: str) -> None:
     assert len(files) > 30
     offenders = {path.relative_to(ROOT).as_posix(): find(path.read_text()) for path in files}
     assert {name: what for name, what in offenders.items() if what} == {}
+
+
+def test_every_fragment_of_the_change_log_has_a_kind() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["towncrier"]
+    fragment = re.compile(rf"[a-z0-9-]+\.({'|'.join(kind['directory'] for kind in settings['type'])})\.md")
+    assert fragment.fullmatch("stream-restore.fixed.md")
+    names = [path.name for path in (ROOT / settings["directory"]).iterdir()]
+    assert [name for name in names if not fragment.fullmatch(name)] == settings["ignore"]
 
 
 def run(code: str) -> subprocess.CompletedProcess:
