@@ -1,35 +1,56 @@
 # The two commands of a newcomer are `make demo` and `make test`; `make help` lists the rest.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
+PURE := .venv-pure/bin
 RUN := $(BIN)/longspike
+CODE := src tests benchmarks tools docs
+SOURCES := pyproject.toml CMakeLists.txt $(wildcard csrc/*/*)
 
-.PHONY: help demo test check format docs exactness bench bench-events studies clean
+.PHONY: help demo test test-pure check lint format docs wheel sdist test-wheel test-sdist changelog
+.PHONY: exactness bench bench-events studies clean
+.NOTPARALLEL:
 
 help:
 	@echo "make demo       train on embedded digits and event digits, evaluate, stream (sets up .venv)"
 	@echo "make test       the test suite"
-	@echo "make check      format, lint, types, import rules, tests"
+	@echo "make check      what must pass before a push: lint, documentation, tests"
+	@echo "make lint       format, rules, types, imports"
+	@echo "make format     format the code, repair what ruff can"
+	@echo "make test-pure  the suite where nothing is compiled (sets up .venv-pure)"
 	@echo "make docs       build the documentation into docs/_build/html"
+	@echo "make wheel      build the wheel into dist/; make test-wheel tries it in a clean environment"
+	@echo "make sdist      the same for the source archive; make test-sdist tries it"
+	@echo "make changelog  show the changes since the last release"
 	@echo "make exactness  compare every route of the neuron on 10^8 positions (some minutes)"
 	@echo "make bench      speed against limits and other libraries (about ten minutes)"
 	@echo "make bench-events  FLAMES on event streams: speed, latency, growth with resolution"
 	@echo "make studies    open questions of FLAMES, with plots"
-	@echo "make clean      remove .venv and everything that was built"
+	@echo "make clean      remove the environments and everything that was built"
 
-.venv/pip:
+.venv/pip .venv-pure/pip: requirements/cpu.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "longspike needs Python 3.11 or newer; set PYTHON=...")'
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet -r requirements/cpu.txt
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --upgrade pip
+	$(@D)/bin/python -m pip install --quiet -r requirements/cpu.txt
 	touch $@
 
-.venv/package: .venv/pip pyproject.toml CMakeLists.txt $(wildcard csrc/*/*)
+.venv/package: .venv/pip $(SOURCES)
 	$(BIN)/python -m pip install --quiet -e '.[all]'
 	touch $@
 
-.venv/dev: .venv/package requirements/peers.txt
+# Not after .venv/package: each installation compiles what a fresh build environment touches.
+.venv/dev: .venv/pip $(SOURCES) requirements/peers.txt
 	$(BIN)/python -m pip install --quiet -e '.[dev]'
 	$(BIN)/python -m pip install --quiet --no-deps -r requirements/peers.txt
+	touch .venv/package $@
+
+.venv/release: .venv/pip requirements/release.txt
+	$(BIN)/python -m pip install --quiet -r requirements/release.txt
+	touch $@
+
+# A compiler that fails, and a build folder that holds nothing: the installation falls back to pure Python by itself.
+.venv-pure/package: .venv-pure/pip $(SOURCES) $(shell find src -name '*.py')
+	CXX=false $(PURE)/python -m pip install --quiet --config-settings=build-dir=.venv-pure/build '.[all,test]'
 	touch $@
 
 demo: .venv/package
@@ -42,24 +63,46 @@ demo: .venv/package
 	$(RUN) stream runs/events/model event-digits:7 --packet-events 1 --check
 	@echo "reports: runs/demo/report.html runs/events/report.html"
 
+# The large suite comes last, so that its summary is the last line.
 test: .venv/dev
-	$(BIN)/python -m pytest -n 2 --dist worksteal --doctest-glob='*.md' tests docs
 	$(BIN)/python -m pytest -q --doctest-modules --pyargs longspike
+	$(BIN)/python -m pytest -n 2 --dist worksteal --doctest-glob='*.md' tests docs
 
-check: .venv/dev
-	$(BIN)/ruff format --check src tests tools docs
-	$(BIN)/ruff check src tests tools docs
-	$(BIN)/mypy
+test-pure: .venv-pure/package
+	$(PURE)/python -c 'from longspike.kernels import native; import sys; sys.exit(native.is_available() and "the extension is built")'
+	$(PURE)/python -m pytest -n 2 --dist worksteal tests
+
+check: lint docs test
+
+lint: .venv/dev
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/ruff check $(CODE)
 	$(BIN)/lint-imports
-	$(MAKE) docs
-	$(MAKE) test
+	$(BIN)/mypy
 
 format: .venv/dev
-	$(BIN)/ruff format src tests tools docs
-	$(BIN)/ruff check --fix src tests tools docs
+	$(BIN)/ruff format $(CODE)
+	$(BIN)/ruff check --fix $(CODE)
 
 docs: .venv/dev
-	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html
+	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
+
+wheel: .venv/release
+	rm -f dist/*.whl
+	$(BIN)/python -m build --wheel --outdir dist .
+
+sdist: .venv/release
+	rm -f dist/*.tar.gz
+	$(BIN)/python -m build --sdist --outdir dist .
+
+test-wheel: wheel .venv/dev
+	$(BIN)/python -m pytest tests/distribution -k wheel
+
+test-sdist: sdist .venv/dev
+	$(BIN)/python -m pytest tests/distribution -k sdist
+
+changelog: .venv/release
+	$(BIN)/towncrier build --draft --version "after $$($(BIN)/python -c 'import tomllib; print(tomllib.load(open("pyproject.toml", "rb"))["project"]["version"])')"
 
 exactness: .venv/dev
 	$(BIN)/python -m longspike.bench.exactness --positions 100000000 --output results/exactness.json
@@ -77,4 +120,4 @@ studies: .venv/dev
 	$(RUN) study retention --output results/studies
 
 clean:
-	rm -rf .venv build dist docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-pure build dist docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis

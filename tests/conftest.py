@@ -17,6 +17,23 @@ settings.register_profile("longspike", deadline=None, derandomize=True, database
 settings.load_profile("longspike")
 
 
+COMPILED_METHODS = {"compiled", "fused", "scan", "sequential", "speculative"}  # routes that only compiled kernels have
+
+
+def _needs_extension(item: pytest.Item) -> bool:
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    return bool(item.get_closest_marker("needs_extension")) or parameters.get("method") in COMPILED_METHODS
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Without the extension, what is marked `needs_extension` and cases of compiled methods are skipped, with the reason."""
+    if not native.is_available():
+        skip = pytest.mark.skip(reason=native.unavailable_reason)
+        for item in items:
+            if _needs_extension(item):
+                item.add_marker(skip)
+
+
 @pytest.fixture(autouse=True)
 def seed() -> Iterator[None]:
     """Every test starts from the same random state, and leaves as many threads as it found."""

@@ -59,15 +59,16 @@ def test_packets_join_to_the_whole(name: str, packet_events: int, seed: int, tmp
     np.testing.assert_array_equal(np.concatenate(packets), made.events)
 
 
-@pytest.mark.parametrize("name", sorted(set(MAKERS) - {"nmnist"}))
+@pytest.mark.parametrize(
+    "name", ["aedat4", "csv", "dat1", "dat2", "es", "evt2", "evt21", "evt21_legacy", "evt3", "npz"]
+)
 def test_no_events_are_a_recording_too(name: str, tmp_path: Path) -> None:
-    if name in ("evt2", "evt21", "evt21_legacy", "evt3", "dat1", "dat2", "es", "npz", "csv", "aedat4"):
-        made = make(name, count=0)
-        (tmp_path / "file").write_bytes(made.content)
-        recording = ev.read(tmp_path / "file", format=made.format)
-        assert (len(recording), recording.start_us) == (0, 0)
-        with ev.open(tmp_path / "file", format=made.format) as reader:
-            assert list(reader) == []
+    made = make(name, count=0)
+    (tmp_path / "file").write_bytes(made.content)
+    recording = ev.read(tmp_path / "file", format=made.format)
+    assert (len(recording), recording.start_us) == (0, 0)
+    with ev.open(tmp_path / "file", format=made.format) as reader:
+        assert list(reader) == []
 
 
 def test_memory_is_bounded_by_the_packet(tmp_path: Path) -> None:

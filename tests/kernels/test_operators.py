@@ -15,7 +15,8 @@ from longspike.kernels.mixing.operator import glu_op, linear_op
 from longspike.kernels.refractory_lif.operator import refractory_lif_op
 from operators import lif_case
 
-pytestmark = pytest.mark.skipif(not native.is_available(), reason="the compiled extension is not built")
+if not native.is_available():
+    pytest.skip(native.unavailable_reason, allow_module_level=True)
 X, WEIGHT, BIAS = torch.randn(2, 3, 6), torch.randn(4, 6), torch.randn(4)
 
 

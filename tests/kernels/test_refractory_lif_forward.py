@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from longspike import _native, functional
+from longspike import explain, functional
 from longspike.functional import Certificate, LIFState, refractory_lif
+from longspike.kernels import native
 from longspike.kernels.refractory_lif import compiled
 from operators import LAYOUTS, RESETS, SEQLENS, lif_case, numpy_lif
 from tolerances import PMBC_STATE
 
-ROUTES = [(m, r) for m in ("sequential", "speculative", "pmbc", "auto") for r in RESETS if (m, r) != ("pmbc", "zero")]
+ROUTES = [(m, r) for m in ("sequential", "speculative", "pmbc") for r in RESETS if (m, r) != ("pmbc", "zero")]
 DTYPES = (torch.float32, torch.float64)
 
 
@@ -55,9 +56,20 @@ def test_equals_reference(method: str, reset: str, batch: int, channels: int, se
         else:
             assert_same_bits(part, truth)
     assert isinstance(certificate, Certificate)
-    assert certificate.method == ("sequential" if method == "auto" else method)
+    assert certificate.method == method
     assert certificate.positions == (0 if seqlen == 0 and method == "pmbc" else spikes.numel())
     assert 0 <= certificate.resolved <= certificate.positions
+
+
+def test_auto_is_the_route_that_explain_names() -> None:
+    case = lif_case(2, 130, 5)
+    choice = explain("refractory_lif", case.current)
+    assert choice.method == ("sequential" if native.is_available() else "reference")
+    spikes, end, certificate = run(case, "subtract", "auto", return_certificate=True)
+    expected, expected_end = run(case, "subtract", choice.method)
+    assert certificate.method == choice.method
+    for part, truth in zip((spikes, *end), (expected, *expected_end), strict=True):
+        assert_same_bits(part, truth)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -224,7 +236,7 @@ def test_instruction_sets_agree(method: str, reset: str, dtype: torch.dtype, arc
     case = lif_case(2, 331, 41, dtype=dtype)
     results = []
     for name in architectures:
-        _native.use_architecture(name)
+        native.extension().use_architecture(name)
         spikes, end = run(case, reset, method)
         results.append((spikes, *end))
     for other in results[1:]:

@@ -4,7 +4,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from longspike import _native
 from longspike.functional import refractory_lif
 from longspike.kernels import native
 from operators import RESETS, LIFCase, in_layout, lif_case
@@ -89,7 +88,7 @@ def test_instruction_sets_agree_on_every_layout(layout: str, architectures: list
     current = in_layout(torch.randn(2, 200, 37), layout)
     results = []
     for name in architectures:
-        _native.use_architecture(name)
+        native.extension().use_architecture(name)
         results.append(refractory_lif(current, **OPTIONS, method="sequential")[0])
     assert all(torch.equal(results[0], other) for other in results[1:])
 
@@ -116,11 +115,11 @@ def test_pool_lends_a_buffer_of_nearly_the_size() -> None:
     large = native.empty((400 * mega,), torch.uint8)
     address = large.data_ptr()
     del large
-    held = _native.pooled_bytes()
+    held = native.extension().pooled_bytes()
     small = native.empty((100 * mega,), torch.uint8)
     assert small.data_ptr() != address
     close = native.empty((370 * mega,), torch.uint8)
     assert close.data_ptr() == address
-    assert _native.pooled_bytes() <= held - 400 * mega
+    assert native.extension().pooled_bytes() <= held - 400 * mega
     del close
     assert native.empty((400 * mega,), torch.uint8).data_ptr() == address  # it went back with its whole size

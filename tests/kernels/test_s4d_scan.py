@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from longspike import _native
+from longspike import explain
+from longspike.kernels import native
 from longspike.kernels.s4d_scan import s4d_scan
 from longspike.kernels.s4d_scan.operator import checkpoint_interval, s4d_scan_op
 from operators import LAYOUTS, SEQLENS, numpy_s4d, s4d_case, weighted_sum
 from tolerances import S4D_FFT, S4D_SCAN
 
 DTYPES = (torch.float32, torch.float64)
-METHODS = ("scan", "fft", "reference", "auto")
+METHODS = ("scan", "fft", "reference")
 
 
 def error(a: np.ndarray, b: np.ndarray) -> float:
@@ -40,6 +41,14 @@ def test_follows_the_recurrence(
     assert y.shape == case.u.shape
     assert end.shape == case.state.shape
     assert_follows(case, y, end, method)
+
+
+@pytest.mark.parametrize("seqlen", [1, 65])
+def test_auto_is_the_route_that_explain_names(seqlen: int) -> None:
+    case = s4d_case(2, seqlen, 3, 2)
+    choice = explain("s4d_scan", case.u)
+    for a, b in zip(s4d_scan(*case, method="auto"), s4d_scan(*case, method=choice.method), strict=True):
+        assert torch.equal(a, b)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -119,7 +128,7 @@ def test_gradients_in_float32_follow_those_in_float64(n_pairs: int, architecture
     exact = [x.double() for x in case.leaves()]
     expected = torch.autograd.grad(weighted_sum(list(s4d_scan(*exact, method="reference"))), exact)
     for name in architectures:
-        _native.use_architecture(name)
+        native.extension().use_architecture(name)
         leaves = case.leaves()
         ours = torch.autograd.grad(weighted_sum(list(s4d_scan(*leaves, method="scan"))), leaves)
         for a, b in zip(ours, expected, strict=True):
@@ -149,7 +158,7 @@ def test_gradient_of_one_output_alone() -> None:
 def test_instruction_sets_agree(architectures: list[str]) -> None:
     case = s4d_case(2, 130, 19, 5)
     for name in architectures:
-        _native.use_architecture(name)
+        native.extension().use_architecture(name)
         assert_follows(case, *s4d_scan(*case, method="scan"), "scan")
 
 
@@ -159,7 +168,7 @@ def test_threads_and_instruction_sets_give_the_same_bits(batch: int, channels: i
     case, results = s4d_case(batch, 300, channels, 9), []
     before = torch.get_num_threads()
     for name in [name for name in architectures if name != "portable"] or architectures:
-        _native.use_architecture(name)
+        native.extension().use_architecture(name)
         for threads in (1, 2, 5):
             torch.set_num_threads(threads)
             leaves = case.leaves()

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from longspike import _native
+from longspike.kernels import native
 from longspike.kernels.sa_hippo import operator, sa_hippo
 from longspike.kernels.sa_hippo.tables import formula
 from longspike.nn import SAHippo
@@ -215,7 +215,7 @@ def test_instruction_sets_agree(variant: str, architectures: list[str]) -> None:
     gaps = delta.unique()
     rows = formula(gaps, layer.dynamics(torch.float64), layer.structure, layer.input)
     for architecture in architectures:
-        _native.use_architecture(architecture)
+        native.extension().use_architecture(architecture)
         assert relative_error(layer.tables(gaps, torch.float64).detach(), rows.detach()) <= SA_HIPPO_ROWS
         assert_close(run(layer, "recurrent", *case), expected, SA_HIPPO["float64"])
         for a, b in zip(gradients(layer, "recurrent", *case), grads, strict=True):
@@ -233,7 +233,7 @@ def test_sinking_states_are_flushed() -> None:
 
 
 def test_block_sizes_of_python_and_the_kernels_agree() -> None:
-    assert _native.sa_hippo_block == operator.BLOCK
+    assert native.extension().sa_hippo_block == operator.BLOCK
 
 
 def test_addresses_are_vouched_for() -> None:

@@ -5,7 +5,8 @@ import torch
 from torch import Tensor
 
 from block_cases import OPTIONS, BlockCase, block_case
-from longspike import _native, explain
+from longspike import explain
+from longspike.kernels import native
 from longspike.kernels.spiking_block import Inputs, spiking_block
 from operators import GRADIENTS, LAYOUTS, RESETS, SURROGATES, relative_error, weighted_sum
 from tolerances import BLOCK_GRADIENT
@@ -72,11 +73,11 @@ def test_strides_do_not_matter(layout: str) -> None:
 def test_instruction_sets_decide_alike(architectures: list[str], dtype: torch.dtype) -> None:
     case = block_case(2, 130, 37, 3, dtype=dtype)
     for name in architectures:
-        before = _native.use_architecture(name)
+        before = native.extension().use_architecture(name)
         try:
             assert_same_bits(run(case, "fused"), run(case, "reference"))
         finally:
-            _native.use_architecture(before)
+            native.extension().use_architecture(before)
 
 
 @pytest.mark.parametrize("batch", [1, 3])
