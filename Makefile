@@ -49,6 +49,7 @@ test: .venv/dev
 check: .venv/dev
 	$(BIN)/ruff format --check src tests benchmarks tools docs
 	$(BIN)/ruff check src tests benchmarks tools docs
+	$(BIN)/clang-format --dry-run --Werror csrc/*/*.?pp
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(MAKE) docs
@@ -57,6 +58,7 @@ check: .venv/dev
 format: .venv/dev
 	$(BIN)/ruff format src tests benchmarks tools docs
 	$(BIN)/ruff check --fix src tests benchmarks tools docs
+	$(BIN)/clang-format -i csrc/*/*.?pp
 
 docs: .venv/dev
 	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html

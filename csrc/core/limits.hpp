@@ -25,9 +25,8 @@ inline Vec<float> load_and_fetch(const float* p, int n) {
 
 // Calls body(first, last) on large pieces of [0, n).
 template <class Body> void in_blocks(i64 n, int threads, const Body& body) {
-    parallel_for((n + kLimitBlock - 1) / kLimitBlock, threads, [&](i64 item) {
-        body(item * kLimitBlock, std::min(n, (item + 1) * kLimitBlock));
-    });
+    parallel_for((n + kLimitBlock - 1) / kLimitBlock, threads,
+                 [&](i64 item) { body(item * kLimitBlock, std::min(n, (item + 1) * kLimitBlock)); });
 }
 
 // Writes y[i] = value(i) as vectors, around the caches but for the last incomplete one.
@@ -52,9 +51,8 @@ inline void limit_copy(const float* x, float* y, i64 n, int threads) {
 
 // y = a + scale * b
 inline void limit_triad(const float* a, const float* b, float scale, float* y, i64 n, int threads) {
-    stream_vectors(y, n, threads, [=](i64 i, int left) {
-        return fma(splat<float>(scale), load_and_fetch(b + i, left), load_and_fetch(a + i, left));
-    });
+    stream_vectors(y, n, threads,
+                   [=](i64 i, int left) { return fma(splat<float>(scale), load_and_fetch(b + i, left), load_and_fetch(a + i, left)); });
 }
 
 // y = value

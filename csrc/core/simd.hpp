@@ -65,8 +65,10 @@ template <class T> inline Vec<T> load_first(const T* p, int n) {
     if (n == kLanes<T>) return load<T>(p);
 #if defined(__AVX512F__)
     const auto some = static_cast<Mask<T>>((1u << n) - 1);
-    if constexpr (sizeof(T) == 4) return _mm512_maskz_loadu_ps(some, p);
-    else return _mm512_maskz_loadu_pd(some, p);
+    if constexpr (sizeof(T) == 4)
+        return _mm512_maskz_loadu_ps(some, p);
+    else
+        return _mm512_maskz_loadu_pd(some, p);
 #else
     Vec<T> v{};
     std::memcpy(&v, p, n * sizeof(T));
@@ -77,8 +79,10 @@ template <class T> inline void store_first(T* p, Vec<T> v, int n) {
     if (n == kLanes<T>) return store<T>(p, v);
 #if defined(__AVX512F__)
     const auto some = static_cast<Mask<T>>((1u << n) - 1);
-    if constexpr (sizeof(T) == 4) _mm512_mask_storeu_ps(p, some, v);
-    else _mm512_mask_storeu_pd(p, some, v);
+    if constexpr (sizeof(T) == 4)
+        _mm512_mask_storeu_ps(p, some, v);
+    else
+        _mm512_mask_storeu_pd(p, some, v);
 #else
     for (int k = 0; k < n; ++k) p[k] = v[k];
 #endif

@@ -8,8 +8,8 @@
 // Sums are taken over ranges of chains and added in the order of the ranges, which do not depend on the number of threads:
 // neither do the bits.
 #pragma once
-#include "dendrite/forward.hpp"
 #include "core/lane_sums.hpp"
+#include "dendrite/forward.hpp"
 #include "refractory_lif/backward.hpp"
 
 namespace longspike::LONGSPIKE_ARCH {
@@ -34,7 +34,8 @@ template <class T> inline double lane_sum(const T* x) {
 
 // What is summed over a range of chains. Branch sums are taken in T over some hundred rows and then added in double.
 template <class T> struct DendriteSums {
-    DendriteScratch<T> weight, values, recent;  // (taps, c_in, branches, width); (inputs from first_input on, c_in); (2, branches + 1, lanes)
+    DendriteScratch<T> weight, values,
+        recent;  // (taps, c_in, branches, width); (inputs from first_input on, c_in); (2, branches + 1, lanes)
     std::vector<double> branch;                 // (2, branches + 1): g (the last is idle), rate
     i64 first_input = 0, last_input = -1, rows = 0;
 
@@ -64,7 +65,8 @@ template <class T, bool kDense> struct DendriteAdjoint {
 
     DendriteAdjoint(const DendriteBackward<T>& call, const DendriteModel<T, kDense>& m, DendriteSums<T>& s, T* dense)
         : b(call), model(m), sums(s), dense_grad(dense), path((kDendriteBlock + 1) * m.c.branches * 4 * kLanes<T>),
-          alphas(kDendriteBlock * m.num_alphas), iota((call.grad_values ? kDendriteBlock : 1) * m.c.branches * 4 * kLanes<T>), v_before(4 * kLanes<T>) {}
+          alphas(kDendriteBlock * m.num_alphas), iota((call.grad_values ? kDendriteBlock : 1) * m.c.branches * 4 * kLanes<T>),
+          v_before(4 * kLanes<T>) {}
 
     // The number of real channels in the vector that starts at channel `first`, at least 0.
     int lanes(i64 first) const { return static_cast<int>(std::clamp<i64>(model.c.channels - first, 0, kLanes<T>)); }
@@ -83,8 +85,7 @@ template <class T, bool kDense> struct DendriteAdjoint {
             Vec<T> x[kVectors];
             for (int j = 0; j < kVectors; ++j) x[j] = splat<T>(alpha[d]) * load<T>(before + d * tile + j * kLanes<T>);
             for (i64 k = 0; k < num_taps; ++k)
-                for (int j = 0; j < kVectors; ++j)
-                    x[j] = fma(splat<T>(tap[k].value), load<T>(weight + tap[k].at + j * kLanes<T>), x[j]);
+                for (int j = 0; j < kVectors; ++j) x[j] = fma(splat<T>(tap[k].value), load<T>(weight + tap[k].at + j * kLanes<T>), x[j]);
             for (int j = 0; j < kVectors; ++j) store<T>(after + d * tile + j * kLanes<T>, x[j]);
         }
     }
@@ -205,7 +206,8 @@ template <class T, bool kDense> struct DendriteAdjoint {
     template <int kVectors> void to_channels(const T* x, T* out, i64 first) {
         for (i64 d = 0; d < model.c.branches; ++d)
             for (int j = 0; j < kVectors; ++j, x += kLanes<T>)
-                if (const int n = lanes(first + j * kLanes<T>)) store_first<T>(out + d * model.c.channels + first + j * kLanes<T>, load<T>(x), n);
+                if (const int n = lanes(first + j * kLanes<T>))
+                    store_first<T>(out + d * model.c.channels + first + j * kLanes<T>, load<T>(x), n);
     }
 
     // kVectors vectors of channels of one chain.
@@ -272,8 +274,9 @@ template <class T, bool kDense> struct DendriteAdjoint {
     i64 kept_size = 0;
 };
 
-template <class T, bool kDense> void dendrite_range(const DendriteBackward<T>& b, const DendriteModel<T, kDense>& model,
-                                                    i64 begin, i64 end, T* dense_grad, DendriteSums<T>& sums) {
+template <class T, bool kDense>
+void dendrite_range(const DendriteBackward<T>& b, const DendriteModel<T, kDense>& model, i64 begin, i64 end, T* dense_grad,
+                    DendriteSums<T>& sums) {
     const auto& c = model.c;
     const FlushDenormals flush;
     sums.recent = DendriteScratch<T>(2 * (c.branches + 1) * kLanes<T>);
@@ -301,9 +304,8 @@ template <class T, bool kDense> void dendrite_backward(const DendriteBackward<T>
     DendriteScratch<T> padded(kDense && is_padded ? c.rows * model.unit : 0);
     T* dense_grad = is_padded ? padded.data() : b.grad_weight;
     std::vector<DendriteSums<T>> sums(parts);
-    parallel_for(parts, c.threads, [&](i64 part) {
-        dendrite_range<T, kDense>(b, model, starts[part], starts[part + 1], dense_grad, sums[part]);
-    });
+    parallel_for(parts, c.threads,
+                 [&](i64 part) { dendrite_range<T, kDense>(b, model, starts[part], starts[part + 1], dense_grad, sums[part]); });
     std::vector<double> branch(2 * (c.branches + 1), 0.0);
     for (auto& s : sums) {
         for (std::size_t k = 0; k < branch.size(); ++k) branch[k] += s.branch[k];

@@ -80,15 +80,14 @@ inline void dendrite_row_tile(T* i, T* v, const T* weight, const DendriteTap<T>*
 
 // dendrite_decay, dendrite_add for every tap, dendrite_membrane: v leaves as the membrane before the reset.
 template <class T>
-inline void dendrite_row(T* i, T* v, const T* weight, const DendriteTap<T>* taps, i64 num_taps, const T* alpha, const T* g,
-                         i64 branches, i64 width) {
+inline void dendrite_row(T* i, T* v, const T* weight, const DendriteTap<T>* taps, i64 num_taps, const T* alpha, const T* g, i64 branches,
+                         i64 width) {
     i64 first = 0;
     for (; first + 4 * kLanes<T> <= width; first += 4 * kLanes<T>)
         dendrite_row_tile<T, 4>(i, v, weight, taps, num_taps, alpha, g, branches, width, first);
     for (; first + 2 * kLanes<T> <= width; first += 2 * kLanes<T>)
         dendrite_row_tile<T, 2>(i, v, weight, taps, num_taps, alpha, g, branches, width, first);
-    for (; first < width; first += kLanes<T>)
-        dendrite_row_tile<T, 1>(i, v, weight, taps, num_taps, alpha, g, branches, width, first);
+    for (; first < width; first += kLanes<T>) dendrite_row_tile<T, 1>(i, v, weight, taps, num_taps, alpha, g, branches, width, first);
 }
 
 }  // namespace longspike::LONGSPIKE_ARCH

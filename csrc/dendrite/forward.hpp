@@ -4,9 +4,9 @@
 #include <atomic>
 #include <vector>
 
-#include "dendrite/dendrite.hpp"
-#include "dendrite/calls.hpp"
 #include "core/parallel.hpp"
+#include "dendrite/calls.hpp"
+#include "dendrite/dendrite.hpp"
 
 namespace longspike::LONGSPIKE_ARCH {
 
@@ -103,8 +103,10 @@ template <class T> std::vector<i64> dendrite_parts(const DendriteCall<T>& c, i64
         i64 high = c.chains;
         while (chain < high) {
             const i64 middle = (chain + high) / 2;
-            if (work(middle) < target) chain = middle + 1;
-            else high = middle;
+            if (work(middle) < target)
+                chain = middle + 1;
+            else
+                high = middle;
         }
         starts.push_back(chain);
     }
@@ -112,13 +114,12 @@ template <class T> std::vector<i64> dendrite_parts(const DendriteCall<T>& c, i64
     return starts;
 }
 
-template <class T, bool kDense> bool dendrite_chain(const DendriteModel<T, kDense>& model, i64 chain, T* i, T* v, T* alpha,
-                                                     std::vector<DendriteTap<T>>& taps) {
+template <class T, bool kDense>
+bool dendrite_chain(const DendriteModel<T, kDense>& model, i64 chain, T* i, T* v, T* alpha, std::vector<DendriteTap<T>>& taps) {
     const auto& c = model.c;
     std::fill_n(i, model.unit, T(0)), std::fill_n(v, model.width, T(0));
     if (c.i0)
-        for (i64 d = 0; d < c.branches; ++d)
-            std::copy_n(c.i0 + (chain * c.branches + d) * c.channels, c.channels, i + d * model.width);
+        for (i64 d = 0; d < c.branches; ++d) std::copy_n(c.i0 + (chain * c.branches + d) * c.channels, c.channels, i + d * model.width);
     if (c.v0) std::copy_n(c.v0 + chain * c.channels, c.channels, v);
     for (i64 row = c.chain_offsets[chain]; row < c.chain_offsets[chain + 1]; ++row) {
         model.collect(row, taps);
@@ -135,8 +136,7 @@ template <class T, bool kDense> bool dendrite_chain(const DendriteModel<T, kDens
         dendrite_reset<T>(v, c.threshold, model.width);
     }
     if (c.i_end)
-        for (i64 d = 0; d < c.branches; ++d)
-            std::copy_n(i + d * model.width, c.channels, c.i_end + (chain * c.branches + d) * c.channels);
+        for (i64 d = 0; d < c.branches; ++d) std::copy_n(i + d * model.width, c.channels, c.i_end + (chain * c.branches + d) * c.channels);
     if (c.v_end) std::copy_n(v, c.channels, c.v_end + chain * c.channels);
     return std::none_of(v, v + c.channels, [](T x) { return x != x; });  // a NaN never leaves a membrane
 }

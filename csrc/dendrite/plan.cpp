@@ -60,9 +60,8 @@ void plan_sample(const PlanInputs& in, const Field& field, i64 begin, i64 end, s
     out.entries = PlanArray<i64>(total);
     i64* entries = out.entries.data.get();
     for (i64 q = begin; q < end; ++q)
-        field.cells_of(in.x[q], in.y[q], [&](i64 cell, i64 tap) {
-            entries[slots[cell]++] = (q << (kTapBits + 1)) | (tap << 1) | (in.is_active[q] != 0);
-        });
+        field.cells_of(in.x[q], in.y[q],
+                       [&](i64 cell, i64 tap) { entries[slots[cell]++] = (q << (kTapBits + 1)) | (tap << 1) | (in.is_active[q] != 0); });
     out.rows.reserve(total / 2);
     i64 read = 0, write = 0;
     for (const i64 cell : touched) {  // slots[cell] is now the end of its entries
@@ -170,9 +169,7 @@ Plan dendrite_plan(const PlanInputs& in) {
     plan.pair_tap = PlanArray<i32>(pair[in.batch]), plan.row_offsets = PlanArray<i64>(in.batch + 1);
     std::copy(row.begin(), row.end(), plan.row_offsets.data.get());
     plan.chain_offsets.data[0] = plan.pair_offsets.data[0] = 0;
-    parallel_for(in.batch, in.threads, [&](i64 b) {
-        write_sample(samples[b], b, field.width, row[b], chain[b], pair[b], plan);
-    });
+    parallel_for(in.batch, in.threads, [&](i64 b) { write_sample(samples[b], b, field.width, row[b], chain[b], pair[b], plan); });
     return plan;
 }
 

@@ -45,8 +45,8 @@ template <class T> void segment_max_backward(const SegmentMaxCall<T>& c) {
 }
 
 template <class T> constexpr DendriteTable<T> dendrite_table() {
-    return {dendrite_forward<T, false>,  dendrite_forward<T, true>, dendrite_backward<T, false>,
-            dendrite_backward<T, true>, segment_max<T>,           segment_max_backward<T>};
+    return {dendrite_forward<T, false>, dendrite_forward<T, true>, dendrite_backward<T, false>, dendrite_backward<T, true>, segment_max<T>,
+            segment_max_backward<T>};
 }
 
 }  // namespace longspike::LONGSPIKE_ARCH

@@ -68,8 +68,7 @@ Done decode_evt21(const Call& c) {
             if (!known)
                 fault = kBeforeTime;
             else
-                for (; valid; valid &= valid - 1)
-                    c.events[n++] = {std::uint16_t(x + __builtin_ctz(valid)), y, t, std::uint8_t(type)};
+                for (; valid; valid &= valid - 1) c.events[n++] = {std::uint16_t(x + __builtin_ctz(valid)), y, t, std::uint8_t(type)};
         } else if (type == 8) {
             const i64 sent = w >> 32 & 0x0fffffff;
             high = known ? carry_on(high, sent, 28) : sent;
@@ -98,8 +97,7 @@ Done decode_evt3(const Call& c) {
                 else if (y < 0)
                     fault = kBeforeRow;
                 else
-                    c.events[n++] = {std::uint16_t(w & 0x7ff), std::uint16_t(y), high << 12 | low,
-                                     std::uint8_t(w >> 11 & 1)};
+                    c.events[n++] = {std::uint16_t(w & 0x7ff), std::uint16_t(y), high << 12 | low, std::uint8_t(w >> 11 & 1)};
                 break;
             case 0x3: x = w & 0x7ff, p = w >> 11 & 1; break;
             case 0x4:
@@ -117,13 +115,15 @@ Done decode_evt3(const Call& c) {
                     fault = kPastLastColumn;
                 else
                     for (; valid; valid &= valid - 1)
-                        c.events[n++] = {std::uint16_t(x + __builtin_ctz(valid)), std::uint16_t(y), high << 12 | low,
-                                         std::uint8_t(p)};
+                        c.events[n++] = {std::uint16_t(x + __builtin_ctz(valid)), std::uint16_t(y), high << 12 | low, std::uint8_t(p)};
                 if (x >= 0 && x <= 2047) x += width;
                 break;
             }
             case 0x6: low = payload; break;
-            case 0x7: case 0xa: case 0xe: case 0xf: break;  // triggers, extensions and what continues them: no events
+            case 0x7:
+            case 0xa:
+            case 0xe:
+            case 0xf: break;  // triggers, extensions and what continues them: no events
             case 0x8: {
                 const i64 next = known ? carry_on(high, payload, 12) : payload;
                 if (!known || next != high) low = 0;  // the low part that belongs to it is still to come
@@ -173,8 +173,7 @@ Done decode_es(const Call& c) {
             if (y >= height) {
                 if (stops(c, kPastLastRow)) break;
             } else {
-                c.events[n++] = {load<std::uint16_t>(r + 1), std::uint16_t(height - 1 - y), t + (*r >> 1),
-                                 std::uint8_t(*r & 1)};
+                c.events[n++] = {load<std::uint16_t>(r + 1), std::uint16_t(height - 1 - y), t + (*r >> 1), std::uint8_t(*r & 1)};
             }
             t += *r >> 1, i += 5;
         }

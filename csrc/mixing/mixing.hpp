@@ -30,13 +30,11 @@ void linear_tile(const LinearCall<T>& c, const T* values, const std::int32_t* in
         for (int g = 0; g < kVectors - 1; ++g) sum[g] = fma(x, load<T>(w + g * kLanes<T>), sum[g]);
         sum[kVectors - 1] = fma(x, load_first<T>(w + (kVectors - 1) * kLanes<T>, tail), sum[kVectors - 1]);
     }
-    for (int g = 0; g < kVectors; ++g)
-        store_first<T>(y + first + g * kLanes<T>, sum[g], g == kVectors - 1 ? tail : kLanes<T>);
+    for (int g = 0; g < kVectors; ++g) store_first<T>(y + first + g * kLanes<T>, sum[g], g == kVectors - 1 ? tail : kLanes<T>);
 }
 
 // One row from the list of its nonzero inputs, summed in the list's order.
-template <class T>
-void linear_row(const LinearCall<T>& c, const T* values, const std::int32_t* index, i64 count, T* y) {
+template <class T> void linear_row(const LinearCall<T>& c, const T* values, const std::int32_t* index, i64 count, T* y) {
     constexpr i64 kWide = 8 * kLanes<T>;
     i64 first = 0;
     for (; first + kWide <= c.outputs; first += kWide) linear_tile<T, 8>(c, values, index, count, y, first, kLanes<T>);

@@ -45,10 +45,10 @@ template <class T> struct alignas(LONGSPIKE_VECTOR_BYTES) LifFlow {
     T sums[4][kLanes<T>];                                      // d_beta, d_theta, d_rho, d_gamma over the block
 };
 
-
 // Runs `steps` steps of a cell again and keeps what the adjoint needs; x and moment: of the first step.
 template <class T, Reset kReset, bool kRefractory, bool kState, int kKind, bool kFirst = false>
-[[gnu::always_inline]] inline void replay_steps(LifCell<T>& q, LifMoment<T, kState>* moment, i64 cells, const T* x, i64 stride, Fetch<T>& fetch, i64 steps, int width, Vec<T> scale, Vec<T> inverse) {
+[[gnu::always_inline]] inline void replay_steps(LifCell<T>& q, LifMoment<T, kState>* moment, i64 cells, const T* x, i64 stride,
+                                                Fetch<T>& fetch, i64 steps, int width, Vec<T> scale, Vec<T> inverse) {
     LifLanes<T> lanes(q);
     for (i64 k = 0; k < steps; ++k, x += stride, moment += cells) {
         if constexpr (kState) {
@@ -68,23 +68,27 @@ template <class T, Reset kReset, bool kRefractory, bool kState, int kKind, bool 
 
 // Steps [0, steps) of n cells: `cells` of a block, then those of the next block. path: (n / cells, kLifBlock, cells).
 template <class T, Reset kReset, bool kRefractory, bool kState, int kKind>
-void lif_replay(LifCell<T>* all, i64 n, LifMoment<T, kState>* path, i64 cells, T scale_, Block<const T> in, Fetch<T> fetch, i64 steps, bool any_spike) {
+void lif_replay(LifCell<T>* all, i64 n, LifMoment<T, kState>* path, i64 cells, T scale_, Block<const T> in, Fetch<T> fetch, i64 steps,
+                bool any_spike) {
     const Vec<T> scale = splat<T>(scale_), inverse = splat<T>(T(1) / scale_);
     i64 start = 0;
     const auto place = [&](i64 i, i64 t) { return path + (i / cells * kLifBlock + t) * cells + i % cells; };
     const auto from = [&](i64 i, i64 t) { return in.first + t * in.stride + all[i].from; };
     if (any_spike) {  // the first step of the sequence; the other blocks at hand take theirs with it
         for (i64 i = 0; i < n; ++i)
-            replay_steps<T, kReset, kRefractory, kState, kKind, true>(all[i], place(i, 0), cells, from(i, 0), in.stride, fetch, 1, all[i].lanes, scale, inverse);
+            replay_steps<T, kReset, kRefractory, kState, kKind, true>(all[i], place(i, 0), cells, from(i, 0), in.stride, fetch, 1,
+                                                                      all[i].lanes, scale, inverse);
         start = 1;
     }
     for (i64 t = start; t < steps; t += kLifSteps) {
         const i64 some = std::min(kLifSteps, steps - t);
         for (i64 i = 0; i < n; ++i) {
             if (all[i].lanes == kLanes<T> && some == kLifSteps)
-                replay_steps<T, kReset, kRefractory, kState, kKind>(all[i], place(i, t), cells, from(i, t), in.stride, fetch, kLifSteps, kLanes<T>, scale, inverse);
+                replay_steps<T, kReset, kRefractory, kState, kKind>(all[i], place(i, t), cells, from(i, t), in.stride, fetch, kLifSteps,
+                                                                    kLanes<T>, scale, inverse);
             else
-                replay_steps<T, kReset, kRefractory, kState, kKind>(all[i], place(i, t), cells, from(i, t), in.stride, fetch, some, all[i].lanes, scale, inverse);
+                replay_steps<T, kReset, kRefractory, kState, kKind>(all[i], place(i, t), cells, from(i, t), in.stride, fetch, some,
+                                                                    all[i].lanes, scale, inverse);
         }
     }
 }
@@ -106,8 +110,8 @@ template <class T, Reset kReset, bool kRefractory, bool kSums> struct AdjointLan
 
     AdjointLanes(const LifCell<T>& q, const LifFlow<T>& flow, int gradient)
         : beta(load<T>(q.beta)), theta(load<T>(q.theta)), rho(load<T>(q.rho)), gamma(load<T>(q.gamma)),
-          through_reset(splat<T>(gradient == 1 ? 0 : 1)), through_time(splat<T>(gradient == 2 ? 0 : 1)),
-          to_mu(load<T>(flow.to_mu)), to_lam(load<T>(flow.to_lam)), to_kap(load<T>(flow.to_kap)) {
+          through_reset(splat<T>(gradient == 1 ? 0 : 1)), through_time(splat<T>(gradient == 2 ? 0 : 1)), to_mu(load<T>(flow.to_mu)),
+          to_lam(load<T>(flow.to_lam)), to_kap(load<T>(flow.to_kap)) {
         drop = through_reset * (through_time * (beta * theta));
         for (int p = 0; kSums && p < 4; ++p) sums[p] = load<T>(flow.sums[p]);
     }
@@ -149,7 +153,9 @@ template <class T> struct AdjointRows {
 
 // The `steps` steps of a cell before step `stop`.
 template <class T, Reset kReset, bool kRefractory, bool kSums, Store kStore, class Moment>
-[[gnu::always_inline]] inline void adjoint_steps(const LifCell<T>& q, LifFlow<T>& flow, const Moment* path, i64 cells, const AdjointRows<T>& rows, Fetch<T>& fetch, i64 stop, i64 steps, int width, int gradient) {
+[[gnu::always_inline]] inline void adjoint_steps(const LifCell<T>& q, LifFlow<T>& flow, const Moment* path, i64 cells,
+                                                 const AdjointRows<T>& rows, Fetch<T>& fetch, i64 stop, i64 steps, int width,
+                                                 int gradient) {
     AdjointLanes<T, kReset, kRefractory, kSums> lanes(q, flow, gradient);
     const T* grad = rows.grad.first + (stop - 1) * rows.grad.stride + q.to;
     T* out = rows.out.first + (stop - 1) * rows.out.stride + q.to;
@@ -164,14 +170,16 @@ template <class T, Reset kReset, bool kRefractory, bool kSums, Store kStore, cla
 }
 
 template <class T, Reset kReset, bool kRefractory, bool kSums, Store kStore, class Moment>
-void lif_adjoint_rows(const LifTile<T>& tile, i64 cells, LifFlow<T>* flow, const Moment* path, const AdjointRows<T>& rows, i64 steps, int gradient) {
+void lif_adjoint_rows(const LifTile<T>& tile, i64 cells, LifFlow<T>* flow, const Moment* path, const AdjointRows<T>& rows, i64 steps,
+                      int gradient) {
     Fetch<T> fetch = rows.fetch;
     for (i64 stop = steps; stop > 0; stop -= kLifSteps) {
         const i64 n = std::min(kLifSteps, stop);
         for (i64 i = 0; i < cells; ++i) {
             const LifCell<T>& q = tile.cells[i];
             if (q.lanes == kLanes<T> && n == kLifSteps)
-                adjoint_steps<T, kReset, kRefractory, kSums, kStore>(q, flow[i], path + i, cells, rows, fetch, stop, kLifSteps, kLanes<T>, gradient);
+                adjoint_steps<T, kReset, kRefractory, kSums, kStore>(q, flow[i], path + i, cells, rows, fetch, stop, kLifSteps, kLanes<T>,
+                                                                     gradient);
             else
                 adjoint_steps<T, kReset, kRefractory, kSums, kStore>(q, flow[i], path + i, cells, rows, fetch, stop, n, q.lanes, gradient);
         }
@@ -193,8 +201,8 @@ template <class T, Reset kReset, bool kRefractory, bool kSums> struct LifAdjoint
 
     LifAdjoint(const LifBackward<T>& call, i64 b_, i64 first_, i64 width_)
         : c(call), b(b_), first(first_), width(width_), cells((width_ + kLanes<T> - 1) / kLanes<T>),
-          at_once(std::max<i64>(1, kAdjointCells / cells)), path(at_once * kLifBlock * cells), flow(cells, LifFlow<T>{}),
-          sums(4 * width_), current(c.current, b, first, width), grad(c.grad_spikes, b, first, width),
+          at_once(std::max<i64>(1, kAdjointCells / cells)), path(at_once * kLifBlock * cells), flow(cells, LifFlow<T>{}), sums(4 * width_),
+          current(c.current, b, first, width), grad(c.grad_spikes, b, first, width),
           out(c.grad_current, b, first, width, use_streaming<T>(c.batch * c.seqlen * c.channels)) {}
 
     void take_grad_state() {
@@ -237,8 +245,8 @@ template <class T, Reset kReset, bool kRefractory, bool kSums> struct LifAdjoint
             load_state(q, cells, saved, saved + c.channels, saved + 2 * c.channels);
             for (i64 j = 0; j < cells; ++j) q[j].from = i * kLifBlock * in.stride + j * kLanes<T>;
         }
-        replay_function<T, kReset, kRefractory, kState>(c.surrogate)(
-            tile.cells.data(), n * cells, path.data(), cells, c.surrogate_scale, in, grad.fetch(t), std::min(steps, kLifBlock), k == 0);
+        replay_function<T, kReset, kRefractory, kState>(c.surrogate)(tile.cells.data(), n * cells, path.data(), cells, c.surrogate_scale,
+                                                                     in, grad.fetch(t), std::min(steps, kLifBlock), k == 0);
     }
     void run() {
         const FlushDenormals flush;

@@ -13,8 +13,8 @@
 
 #include "core/kernels.hpp"
 #include "core/parallel.hpp"
-#include "streams/sequence_blocks.hpp"
 #include "core/simd.hpp"
+#include "streams/sequence_blocks.hpp"
 
 namespace longspike::LONGSPIKE_ARCH {
 
@@ -78,8 +78,8 @@ template <class T> struct LifLanes {
     Mask<T> has_spiked;
 
     explicit LifLanes(const LifCell<T>& q)
-        : v(load<T>(q.v)), r(load<T>(q.r)), s(load<T>(q.s)), u{}, beta(load<T>(q.beta)), theta(load<T>(q.theta)),
-          rho(load<T>(q.rho)), gamma(load<T>(q.gamma)), has_spiked(greater(s, Vec<T>{})) {}
+        : v(load<T>(q.v)), r(load<T>(q.r)), s(load<T>(q.s)), u{}, beta(load<T>(q.beta)), theta(load<T>(q.theta)), rho(load<T>(q.rho)),
+          gamma(load<T>(q.gamma)), has_spiked(greater(s, Vec<T>{})) {}
     void keep(LifCell<T>& q) const { store<T>(q.v, v), store<T>(q.r, r), store<T>(q.s, s); }
 
     template <bool kRefractory> void decide() {
@@ -162,8 +162,7 @@ void lif_rows(LifCell<T>* cells, i64 n, const LifRows<T>& rows, i64 start, i64 s
     }
 }
 
-template <class T, Reset kReset>
-void lif_rows_of(LifCell<T>* cells, i64 n, const LifRows<T>& rows, i64 start, i64 stop, bool any_spike) {
+template <class T, Reset kReset> void lif_rows_of(LifCell<T>* cells, i64 n, const LifRows<T>& rows, i64 start, i64 stop, bool any_spike) {
     if (rows.store == Store::none)
         lif_rows<T, kReset, Store::none>(cells, n, rows, start, stop, any_spike);
     else if (rows.store == Store::cached)

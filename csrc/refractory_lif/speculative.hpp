@@ -27,8 +27,8 @@ template <class T> struct Speculation {
     Speculation(const LifCall<T>& call, i64 chunk_, i64 warmup_)
         : c(call), chunk(chunk_), warmup(std::min(warmup_, chunk_)),
           width(std::min(tile_width<T>(c.batch, c.channels, 1, kSpeculativeWidest), kSpeculativeWidest)),
-          tiles((c.channels + width - 1) / width), chunks(std::max<i64>(1, (c.seqlen + chunk - 1) / chunk)),
-          lanes(c.batch * c.channels), blocks((c.seqlen + kLifBlock - 1) / kLifBlock), rows(rows_function<T>(c.reset)),
+          tiles((c.channels + width - 1) / width), chunks(std::max<i64>(1, (c.seqlen + chunk - 1) / chunk)), lanes(c.batch * c.channels),
+          blocks((c.seqlen + kLifBlock - 1) / kLifBlock), rows(rows_function<T>(c.reset)),
           streaming(use_streaming<T>(lanes * c.seqlen) && BlockWriter<T>(c.spikes, 0, 0, c.channels, true).rows_stream()),
           starts(chunks * 3 * lanes), ends(chunks * 3 * lanes) {}
 
@@ -36,7 +36,9 @@ template <class T> struct Speculation {
     LifRows<T> rows_at(i64 b, i64 first, bool silent) const {
         const Store store = silent ? Store::none : streaming ? Store::streaming : Store::cached;
         return {{c.current.data + b * c.current.batch + first, c.current.time},
-                {c.spikes.data + b * c.spikes.batch + first, c.spikes.time}, store, {}};
+                {c.spikes.data + b * c.spikes.batch + first, c.spikes.time},
+                store,
+                {}};
     }
     T* checkpoint(i64 b, i64 first, i64 t) const { return c.checkpoints + ((b * blocks + t / kLifBlock) * 3) * c.channels + first; }
 
@@ -135,7 +137,7 @@ template <class T> i64 lif_speculative(const LifCall<T>& c, i64 chunk, i64 warmu
         const i64 wave = speculates ? std::min(work.chunks - done, together * groups) : work.chunks - done;
         const i64 parts = speculates ? (wave + together - 1) / together : 1;
         parallel_for(tiles * parts, c.threads, [&](i64 item) {
-        const FlushDenormals flush;
+            const FlushDenormals flush;
             const auto [b, first, n] = sizes(item / parts);
             if (!speculates) {
                 for (i64 k = done; k < work.chunks; ++k) work.run(b, first, n, k, 1, true);
@@ -147,7 +149,7 @@ template <class T> i64 lif_speculative(const LifCall<T>& c, i64 chunk, i64 warmu
         });
         if (speculates) {
             parallel_for(tiles, c.threads, [&](i64 item) {
-        const FlushDenormals flush;
+                const FlushDenormals flush;
                 const auto [b, first, n] = sizes(item);
                 for (i64 k = done + 1; k < done + wave; ++k) {
                     const T* truth = work.ends.data() + (k - 1) * 3 * work.lanes + b * c.channels + first;
@@ -166,7 +168,8 @@ template <class T> i64 lif_speculative(const LifCall<T>& c, i64 chunk, i64 warmu
     }
     if (c.seqlen > 0) {
         const T* end = work.ends.data() + (work.chunks - 1) * 3 * work.lanes;
-        std::copy_n(end, work.lanes, c.v), std::copy_n(end + work.lanes, work.lanes, c.r), std::copy_n(end + 2 * work.lanes, work.lanes, c.s);
+        std::copy_n(end, work.lanes, c.v), std::copy_n(end + work.lanes, work.lanes, c.r),
+            std::copy_n(end + 2 * work.lanes, work.lanes, c.s);
     }
     i64 total = 0;
     for (i64 count : wrong) total += count;

@@ -30,7 +30,9 @@ template <class T> struct S4dRows {
         if (!streaming) return q.scatter(to + at, from, rows, channels);
         for (i64 k = 0; k < rows; ++k) store_streaming<T>(to + at + k * channels, load<T>(from + k * kLanes<T>));
     }
-    ~S4dRows() { if (streaming) fence_streaming(); }
+    ~S4dRows() {
+        if (streaming) fence_streaming();
+    }
 };
 
 // Calls body(sample, first tile, tiles) for every strip; strips are narrower where the threads would run out of them.
@@ -62,8 +64,7 @@ template <class T> void s4d_forward_strip(const S4dCall<T>& c, i64 b, i64 first,
     const i64 saves = (c.seqlen + c.interval - 1) / c.interval, state_rows = 2 * c.n_pairs, size = state_rows * c.channels;
     const S4dRows<T> y(c.y, c.batch * c.seqlen * c.channels, c.channels);
     const S4dRows<T> checkpoints(c.checkpoints, c.checkpoints ? c.batch * saves * size : 0, c.channels);
-    for (i64 k = 0; k < count; ++k)
-        tiles[k].gather(tiles[k].state, c.state + b * size + (first + k) * kLanes<T>, state_rows, c.channels);
+    for (i64 k = 0; k < count; ++k) tiles[k].gather(tiles[k].state, c.state + b * size + (first + k) * kLanes<T>, state_rows, c.channels);
     for (i64 t = 0; t < c.seqlen; t += kS4dBlock) {
         const i64 rows = std::min(kS4dBlock, c.seqlen - t);
         for (i64 k = 0; k < count; ++k) {
@@ -76,8 +77,7 @@ template <class T> void s4d_forward_strip(const S4dCall<T>& c, i64 b, i64 first,
             y.write(q, at, q.y, rows);
         }
     }
-    for (i64 k = 0; k < count; ++k)
-        tiles[k].scatter(c.state + b * size + (first + k) * kLanes<T>, tiles[k].state, state_rows, c.channels);
+    for (i64 k = 0; k < count; ++k) tiles[k].scatter(c.state + b * size + (first + k) * kLanes<T>, tiles[k].state, state_rows, c.channels);
 }
 
 template <class T> void s4d_forward(const S4dCall<T>& c) {

@@ -24,10 +24,13 @@ template <class T> struct S4dTile {
     Aligned<T> data;
     T *lambda, *c, *d, *state, *u, *y;
     S4dTile(const T* lambda_, const T* c_, const T* d_, i64 channels, i64 n_pairs_, i64 first, int lanes_, S4dTile* host = nullptr)
-        : n_pairs(static_cast<int>(n_pairs_)), lanes(lanes_),
-          data((6 * n_pairs_ + 2 + (host ? 0 : 2 * kS4dBlock)) * kLanes<T>) {
+        : n_pairs(static_cast<int>(n_pairs_)), lanes(lanes_), data((6 * n_pairs_ + 2 + (host ? 0 : 2 * kS4dBlock)) * kLanes<T>) {
         T* p = data.data();
-        const auto take = [&](i64 rows) { T* at = p; p += rows * kLanes<T>; return at; };
+        const auto take = [&](i64 rows) {
+            T* at = p;
+            p += rows * kLanes<T>;
+            return at;
+        };
         lambda = take(2 * n_pairs), c = take(2 * n_pairs), state = take(2 * n_pairs), d = take(1);
         u = host ? host->u : take(kS4dBlock), y = host ? host->y : take(kS4dBlock);
         gather(lambda, lambda_ + first, 2 * n_pairs, channels);

@@ -12,7 +12,11 @@ template <class T> struct S4dAdjoint {
     explicit S4dAdjoint(i64 n_pairs, S4dAdjoint* host = nullptr)
         : data((6 * n_pairs + 2 + (host ? 0 : (1 + 2 * kPairGroup) * kS4dBlock)) * kLanes<T>) {
         T* p = data.data();
-        const auto take = [&](i64 rows) { T* at = p; p += rows * kLanes<T>; return at; };
+        const auto take = [&](i64 rows) {
+            T* at = p;
+            p += rows * kLanes<T>;
+            return at;
+        };
         flow = take(2 * n_pairs), lambda = take(2 * n_pairs), c = take(2 * n_pairs), d = take(1);
         u = host ? host->u : take(kS4dBlock), saved = host ? host->saved : take(2 * kPairGroup * kS4dBlock);
     }
@@ -56,7 +60,7 @@ template <class T, int kGroup> void s4d_adjoint(const S4dTile<T>& q, S4dAdjoint<
         gr[g] = load<T>(a.flow + real), gi[g] = load<T>(a.flow + imag);
         glr[g] = load<T>(a.lambda + real), gli[g] = load<T>(a.lambda + imag);
     }
-    T *const gu_rows = a.u;
+    T* const gu_rows = a.u;
     const T* const gy_rows = q.y;
     const auto step = [&](int t, auto&& pull) {
         const Vec<T> gy = load<T>(gy_rows + t * kLanes<T>);

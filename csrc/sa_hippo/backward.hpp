@@ -19,14 +19,18 @@ namespace longspike::LONGSPIKE_ARCH {
 template <class T> struct SaHippoScratch {
     std::vector<T> data;
     i64 numbers;
-    Vec<T> *states, *read, *moved, *flow, *grad_c, *w, *row, *grad_r;  // states: (kSaHippoBlock + 1, n_pairs, 2)
+    Vec<T>*states, *read, *moved, *flow, *grad_c, *w, *row, *grad_r;  // states: (kSaHippoBlock + 1, n_pairs, 2)
     SaHippoScratch(i64 n_pairs, i64 rank) : numbers(2 * n_pairs) {
         const i64 small = rank > 0 ? rank : 1, size = sa_hippo_row(n_pairs, rank);
         const i64 rows = (kSaHippoBlock + 1) * numbers + 2 * kSaHippoBlock * small + 3 * numbers + size + numbers * small;
         data.assign((rows + 1) * kLanes<T>, T(0));
         const auto start = reinterpret_cast<std::uintptr_t>(data.data());
         auto* p = reinterpret_cast<Vec<T>*>((start + LONGSPIKE_VECTOR_BYTES - 1) / LONGSPIKE_VECTOR_BYTES * LONGSPIKE_VECTOR_BYTES);
-        const auto take = [&](i64 count) { auto* at = p; p += count; return at; };
+        const auto take = [&](i64 count) {
+            auto* at = p;
+            p += count;
+            return at;
+        };
         states = take((kSaHippoBlock + 1) * numbers), read = take(kSaHippoBlock * small), moved = take(kSaHippoBlock * small);
         flow = take(numbers), grad_c = take(numbers), w = take(numbers), row = take(size), grad_r = take(numbers * small);
     }
@@ -59,8 +63,8 @@ template <class T> struct SaHippoTile {
 
 // gradient of b, g, C and u; w and p = -bar(e) w of every pair, grad v.
 template <class T, int kRank>
-inline Vec<T> sa_hippo_adjoint_out(const SaHippoTile<T>& t, const SaHippoRow<T>& row, SaHippoScratch<T>& a, const Vec<T>* x,
-                                   Vec<T> u, Vec<T> gy, Vec<T>* grad_v) {
+inline Vec<T> sa_hippo_adjoint_out(const SaHippoTile<T>& t, const SaHippoRow<T>& row, SaHippoScratch<T>& a, const Vec<T>* x, Vec<T> u,
+                                   Vec<T> gy, Vec<T>* grad_v) {
     const SaHippoHead<T>& q = t.head;
     const int rank = rank_of<kRank>(q.rank), pairs = q.n_pairs;
     const Vec<T>* next = x + a.numbers;
@@ -93,8 +97,8 @@ inline Vec<T> sa_hippo_adjoint_out(const SaHippoTile<T>& t, const SaHippoRow<T>&
 
 // The gradient of the state before the tick, of e, W and R; s, v as the forward pass left them.
 template <class T, int kRank>
-inline void sa_hippo_adjoint_in(const SaHippoTile<T>& t, const SaHippoRow<T>& row, SaHippoScratch<T>& a, const Vec<T>* x,
-                                const Vec<T>* s, const Vec<T>* v, const Vec<T>* grad_v) {
+inline void sa_hippo_adjoint_in(const SaHippoTile<T>& t, const SaHippoRow<T>& row, SaHippoScratch<T>& a, const Vec<T>* x, const Vec<T>* s,
+                                const Vec<T>* v, const Vec<T>* grad_v) {
     const SaHippoHead<T>& q = t.head;
     const int rank = rank_of<kRank>(q.rank), pairs = q.n_pairs;
     Vec<T> twice_s[kRankRoom<kRank>];  // 2 grad s
@@ -135,8 +139,8 @@ inline void sa_hippo_adjoint_in(const SaHippoTile<T>& t, const SaHippoRow<T>& ro
 
 // One block of `ticks` ticks from `first_tick`, for one vector of channels: replayed, then backward.
 template <class T, int kRank>
-void sa_hippo_adjoint_block(const SaHippoBackward<T>& c, const SaHippoTile<T>& t, SaHippoScratch<T>& a, i64 head, i64 first_tick,
-                            int ticks, double* grad_tables, Vec<T>& grad_d) {
+void sa_hippo_adjoint_block(const SaHippoBackward<T>& c, const SaHippoTile<T>& t, SaHippoScratch<T>& a, i64 head, i64 first_tick, int ticks,
+                            double* grad_tables, Vec<T>& grad_d) {
     const SaHippoShape<T>& p = c.shape;
     const SaHippoHead<T>& q = t.head;
     const i64 size = sa_hippo_row(p.n_pairs, p.rank), small = p.rank > 0 ? p.rank : 1;
@@ -176,8 +180,7 @@ void sa_hippo_adjoint_sample(const SaHippoBackward<T>& c, SaHippoScratch<T>& a, 
     SaHippoTile<T> t{sa_hippo_head(p, head), static_cast<int>(std::min<i64>(kLanes<T>, d_head - channel)), head * d_head + channel};
     t.head.c += channel, t.head.d += channel;
     T* grad_state = c.grad_state + (sample * p.heads + head) * state + channel;
-    for (i64 k = 0; k < a.numbers; ++k)
-        a.flow[k] = load_lanes<T, false>(grad_state + k * d_head, t.lanes), a.grad_c[k] = Vec<T>{};
+    for (i64 k = 0; k < a.numbers; ++k) a.flow[k] = load_lanes<T, false>(grad_state + k * d_head, t.lanes), a.grad_c[k] = Vec<T>{};
     Vec<T> grad_d{};
     for (i64 block = (last - first + kSaHippoBlock - 1) / kSaHippoBlock - 1; block >= 0; --block) {
         const i64 start = first + block * kSaHippoBlock;

@@ -10,8 +10,8 @@
 
 #include "core/kernels.hpp"
 #include "core/parallel.hpp"
-#include "sa_hippo/transition.hpp"
 #include "core/simd.hpp"
+#include "sa_hippo/transition.hpp"
 
 namespace longspike::LONGSPIKE_ARCH {
 
@@ -94,8 +94,8 @@ template <class T, int kRank> inline void sa_hippo_spread(const T* r, int rank, 
 
 // One tick of one vector of channels; the arguments point at its first channel. s and v are left for the backward pass.
 template <class T, int kRank, bool kWhole>
-inline void sa_hippo_tile(const SaHippoHead<T>& q, const SaHippoRow<T> row, const T* c, const T* d, const T* u, T* state, T* y,
-                          int lanes, Vec<T>* s, Vec<T>* v) {
+inline void sa_hippo_tile(const SaHippoHead<T>& q, const SaHippoRow<T> row, const T* c, const T* d, const T* u, T* state, T* y, int lanes,
+                          Vec<T>* s, Vec<T>* v) {
     const int rank = rank_of<kRank>(q.rank), pairs = q.n_pairs;
     const i64 d_head = q.d_head, c_stride = q.c_stride;  // in registers: a store might change q
     if (rank > 0) sa_hippo_read<T, kRank, kWhole>(q, row, state, lanes, s, v);
@@ -144,8 +144,8 @@ template <class T> inline void sa_hippo_tick(const SaHippoHead<T>& q, const T* t
 
 template <class T> SaHippoHead<T> sa_hippo_head(const SaHippoShape<T>& c, i64 head) {
     const i64 d_head = c.d_model / c.heads;
-    return {c.r + head * c.n_pairs * 2 * c.rank, c.c + head * d_head, c.d + head * d_head, c.d_model,
-            static_cast<int>(c.n_pairs), static_cast<int>(c.rank), static_cast<int>(d_head)};
+    return {c.r + head * c.n_pairs * 2 * c.rank, c.c + head * d_head,      c.d + head * d_head,     c.d_model,
+            static_cast<int>(c.n_pairs),         static_cast<int>(c.rank), static_cast<int>(d_head)};
 }
 
 // The first saved state of a sample: floor(a/64) + i leaves room for ceil((b - a)/64) of them before the next sample's.

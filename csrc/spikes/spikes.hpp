@@ -11,7 +11,8 @@ constexpr i64 kSpikeBlock = 1 << 15;  // numbers that a thread takes at a time
 
 // Calls body(first, last, block) on pieces of [0, n).
 template <class Body> void in_spike_blocks(i64 n, int threads, const Body& body) {
-    parallel_for((n + kSpikeBlock - 1) / kSpikeBlock, threads, [&](i64 block) { body(block * kSpikeBlock, std::min(n, (block + 1) * kSpikeBlock), block); });
+    parallel_for((n + kSpikeBlock - 1) / kSpikeBlock, threads,
+                 [&](i64 block) { body(block * kSpikeBlock, std::min(n, (block + 1) * kSpikeBlock), block); });
 }
 
 template <class T> void spikes_forward(const SpikeCall<T>& c) {

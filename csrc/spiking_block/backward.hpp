@@ -8,10 +8,10 @@
 #include <algorithm>
 #include <vector>
 
-#include "spiking_block/forward.hpp"
 #include "mixing/dense.hpp"
 #include "refractory_lif/backward.hpp"
 #include "s4d_scan/span_adjoint.hpp"
+#include "spiking_block/forward.hpp"
 
 namespace longspike::LONGSPIKE_ARCH {
 
@@ -29,7 +29,8 @@ template <class T> void gate_row_backward(T* mixed, const T* grad_y, const T* sc
 }
 
 // grad_x = grad_y + norm'(grad_z) for one row, with z = (x - mean) scale weight + bias.
-template <class T> void norm_row_backward(const T* x, const RowMoments<T>& row, const T* weight, const T* grad_z, const T* grad_y, T* grad_x, i64 channels) {
+template <class T>
+void norm_row_backward(const T* x, const RowMoments<T>& row, const T* weight, const T* grad_z, const T* grad_y, T* grad_x, i64 channels) {
     const Vec<T> mean = splat<T>(row.mean), scale = splat<T>(row.scale);
     Vec<T> sum{}, spread{};
     for (i64 j = 0; j < channels; j += kLanes<T>) {
@@ -67,7 +68,8 @@ template <class T> struct BlockSampleAdjoint {
         : c(call), p(call.p), weight(weight_), b(sample), group(group_), width(tile_width<T>(1, p.channels, threads_, 256)),
           n_words(words_of(p.channels)), state_size(2 * p.n_pairs * p.channels), vectors((p.channels + kLanes<T> - 1) / kLanes<T>),
           threads(threads_), stride(padded<T>(p.channels)), mixed_stride(padded<T>(2 * p.channels)), z(kBlockSpan * stride),
-          current(kBlockSpan * stride), states(kBlockSpan / kS4dBlock * state_size), mixed(kS4dBlock * mixed_stride), grad(kS4dBlock * stride), columns(p.channels), neuron_sums(4 * p.channels) {
+          current(kBlockSpan * stride), states(kBlockSpan / kS4dBlock * state_size), mixed(kS4dBlock * mixed_stride),
+          grad(kS4dBlock * stride), columns(p.channels), neuron_sums(4 * p.channels) {
         tiles = block_scans(p, threads == 1);
         scans.reserve(vectors);
         for (i64 k = 0; k < vectors; ++k) {
@@ -160,13 +162,27 @@ template <class T> struct BlockSampleAdjoint {
     // grad: of the spikes -> of the current -> of z; `offset` is the block's first row within the span.
     void unfire(i64 start, i64 n, i64 offset) {
         const i64 blocks = (p.seqlen + kLifBlock - 1) / kLifBlock, at = b * p.channels;
-        const LifBackward<T> lif{{current.data() + offset * stride, 0, stride, 1}, {grad.data(), 0, stride, 1},
-                                 c.lif_checkpoints + ((b * blocks + start / kLifBlock) * 3) * p.channels, {grad.data(), 0, stride, 1},
-                                 c.grad_v + at, c.grad_r + at, c.grad_s + at, neuron_sums.data(), p.neuron, 1, n, p.channels,
-                                 c.surrogate_scale, p.reset, c.surrogate, c.gradient, 1, c.has_refractory, c.wants_neuron};
-        parallel_for((p.channels + width - 1) / width, threads, [&](i64 k) {
-            lif_backward_channels<T>(lif, 0, k * width, std::min(width, p.channels - k * width));
-        });
+        const LifBackward<T> lif{{current.data() + offset * stride, 0, stride, 1},
+                                 {grad.data(), 0, stride, 1},
+                                 c.lif_checkpoints + ((b * blocks + start / kLifBlock) * 3) * p.channels,
+                                 {grad.data(), 0, stride, 1},
+                                 c.grad_v + at,
+                                 c.grad_r + at,
+                                 c.grad_s + at,
+                                 neuron_sums.data(),
+                                 p.neuron,
+                                 1,
+                                 n,
+                                 p.channels,
+                                 c.surrogate_scale,
+                                 p.reset,
+                                 c.surrogate,
+                                 c.gradient,
+                                 1,
+                                 c.has_refractory,
+                                 c.wants_neuron};
+        parallel_for((p.channels + width - 1) / width, threads,
+                     [&](i64 k) { lif_backward_channels<T>(lif, 0, k * width, std::min(width, p.channels - k * width)); });
         for (i64 j = 0; c.wants_neuron && j < 4 * p.channels; ++j) c.grad_neuron[4 * at + j] += neuron_sums[j];
         parallel_for(vectors, threads, [&](i64 k) {
             const FlushDenormals flush;
@@ -183,7 +199,8 @@ template <class T> struct BlockSampleAdjoint {
     void unnorm(i64 start, i64 n) {
         T *weights = c.grad_norm + group * 2 * p.channels, *biases = weights + p.channels;
         for (i64 i = 0; i < n; ++i) {
-            const T *x = c.x + row(start + i) * p.channels, *grad_y = c.grad_y + row(start + i) * p.channels, *grad_z = grad.data() + i * stride;
+            const T *x = c.x + row(start + i) * p.channels, *grad_y = c.grad_y + row(start + i) * p.channels,
+                    *grad_z = grad.data() + i * stride;
             T* grad_x = c.grad_x + row(start + i) * p.channels;
             if (!p.norm_weight) {
                 for (i64 j = 0; j < p.channels; ++j) grad_x[j] = grad_y[j] + grad_z[j];
@@ -223,8 +240,7 @@ template <class T> void block_backward(const BlockBackward<T>& c) {
     const PackedMatrix<T> weight(c.weight_by_output, 2 * c.p.channels, c.p.channels);
     const bool has_groups = c.groups >= c.p.threads;
     parallel_for(c.groups, has_groups ? c.p.threads : 1, [&](i64 group) {
-        for (i64 b = group; b < c.p.batch; b += c.groups)
-            BlockSampleAdjoint<T>(c, weight, b, group, has_groups ? 1 : c.p.threads).run();
+        for (i64 b = group; b < c.p.batch; b += c.groups) BlockSampleAdjoint<T>(c, weight, b, group, has_groups ? 1 : c.p.threads).run();
     });
 }
 

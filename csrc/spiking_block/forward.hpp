@@ -111,8 +111,7 @@ template <class T> struct BlockSample {
     }
     void normalise(i64 start, i64 n) {
         for_rows(n, [&](i64 from, i64 to) {
-            for (i64 i = from; i < to; ++i)
-                block_z(p, x(start + i), rows + i * stride);
+            for (i64 i = from; i < to; ++i) block_z(p, x(start + i), rows + i * stride);
         });
     }
     // z -> current, in place.
@@ -188,8 +187,7 @@ template <class T> struct BlockSample {
 
 template <class T> void block_forward(const BlockCall<T>& c) {
     const bool has_samples = c.p.batch >= c.p.threads;
-    parallel_for(c.p.batch, has_samples ? c.p.threads : 1,
-                 [&](i64 b) {
+    parallel_for(c.p.batch, has_samples ? c.p.threads : 1, [&](i64 b) {
         BlockSample<T> sample(c, b, has_samples ? 1 : c.p.threads);
         sample.run(), sample.store();
     });

@@ -8,11 +8,11 @@
 #include <deque>
 #include <vector>
 
+#include "core/parallel.hpp"
+#include "core/zeroed_memory.hpp"
 #include "streams/flames_position.hpp"
 #include "streams/flames_stream_call.hpp"
 #include "streams/flames_sums.hpp"
-#include "core/parallel.hpp"
-#include "core/zeroed_memory.hpp"
 
 namespace longspike::LONGSPIKE_ARCH {
 
@@ -29,13 +29,13 @@ public:
     explicit Front(const FrontParameters& p)
         : p_(p), width_(dendrite_width<float>(p.channels)), alphas_(dendrite_width<float>(p.branches + 1)),
           numbers_((p.branches + 1) * width_), records_(static_cast<std::size_t>(p.width * p.height * numbers_) * sizeof(float)),
-          places_(static_cast<std::size_t>(p.width * p.height) * sizeof(Place)), rate_(alphas_), alpha_(kKept * alphas_),
-          gap_(kKept, -1), asked_(kKept, -1), weight_(p.kernel * p.kernel * p.in_channels * p.branches * width_),
-          columns_(spans(p, p.in_width, p.width)), lines_(spans(p, p.in_height, p.height)),
-          pooled_width_((p.width + p.pool - 1) / p.pool), pooled_height_((p.height + p.pool - 1) / p.pool),
-          slot_(pooled_width_ * pooled_height_), marked_((slot_.size() + 63) / 64) {
+          places_(static_cast<std::size_t>(p.width * p.height) * sizeof(Place)), rate_(alphas_), alpha_(kKept * alphas_), gap_(kKept, -1),
+          asked_(kKept, -1), weight_(p.kernel * p.kernel * p.in_channels * p.branches * width_), columns_(spans(p, p.in_width, p.width)),
+          lines_(spans(p, p.in_height, p.height)), pooled_width_((p.width + p.pool - 1) / p.pool),
+          pooled_height_((p.height + p.pool - 1) / p.pool), slot_(pooled_width_ * pooled_height_), marked_((slot_.size() + 63) / 64) {
         Aligned<float> padded(weight_.size());
-        for (i64 r = 0; r < inputs() * p.branches; ++r) std::copy_n(p.weight.data() + r * p.channels, p.channels, padded.data() + r * width_);
+        for (i64 r = 0; r < inputs() * p.branches; ++r)
+            std::copy_n(p.weight.data() + r * p.channels, p.channels, padded.data() + r * width_);
         pack_weights(padded.data(), inputs(), p.branches, width_, weight_.data());
         std::copy_n(p.rate.data(), p.branches, rate_.data());
         rate_[p.branches] = p.rate_soma;
@@ -88,7 +88,8 @@ public:
         for (i64 position = 0; position < positions(); ++position) {
             const Place& place = places()[position];
             const bool is_absorbed = place.row && rows_[place.row - 1].is_absorbed;
-            if (place.last || is_absorbed) visit(position, place.last, reinterpret_cast<const std::uint8_t*>(record(position)), is_absorbed);
+            if (place.last || is_absorbed)
+                visit(position, place.last, reinterpret_cast<const std::uint8_t*>(record(position)), is_absorbed);
         }
     }
     template <class F> void each_input(F&& visit) const {
@@ -110,13 +111,9 @@ private:
         i64 position, cell, end;  // end: of its inputs in `inputs_`; their number while they come
         bool is_absorbed;         // whether the record has decayed to this step and holds earlier inputs of it
     };
-    struct Noted {
-        std::int32_t row, input;
-    };
+    struct Noted { std::int32_t row, input; };
     // The positions that see a coordinate, and the tap that the first one sees it through; the next ones' are `stride` less.
-    struct Span {
-        std::int32_t first, count, tap;
-    };
+    struct Span { std::int32_t first, count, tap; };
     // What a thread brings home: spikes, and where they fell, unless it is the first, who writes where they belong.
     struct alignas(64) Part {
         i64 num_spikes = 0;
@@ -131,7 +128,8 @@ private:
         for (i64 x = 0; x < inputs; ++x) {
             const i64 at = x + p.padding, first = at < p.kernel ? 0 : (at - p.kernel) / p.stride + 1;
             const i64 count = std::max<i64>(0, std::min(at / p.stride, positions - 1) - first + 1);
-            found[x] = {static_cast<std::int32_t>(first), static_cast<std::int32_t>(count), static_cast<std::int32_t>(at - first * p.stride)};
+            found[x] = {static_cast<std::int32_t>(first), static_cast<std::int32_t>(count),
+                        static_cast<std::int32_t>(at - first * p.stride)};
         }
         return found;
     }
@@ -170,7 +168,8 @@ private:
         for (Row& row : rows_) {
             const i64 gap = gap_of(places()[row.position]), count = row.end - begin;
             const float* decays = row.is_absorbed ? soma_alone(gap) : alphas(gap);
-            if (count > 0) position_absorb(model(), {record(row.position), inputs_.data() + begin, count, decays, nullptr}), row.is_absorbed = true;
+            if (count > 0)
+                position_absorb(model(), {record(row.position), inputs_.data() + begin, count, decays, nullptr}), row.is_absorbed = true;
             begin += count, row.end = 0;
         }
         noted_.clear(), spare_.clear();
@@ -205,7 +204,8 @@ private:
             Place& place = places()[row.position];
             const float* decays = row.is_absorbed ? soma_alone(gap_of(place)) : alphas(gap_of(place));
             place = {step_ + 1, 0};
-            steps_[k] = {record(row.position), inputs_.data() + begin, row.end - begin, decays, out_.values.data() + slot_[row.cell] * width_};
+            steps_[k] = {record(row.position), inputs_.data() + begin, row.end - begin, decays,
+                         out_.values.data() + slot_[row.cell] * width_};
             begin = row.end;
         }
     }
@@ -256,8 +256,10 @@ private:
         float* kept = alpha_.data() + slot * alphas_;
         if (gap_[slot] != gap) {
             const bool is_taken = gap_[slot] >= 0 && asked_[slot] == step_;
-            if (is_taken) kept = spare_.emplace_back(alphas_).data();
-            else gap_[slot] = gap;
+            if (is_taken)
+                kept = spare_.emplace_back(alphas_).data();
+            else
+                gap_[slot] = gap;
             dendrite_alphas<float>(rate_.data(), gap, p_.branches + 1, kept);
             if (is_taken) return kept;
         }

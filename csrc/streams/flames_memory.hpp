@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <vector>
 
-#include "streams/flames_stream_call.hpp"
 #include "sa_hippo/forward.hpp"
+#include "streams/flames_stream_call.hpp"
 #include "tick/tick.hpp"
 
 namespace longspike::LONGSPIKE_ARCH {
@@ -14,11 +14,23 @@ public:
     explicit MemoryStage(const MemoryParameters& p)
         : p_(p), d_head_(p.d_model / p.heads), row_(sa_hippo_row(p.pairs, p.rank)), state_(p.pairs * 2 * p.d_model),
           tables_(kKept * p.heads * row_), gaps_(kKept, -1.0f), y_(p.d_model), mixed_(p.d_model), spikes_(p.d_model) {
-        const SaHippoTables<float> t{nullptr, p_.log_dt.data(), p_.log_a_real.data(), p_.a_imag.data(),
-                                     p_.log_decay.empty() ? nullptr : p_.log_decay.data(), p_.r.data(), p_.b.data(), nullptr,
-                                     0, p_.heads, p_.pairs, p_.rank, p_.is_diagonal, p_.is_held, 1};
-        const SaHippoShape<float> shape{nullptr, nullptr, nullptr, nullptr, p_.r.data(), p_.c.data(), p_.d.data(),
-                                        1, p_.d_model, p_.heads, p_.pairs, p_.rank, 1};
+        const SaHippoTables<float> t{nullptr,
+                                     p_.log_dt.data(),
+                                     p_.log_a_real.data(),
+                                     p_.a_imag.data(),
+                                     p_.log_decay.empty() ? nullptr : p_.log_decay.data(),
+                                     p_.r.data(),
+                                     p_.b.data(),
+                                     nullptr,
+                                     0,
+                                     p_.heads,
+                                     p_.pairs,
+                                     p_.rank,
+                                     p_.is_diagonal,
+                                     p_.is_held,
+                                     1};
+        const SaHippoShape<float> shape{nullptr,  nullptr,  nullptr, nullptr, p_.r.data(), p_.c.data(), p_.d.data(), 1, p_.d_model,
+                                        p_.heads, p_.pairs, p_.rank, 1};
         dynamics_.reserve(p_.heads);
         for (i64 head = 0; head < p_.heads; ++head) {
             dynamics_.emplace_back(t, head);
@@ -60,8 +72,7 @@ private:
         const i64 slot = static_cast<i64>(gap) % kKept;
         float* rows = tables_.data() + slot * p_.heads * row_;
         if (gaps_[slot] != gap) {
-            for (i64 head = 0; head < p_.heads; ++head)
-                sa_hippo_transition<float>(dynamics_[head], gap, rows + head * row_, work_[head]);
+            for (i64 head = 0; head < p_.heads; ++head) sa_hippo_transition<float>(dynamics_[head], gap, rows + head * row_, work_[head]);
             gaps_[slot] = gap;
         }
         for (i64 head = 0; head < p_.heads; ++head)

@@ -127,11 +127,10 @@ private:
                 next = e.t / p_.step_us, begin_us = static_cast<std::uint64_t>(next) * p_.step_us;
                 continue;
             }
-            throw std::invalid_argument(
-                "event " + std::to_string(k) + " of the packet, x=" + std::to_string(e.x) + " y=" + std::to_string(e.y) +
-                " t=" + std::to_string(e.t) + " p=" + std::to_string(e.p) + ", does not fit a sensor of " +
-                std::to_string(p_.sensor_width) + "x" + std::to_string(p_.sensor_height) +
-                " with 0 <= t <= 2^62 and p in {0, 1}");
+            throw std::invalid_argument("event " + std::to_string(k) + " of the packet, x=" + std::to_string(e.x) +
+                                        " y=" + std::to_string(e.y) + " t=" + std::to_string(e.t) + " p=" + std::to_string(e.p) +
+                                        ", does not fit a sensor of " + std::to_string(p_.sensor_width) + "x" +
+                                        std::to_string(p_.sensor_height) + " with 0 <= t <= 2^62 and p in {0, 1}");
         }
     }
 

@@ -69,8 +69,7 @@ template <class T, bool kWhole, bool kStreaming>
 }
 
 // y[i, j] = x[j, i] for i < rows, j < columns; `ahead` elements further on x is fetched for the next call.
-template <class T>
-void transpose_block(const T* x, i64 x_stride, T* y, i64 y_stride, i64 rows, i64 columns, i64 ahead, bool streaming) {
+template <class T> void transpose_block(const T* x, i64 x_stride, T* y, i64 y_stride, i64 rows, i64 columns, i64 ahead, bool streaming) {
     constexpr i64 n = kLanes<T>;
     for (i64 j = 0; j < columns; j += n)
         for (i64 i = 0; i < rows; i += n) {
@@ -108,7 +107,8 @@ template <class T> struct Fetch {
     i64 cells = 1, jump = 0, done = 0;
 
     Fetch() = default;
-    Fetch(const Block<const T>& block, i64 width) : at(block.first), cells((width + kLanes<T> - 1) / kLanes<T>), jump(block.stride - cells * kLanes<T>) {}
+    Fetch(const Block<const T>& block, i64 width)
+        : at(block.first), cells((width + kLanes<T> - 1) / kLanes<T>), jump(block.stride - cells * kLanes<T>) {}
     template <int kLevel> void next() {
         if (!at) return;
         __builtin_prefetch(at, 0, kLevel);
