@@ -4,7 +4,7 @@
 
 namespace longspike {
 
-constexpr std::int64_t kDendriteBlock = 64;  // rows of a chain between two states that the backward pass keeps
+constexpr std::int64_t kDendriteSpan = 64;  // rows of a chain between two states that the backward pass keeps
 
 // Rows of a chain follow each other in time; row r adds the pairs [pair_offsets[r], pair_offsets[r + 1]). A dense call
 // has no pairs: its row r adds weight[r], which is then (rows, branches, channels).

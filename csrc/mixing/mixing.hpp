@@ -14,7 +14,7 @@
 
 namespace longspike::LONGSPIKE_ARCH {
 
-constexpr i64 kRowsPerItem = 32;
+constexpr i64 kRowsPerPiece = 32;
 
 // kVectors neighbouring output vectors of one row, from the row's nonzero inputs.
 template <class T, int kVectors>
@@ -59,10 +59,9 @@ template <class T> struct ActiveInputs {
 };
 
 template <class T> void linear(const LinearCall<T>& c) {
-    const i64 items = (c.rows + kRowsPerItem - 1) / kRowsPerItem;
-    parallel_for(items, c.rows * c.inputs * c.outputs < 16384 ? 1 : c.threads, [&](i64 item) {
+    for_pieces(c.rows, kRowsPerPiece, c.rows * c.inputs * c.outputs < 16384 ? 1 : c.threads, [&](i64 first, i64 last) {
         ActiveInputs<T> active(c.inputs);
-        for (i64 i = item * kRowsPerItem; i < std::min(c.rows, (item + 1) * kRowsPerItem); ++i) {
+        for (i64 i = first; i < last; ++i) {
             active.find(c.x + i * c.inputs, c.inputs);
             linear_row<T>(c, active.values.data(), active.index.data(), active.count, c.y + i * c.outputs);
         }
@@ -92,9 +91,8 @@ template <class T, bool kBackward> void glu_row(const GluCall<T>& c, i64 i) {
 }
 
 template <class T, bool kBackward> void glu(const GluCall<T>& c) {
-    const i64 items = (c.rows + kRowsPerItem - 1) / kRowsPerItem;
-    parallel_for(items, c.rows * c.channels < 4096 ? 1 : c.threads, [&](i64 item) {
-        for (i64 i = item * kRowsPerItem; i < std::min(c.rows, (item + 1) * kRowsPerItem); ++i) glu_row<T, kBackward>(c, i);
+    for_pieces(c.rows, kRowsPerPiece, c.rows * c.channels < 4096 ? 1 : c.threads, [&](i64 first, i64 last) {
+        for (i64 i = first; i < last; ++i) glu_row<T, kBackward>(c, i);
     });
 }
 

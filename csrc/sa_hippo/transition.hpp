@@ -1,9 +1,9 @@
-// One transition of the spike-aware memory: the row of numbers that a head's tick reads for a gap of delta steps.
+// One transition of the spike-aware memory: the numbers that a head's tick reads for a gap of delta steps.
 //
 //     Dt = delta dt,  f = exp(-a Dt),  Lambda_S = f^2 Lambda,  h = Dt/2,  d = 1/(1 - h Lambda_S)
 //     g = 2d - 1,  e = f d,  W = 2h (I + h R_S* diag(d) R_S)^-1,  R_S = diag(f) R
 //
-// A row: Re g, Im g, Re e, Im e, Re b, Im b (n_pairs each), W (rank x rank). Everything is computed in double and rounded
+// In memory: Re g, Im g, Re e, Im e, Re b, Im b (n_pairs each), W (rank x rank). Everything is computed in double and rounded
 // once, by this function alone, for whole batches and for streams. Its caller holds a FlushDenormals.
 #pragma once
 #include <algorithm>
@@ -19,7 +19,7 @@ namespace longspike::LONGSPIKE_ARCH {
 constexpr int kTile = 8;  // doubles: rows and columns of the small matrix are padded to it, and pairs as well
 
 constexpr int padded(int n) { return (n + kTile - 1) / kTile * kTile; }
-constexpr i64 sa_hippo_row(i64 n_pairs, i64 rank) { return 6 * n_pairs + rank * rank; }
+constexpr i64 sa_hippo_transition_size(i64 n_pairs, i64 rank) { return 6 * n_pairs + rank * rank; }
 
 // One head's parameters in double, prepared once. Where a pair is padding, nothing reads its result.
 struct SaHippoDynamics {
@@ -168,7 +168,7 @@ inline void sa_hippo_diagonal(const SaHippoDynamics& q, SaHippoWork& s, double d
     }
 }
 
-// The row of one head for one gap.
+// The transition of one head for one gap.
 template <class T> void sa_hippo_transition(const SaHippoDynamics& q, T delta, T* table, SaHippoWork& s) {
     const double dt = double(delta) * q.dt;
     if (q.is_diagonal) {
@@ -193,7 +193,7 @@ template <class T> void sa_hippo_tables(const SaHippoTables<T>& c) {
         const FlushDenormals flush;
         const SaHippoDynamics q(c, head);
         SaHippoWork s(q);
-        const i64 size = sa_hippo_row(c.n_pairs, q.rank);
+        const i64 size = sa_hippo_transition_size(c.n_pairs, q.rank);
         for (i64 k = 0; k < c.gaps; ++k) sa_hippo_transition<T>(q, c.delta[k], c.tables + (k * c.heads + head) * size, s);
     });
 }

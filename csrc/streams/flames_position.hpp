@@ -36,7 +36,7 @@ struct PositionStep {
     float* spikes;               // (width): set to one where the membrane exceeds the threshold, else left as they are
 };
 
-// Calls visit.operator()<kVectors>(first) for blocks of channels that make up `width`.
+// Calls visit.operator()<kVectors>(first) for the columns of channels that make up `width`.
 template <class F> inline void each_column(i64 width, F&& visit) {
     constexpr i64 lanes = kLanes<float>;
     i64 first = 0;
