@@ -11,10 +11,10 @@ namespace longspike {
 
 using i64 = std::int64_t;
 
-constexpr i64 kLifSpan = 64;                 // steps between two saved states of the neuron
-constexpr i64 kS4dSpan = 64;                 // steps of the state-space scan that are worked on at a time
-constexpr i64 kBlockInterval = 256;               // steps between two saved states of the scan inside a block
-constexpr i64 kSaHippoSpan = 64;             // ticks between two saved states of the spike-aware memory
+constexpr i64 kLifSpan = 64;                  // steps between two checkpoints of the neuron
+constexpr i64 kS4dSpan = 64;                  // steps of the state-space scan that are worked on at a time
+constexpr i64 kBlockInterval = 256;           // steps between two checkpoints of the scan inside a block
+constexpr i64 kSaHippoSpan = 64;              // ticks between two checkpoints of the spike-aware memory
 constexpr i64 kStreamingBytes = i64(1) << 25;  // results from here on are written around the caches
 
 template <class T> struct LifParameters {
@@ -31,7 +31,7 @@ template <class T> struct LifCall {
     Strided<const T> current;
     Strided<T> spikes;
     T *v, *r, *s;      // (batch, channels), in: state before, out: state after
-    T* checkpoints;    // (batch, blocks, 3, channels): v, r, s before each block of kLifSpan steps
+    T* checkpoints;    // (batch, spans, 3, channels): v, r, s before each span of kLifSpan steps
     LifParameters<T> parameters;
     i64 batch, seqlen, channels;
     int reset, threads;  // reset: 0 subtract, 1 zero, 2 none
@@ -57,9 +57,9 @@ template <class T> struct S4dCall {
     const T *lambda, *c, *d;    // (n_pairs, 2, channels), (n_pairs, 2, channels), (channels)
     T* y;                       // (batch, seqlen, channels)
     T* state;                   // (batch, n_pairs, 2, channels), in and out
-    T* checkpoints;             // (batch, saves, n_pairs, 2, channels): before every `interval` steps; or null
+    T* checkpoints;             // (batch, intervals, n_pairs, 2, channels): before every `interval` steps; or null
     i64 batch, seqlen, channels, n_pairs;
-    i64 interval;               // a multiple of kS4dSpan
+    i64 interval;               // steps, a multiple of kS4dSpan
     int threads;
 };
 
@@ -100,7 +100,7 @@ template <class T> struct BlockCall {
     T *state, *v, *r, *s;                          // in: before, out: after
     T* counts;                                     // (batch, channels), spikes of valid steps: added to; or null
     std::uint64_t* bits;                           // (batch, seqlen, words) or null
-    T *scan_checkpoints, *lif_checkpoints;         // (batch, spans, n_pairs, 2, channels), (batch, blocks, 3, channels), or null
+    T *scan_checkpoints, *lif_checkpoints;         // (batch, intervals, n_pairs, 2, channels), (batch, spans, 3, channels), or null
     T* spikes;                                     // (batch, seqlen, channels) or null
 };
 
@@ -129,7 +129,7 @@ template <class T> struct GluCall {
     int threads;
 };
 
-// The transitions of the spike-aware memory: a row of sa_hippo/transition.hpp for every gap and head.
+// The transitions of the spike-aware memory: sa_hippo/transition.hpp for every gap and head.
 template <class T> struct SaHippoTables {
     const T *delta, *log_dt;  // (gaps), (heads)
     const T *log_a_real, *a_imag, *log_decay;  // (heads, n_pairs); log_decay may be null: no decay

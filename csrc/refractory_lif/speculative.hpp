@@ -119,6 +119,20 @@ template <class T> struct Speculation {
         store_state(tile.vectors.data(), tile.size(), end, neurons);
         return false;
     }
+    // Holds the starts of the chunks (k, k + n_chunks) of a tile against the ends of those before them, in order, and runs again
+    // what differs.
+    struct Verdict { i64 wrong, lost; };  // channels whose guess was wrong, over all chunks; chunks that ran again in full
+    Verdict settle(i64 b, i64 first, i64 n, i64 k, i64 n_chunks) {
+        Verdict found{0, 0};
+        for (i64 next = k + 1; next < k + n_chunks; ++next) {
+            const T* truth = ends.data() + (next - 1) * 3 * neurons + b * c.channels + first;
+            const T* guess = starts.data() + next * 3 * neurons + b * c.channels + first;
+            const i64 count = differing(truth, neurons, guess, neurons, n);
+            found.wrong += count;
+            if (count) found.lost += !repair(b, first, n, next);
+        }
+        return found;
+    }
 };
 
 // Returns for how many (sample, channel, chunk) the guess was wrong.
@@ -131,8 +145,8 @@ template <class T> i64 lif_speculative(const LifCall<T>& c, i64 chunk, i64 warmu
         const i64 first = item % work.tiles * work.width;
         return std::array<i64, 3>{item / work.tiles, first, std::min(work.width, c.channels - first)};
     };
-    std::vector<i64> wrong(tiles, 0), lost(tiles, 0);
-    i64 done = 0;
+    std::vector<typename Speculation<T>::Verdict> verdicts(tiles);
+    i64 done = 0, wrong = 0;
     for (bool speculates = true; done < work.chunks;) {
         const i64 wave = speculates ? std::min(work.chunks - done, together * groups) : work.chunks - done;
         const i64 parts = speculates ? (wave + together - 1) / together : 1;
@@ -151,18 +165,12 @@ template <class T> i64 lif_speculative(const LifCall<T>& c, i64 chunk, i64 warmu
             parallel_for(tiles, c.threads, [&](i64 item) {
                 const FlushDenormals flush;
                 const auto [b, first, n] = sizes(item);
-                for (i64 k = done + 1; k < done + wave; ++k) {
-                    const T* truth = work.ends.data() + (k - 1) * 3 * work.neurons + b * c.channels + first;
-                    const T* guess = work.starts.data() + k * 3 * work.neurons + b * c.channels + first;
-                    const i64 count = Speculation<T>::differing(truth, work.neurons, guess, work.neurons, n);
-                    wrong[item] += count;
-                    if (count) lost[item] += !work.repair(b, first, n, k);
-                }
+                verdicts[item] = work.settle(b, first, n, done, wave);
                 fence_streaming();
             });
-            i64 in_full = 0;
-            for (i64& count : lost) in_full += count, count = 0;
-            speculates = 2 * in_full <= tiles * (wave - 1);
+            i64 lost = 0;
+            for (const auto& verdict : verdicts) wrong += verdict.wrong, lost += verdict.lost;
+            speculates = 2 * lost <= tiles * (wave - 1);
         }
         done += wave;
     }
@@ -171,9 +179,7 @@ template <class T> i64 lif_speculative(const LifCall<T>& c, i64 chunk, i64 warmu
         std::copy_n(end, work.neurons, c.v), std::copy_n(end + work.neurons, work.neurons, c.r),
             std::copy_n(end + 2 * work.neurons, work.neurons, c.s);
     }
-    i64 total = 0;
-    for (i64 count : wrong) total += count;
-    return total;
+    return wrong;
 }
 
 }  // namespace longspike::LONGSPIKE_ARCH
