@@ -21,13 +21,13 @@ struct PlanRow {
 
 struct SamplePlan {
     std::vector<PlanRow> rows;
-    std::vector<i32> chains;     // rows of each chain
-    PlanArray<i64> entries;      // of the rows one after the other
+    std::vector<i32> chains;  // rows of each chain
+    PlanArray<i64> entries;   // of the rows one after the other
     i64 num_pairs = 0;
 };
 
 struct Field {
-    i64 kernel, stride, padding, width, height;  // width, height: of the output
+    i64 kernel, stride, padding, width, height;                        // width, height: of the output
     i64 strides(i64 n) const { return stride == 1 ? n : n / stride; }  // a division costs more than all the rest
     // Calls visit(cell, tap) for every output cell whose receptive field holds (x, y).
     template <class Visit> void cells_of(i64 x, i64 y, Visit&& visit) const {

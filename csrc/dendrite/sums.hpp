@@ -11,7 +11,7 @@ namespace longspike::LONGSPIKE_ARCH {
 template <class T> struct DendriteSums {
     DendriteScratch<T> weight, values;  // (taps, c_in, branches, width); (inputs from first_input on, c_in)
     DendriteScratch<T> recent;          // (2, branches + 1, lanes)
-    std::vector<double> branch;                 // (2, branches + 1): g (the last is idle), rate
+    std::vector<double> branch;         // (2, branches + 1): g (the last is idle), rate
     i64 first_input = 0, last_input = -1, rows = 0;
 
     T* recent_g(i64 d) { return recent.data() + d * kLanes<T>; }

@@ -26,8 +26,8 @@
 
 namespace longspike::LONGSPIKE_ARCH {
 
-constexpr i64 kAdjointWidest = 256;   // channels of a tile: its replayed span stays in the second cache
-constexpr i64 kAdjointVectors = 4;    // vectors that hide the latency of a step; a narrower tile replays several spans at once
+constexpr i64 kAdjointWidest = 256;  // channels of a tile: its replayed span stays in the second cache
+constexpr i64 kAdjointVectors = 4;   // vectors that hide the latency of a step; a narrower tile replays several spans at once
 
 // What runs backwards through a vector, and the sums over a span; an odd number of cache lines, as in LifVector.
 template <class T> struct alignas(LONGSPIKE_VECTOR_BYTES) LifFlow {
@@ -123,10 +123,10 @@ template <class T, Reset kReset, bool kRefractory, bool kSums> struct LifAdjoint
     using Moment = LifMoment<T, kState>;
     const LifBackward<T>& c;
     i64 b, first, width, vectors, at_once;
-    LifTile<T> tile;             // the vectors of at_once spans
-    std::vector<Moment> path;    // (at_once, kLifSpan, vectors)
+    LifTile<T> tile;           // the vectors of at_once spans
+    std::vector<Moment> path;  // (at_once, kLifSpan, vectors)
     std::vector<LifFlow<T>> flow;
-    std::vector<double> sums;    // (4, width)
+    std::vector<double> sums;  // (4, width)
     SpanReader<T> current, grad;
     SpanWriter<T> out;
 

@@ -20,9 +20,9 @@ namespace longspike::LONGSPIKE_ARCH {
 
 enum class Reset { subtract, zero, none };
 
-constexpr i64 kLifSteps = 4;        // steps of a vector between reading and writing its state
-constexpr i64 kLifAhead = 4096;     // bytes between fetching an input and using it
-constexpr i64 kLifWidest = 4096;    // channels of a tile whose rows are read and written where they are
+constexpr i64 kLifSteps = 4;      // steps of a vector between reading and writing its state
+constexpr i64 kLifAhead = 4096;   // bytes between fetching an input and using it
+constexpr i64 kLifWidest = 4096;  // channels of a tile whose rows are read and written where they are
 
 // The state and the parameters of some neighbouring channels, and where its channels lie in a row. An odd number of
 // cache lines, so that the same part of neighbouring vectors does not fall on one address modulo 4 KiB.

@@ -19,7 +19,7 @@ constexpr i64 kSideBySide = 6;           // vectors of one thread that hide the 
 
 template <class T> struct Speculation {
     const LifCall<T>& c;
-    i64 chunk, warmup, width, tiles, chunks, neurons, spans;   // neurons: of all samples
+    i64 chunk, warmup, width, tiles, chunks, neurons, spans;  // neurons: of all samples
     SpanFunction<T> run_span;
     bool streaming;
     std::vector<T> starts, ends;  // (chunk, v|r|s, batch * channels)

@@ -19,8 +19,8 @@ constexpr int kMaxRank = 64;
 
 // One head as its ticks see it.
 template <class T> struct SaHippoHead {
-    const T* r;       // (n_pairs, 2, rank)
-    const T *c, *d;   // (n_pairs, 2, d_head) with rows `c_stride` apart; (d_head)
+    const T* r;      // (n_pairs, 2, rank)
+    const T *c, *d;  // (n_pairs, 2, d_head) with rows `c_stride` apart; (d_head)
     i64 c_stride;
     int n_pairs, rank, d_head;
 };

@@ -13,8 +13,8 @@ template <class T> struct Surrogate {
 // Slope of the surrogate at z, the derivative of the primitive in kernels/refractory_lif/surrogates.py.
 template <class T, int kKind> inline Vec<T> surrogate_slope(const Surrogate<T>& surrogate, Vec<T> z) {
     const Vec<T> one = splat<T>(1), a = surrogate.scale, inverse = surrogate.inverse;
-    if constexpr (kKind == 0) return maximum<T>(Vec<T>{}, one - absolute<T>(z * inverse)) * inverse;      // triangle
-    if constexpr (kKind == 1) {                                                                          // fast_sigmoid
+    if constexpr (kKind == 0) return maximum<T>(Vec<T>{}, one - absolute<T>(z * inverse)) * inverse;  // triangle
+    if constexpr (kKind == 1) {                                                                       // fast_sigmoid
         const Vec<T> d = one + a * absolute<T>(z);
         return one / (d * d);
     }
@@ -22,8 +22,8 @@ template <class T, int kKind> inline Vec<T> surrogate_slope(const Surrogate<T>& 
         const Vec<T> w = splat<T>(T(1.5707963267948966)) * a * z;
         return splat<T>(T(0.5)) * a / fma(w, w, one);
     }
-    if constexpr (kKind == 3) return absolute<T>(z) < splat<T>(T(0.5)) * a ? inverse : Vec<T>{};          // boxcar
-    const Vec<T> e = exponential<T>(-absolute<T>(a * z)), d = one + e;                                   // sigmoid
+    if constexpr (kKind == 3) return absolute<T>(z) < splat<T>(T(0.5)) * a ? inverse : Vec<T>{};  // boxcar
+    const Vec<T> e = exponential<T>(-absolute<T>(a * z)), d = one + e;                            // sigmoid
     return a * e / (d * d);  // a*p*(1 - p) is even in z, and e <= 1 cannot overflow
 }
 

@@ -38,12 +38,12 @@ template <class T> struct BlockSampleAdjoint {
     const PackedMatrix<T>& weight;  // (2 channels, channels)
     i64 b, group, width, n_words, state_size, vectors;
     int threads;
-    i64 stride, mixed_stride;                        // of the rows, as in BlockSample
-    Aligned<T> z, current, starts, mixed, grad;      // z and current of an interval, states before its spans, rows of a span
-    std::vector<std::uint64_t> columns;              // (channels): which of a span's rows have a spike
+    i64 stride, mixed_stride;                    // of the rows, as in BlockSample
+    Aligned<T> z, current, starts, mixed, grad;  // z and current of an interval, states before its spans, rows of a span
+    std::vector<std::uint64_t> columns;          // (channels): which of a span's rows have a spike
     std::vector<S4dTile<T>> tiles;
     std::vector<S4dAdjoint<T>> scans;
-    std::vector<double> neuron_sums;                 // (4, channels) of one span
+    std::vector<double> neuron_sums;  // (4, channels) of one span
 
     BlockSampleAdjoint(const BlockBackward<T>& call, const PackedMatrix<T>& weight_, i64 sample, i64 group_, int threads_)
         : c(call), p(call.p), weight(weight_), b(sample), group(group_), width(tile_width<T>(1, p.channels, threads_, 256)),

@@ -26,8 +26,8 @@ template <class T> struct BlockSample {
     std::vector<LifTile<T>> tiles;
     std::vector<S4dTile<T>> scans;
     Aligned<T> buffer;
-    i64 stride;                     // of a row of `rows`: not a power of two, since 4 KiB apart means in each other's way
-    T* rows = nullptr;              // (in_flight, stride): z, then current, then spikes
+    i64 stride;         // of a row of `rows`: not a power of two, since 4 KiB apart means in each other's way
+    T* rows = nullptr;  // (in_flight, stride): z, then current, then spikes
 
     BlockSample(const BlockCall<T>& call, i64 sample, int threads_)
         : c(call), p(call.p), b(sample), in_flight(threads_ == 1 ? kRowsAlone : kBlockInterval),

@@ -50,7 +50,7 @@ private:
     static constexpr i64 kKept = 64;  // by gap modulo this
     i64 branches_, width_;
     Aligned<float> rate_, kept_;
-    std::vector<i64> gap_, asked_;      // of what is kept: its gap, and the last step that asked for it
+    std::vector<i64> gap_, asked_;  // of what is kept: its gap, and the last step that asked for it
     std::deque<Aligned<float>> aside_;
 };
 

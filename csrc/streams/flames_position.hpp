@@ -32,8 +32,8 @@ struct PositionStep {
     float* record;               // i (branches, width), v (width)
     const std::int32_t* inputs;  // as they came
     i64 num_inputs;
-    const float* alpha;          // (branches + 1)
-    float* spikes;               // (width): set to one where the membrane exceeds the threshold, else left as they are
+    const float* alpha;  // (branches + 1)
+    float* spikes;       // (width): set to one where the membrane exceeds the threshold, else left as they are
 };
 
 // Calls visit.operator()<kVectors>(first) for the columns of channels that make up `width`.

@@ -212,9 +212,9 @@ private:
     std::vector<std::unique_ptr<Front>> fronts_;
     std::vector<std::unique_ptr<MemoryStage>> blocks_;
     i64 d_model_, step_ = -1, next_step_ = 0, last_tick_ = -1;  // step_: the open one; events before next_step_ are late
-    std::uint64_t begin_us_ = 0, open_us_ = 0;  // the open step's first microsecond and length; 0: no step is open
-    std::vector<std::uint16_t> column_, line_;  // of a pixel, after downsampling
-    std::vector<i64> active_;                   // where the embeddings of the step's spikes start
+    std::uint64_t begin_us_ = 0, open_us_ = 0;                  // the open step's first microsecond and length; 0: no step is open
+    std::vector<std::uint16_t> column_, line_;                  // of a pixel, after downsampling
+    std::vector<i64> active_;                                   // where the embeddings of the step's spikes start
     std::vector<double> window_, windows_, counts_;
     Aligned<float> u_, next_;
 };
