@@ -67,8 +67,12 @@ template <class T> void store_state(const LifVector<T>* q, i64 n, T* v, T* r, T*
 }
 
 // The same for v, r and s `apart` elements from each other, as in a checkpoint.
-template <class T> void load_state(LifVector<T>* q, i64 n, const T* state, i64 apart) { load_state(q, n, state, apart); }
-template <class T> void store_state(const LifVector<T>* q, i64 n, T* state, i64 apart) { store_state(q, n, state, apart); }
+template <class T> void load_state(LifVector<T>* q, i64 n, const T* state, i64 apart) {
+    load_state(q, n, state, state + apart, state + 2 * apart);
+}
+template <class T> void store_state(const LifVector<T>* q, i64 n, T* state, i64 apart) {
+    store_state(q, n, state, state + apart, state + 2 * apart);
+}
 
 template <class T, Reset kReset> inline Vec<T> after_reset(Vec<T> v, Vec<T> s, Vec<T> theta) {
     if constexpr (kReset == Reset::subtract) return v - theta * s;
