@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 PURE := .venv-pure/bin
 RUN := $(BIN)/longspike
-CODE := src tests benchmarks tools docs
+CODE := src tests tools docs
 SOURCES := pyproject.toml CMakeLists.txt $(wildcard csrc/*/*)
 
 .PHONY: help demo test test-pure check lint format docs wheel sdist test-wheel test-sdist changelog
@@ -77,12 +77,14 @@ check: lint docs test
 lint: .venv/dev
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/ruff check $(CODE)
+	$(BIN)/clang-format --dry-run --Werror csrc/*/*.?pp
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 
 format: .venv/dev
 	$(BIN)/ruff format $(CODE)
 	$(BIN)/ruff check --fix $(CODE)
+	$(BIN)/clang-format -i csrc/*/*.?pp
 
 docs: .venv/dev
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html

@@ -119,8 +119,8 @@ nb::ndarray<nb::numpy, std::uint8_t, nb::ndim<1>> pooled_array(std::size_t bytes
 
 NB_MODULE(_native, m) {
     m.doc() = "Compiled CPU kernels of longspike.";
-    m.attr("lif_block") = kLifBlock;
-    m.attr("s4d_block") = kS4dBlock;
+    m.attr("lif_block") = kLifSpan;
+    m.attr("s4d_block") = kS4dSpan;
     bind_kernels<float>(m, "f32");
     bind_kernels<double>(m, "f64");
     bind_block(m);

@@ -32,7 +32,7 @@ template <class T> void bind(nb::module_& m, const std::string& suffix) {
 }  // namespace
 
 void longspike::bind_sa_hippo(nb::module_& m) {
-    m.attr("sa_hippo_block") = kSaHippoBlock;
+    m.attr("sa_hippo_block") = kSaHippoSpan;
     bind<float>(m, "f32");
     bind<double>(m, "f64");
 }

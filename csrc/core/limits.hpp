@@ -12,7 +12,7 @@
 
 namespace longspike::LONGSPIKE_ARCH {
 
-constexpr i64 kLimitBlock = i64(1) << 18;  // elements that a thread takes at a time
+constexpr i64 kLimitPiece = i64(1) << 18;  // elements that a thread takes at a time
 constexpr i64 kLimitAhead = 512;           // elements from a read to the one that is fetched meanwhile
 constexpr int kFmaChains = 12;             // independent sums: more than latency times units, within 16 registers
 constexpr i64 kFmaSteps = 4096;            // links of a chain in one item
@@ -23,17 +23,10 @@ inline Vec<float> load_and_fetch(const float* p, int n) {
     return load_first<float>(p, n);
 }
 
-// Calls body(first, last) on large pieces of [0, n).
-template <class Body> void in_blocks(i64 n, int threads, const Body& body) {
-    parallel_for((n + kLimitBlock - 1) / kLimitBlock, threads, [&](i64 item) {
-        body(item * kLimitBlock, std::min(n, (item + 1) * kLimitBlock));
-    });
-}
-
 // Writes y[i] = value(i) as vectors, around the caches but for the last incomplete one.
 template <class Value> void stream_vectors(float* y, i64 n, int threads, const Value& value) {
     constexpr i64 lanes = kLanes<float>;
-    in_blocks(n, threads, [&](i64 first, i64 last) {
+    for_pieces(n, kLimitPiece, threads, [&](i64 first, i64 last) {
         i64 i = first;
         for (; i + 4 * lanes <= last; i += 4 * lanes)
             for (int k = 0; k < 4; ++k) store_streaming<float>(y + i + k * lanes, value(i + k * lanes, int(lanes)));
@@ -52,9 +45,8 @@ inline void limit_copy(const float* x, float* y, i64 n, int threads) {
 
 // y = a + scale * b
 inline void limit_triad(const float* a, const float* b, float scale, float* y, i64 n, int threads) {
-    stream_vectors(y, n, threads, [=](i64 i, int left) {
-        return fma(splat<float>(scale), load_and_fetch(b + i, left), load_and_fetch(a + i, left));
-    });
+    stream_vectors(y, n, threads,
+                   [=](i64 i, int left) { return fma(splat<float>(scale), load_and_fetch(b + i, left), load_and_fetch(a + i, left)); });
 }
 
 // y = value
@@ -62,11 +54,11 @@ inline void limit_fill(float value, float* y, i64 n, int threads) {
     stream_vectors(y, n, threads, [=](i64, int) { return splat<float>(value); });
 }
 
-// The sum of x, by blocks, so that it does not depend on the number of threads.
+// The sum of x, by pieces, so that it does not depend on the number of threads.
 inline double limit_sum(const float* x, i64 n, int threads) {
     constexpr i64 lanes = kLanes<float>;
-    std::vector<double> parts((n + kLimitBlock - 1) / kLimitBlock);
-    in_blocks(n, threads, [&](i64 first, i64 last) {
+    std::vector<double> parts((n + kLimitPiece - 1) / kLimitPiece);
+    for_pieces(n, kLimitPiece, threads, [&](i64 first, i64 last) {
         Vec<float> sums[8] = {};
         i64 i = first;
         for (; i + 8 * lanes <= last; i += 8 * lanes)
@@ -75,7 +67,7 @@ inline double limit_sum(const float* x, i64 n, int threads) {
         for (int k = 1; k < 8; ++k) sums[0] += sums[k];
         double part = 0;
         for (i64 j = 0; j < lanes; ++j) part += sums[0][j];
-        parts[first / kLimitBlock] = part;
+        parts[first / kLimitPiece] = part;
     });
     double sum = 0;
     for (const double part : parts) sum += part;

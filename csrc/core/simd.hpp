@@ -65,8 +65,10 @@ template <class T> inline Vec<T> load_first(const T* p, int n) {
     if (n == kLanes<T>) return load<T>(p);
 #if defined(__AVX512F__)
     const auto some = static_cast<Mask<T>>((1u << n) - 1);
-    if constexpr (sizeof(T) == 4) return _mm512_maskz_loadu_ps(some, p);
-    else return _mm512_maskz_loadu_pd(some, p);
+    if constexpr (sizeof(T) == 4)
+        return _mm512_maskz_loadu_ps(some, p);
+    else
+        return _mm512_maskz_loadu_pd(some, p);
 #else
     Vec<T> v{};
     std::memcpy(&v, p, n * sizeof(T));
@@ -77,8 +79,10 @@ template <class T> inline void store_first(T* p, Vec<T> v, int n) {
     if (n == kLanes<T>) return store<T>(p, v);
 #if defined(__AVX512F__)
     const auto some = static_cast<Mask<T>>((1u << n) - 1);
-    if constexpr (sizeof(T) == 4) _mm512_mask_storeu_ps(p, some, v);
-    else _mm512_mask_storeu_pd(p, some, v);
+    if constexpr (sizeof(T) == 4)
+        _mm512_mask_storeu_ps(p, some, v);
+    else
+        _mm512_mask_storeu_pd(p, some, v);
 #else
     for (int k = 0; k < n; ++k) p[k] = v[k];
 #endif
@@ -114,45 +118,42 @@ struct FlushDenormals {
     FlushDenormals(const FlushDenormals&) = delete;
 };
 
-// a * b + c with one rounding where the machine has it.
-inline Vec<float> fma(Vec<float> a, Vec<float> b, Vec<float> c) {
+// a * b + c with one rounding where the machine has it; V is a Vec.
+template <class V> inline V fma(V a, V b, V c) {
+    [[maybe_unused]] constexpr bool single = sizeof(a[0]) == 4;
 #if defined(__AVX512F__)
-    return _mm512_fmadd_ps(a, b, c);
+    if constexpr (single)
+        return _mm512_fmadd_ps(a, b, c);
+    else
+        return _mm512_fmadd_pd(a, b, c);
 #elif defined(__AVX2__)
-    return _mm256_fmadd_ps(a, b, c);
+    if constexpr (single)
+        return _mm256_fmadd_ps(a, b, c);
+    else
+        return _mm256_fmadd_pd(a, b, c);
 #elif defined(__ARM_NEON)
-    return vfmaq_f32(c, a, b);
-#else
-    return a * b + c;
-#endif
-}
-inline Vec<double> fma(Vec<double> a, Vec<double> b, Vec<double> c) {
-#if defined(__AVX512F__)
-    return _mm512_fmadd_pd(a, b, c);
-#elif defined(__AVX2__)
-    return _mm256_fmadd_pd(a, b, c);
-#elif defined(__ARM_NEON)
-    return vfmaq_f64(c, a, b);
+    if constexpr (single)
+        return vfmaq_f32(c, a, b);
+    else
+        return vfmaq_f64(c, a, b);
 #else
     return a * b + c;
 #endif
 }
 
 // c - a * b, rounded as fma(-a, b, c): no register holds -a.
-inline Vec<float> fnma(Vec<float> a, Vec<float> b, Vec<float> c) {
+template <class V> inline V fnma(V a, V b, V c) {
+    [[maybe_unused]] constexpr bool single = sizeof(a[0]) == 4;
 #if defined(__AVX512F__)
-    return _mm512_fnmadd_ps(a, b, c);
+    if constexpr (single)
+        return _mm512_fnmadd_ps(a, b, c);
+    else
+        return _mm512_fnmadd_pd(a, b, c);
 #elif defined(__AVX2__)
-    return _mm256_fnmadd_ps(a, b, c);
-#else
-    return fma(-a, b, c);
-#endif
-}
-inline Vec<double> fnma(Vec<double> a, Vec<double> b, Vec<double> c) {
-#if defined(__AVX512F__)
-    return _mm512_fnmadd_pd(a, b, c);
-#elif defined(__AVX2__)
-    return _mm256_fnmadd_pd(a, b, c);
+    if constexpr (single)
+        return _mm256_fnmadd_ps(a, b, c);
+    else
+        return _mm256_fnmadd_pd(a, b, c);
 #else
     return fma(-a, b, c);
 #endif

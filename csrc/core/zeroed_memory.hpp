@@ -34,13 +34,13 @@ private:
     }
     void unmap() { munmap(data_, bytes_); }
 #else
-    void* block_ = nullptr;
+    void* memory_ = nullptr;
     void map() {
-        block_ = std::calloc(bytes_ + 64, 1);
-        if (!block_) throw std::bad_alloc();
-        data_ = reinterpret_cast<std::uint8_t*>((reinterpret_cast<std::uintptr_t>(block_) + 63) / 64 * 64);
+        memory_ = std::calloc(bytes_ + 64, 1);
+        if (!memory_) throw std::bad_alloc();
+        data_ = reinterpret_cast<std::uint8_t*>((reinterpret_cast<std::uintptr_t>(memory_) + 63) / 64 * 64);
     }
-    void unmap() { std::free(block_); }
+    void unmap() { std::free(memory_); }
 #endif
 };
 

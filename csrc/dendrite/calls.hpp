@@ -4,19 +4,20 @@
 
 namespace longspike {
 
-constexpr std::int64_t kDendriteBlock = 64;  // rows of a chain between two states that the backward pass keeps
+constexpr std::int64_t kDendriteSpan = 64;  // rows of a chain that the backward pass computes again at a time
 
 // Rows of a chain follow each other in time; row r adds the pairs [pair_offsets[r], pair_offsets[r + 1]). A dense call
 // has no pairs: its row r adds weight[r], which is then (rows, branches, channels).
 template <class T> struct DendriteCall {
-    const T* values;     // (inputs, c_in)
-    const T* weight;     // (taps, c_in, branches, channels)
-    const T *rate, *g;   // (branches + 1): the last one is the soma's; (branches)
-    const T *i0, *v0;    // (chains, branches, channels), (chains, channels), or null: zero
-    T* membrane;         // (rows, channels), before the reset; the backward pass reads it
-    T *i_end, *v_end;    // like i0, v0, or null: not wanted
-    const std::int64_t *gap, *chain_offsets, *pair_offsets, *pair_input;  // (rows), (chains + 1), (rows + 1), (pairs)
-    const std::int32_t* pair_tap;                                         // (pairs)
+    const T* values;                                // (inputs, c_in)
+    const T* weight;                                // (taps, c_in, branches, channels)
+    const T *rate, *g;                              // (branches + 1): the last one is the soma's; (branches)
+    const T *i0, *v0;                               // (chains, branches, channels), (chains, channels), or null: zero
+    T* membrane;                                    // (rows, channels), before the reset; the backward pass reads it
+    T *i_end, *v_end;                               // like i0, v0, or null: not wanted
+    const std::int64_t *gap, *chain_offsets;        // (rows), (chains + 1)
+    const std::int64_t *pair_offsets, *pair_input;  // (rows + 1), (pairs)
+    const std::int32_t* pair_tap;                   // (pairs)
     std::int64_t inputs, c_in, taps, branches, channels, rows, chains;
     T threshold;
     int threads;
@@ -36,10 +37,10 @@ template <class T> struct DendriteBackward {
 
 // The largest membrane of each group of rows, channel by channel; equals: the first.
 template <class T> struct SegmentMaxCall {
-    const T* x;                                  // (rows, channels); backward: the gradient of y
-    T* y;                                        // (groups, channels); backward: the gradient of x
-    std::int32_t* position;                      // (groups, channels): of the largest one within its group
-    const std::int64_t *group_offsets, *group_rows;  // (groups + 1), (rows); every row is in one group
+    const T* x;                                      // (rows, channels); backward: the gradient of y
+    T* y;                                            // (groups, channels); backward: the gradient of x
+    std::int32_t* position;                          // (groups, channels): of the largest one within its group
+    const std::int64_t *group_offsets, *group_rows;  // (groups + 1), (rows): every row is in one group
     std::int64_t groups, channels;
     int threads;
 };

@@ -56,10 +56,18 @@ template <class T> struct DendriteTap {
     T value;
 };
 
+// What a row needs besides its state.
+template <class T> struct DendriteRow {
+    const T* weight;
+    const DendriteTap<T>* taps;
+    i64 num_taps;
+    const T *alpha, *g;  // (branches + 1), (branches)
+    i64 branches, width;
+};
+
 // Decay, taps and membrane of kVectors vectors of channels from `first` on, i in registers.
-template <class T, int kVectors>
-inline void dendrite_row_tile(T* i, T* v, const T* weight, const DendriteTap<T>* taps, i64 num_taps, const T* alpha, const T* g,
-                              i64 branches, i64 width, i64 first) {
+template <class T, int kVectors> inline void dendrite_row_tile(T* i, T* v, const DendriteRow<T>& row, i64 first) {
+    const auto [weight, taps, num_taps, alpha, g, branches, width] = row;  // here: a store might change `row`
     Vec<T> m[kVectors];
     for (int j = 0; j < kVectors; ++j) m[j] = splat<T>(alpha[branches]) * load<T>(v + first + j * kLanes<T>);
     for (i64 d = 0; d < branches; ++d) {
@@ -79,16 +87,11 @@ inline void dendrite_row_tile(T* i, T* v, const T* weight, const DendriteTap<T>*
 }
 
 // dendrite_decay, dendrite_add for every tap, dendrite_membrane: v leaves as the membrane before the reset.
-template <class T>
-inline void dendrite_row(T* i, T* v, const T* weight, const DendriteTap<T>* taps, i64 num_taps, const T* alpha, const T* g,
-                         i64 branches, i64 width) {
+template <class T> inline void dendrite_row(T* i, T* v, const DendriteRow<T>& row) {
     i64 first = 0;
-    for (; first + 4 * kLanes<T> <= width; first += 4 * kLanes<T>)
-        dendrite_row_tile<T, 4>(i, v, weight, taps, num_taps, alpha, g, branches, width, first);
-    for (; first + 2 * kLanes<T> <= width; first += 2 * kLanes<T>)
-        dendrite_row_tile<T, 2>(i, v, weight, taps, num_taps, alpha, g, branches, width, first);
-    for (; first < width; first += kLanes<T>)
-        dendrite_row_tile<T, 1>(i, v, weight, taps, num_taps, alpha, g, branches, width, first);
+    for (; first + 4 * kLanes<T> <= row.width; first += 4 * kLanes<T>) dendrite_row_tile<T, 4>(i, v, row, first);
+    for (; first + 2 * kLanes<T> <= row.width; first += 2 * kLanes<T>) dendrite_row_tile<T, 2>(i, v, row, first);
+    for (; first < row.width; first += kLanes<T>) dendrite_row_tile<T, 1>(i, v, row, first);
 }
 
 }  // namespace longspike::LONGSPIKE_ARCH

@@ -4,21 +4,21 @@
 #include <atomic>
 #include <vector>
 
-#include "dendrite/dendrite.hpp"
-#include "dendrite/calls.hpp"
 #include "core/parallel.hpp"
+#include "dendrite/calls.hpp"
+#include "dendrite/dendrite.hpp"
 
 namespace longspike::LONGSPIKE_ARCH {
 
 // Zeros, aligned to whole vectors.
 template <class T> class DendriteScratch {
-    struct alignas(LONGSPIKE_VECTOR_BYTES) Lane { T x[kLanes<T>]; };
-    std::vector<Lane> lanes;
+    struct alignas(LONGSPIKE_VECTOR_BYTES) Vector { T x[kLanes<T>]; };
+    std::vector<Vector> vectors;
 
 public:
-    explicit DendriteScratch(i64 n = 0) : lanes((n + kLanes<T> - 1) / kLanes<T>, Lane{}) {}
-    T* data() { return reinterpret_cast<T*>(lanes.data()); }
-    const T* data() const { return reinterpret_cast<const T*>(lanes.data()); }
+    explicit DendriteScratch(i64 n = 0) : vectors((n + kLanes<T> - 1) / kLanes<T>, Vector{}) {}
+    T* data() { return reinterpret_cast<T*>(vectors.data()); }
+    const T* data() const { return reinterpret_cast<const T*>(vectors.data()); }
 };
 
 // A (rows, channels) array with whole vectors a row: itself where the channels fill them, else a padded copy.
@@ -41,9 +41,8 @@ template <class T> struct DendriteActive {
     std::vector<T> value;
     explicit DendriteActive(const DendriteCall<T>& c) : offsets(c.inputs + 1) {
         constexpr i64 kInputs = 4096;
-        const i64 items = (c.inputs + kInputs - 1) / kInputs;
-        parallel_for(items, c.threads, [&](i64 item) {
-            for (i64 q = item * kInputs; q < std::min(c.inputs, (item + 1) * kInputs); ++q) {
+        for_pieces(c.inputs, kInputs, c.threads, [&](i64 first, i64 last) {
+            for (i64 q = first; q < last; ++q) {
                 i64 count = 0;
                 for (i64 k = 0; k < c.c_in; ++k) count += c.values[q * c.c_in + k] != T(0);
                 offsets[q + 1] = count;
@@ -51,8 +50,8 @@ template <class T> struct DendriteActive {
         });
         for (i64 q = 0; q < c.inputs; ++q) offsets[q + 1] += offsets[q];
         channel.resize(offsets[c.inputs]), value.resize(offsets[c.inputs]);
-        parallel_for(items, c.threads, [&](i64 item) {
-            for (i64 q = item * kInputs; q < std::min(c.inputs, (item + 1) * kInputs); ++q) {
+        for_pieces(c.inputs, kInputs, c.threads, [&](i64 first, i64 last) {
+            for (i64 q = first; q < last; ++q) {
                 i64 next = offsets[q];
                 for (i64 k = 0; k < c.c_in; ++k) {
                     const T x = c.values[q * c.c_in + k];
@@ -103,8 +102,10 @@ template <class T> std::vector<i64> dendrite_parts(const DendriteCall<T>& c, i64
         i64 high = c.chains;
         while (chain < high) {
             const i64 middle = (chain + high) / 2;
-            if (work(middle) < target) chain = middle + 1;
-            else high = middle;
+            if (work(middle) < target)
+                chain = middle + 1;
+            else
+                high = middle;
         }
         starts.push_back(chain);
     }
@@ -112,31 +113,28 @@ template <class T> std::vector<i64> dendrite_parts(const DendriteCall<T>& c, i64
     return starts;
 }
 
-template <class T, bool kDense> bool dendrite_chain(const DendriteModel<T, kDense>& model, i64 chain, T* i, T* v, T* alpha,
-                                                     std::vector<DendriteTap<T>>& taps) {
+template <class T, bool kDense>
+bool dendrite_chain(const DendriteModel<T, kDense>& model, i64 chain, T* i, T* v, T* alpha, std::vector<DendriteTap<T>>& taps) {
     const auto& c = model.c;
     std::fill_n(i, model.unit, T(0)), std::fill_n(v, model.width, T(0));
     if (c.i0)
-        for (i64 d = 0; d < c.branches; ++d)
-            std::copy_n(c.i0 + (chain * c.branches + d) * c.channels, c.channels, i + d * model.width);
+        for (i64 d = 0; d < c.branches; ++d) std::copy_n(c.i0 + (chain * c.branches + d) * c.channels, c.channels, i + d * model.width);
     if (c.v0) std::copy_n(c.v0 + chain * c.channels, c.channels, v);
     for (i64 row = c.chain_offsets[chain]; row < c.chain_offsets[chain + 1]; ++row) {
         model.collect(row, taps);
         model.alphas(row, alpha);
-        const i64 count = static_cast<i64>(taps.size());
         if (c.by_event) {
             dendrite_decay<T>(i, alpha, c.branches, model.width);
             for (const auto& tap : taps) dendrite_add<T>(i, model.weight.data + tap.at, tap.value, c.branches, model.width);
             dendrite_membrane<T>(i, c.g, alpha[c.branches], v, c.branches, model.width);
         } else {
-            dendrite_row<T>(i, v, model.weight.data, taps.data(), count, alpha, c.g, c.branches, model.width);
+            dendrite_row<T>(i, v, {model.weight.data, taps.data(), static_cast<i64>(taps.size()), alpha, c.g, c.branches, model.width});
         }
         std::copy_n(v, c.channels, c.membrane + row * c.channels);
         dendrite_reset<T>(v, c.threshold, model.width);
     }
     if (c.i_end)
-        for (i64 d = 0; d < c.branches; ++d)
-            std::copy_n(i + d * model.width, c.channels, c.i_end + (chain * c.branches + d) * c.channels);
+        for (i64 d = 0; d < c.branches; ++d) std::copy_n(i + d * model.width, c.channels, c.i_end + (chain * c.branches + d) * c.channels);
     if (c.v_end) std::copy_n(v, c.channels, c.v_end + chain * c.channels);
     return std::none_of(v, v + c.channels, [](T x) { return x != x; });  // a NaN never leaves a membrane
 }

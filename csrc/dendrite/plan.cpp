@@ -21,13 +21,13 @@ struct PlanRow {
 
 struct SamplePlan {
     std::vector<PlanRow> rows;
-    std::vector<i32> chains;     // rows of each chain
-    PlanArray<i64> entries;      // of the rows one after the other
+    std::vector<i32> chains;  // rows of each chain
+    PlanArray<i64> entries;   // of the rows one after the other
     i64 num_pairs = 0;
 };
 
 struct Field {
-    i64 kernel, stride, padding, width, height;  // width, height: of the output
+    i64 kernel, stride, padding, width, height;                        // width, height: of the output
     i64 strides(i64 n) const { return stride == 1 ? n : n / stride; }  // a division costs more than all the rest
     // Calls visit(cell, tap) for every output cell whose receptive field holds (x, y).
     template <class Visit> void cells_of(i64 x, i64 y, Visit&& visit) const {
@@ -60,9 +60,8 @@ void plan_sample(const PlanInputs& in, const Field& field, i64 begin, i64 end, s
     out.entries = PlanArray<i64>(total);
     i64* entries = out.entries.data.get();
     for (i64 q = begin; q < end; ++q)
-        field.cells_of(in.x[q], in.y[q], [&](i64 cell, i64 tap) {
-            entries[slots[cell]++] = (q << (kTapBits + 1)) | (tap << 1) | (in.is_active[q] != 0);
-        });
+        field.cells_of(in.x[q], in.y[q],
+                       [&](i64 cell, i64 tap) { entries[slots[cell]++] = (q << (kTapBits + 1)) | (tap << 1) | (in.is_active[q] != 0); });
     out.rows.reserve(total / 2);
     i64 read = 0, write = 0;
     for (const i64 cell : touched) {  // slots[cell] is now the end of its entries
@@ -108,41 +107,6 @@ i64 first_unsorted(const PlanInputs& in) {
     return -1;
 }
 
-// Stable least-significant-digit sort of `order` by its keys, `bits` of them.
-void radix_sort(std::vector<std::uint64_t>& keys, std::vector<i64>& order, int bits) {
-    constexpr int kDigit = 11;
-    std::vector<std::uint64_t> keys2(keys.size());
-    std::vector<i64> order2(order.size());
-    for (int shift = 0; shift < bits; shift += kDigit) {
-        i64 starts[(1 << kDigit) + 1] = {};
-        for (const auto key : keys) ++starts[((key >> shift) & ((1 << kDigit) - 1)) + 1];
-        for (int d = 0; d < 1 << kDigit; ++d) starts[d + 1] += starts[d];
-        for (std::size_t k = 0; k < keys.size(); ++k) {
-            const i64 at = starts[(keys[k] >> shift) & ((1 << kDigit) - 1)]++;
-            keys2[at] = keys[k], order2[at] = order[k];
-        }
-        keys.swap(keys2), order.swap(order2);
-    }
-}
-
-int bits_of(std::uint64_t n) {
-    int bits = 0;
-    for (; n; n >>= 1) ++bits;
-    return bits;
-}
-
-struct PoolSample {
-    std::vector<std::uint64_t> items;  // keys: (step - first step, or the step's rank) << cell bits | pooled cell
-    std::vector<i64> sizes, steps;     // steps: the distinct ones in order, where their range does not fit a key
-};
-
-std::vector<i64> distinct(const i64* begin, const i64* end) {
-    std::vector<i64> found(begin, end);
-    std::sort(found.begin(), found.end());
-    found.erase(std::unique(found.begin(), found.end()), found.end());
-    return found;
-}
-
 }  // namespace
 
 Plan dendrite_plan(const PlanInputs& in) {
@@ -170,62 +134,7 @@ Plan dendrite_plan(const PlanInputs& in) {
     plan.pair_tap = PlanArray<i32>(pair[in.batch]), plan.row_offsets = PlanArray<i64>(in.batch + 1);
     std::copy(row.begin(), row.end(), plan.row_offsets.data.get());
     plan.chain_offsets.data[0] = plan.pair_offsets.data[0] = 0;
-    parallel_for(in.batch, in.threads, [&](i64 b) {
-        write_sample(samples[b], b, field.width, row[b], chain[b], pair[b], plan);
-    });
-    return plan;
-}
-
-PoolPlan pool_plan(const PoolInputs& in) {
-    const i64 rows = in.row_offsets[in.batch], width = (in.width + in.pool - 1) / in.pool, height = (in.height + in.pool - 1) / in.pool;
-    const int cell_bits = bits_of(width * height);
-    PoolPlan plan;
-    plan.group_rows = PlanArray<i64>(rows);
-    std::vector<PoolSample> samples(in.batch);
-    std::vector<i64> first(in.batch);
-    parallel_for(in.batch, in.threads, [&](i64 b) {
-        const i64 begin = in.row_offsets[b], end = in.row_offsets[b + 1];
-        if (begin == end) return;
-        const auto [low, high] = std::minmax_element(in.step + begin, in.step + end);
-        first[b] = *low;
-        auto& sample = samples[b];
-        std::uint64_t range = static_cast<std::uint64_t>(*high) - static_cast<std::uint64_t>(*low);
-        if (bits_of(range) + cell_bits > 64) sample.steps = distinct(in.step + begin, in.step + end), range = sample.steps.size();
-        const auto place = [&](i64 step) {
-            if (sample.steps.empty()) return static_cast<std::uint64_t>(step) - static_cast<std::uint64_t>(*low);
-            return static_cast<std::uint64_t>(std::lower_bound(sample.steps.begin(), sample.steps.end(), step) - sample.steps.begin());
-        };
-        std::vector<std::uint64_t> keys(end - begin);
-        std::vector<i64> order(end - begin);
-        for (i64 r = begin; r < end; ++r) {
-            const i64 cell = in.y[r] / in.pool * width + in.x[r] / in.pool;
-            keys[r - begin] = place(in.step[r]) << cell_bits | static_cast<std::uint64_t>(cell);
-            order[r - begin] = r;
-        }
-        radix_sort(keys, order, bits_of(range) + cell_bits);
-        std::copy(order.begin(), order.end(), plan.group_rows.data.get() + begin);
-        for (std::size_t k = 0; k < keys.size(); ++k) {
-            if (k == 0 || keys[k] != keys[k - 1]) sample.items.push_back(keys[k]), sample.sizes.push_back(0);
-            ++sample.sizes.back();
-        }
-    });
-    plan.item_offsets = PlanArray<i64>(in.batch + 1);
-    plan.item_offsets.data[0] = 0;
-    for (i64 b = 0; b < in.batch; ++b)
-        plan.item_offsets.data[b + 1] = plan.item_offsets.data[b] + static_cast<i64>(samples[b].items.size());
-    const i64 items = plan.item_offsets.data[in.batch];
-    plan.item_step = PlanArray<i64>(items), plan.item_x = PlanArray<i32>(items), plan.item_y = PlanArray<i32>(items);
-    plan.group_offsets = PlanArray<i64>(items + 1);
-    plan.group_offsets.data[0] = 0;
-    for (i64 b = 0; b < in.batch; ++b)
-        for (std::size_t k = 0; k < samples[b].items.size(); ++k) {
-            const i64 at = plan.item_offsets.data[b] + static_cast<i64>(k);
-            const std::uint64_t key = samples[b].items[k], cell = key & ((std::uint64_t(1) << cell_bits) - 1);
-            const auto& steps = samples[b].steps;
-            plan.item_step.data[at] = steps.empty() ? first[b] + static_cast<i64>(key >> cell_bits) : steps[key >> cell_bits];
-            plan.item_x.data[at] = static_cast<i32>(cell % width), plan.item_y.data[at] = static_cast<i32>(cell / width);
-            plan.group_offsets.data[at + 1] = plan.group_offsets.data[at] + samples[b].sizes[k];
-        }
+    parallel_for(in.batch, in.threads, [&](i64 b) { write_sample(samples[b], b, field.width, row[b], chain[b], pair[b], plan); });
     return plan;
 }
 

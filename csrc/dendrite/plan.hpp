@@ -16,10 +16,10 @@ template <class T> struct PlanArray {
 };
 
 struct PlanInputs {
-    const std::int64_t* step;      // (inputs), not decreasing within a sample
-    const std::int32_t *x, *y;     // (inputs), inside the grid
+    const std::int64_t* step;   // (inputs), not decreasing within a sample
+    const std::int32_t *x, *y;  // (inputs), inside the grid
     const std::uint8_t* is_active;
-    const std::int64_t* offsets;   // (batch + 1)
+    const std::int64_t* offsets;  // (batch + 1)
     std::int64_t batch, width, height, kernel, stride, padding;
     int threads;
 };

@@ -3,17 +3,18 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "core/parallel.hpp"
 #include "dendrite/backward.hpp"
 
 namespace longspike::LONGSPIKE_ARCH {
 
-constexpr i64 kGroupsPerItem = 256;
+constexpr i64 kGroupsPerPiece = 256;
 
 template <class T> void segment_max(const SegmentMaxCall<T>& c) {
     using I = typename Lanes<T>::I;
     using Index = std::remove_reference_t<decltype(I{}[0])>;
-    parallel_for((c.groups + kGroupsPerItem - 1) / kGroupsPerItem, c.threads, [&](i64 item) {
-        for (i64 k = item * kGroupsPerItem; k < std::min(c.groups, (item + 1) * kGroupsPerItem); ++k) {
+    for_pieces(c.groups, kGroupsPerPiece, c.threads, [&](i64 from, i64 to) {
+        for (i64 k = from; k < to; ++k) {
             const i64 begin = c.group_offsets[k], count = c.group_offsets[k + 1] - begin;
             for (i64 j = 0; j < c.channels; j += kLanes<T>) {
                 const int n = static_cast<int>(std::min<i64>(kLanes<T>, c.channels - j));
@@ -32,8 +33,8 @@ template <class T> void segment_max(const SegmentMaxCall<T>& c) {
 }
 
 template <class T> void segment_max_backward(const SegmentMaxCall<T>& c) {
-    parallel_for((c.groups + kGroupsPerItem - 1) / kGroupsPerItem, c.threads, [&](i64 item) {
-        for (i64 k = item * kGroupsPerItem; k < std::min(c.groups, (item + 1) * kGroupsPerItem); ++k)
+    for_pieces(c.groups, kGroupsPerPiece, c.threads, [&](i64 from, i64 to) {
+        for (i64 k = from; k < to; ++k)
             for (i64 r = c.group_offsets[k]; r < c.group_offsets[k + 1]; ++r) {
                 T* __restrict out = c.y + c.group_rows[r] * c.channels;
                 const T* __restrict grad = c.x + k * c.channels;
@@ -45,8 +46,8 @@ template <class T> void segment_max_backward(const SegmentMaxCall<T>& c) {
 }
 
 template <class T> constexpr DendriteTable<T> dendrite_table() {
-    return {dendrite_forward<T, false>,  dendrite_forward<T, true>, dendrite_backward<T, false>,
-            dendrite_backward<T, true>, segment_max<T>,           segment_max_backward<T>};
+    return {dendrite_forward<T, false>, dendrite_forward<T, true>, dendrite_backward<T, false>, dendrite_backward<T, true>, segment_max<T>,
+            segment_max_backward<T>};
 }
 
 }  // namespace longspike::LONGSPIKE_ARCH

@@ -1,15 +1,7 @@
 #include "events/decoding.hpp"
 
-#include <cstring>
-
 namespace longspike::events {
 namespace {
-
-template <class T> T load(const std::uint8_t* p) {  // little-endian, as every machine we build for
-    T value;
-    std::memcpy(&value, p, sizeof value);
-    return value;
-}
 
 // Counts a fault, or remembers it and says that the call ends here.
 inline bool stops(const Call& c, Fault fault) {
@@ -68,8 +60,7 @@ Done decode_evt21(const Call& c) {
             if (!known)
                 fault = kBeforeTime;
             else
-                for (; valid; valid &= valid - 1)
-                    c.events[n++] = {std::uint16_t(x + __builtin_ctz(valid)), y, t, std::uint8_t(type)};
+                for (; valid; valid &= valid - 1) c.events[n++] = {std::uint16_t(x + __builtin_ctz(valid)), y, t, std::uint8_t(type)};
         } else if (type == 8) {
             const i64 sent = w >> 32 & 0x0fffffff;
             high = known ? carry_on(high, sent, 28) : sent;
@@ -98,8 +89,7 @@ Done decode_evt3(const Call& c) {
                 else if (y < 0)
                     fault = kBeforeRow;
                 else
-                    c.events[n++] = {std::uint16_t(w & 0x7ff), std::uint16_t(y), high << 12 | low,
-                                     std::uint8_t(w >> 11 & 1)};
+                    c.events[n++] = {std::uint16_t(w & 0x7ff), std::uint16_t(y), high << 12 | low, std::uint8_t(w >> 11 & 1)};
                 break;
             case 0x3: x = w & 0x7ff, p = w >> 11 & 1; break;
             case 0x4:
@@ -117,13 +107,15 @@ Done decode_evt3(const Call& c) {
                     fault = kPastLastColumn;
                 else
                     for (; valid; valid &= valid - 1)
-                        c.events[n++] = {std::uint16_t(x + __builtin_ctz(valid)), std::uint16_t(y), high << 12 | low,
-                                         std::uint8_t(p)};
+                        c.events[n++] = {std::uint16_t(x + __builtin_ctz(valid)), std::uint16_t(y), high << 12 | low, std::uint8_t(p)};
                 if (x >= 0 && x <= 2047) x += width;
                 break;
             }
             case 0x6: low = payload; break;
-            case 0x7: case 0xa: case 0xe: case 0xf: break;  // triggers, extensions and what continues them: no events
+            case 0x7:
+            case 0xa:
+            case 0xe:
+            case 0xf: break;  // triggers, extensions and what continues them: no events
             case 0x8: {
                 const i64 next = known ? carry_on(high, payload, 12) : payload;
                 if (!known || next != high) low = 0;  // the low part that belongs to it is still to come
@@ -173,8 +165,7 @@ Done decode_es(const Call& c) {
             if (y >= height) {
                 if (stops(c, kPastLastRow)) break;
             } else {
-                c.events[n++] = {load<std::uint16_t>(r + 1), std::uint16_t(height - 1 - y), t + (*r >> 1),
-                                 std::uint8_t(*r & 1)};
+                c.events[n++] = {load<std::uint16_t>(r + 1), std::uint16_t(height - 1 - y), t + (*r >> 1), std::uint8_t(*r & 1)};
             }
             t += *r >> 1, i += 5;
         }
@@ -224,56 +215,6 @@ Done screen(const Call& c) {
     }
     s[0] = latest, s[1] = start, s[2] = known;
     return {i, n};
-}
-
-i64 lz4_block(const std::uint8_t* block, i64 size, std::uint8_t* out, i64 position, i64 capacity) {
-    i64 i = 0;
-    const auto extended = [&](i64 length) -> i64 {  // a length of 15 goes on in bytes, up to the first below 255
-        if (length < 15) return length;
-        for (;;) {
-            if (i >= size) return -1;
-            const int more = block[i++];
-            length += more;
-            if (more < 255) return length;
-        }
-    };
-    while (i < size) {
-        const int token = block[i++];
-        const i64 literals = extended(token >> 4);
-        if (literals < 0 || literals > size - i || literals > capacity - position) return -1;
-        std::memcpy(out + position, block + i, literals);
-        i += literals, position += literals;
-        if (i == size) return position;  // the last sequence has no match
-        if (size - i < 2) return -1;
-        const i64 distance = load<std::uint16_t>(block + i);
-        i += 2;
-        i64 match = extended(token & 15);
-        if (match < 0) return -1;
-        match += 4;
-        if (distance == 0 || distance > position || match > capacity - position) return -1;
-        for (; match; --match, ++position) out[position] = out[position - distance];  // may overlap: byte by byte
-    }
-    return -1;
-}
-
-std::uint32_t xxh32(const std::uint8_t* content, i64 size) {
-    using u32 = std::uint32_t;
-    constexpr u32 p1 = 0x9E3779B1, p2 = 0x85EBCA77, p3 = 0xC2B2AE3D, p4 = 0x27D4EB2F, p5 = 0x165667B1;
-    const auto rotate = [](u32 value, int bits) { return value << bits | value >> (32 - bits); };
-    u32 digest = p5;
-    i64 i = 0;
-    if (size >= 16) {
-        u32 lanes[4] = {p1 + p2, p2, 0, -p1};
-        for (; i + 16 <= size; i += 16)
-            for (int k = 0; k < 4; ++k) lanes[k] = rotate(lanes[k] + load<u32>(content + i + 4 * k) * p2, 13) * p1;
-        digest = rotate(lanes[0], 1) + rotate(lanes[1], 7) + rotate(lanes[2], 12) + rotate(lanes[3], 18);
-    }
-    digest += u32(size);
-    for (; i + 4 <= size; i += 4) digest = rotate(digest + load<u32>(content + i) * p3, 17) * p4;
-    for (; i < size; ++i) digest = rotate(digest + content[i] * p5, 11) * p1;
-    digest = (digest ^ digest >> 15) * p2;
-    digest = (digest ^ digest >> 13) * p3;
-    return digest ^ digest >> 16;
 }
 
 }  // namespace longspike::events

@@ -65,8 +65,8 @@ template <class T> void dense_panel(const T* a, i64 a_stride, const PackedMatrix
     alignas(LONGSPIKE_VECTOR_BYTES) T sums[64 * kPanel] = {};
     for (i64 k = 0; k < b.inner; k += kPiece)
         for (i64 i = 0; i < rows; i += kDenseRows)
-            dense_tile_of<T>(static_cast<int>(std::min<i64>(kDenseRows, rows - i)), a + i * a_stride + k, a_stride,
-                             b.panel(q) + k * kPanel, std::min(kPiece, b.inner - k), sums + i * kPanel);
+            dense_tile_of<T>(static_cast<int>(std::min<i64>(kDenseRows, rows - i)), a + i * a_stride + k, a_stride, b.panel(q) + k * kPanel,
+                             std::min(kPiece, b.inner - k), sums + i * kPanel);
     const i64 first = q * kPanel, n = std::min(kPanel, b.columns - first);
     for (i64 i = 0; i < rows; ++i) std::copy_n(sums + i * kPanel, n, out + i * out_stride + first);
 }

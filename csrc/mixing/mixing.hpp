@@ -14,7 +14,7 @@
 
 namespace longspike::LONGSPIKE_ARCH {
 
-constexpr i64 kRowsPerItem = 32;
+constexpr i64 kRowsPerPiece = 32;
 
 // kVectors neighbouring output vectors of one row, from the row's nonzero inputs.
 template <class T, int kVectors>
@@ -30,13 +30,11 @@ void linear_tile(const LinearCall<T>& c, const T* values, const std::int32_t* in
         for (int g = 0; g < kVectors - 1; ++g) sum[g] = fma(x, load<T>(w + g * kLanes<T>), sum[g]);
         sum[kVectors - 1] = fma(x, load_first<T>(w + (kVectors - 1) * kLanes<T>, tail), sum[kVectors - 1]);
     }
-    for (int g = 0; g < kVectors; ++g)
-        store_first<T>(y + first + g * kLanes<T>, sum[g], g == kVectors - 1 ? tail : kLanes<T>);
+    for (int g = 0; g < kVectors; ++g) store_first<T>(y + first + g * kLanes<T>, sum[g], g == kVectors - 1 ? tail : kLanes<T>);
 }
 
 // One row from the list of its nonzero inputs, summed in the list's order.
-template <class T>
-void linear_row(const LinearCall<T>& c, const T* values, const std::int32_t* index, i64 count, T* y) {
+template <class T> void linear_row(const LinearCall<T>& c, const T* values, const std::int32_t* index, i64 count, T* y) {
     constexpr i64 kWide = 8 * kLanes<T>;
     i64 first = 0;
     for (; first + kWide <= c.outputs; first += kWide) linear_tile<T, 8>(c, values, index, count, y, first, kLanes<T>);
@@ -61,10 +59,9 @@ template <class T> struct ActiveInputs {
 };
 
 template <class T> void linear(const LinearCall<T>& c) {
-    const i64 items = (c.rows + kRowsPerItem - 1) / kRowsPerItem;
-    parallel_for(items, c.rows * c.inputs * c.outputs < 16384 ? 1 : c.threads, [&](i64 item) {
+    for_pieces(c.rows, kRowsPerPiece, c.rows * c.inputs * c.outputs < 16384 ? 1 : c.threads, [&](i64 first, i64 last) {
         ActiveInputs<T> active(c.inputs);
-        for (i64 i = item * kRowsPerItem; i < std::min(c.rows, (item + 1) * kRowsPerItem); ++i) {
+        for (i64 i = first; i < last; ++i) {
             active.find(c.x + i * c.inputs, c.inputs);
             linear_row<T>(c, active.values.data(), active.index.data(), active.count, c.y + i * c.outputs);
         }
@@ -94,9 +91,8 @@ template <class T, bool kBackward> void glu_row(const GluCall<T>& c, i64 i) {
 }
 
 template <class T, bool kBackward> void glu(const GluCall<T>& c) {
-    const i64 items = (c.rows + kRowsPerItem - 1) / kRowsPerItem;
-    parallel_for(items, c.rows * c.channels < 4096 ? 1 : c.threads, [&](i64 item) {
-        for (i64 i = item * kRowsPerItem; i < std::min(c.rows, (item + 1) * kRowsPerItem); ++i) glu_row<T, kBackward>(c, i);
+    for_pieces(c.rows, kRowsPerPiece, c.rows * c.channels < 4096 ? 1 : c.threads, [&](i64 first, i64 last) {
+        for (i64 i = first; i < last; ++i) glu_row<T, kBackward>(c, i);
     });
 }
 

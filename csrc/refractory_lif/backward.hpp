@@ -1,113 +1,49 @@
-// The adjoint of the refractory neuron: one pass backwards over blocks that are computed again from their saved states.
+// The adjoint of the refractory neuron: one pass backwards over spans that are computed again from their checkpoints.
 //
 //     mu[t]  = G[t] + (what s[t] does to v[t+1] and r[t+1])
 //     lam[t] = g'[t]*mu[t] + beta*(du[t]/dv[t])*lam[t+1]          = dLoss/dcurrent[t]
 //     kap[t] = -rho*g'[t]*mu[t] + gamma*kap[t+1]
+//
+// A tile of one sample, a span (kLifSpan steps) at a time; C: a checkpoint (v, r, s) of the forward pass before each span.
+//
+//     time             0 ------------------------------------------------> seqlen
+//     checkpoints      C0               C1               C2
+//     spans            |---- third ----|---- second ----|--- first ---|            the order in which they are taken
+//
+//     1 replay         C1 -> step -> step -> ... -> step       reads the currents again; into `path`, for every step: the
+//                                                              slope g', and v, r, s before it if the reset or a sum needs them
+//     2 step back      flow <- step <- step <- ... <- flow     reads `path` and G; writes lam, the gradient of the current
+//
+// `flow` is what step t+1 sends back to s, v and r of step t. It comes in as the gradient of the final state, goes on from a
+// span to the one before, and leaves as the gradient of the initial state. The sums over time (beta, theta, rho, gamma) are
+// taken in T within a span and in double over the spans. A tile too narrow to hide the latency of a step replays several
+// spans at once, and then steps back through them one by one.
 #pragma once
 #include <algorithm>
 #include <vector>
 
-#include "refractory_lif/forward.hpp"
+#include "refractory_lif/replay.hpp"
 
 namespace longspike::LONGSPIKE_ARCH {
 
-constexpr i64 kAdjointWidest = 256;   // channels of a tile: its replayed block stays in the second cache
-constexpr i64 kAdjointCells = 4;      // cells that hide the latency of a step; a narrower tile replays several blocks at once
+constexpr i64 kAdjointWidest = 256;  // channels of a tile: its replayed span stays in the second cache
+constexpr i64 kAdjointVectors = 4;   // vectors that hide the latency of a step; a narrower tile replays several spans at once
 
-// Slope of the surrogate at z, the derivative of the primitive in kernels/refractory_lif/surrogates.py; a is its scale.
-template <class T, int kKind> inline Vec<T> surrogate_slope(Vec<T> a, Vec<T> inverse, Vec<T> z) {
-    const Vec<T> one = splat<T>(1);
-    if constexpr (kKind == 0) return maximum<T>(Vec<T>{}, one - absolute<T>(z * inverse)) * inverse;      // triangle
-    if constexpr (kKind == 1) {                                                                          // fast_sigmoid
-        const Vec<T> d = one + a * absolute<T>(z);
-        return one / (d * d);
-    }
-    if constexpr (kKind == 2) {  // atan
-        const Vec<T> w = splat<T>(T(1.5707963267948966)) * a * z;
-        return splat<T>(T(0.5)) * a / fma(w, w, one);
-    }
-    if constexpr (kKind == 3) return absolute<T>(z) < splat<T>(T(0.5)) * a ? inverse : Vec<T>{};          // boxcar
-    const Vec<T> e = exponential<T>(-absolute<T>(a * z)), d = one + e;                                   // sigmoid
-    return a * e / (d * d);  // a*p*(1 - p) is even in z, and e <= 1 cannot overflow
-}
-
-// What the adjoint needs of one step of one cell: the slope at z = v - rho*r - theta, and where the reset or the
-// gradients of the parameters ask for it the state before the step.
-template <class T, bool kState> struct alignas(LONGSPIKE_VECTOR_BYTES) LifMoment;
-template <class T> struct alignas(LONGSPIKE_VECTOR_BYTES) LifMoment<T, false> { T slope[kLanes<T>]; };
-template <class T> struct alignas(LONGSPIKE_VECTOR_BYTES) LifMoment<T, true> {
-    T slope[kLanes<T>], v[kLanes<T>], r[kLanes<T>], s[kLanes<T>];
-};
-
-// What runs backwards through a cell, and the sums over a block; an odd number of cache lines, as in LifCell.
+// What runs backwards through a vector, and the sums over a span; an odd number of cache lines, as in LifVector.
 template <class T> struct alignas(LONGSPIKE_VECTOR_BYTES) LifFlow {
     T to_mu[kLanes<T>], to_lam[kLanes<T>], to_kap[kLanes<T>];  // what the step after sends back to s, v, r
-    T sums[4][kLanes<T>];                                      // d_beta, d_theta, d_rho, d_gamma over the block
+    T sums[4][kLanes<T>];                                      // d_beta, d_theta, d_rho, d_gamma over the span
 };
 
-
-// Runs `steps` steps of a cell again and keeps what the adjoint needs; x and moment: of the first step.
-template <class T, Reset kReset, bool kRefractory, bool kState, int kKind, bool kFirst = false>
-[[gnu::always_inline]] inline void replay_steps(LifCell<T>& q, LifMoment<T, kState>* moment, i64 cells, const T* x, i64 stride, Fetch<T>& fetch, i64 steps, int width, Vec<T> scale, Vec<T> inverse) {
-    LifLanes<T> lanes(q);
-    for (i64 k = 0; k < steps; ++k, x += stride, moment += cells) {
-        if constexpr (kState) {
-            store<T>(moment->v, lanes.v), store<T>(moment->s, lanes.s);
-            if constexpr (kRefractory) store<T>(moment->r, lanes.r);
-        }
-        fetch.template next<2>();
-        const Vec<T> current = load_first<T>(x, width);
-        if constexpr (kFirst)
-            lanes.template first_step<kReset, kRefractory>(current);
-        else
-            lanes.template step<kReset, kRefractory>(current);
-        store<T>(moment->slope, surrogate_slope<T, kKind>(scale, inverse, lanes.u - lanes.theta));
-    }
-    lanes.keep(q);
-}
-
-// Steps [0, steps) of n cells: `cells` of a block, then those of the next block. path: (n / cells, kLifBlock, cells).
-template <class T, Reset kReset, bool kRefractory, bool kState, int kKind>
-void lif_replay(LifCell<T>* all, i64 n, LifMoment<T, kState>* path, i64 cells, T scale_, Block<const T> in, Fetch<T> fetch, i64 steps, bool any_spike) {
-    const Vec<T> scale = splat<T>(scale_), inverse = splat<T>(T(1) / scale_);
-    i64 start = 0;
-    const auto place = [&](i64 i, i64 t) { return path + (i / cells * kLifBlock + t) * cells + i % cells; };
-    const auto from = [&](i64 i, i64 t) { return in.first + t * in.stride + all[i].from; };
-    if (any_spike) {  // the first step of the sequence; the other blocks at hand take theirs with it
-        for (i64 i = 0; i < n; ++i)
-            replay_steps<T, kReset, kRefractory, kState, kKind, true>(all[i], place(i, 0), cells, from(i, 0), in.stride, fetch, 1, all[i].lanes, scale, inverse);
-        start = 1;
-    }
-    for (i64 t = start; t < steps; t += kLifSteps) {
-        const i64 some = std::min(kLifSteps, steps - t);
-        for (i64 i = 0; i < n; ++i) {
-            if (all[i].lanes == kLanes<T> && some == kLifSteps)
-                replay_steps<T, kReset, kRefractory, kState, kKind>(all[i], place(i, t), cells, from(i, t), in.stride, fetch, kLifSteps, kLanes<T>, scale, inverse);
-            else
-                replay_steps<T, kReset, kRefractory, kState, kKind>(all[i], place(i, t), cells, from(i, t), in.stride, fetch, some, all[i].lanes, scale, inverse);
-        }
-    }
-}
-
-template <class T, bool kState>
-using ReplayFunction = void (*)(LifCell<T>*, i64, LifMoment<T, kState>*, i64, T, Block<const T>, Fetch<T>, i64, bool);
-template <class T, Reset kReset, bool kRefractory, bool kState> ReplayFunction<T, kState> replay_function(int surrogate) {
-    static constexpr ReplayFunction<T, kState> table[] = {
-        lif_replay<T, kReset, kRefractory, kState, 0>, lif_replay<T, kReset, kRefractory, kState, 1>,
-        lif_replay<T, kReset, kRefractory, kState, 2>, lif_replay<T, kReset, kRefractory, kState, 3>,
-        lif_replay<T, kReset, kRefractory, kState, 4>};
-    return table[surrogate];
-}
-
-// The adjoint of a cell in registers.
-template <class T, Reset kReset, bool kRefractory, bool kSums> struct AdjointLanes {
+// The adjoint of a vector in registers.
+template <class T, Reset kReset, bool kRefractory, bool kSums> struct AdjointRegisters {
     static constexpr bool kState = kSums || kReset == Reset::zero;
     Vec<T> beta, theta, rho, gamma, drop, through_reset, through_time, to_mu, to_lam, to_kap, sums[4];
 
-    AdjointLanes(const LifCell<T>& q, const LifFlow<T>& flow, int gradient)
+    AdjointRegisters(const LifVector<T>& q, const LifFlow<T>& flow, int gradient)
         : beta(load<T>(q.beta)), theta(load<T>(q.theta)), rho(load<T>(q.rho)), gamma(load<T>(q.gamma)),
-          through_reset(splat<T>(gradient == 1 ? 0 : 1)), through_time(splat<T>(gradient == 2 ? 0 : 1)),
-          to_mu(load<T>(flow.to_mu)), to_lam(load<T>(flow.to_lam)), to_kap(load<T>(flow.to_kap)) {
+          through_reset(splat<T>(gradient == 1 ? 0 : 1)), through_time(splat<T>(gradient == 2 ? 0 : 1)), to_mu(load<T>(flow.to_mu)),
+          to_lam(load<T>(flow.to_lam)), to_kap(load<T>(flow.to_kap)) {
         drop = through_reset * (through_time * (beta * theta));
         for (int p = 0; kSums && p < 4; ++p) sums[p] = load<T>(flow.sums[p]);
     }
@@ -139,41 +75,44 @@ template <class T, Reset kReset, bool kRefractory, bool kSums> struct AdjointLan
     }
 };
 
-// Where a block's gradients come from and go to.
-template <class T> struct AdjointRows {
-    Block<const T> grad;
-    Block<T> out;
-    Store store;
-    Fetch<T> fetch;  // of the block before
+// Where a span's gradients come from and go to, and what its replay left.
+template <class T, class Moment> struct AdjointSpan {
+    SpanView<const T> grad;
+    SpanView<T> out;
+    Fetch<T> fetch;      // of the span before
+    const Moment* path;  // (kLifSpan, vectors)
+    i64 steps, vectors;
+    int gradient;
 };
 
-// The `steps` steps of a cell before step `stop`.
+// The `steps` steps of vector i before step `stop`.
 template <class T, Reset kReset, bool kRefractory, bool kSums, Store kStore, class Moment>
-[[gnu::always_inline]] inline void adjoint_steps(const LifCell<T>& q, LifFlow<T>& flow, const Moment* path, i64 cells, const AdjointRows<T>& rows, Fetch<T>& fetch, i64 stop, i64 steps, int width, int gradient) {
-    AdjointLanes<T, kReset, kRefractory, kSums> lanes(q, flow, gradient);
-    const T* grad = rows.grad.first + (stop - 1) * rows.grad.stride + q.to;
-    T* out = rows.out.first + (stop - 1) * rows.out.stride + q.to;
-    const i64 grad_stride = rows.grad.stride, out_stride = rows.out.stride;
-    const Moment* moment = path + (stop - 1) * cells;
+[[gnu::always_inline]] inline void adjoint_steps(const LifVector<T>& q, LifFlow<T>& flow, const AdjointSpan<T, Moment>& span,
+                                                 Fetch<T>& fetch, i64 i, i64 stop, i64 steps, int width) {
+    AdjointRegisters<T, kReset, kRefractory, kSums> adjoint(q, flow, span.gradient);
+    const T* grad = span.grad.first + (stop - 1) * span.grad.stride + q.to;
+    T* out = span.out.first + (stop - 1) * span.out.stride + q.to;
+    const i64 grad_stride = span.grad.stride, out_stride = span.out.stride, vectors = span.vectors;
+    const Moment* moment = span.path + (stop - 1) * vectors + i;
     for (i64 k = 0; k < steps; ++k) {
         fetch.template next<2>();
-        put<T, kStore>(out, lanes.step(*moment, load_first<T>(grad, width)), width);
-        grad -= grad_stride, out -= out_stride, moment -= cells;
+        put<T, kStore>(out, adjoint.step(*moment, load_first<T>(grad, width)), width);
+        grad -= grad_stride, out -= out_stride, moment -= vectors;
     }
-    lanes.keep(flow);
+    adjoint.keep(flow);
 }
 
 template <class T, Reset kReset, bool kRefractory, bool kSums, Store kStore, class Moment>
-void lif_adjoint_rows(const LifTile<T>& tile, i64 cells, LifFlow<T>* flow, const Moment* path, const AdjointRows<T>& rows, i64 steps, int gradient) {
-    Fetch<T> fetch = rows.fetch;
-    for (i64 stop = steps; stop > 0; stop -= kLifSteps) {
+void lif_adjoint_span(const LifTile<T>& tile, LifFlow<T>* flow, const AdjointSpan<T, Moment>& span) {
+    Fetch<T> fetch = span.fetch;
+    for (i64 stop = span.steps; stop > 0; stop -= kLifSteps) {
         const i64 n = std::min(kLifSteps, stop);
-        for (i64 i = 0; i < cells; ++i) {
-            const LifCell<T>& q = tile.cells[i];
+        for (i64 i = 0; i < span.vectors; ++i) {
+            const LifVector<T>& q = tile.vectors[i];
             if (q.lanes == kLanes<T> && n == kLifSteps)
-                adjoint_steps<T, kReset, kRefractory, kSums, kStore>(q, flow[i], path + i, cells, rows, fetch, stop, kLifSteps, kLanes<T>, gradient);
+                adjoint_steps<T, kReset, kRefractory, kSums, kStore>(q, flow[i], span, fetch, i, stop, kLifSteps, kLanes<T>);
             else
-                adjoint_steps<T, kReset, kRefractory, kSums, kStore>(q, flow[i], path + i, cells, rows, fetch, stop, n, q.lanes, gradient);
+                adjoint_steps<T, kReset, kRefractory, kSums, kStore>(q, flow[i], span, fetch, i, stop, n, q.lanes);
         }
     }
 }
@@ -183,24 +122,24 @@ template <class T, Reset kReset, bool kRefractory, bool kSums> struct LifAdjoint
     static constexpr bool kState = kSums || kReset == Reset::zero;
     using Moment = LifMoment<T, kState>;
     const LifBackward<T>& c;
-    i64 b, first, width, cells, at_once;
-    LifTile<T> tile;             // the cells of at_once blocks
-    std::vector<Moment> path;    // (at_once, kLifBlock, cells)
+    i64 b, first, width, vectors, at_once;
+    LifTile<T> tile;           // the vectors of at_once spans
+    std::vector<Moment> path;  // (at_once, kLifSpan, vectors)
     std::vector<LifFlow<T>> flow;
-    std::vector<double> sums;    // (4, width)
-    BlockReader<T> current, grad;
-    BlockWriter<T> out;
+    std::vector<double> sums;  // (4, width)
+    SpanReader<T> current, grad;
+    SpanWriter<T> out;
 
     LifAdjoint(const LifBackward<T>& call, i64 b_, i64 first_, i64 width_)
-        : c(call), b(b_), first(first_), width(width_), cells((width_ + kLanes<T> - 1) / kLanes<T>),
-          at_once(std::max<i64>(1, kAdjointCells / cells)), path(at_once * kLifBlock * cells), flow(cells, LifFlow<T>{}),
+        : c(call), b(b_), first(first_), width(width_), vectors((width_ + kLanes<T> - 1) / kLanes<T>),
+          at_once(std::max<i64>(1, kAdjointVectors / vectors)), path(at_once * kLifSpan * vectors), flow(vectors, LifFlow<T>{}),
           sums(4 * width_), current(c.current, b, first, width), grad(c.grad_spikes, b, first, width),
           out(c.grad_current, b, first, width, use_streaming<T>(c.batch * c.seqlen * c.channels)) {}
 
     void take_grad_state() {
         const i64 at = b * c.channels + first;
-        for (i64 i = 0, j = 0; i < cells; ++i, j += kLanes<T>) {
-            const int n = tile.cells[i].lanes;
+        for (i64 i = 0, j = 0; i < vectors; ++i, j += kLanes<T>) {
+            const int n = tile.vectors[i].lanes;
             store<T>(flow[i].to_lam, load_first<T>(c.grad_v + at + j, n));
             store<T>(flow[i].to_kap, load_first<T>(c.grad_r + at + j, n));
             store<T>(flow[i].to_mu, load_first<T>(c.grad_s + at + j, n));
@@ -208,8 +147,8 @@ template <class T, Reset kReset, bool kRefractory, bool kSums> struct LifAdjoint
     }
     void give_grad_state() const {
         const i64 at = b * c.channels + first;
-        for (i64 i = 0, j = 0; i < cells; ++i, j += kLanes<T>) {
-            const int n = tile.cells[i].lanes;
+        for (i64 i = 0, j = 0; i < vectors; ++i, j += kLanes<T>) {
+            const int n = tile.vectors[i].lanes;
             store_first<T>(c.grad_v + at + j, load<T>(flow[i].to_lam), n);
             store_first<T>(c.grad_r + at + j, load<T>(flow[i].to_kap), n);
             store_first<T>(c.grad_s + at + j, load<T>(flow[i].to_mu), n);
@@ -217,7 +156,7 @@ template <class T, Reset kReset, bool kRefractory, bool kSums> struct LifAdjoint
         for (int p = 0; kSums && p < 4; ++p)
             std::copy_n(sums.data() + p * width, width, c.grad_parameters + (b * 4 + p) * c.channels + first);
     }
-    // Block sums in T, the total in double: sums over long sequences stay exact to float's own resolution.
+    // Span sums in T, the total in double: sums over long sequences stay exact to float's own resolution.
     void collect() {
         for (i64 j = 0; j < width; ++j)
             for (int p = 0; p < 4; ++p) {
@@ -226,44 +165,44 @@ template <class T, Reset kReset, bool kRefractory, bool kSums> struct LifAdjoint
                 sum = 0;
             }
     }
-    // Replays the blocks [k, k + n), all but the sequence's last of them whole.
+    // Replays the spans [k, k + n), all but the sequence's last of them whole.
     void replay(i64 k, i64 n) {
-        const i64 blocks = (c.seqlen + kLifBlock - 1) / kLifBlock, t = k * kLifBlock;
-        const i64 steps = std::min(n * kLifBlock, c.seqlen - t);
-        const Block<const T> in = current.at(t, steps, -kLifBlock);
+        const i64 spans = (c.seqlen + kLifSpan - 1) / kLifSpan, t = k * kLifSpan;
+        const i64 steps = std::min(n * kLifSpan, c.seqlen - t);
+        const SpanView<const T> in = current.at(t, steps, -kLifSpan);
         for (i64 i = 0; i < n; ++i) {
-            const T* saved = c.checkpoints + ((b * blocks + k + i) * 3) * c.channels + first;
-            LifCell<T>* q = tile.cells.data() + i * cells;
-            load_state(q, cells, saved, saved + c.channels, saved + 2 * c.channels);
-            for (i64 j = 0; j < cells; ++j) q[j].from = i * kLifBlock * in.stride + j * kLanes<T>;
+            const T* checkpoint = c.checkpoints + ((b * spans + k + i) * 3) * c.channels + first;
+            LifVector<T>* q = tile.vectors.data() + i * vectors;
+            load_state(q, vectors, checkpoint, c.channels);
+            for (i64 j = 0; j < vectors; ++j) q[j].from = i * kLifSpan * in.stride + j * kLanes<T>;
         }
-        replay_function<T, kReset, kRefractory, kState>(c.surrogate)(
-            tile.cells.data(), n * cells, path.data(), cells, c.surrogate_scale, in, grad.fetch(t), std::min(steps, kLifBlock), k == 0);
+        replay_function<T, kReset, kRefractory, kState>(c.surrogate)({tile.vectors.data(), n * vectors, vectors, path.data(), in,
+                                                                      grad.fetch(t), std::min(steps, kLifSpan), c.surrogate_scale, k == 0});
     }
     void run() {
         const FlushDenormals flush;
         for (i64 i = 0; i < at_once; ++i) tile.add(c.parameters, first, width);
         take_grad_state();
-        i64 k = (c.seqlen + kLifBlock - 1) / kLifBlock;
+        i64 k = (c.seqlen + kLifSpan - 1) / kLifSpan;
         while (k > 0) {
-            // The last block may be short and is replayed alone.
-            const i64 n = k * kLifBlock > c.seqlen ? 1 : std::min(at_once, k);
+            // The last span may be short and is replayed alone.
+            const i64 n = k * kLifSpan > c.seqlen ? 1 : std::min(at_once, k);
             k -= n;
             replay(k, n);
-            for (i64 i = n - 1; i >= 0; --i) step_back(k + i, path.data() + i * kLifBlock * cells);
+            for (i64 i = n - 1; i >= 0; --i) step_back(k + i, path.data() + i * kLifSpan * vectors);
         }
         give_grad_state();
         fence_streaming();
     }
-    void step_back(i64 k, const Moment* block) {
-        const i64 t = k * kLifBlock, steps = std::min(kLifBlock, c.seqlen - t);
-        const Block<T> to = out.begin(t, steps);
-        const Store store = out.rows_stream() ? Store::streaming : Store::cached;
-        const AdjointRows<T> rows{grad.at(t, steps, -kLifBlock), to, store, current.fetch(t - kLifBlock)};
-        if (store == Store::streaming)
-            lif_adjoint_rows<T, kReset, kRefractory, kSums, Store::streaming>(tile, cells, flow.data(), block, rows, steps, c.gradient);
+    void step_back(i64 k, const Moment* span_path) {
+        const i64 t = k * kLifSpan, steps = std::min(kLifSpan, c.seqlen - t);
+        const SpanView<T> to = out.begin(t, steps);
+        const AdjointSpan<T, Moment> span{
+            grad.at(t, steps, -kLifSpan), to, current.fetch(t - kLifSpan), span_path, steps, vectors, c.gradient};
+        if (out.rows_stream())
+            lif_adjoint_span<T, kReset, kRefractory, kSums, Store::streaming>(tile, flow.data(), span);
         else
-            lif_adjoint_rows<T, kReset, kRefractory, kSums, Store::cached>(tile, cells, flow.data(), block, rows, steps, c.gradient);
+            lif_adjoint_span<T, kReset, kRefractory, kSums, Store::cached>(tile, flow.data(), span);
         out.end(to, t, steps);
         if constexpr (kSums) collect();
     }

@@ -1,11 +1,12 @@
-// One tile and one block of the diagonal state-space scan: outputs and the state after it.
+// One tile and one span of the diagonal state-space scan: outputs and the state after it.
 //
 //     x_n[t] = lambda_n x_n[t-1] + u[t]        y[t] = sum_n Re(c_n x_n[t]) + d u[t]        n = 0 .. n_pairs-1, complex
 //
-// A tile is one vector of channels of one sample. Within a block a group of pairs keeps its state and coefficients in
-// registers, and adds its share to the block's output rows. The order of the operations on one channel is the same for
-// every block length, batch size and tile, so whole, chunks and steps agree bit for bit.
+// A tile is one vector of channels of one sample. Within a span a group of pairs keeps its state and coefficients in
+// registers, and adds its share to the span's output rows. The order of the operations on one channel is the same for
+// every span length, batch size and tile, so whole, chunks and steps agree bit for bit.
 #pragma once
+#include <algorithm>
 #include <type_traits>
 #include <vector>
 
@@ -23,16 +24,22 @@ template <class T> struct S4dTile {
     int n_pairs, lanes;
     Aligned<T> data;
     T *lambda, *c, *d, *state, *u, *y;
-    S4dTile(const T* lambda_, const T* c_, const T* d_, i64 channels, i64 n_pairs_, i64 first, int lanes_, S4dTile* host = nullptr)
-        : n_pairs(static_cast<int>(n_pairs_)), lanes(lanes_),
-          data((6 * n_pairs_ + 2 + (host ? 0 : 2 * kS4dBlock)) * kLanes<T>) {
+    // The channels of `call` from `first` on.
+    template <class Call>
+    S4dTile(const Call& call, i64 first, S4dTile* host)
+        : n_pairs(static_cast<int>(call.n_pairs)), lanes(static_cast<int>(std::min<i64>(kLanes<T>, call.channels - first))),
+          data((6 * call.n_pairs + 2 + (host ? 0 : 2 * kS4dSpan)) * kLanes<T>) {
         T* p = data.data();
-        const auto take = [&](i64 rows) { T* at = p; p += rows * kLanes<T>; return at; };
+        const auto take = [&](i64 rows) {
+            T* at = p;
+            p += rows * kLanes<T>;
+            return at;
+        };
         lambda = take(2 * n_pairs), c = take(2 * n_pairs), state = take(2 * n_pairs), d = take(1);
-        u = host ? host->u : take(kS4dBlock), y = host ? host->y : take(kS4dBlock);
-        gather(lambda, lambda_ + first, 2 * n_pairs, channels);
-        gather(c, c_ + first, 2 * n_pairs, channels);
-        gather(d, d_ + first, 1, channels);
+        u = host ? host->u : take(kS4dSpan), y = host ? host->y : take(kS4dSpan);
+        gather(lambda, call.lambda + first, 2 * n_pairs, call.channels);
+        gather(c, call.c + first, 2 * n_pairs, call.channels);
+        gather(d, call.d + first, 1, call.channels);
     }
     void gather(T* to, const T* from, i64 rows, i64 stride) const {
         for (i64 k = 0; k < rows; ++k) store<T>(to + k * kLanes<T>, load_first<T>(from + k * stride, lanes));
@@ -114,15 +121,24 @@ template <int kGroup, class F> void for_groups(int n_pairs, const F& run) {
     }
 }
 
+// `count` neighbouring tiles of `call` from tile `first` on, which share the rows they work on if they
+// take turns.
+template <class T, class Call> std::vector<S4dTile<T>> s4d_tiles(const Call& call, i64 first, i64 count, bool take_turns) {
+    std::vector<S4dTile<T>> tiles;
+    tiles.reserve(count);
+    for (i64 k = first; k < first + count; ++k) tiles.emplace_back(call, k * kLanes<T>, take_turns && k > first ? &tiles[0] : nullptr);
+    return tiles;
+}
+
 // `rows` steps of all pairs: reads q.u, writes q.y, moves q.state on.
-template <class T> void s4d_block(S4dTile<T>& q, int rows) {
+template <class T> void s4d_span(S4dTile<T>& q, int rows) {
     const Vec<T> d = load<T>(q.d);
     for (int t = 0; t < rows; ++t) store<T>(q.y + t * kLanes<T>, d * load<T>(q.u + t * kLanes<T>));
     for_groups<kPairGroup>(q.n_pairs, [&](int pair, auto size) { s4d_group<T, size()>(q, pair, rows); });
 }
 
 // `rows` steps of all pairs, a multiple of four, without outputs: reads q.u, moves q.state on, rounded as a backward pass may.
-template <class T> void s4d_block_advance(S4dTile<T>& q, int rows) {
+template <class T> void s4d_span_advance(S4dTile<T>& q, int rows) {
     for_groups<2>(q.n_pairs, [&](int pair, auto size) { s4d_advance_group<T, size()>(q, pair, rows); });
 }
 

@@ -1,24 +1,37 @@
-// One tile and one block of the scan's backward pass: the states are computed again, then the adjoint runs backward.
+// One tile and one span of the scan's backward pass: the states are computed again, then the adjoint runs backward.
+//
+//     a.flow holds, for every pair, conj(lambda) g[t+1]: what the later steps send back.
+//
+//     step                 0 ------------------------------> rows - 1
+//     replay, a group      x -> x -> x -> ... -> x             from the state before the span; path[t] = x[t-1], grad_c
+//     adjoint, the group   flow <- g <- g <- ... <- g <- flow  reads path and grad_y; grad_lambda, and Re g into grad_u
+//
+// A group is up to kPairGroup pairs: both passes of one group are done before the next group begins, so `path` is small and
+// stays in the first cache. grad_u starts as d grad_y and collects the groups.
 #pragma once
 #include "s4d_scan/span.hpp"
 
 namespace longspike::LONGSPIKE_ARCH {
 
-// The sums of one tile's gradients, the adjoint that flows from one step to the one before; one block's gradients of u and
+// The sums of one tile's gradients, the adjoint that flows from one step to the one before; one span's gradients of u and
 // the states of kPairGroup pairs, which tiles that take turns share with a `host`.
 template <class T> struct S4dAdjoint {
     Aligned<T> data;
-    T *flow, *lambda, *c, *d, *u, *saved;
+    T *flow, *lambda, *c, *d, *u, *path;
     explicit S4dAdjoint(i64 n_pairs, S4dAdjoint* host = nullptr)
-        : data((6 * n_pairs + 2 + (host ? 0 : (1 + 2 * kPairGroup) * kS4dBlock)) * kLanes<T>) {
+        : data((6 * n_pairs + 2 + (host ? 0 : (1 + 2 * kPairGroup) * kS4dSpan)) * kLanes<T>) {
         T* p = data.data();
-        const auto take = [&](i64 rows) { T* at = p; p += rows * kLanes<T>; return at; };
+        const auto take = [&](i64 rows) {
+            T* at = p;
+            p += rows * kLanes<T>;
+            return at;
+        };
         flow = take(2 * n_pairs), lambda = take(2 * n_pairs), c = take(2 * n_pairs), d = take(1);
-        u = host ? host->u : take(kS4dBlock), saved = host ? host->saved : take(2 * kPairGroup * kS4dBlock);
+        u = host ? host->u : take(kS4dSpan), path = host ? host->path : take(2 * kPairGroup * kS4dSpan);
     }
 };
 
-// kGroup pairs of one block, forward from the state before it: keeps the state before every step, as (step, pair,
+// kGroup pairs of one span, forward from the state before it: keeps the state before every step, as (step, pair,
 // real|imag), and adds up grad_c += grad_y conj(x).
 template <class T, int kGroup> void s4d_replay(S4dTile<T>& q, S4dAdjoint<T>& a, int pair, int rows) {
     Vec<T> lr[kGroup], li[kGroup], xr[kGroup], xi[kGroup], gcr[kGroup], gci[kGroup];
@@ -29,11 +42,11 @@ template <class T, int kGroup> void s4d_replay(S4dTile<T>& q, S4dAdjoint<T>& a, 
         gcr[g] = load<T>(a.c + real), gci[g] = load<T>(a.c + imag);
     }
     const T *u_rows = q.u, *gy_rows = q.y;
-    T* saved = a.saved;
-    for (int t = 0; t < rows; ++t, saved += 2 * kGroup * kLanes<T>) {
+    T* path = a.path;
+    for (int t = 0; t < rows; ++t, path += 2 * kGroup * kLanes<T>) {
         const Vec<T> u = load<T>(u_rows + t * kLanes<T>), gy = load<T>(gy_rows + t * kLanes<T>);
         for (int g = 0; g < kGroup; ++g) {
-            store<T>(saved + 2 * g * kLanes<T>, xr[g]), store<T>(saved + (2 * g + 1) * kLanes<T>, xi[g]);
+            store<T>(path + 2 * g * kLanes<T>, xr[g]), store<T>(path + (2 * g + 1) * kLanes<T>, xi[g]);
             s4d_step(lr[g], li[g], xr[g], xi[g], u);
             gcr[g] = fma(gy, xr[g], gcr[g]), gci[g] = fnma(gy, xi[g], gci[g]);
         }
@@ -46,7 +59,7 @@ template <class T, int kGroup> void s4d_replay(S4dTile<T>& q, S4dAdjoint<T>& a, 
 
 // The kGroup pairs that were replayed, backward through the adjoint
 //     g[t] = conj(c) grad_y[t] + conj(lambda) g[t+1];  grad_u += Re g;  grad_lambda += g conj(x[t-1]).
-// a.flow holds conj(lambda) g[t+1]; within the block g itself is carried, which keeps the chain of a step short.
+// a.flow holds conj(lambda) g[t+1]; within the span g itself is carried, which keeps the chain of a step short.
 template <class T, int kGroup> void s4d_adjoint(const S4dTile<T>& q, S4dAdjoint<T>& a, int pair, int rows) {
     Vec<T> lr[kGroup], li[kGroup], gr[kGroup], gi[kGroup], glr[kGroup], gli[kGroup];
     const T* const c = q.c + i64(2) * pair * kLanes<T>;
@@ -56,7 +69,7 @@ template <class T, int kGroup> void s4d_adjoint(const S4dTile<T>& q, S4dAdjoint<
         gr[g] = load<T>(a.flow + real), gi[g] = load<T>(a.flow + imag);
         glr[g] = load<T>(a.lambda + real), gli[g] = load<T>(a.lambda + imag);
     }
-    T *const gu_rows = a.u;
+    T* const gu_rows = a.u;
     const T* const gy_rows = q.y;
     const auto step = [&](int t, auto&& pull) {
         const Vec<T> gy = load<T>(gy_rows + t * kLanes<T>);
@@ -65,7 +78,7 @@ template <class T, int kGroup> void s4d_adjoint(const S4dTile<T>& q, S4dAdjoint<
             const Vec<T> cr = load<T>(c + 2 * g * kLanes<T>), ci = load<T>(c + (2 * g + 1) * kLanes<T>);
             pull(g, cr * gy, ci * gy);
             gu = gu + gr[g];
-            const T* x = a.saved + i64(2) * (t * kGroup + g) * kLanes<T>;
+            const T* x = a.path + i64(2) * (t * kGroup + g) * kLanes<T>;
             const Vec<T> xr = load<T>(x), xi = load<T>(x + kLanes<T>);
             glr[g] = fma(gr[g], xr, fma(gi[g], xi, glr[g]));
             gli[g] = fma(gi[g], xr, fnma(gr[g], xi, gli[g]));
@@ -86,10 +99,10 @@ template <class T, int kGroup> void s4d_adjoint(const S4dTile<T>& q, S4dAdjoint<
     }
 }
 
-// `rows` steps backward, at least one. Reads q.u, the output's gradients in q.y, the state before the block in q.state and
+// `rows` steps backward, at least one. Reads q.u, the output's gradients in q.y, the state before the span in q.state and
 // the adjoint that enters from later steps in a.flow; writes the input's gradients to a.u and the adjoint that leaves to
 // earlier steps to a.flow; adds to a.lambda, a.c and a.d.
-template <class T> void s4d_block_adjoint(S4dTile<T>& q, S4dAdjoint<T>& a, int rows) {
+template <class T> void s4d_span_adjoint(S4dTile<T>& q, S4dAdjoint<T>& a, int rows) {
     const Vec<T> d = load<T>(q.d);
     Vec<T> grad_d = load<T>(a.d);
     for (int t = 0; t < rows; ++t) {

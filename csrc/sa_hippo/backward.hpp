@@ -6,8 +6,19 @@
 //     grad g = bar(x) w        grad e = bar(x) grad z - bar(q) w     grad b = u w        grad W = (grad v) s^T
 //     grad R = p v^T + 2 z (grad s)^T                                grad C = 2 Y bar(x')       grad D = Y u
 //
-// A block of ticks is computed again from its saved state. A work item is one head over a fixed group of samples, so the
-// sums, in T within a block or a run of equal gaps and in double beyond, have one order for every number of threads.
+// One head and one vector of channels of a sample, span by span (kSaHippoSpan ticks); X: a checkpoint, the state before each.
+//
+//     ticks          X0                X1                X2
+//                    |---- third -----|---- second -----|-- first --|         the order in which the spans are taken
+//
+//     1 replay       X1 -> tick -> tick -> ... -> tick       into `path`: the state before and after every tick; s and v
+//     2 backward     flow <- tick <- tick <- ... <- flow     each tick in two halves:
+//       adjoint_out    flow, Y  -> w, p, grad v              adds to grad C, b, g; gives grad u
+//       adjoint_in     w, p, s, v, grad v -> the new flow    adds to grad W, R, e
+//
+// `flow` is the gradient of the state between two ticks: at first that of the final state, at last that of the initial one.
+// A work item is one head over a fixed group of samples, so the sums have one order for every number of threads: in T, then
+// in double; of a transition after each run of equal gaps, of R after each span, of C and D after each sample.
 #pragma once
 #include <vector>
 
@@ -15,20 +26,24 @@
 
 namespace longspike::LONGSPIKE_ARCH {
 
-// What one work item keeps: rows of one vector of channels.
+// What one work item keeps; each number of a head as a vector of channels.
 template <class T> struct SaHippoScratch {
     std::vector<T> data;
     i64 numbers;
-    Vec<T> *states, *read, *moved, *flow, *grad_c, *w, *row, *grad_r;  // states: (kSaHippoBlock + 1, n_pairs, 2)
+    Vec<T>*path, *read, *moved, *flow, *grad_c, *w, *grad_transition, *grad_r;  // path: (kSaHippoSpan + 1, n_pairs, 2)
     SaHippoScratch(i64 n_pairs, i64 rank) : numbers(2 * n_pairs) {
-        const i64 small = rank > 0 ? rank : 1, size = sa_hippo_row(n_pairs, rank);
-        const i64 rows = (kSaHippoBlock + 1) * numbers + 2 * kSaHippoBlock * small + 3 * numbers + size + numbers * small;
-        data.assign((rows + 1) * kLanes<T>, T(0));
+        const i64 small = rank > 0 ? rank : 1, size = sa_hippo_transition_size(n_pairs, rank);
+        const i64 vectors = (kSaHippoSpan + 1) * numbers + 2 * kSaHippoSpan * small + 3 * numbers + size + numbers * small;
+        data.assign((vectors + 1) * kLanes<T>, T(0));
         const auto start = reinterpret_cast<std::uintptr_t>(data.data());
         auto* p = reinterpret_cast<Vec<T>*>((start + LONGSPIKE_VECTOR_BYTES - 1) / LONGSPIKE_VECTOR_BYTES * LONGSPIKE_VECTOR_BYTES);
-        const auto take = [&](i64 count) { auto* at = p; p += count; return at; };
-        states = take((kSaHippoBlock + 1) * numbers), read = take(kSaHippoBlock * small), moved = take(kSaHippoBlock * small);
-        flow = take(numbers), grad_c = take(numbers), w = take(numbers), row = take(size), grad_r = take(numbers * small);
+        const auto take = [&](i64 count) {
+            auto* at = p;
+            p += count;
+            return at;
+        };
+        path = take((kSaHippoSpan + 1) * numbers), read = take(kSaHippoSpan * small), moved = take(kSaHippoSpan * small);
+        flow = take(numbers), grad_c = take(numbers), w = take(numbers), grad_transition = take(size), grad_r = take(numbers * small);
     }
 };
 
@@ -45,9 +60,9 @@ template <class T, int kCount, class V> inline double sum_lanes(V v) {
     }
 }
 
-// Adds the lanes of every row to its double and empties it.
-template <class T> void flush_sums(Vec<T>* rows, i64 count, double* sums) {
-    for (i64 k = 0; k < count; ++k) sums[k] += sum_lanes<T, kLanes<T>>(rows[k]), rows[k] = Vec<T>{};
+// Adds the lanes of every vector to its double and empties it.
+template <class T> void flush_sums(Vec<T>* vectors, i64 count, double* sums) {
+    for (i64 k = 0; k < count; ++k) sums[k] += sum_lanes<T, kLanes<T>>(vectors[k]), vectors[k] = Vec<T>{};
 }
 
 // The part of a work item that does not change within one vector of channels.
@@ -59,7 +74,7 @@ template <class T> struct SaHippoTile {
 
 // gradient of b, g, C and u; w and p = -bar(e) w of every pair, grad v.
 template <class T, int kRank>
-inline Vec<T> sa_hippo_adjoint_out(const SaHippoTile<T>& t, const SaHippoRow<T>& row, SaHippoScratch<T>& a, const Vec<T>* x,
+inline Vec<T> sa_hippo_adjoint_out(const SaHippoTile<T>& t, const SaHippoTransition<T>& transition, SaHippoScratch<T>& a, const Vec<T>* x,
                                    Vec<T> u, Vec<T> gy, Vec<T>* grad_v) {
     const SaHippoHead<T>& q = t.head;
     const int rank = rank_of<kRank>(q.rank), pairs = q.n_pairs;
@@ -75,14 +90,14 @@ inline Vec<T> sa_hippo_adjoint_out(const SaHippoTile<T>& t, const SaHippoRow<T>&
         a.w[2 * n] = wr, a.w[2 * n + 1] = wi;
         a.grad_c[2 * n] = fma(twice, next[2 * n], a.grad_c[2 * n]);
         a.grad_c[2 * n + 1] = fma(-twice, next[2 * n + 1], a.grad_c[2 * n + 1]);
-        grad_u = fma(splat<T>(row.br[n]), wr, fma(splat<T>(row.bi[n]), wi, grad_u));
-        a.row[4 * pairs + n] = fma(wr, u, a.row[4 * pairs + n]);
-        a.row[5 * pairs + n] = fma(wi, u, a.row[5 * pairs + n]);
+        grad_u = fma(splat<T>(transition.br[n]), wr, fma(splat<T>(transition.bi[n]), wi, grad_u));
+        a.grad_transition[4 * pairs + n] = fma(wr, u, a.grad_transition[4 * pairs + n]);
+        a.grad_transition[5 * pairs + n] = fma(wi, u, a.grad_transition[5 * pairs + n]);
         const Vec<T> xr = x[2 * n], xi = x[2 * n + 1];
-        a.row[n] = fma(xr, wr, fma(xi, wi, a.row[n]));
-        a.row[pairs + n] = fma(xr, wi, fma(-xi, wr, a.row[pairs + n]));
+        a.grad_transition[n] = fma(xr, wr, fma(xi, wi, a.grad_transition[n]));
+        a.grad_transition[pairs + n] = fma(xr, wi, fma(-xi, wr, a.grad_transition[pairs + n]));
         if (rank == 0) continue;
-        const Vec<T> er = splat<T>(row.er[n]), ei = splat<T>(row.ei[n]);
+        const Vec<T> er = splat<T>(transition.er[n]), ei = splat<T>(transition.ei[n]);
         const Vec<T> pr = -fma(er, wr, ei * wi), pi = fma(ei, wr, -(er * wi));
         for (int j = 0; j < rank; ++j) sum[j] = fma(splat<T>(r[j]), pr, sum[j]);
         for (int j = 0; j < rank; ++j) sum[j] = fma(splat<T>(r[rank + j]), pi, sum[j]);
@@ -93,7 +108,7 @@ inline Vec<T> sa_hippo_adjoint_out(const SaHippoTile<T>& t, const SaHippoRow<T>&
 
 // The gradient of the state before the tick, of e, W and R; s, v as the forward pass left them.
 template <class T, int kRank>
-inline void sa_hippo_adjoint_in(const SaHippoTile<T>& t, const SaHippoRow<T>& row, SaHippoScratch<T>& a, const Vec<T>* x,
+inline void sa_hippo_adjoint_in(const SaHippoTile<T>& t, const SaHippoTransition<T>& transition, SaHippoScratch<T>& a, const Vec<T>* x,
                                 const Vec<T>* s, const Vec<T>* v, const Vec<T>* grad_v) {
     const SaHippoHead<T>& q = t.head;
     const int rank = rank_of<kRank>(q.rank), pairs = q.n_pairs;
@@ -101,19 +116,19 @@ inline void sa_hippo_adjoint_in(const SaHippoTile<T>& t, const SaHippoRow<T>& ro
     for (int k = 0; k < rank; ++k) {
         Vec<T> sum{};
         for (int j = 0; j < rank; ++j) {
-            Vec<T>& grad_w = a.row[6 * pairs + j * rank + k];
+            Vec<T>& grad_w = a.grad_transition[6 * pairs + j * rank + k];
             grad_w = fma(grad_v[j], s[k], grad_w);
-            sum = fma(splat<T>(row.w[j * rank + k]), grad_v[j], sum);
+            sum = fma(splat<T>(transition.w[j * rank + k]), grad_v[j], sum);
         }
         twice_s[k] = sum + sum;
     }
     const T* r = q.r;
     Vec<T>* grad_r = a.grad_r;
     for (int n = 0; n < pairs; ++n, r += 2 * rank, grad_r += 2 * rank) {
-        const Vec<T> wr = a.w[2 * n], wi = a.w[2 * n + 1], gr = splat<T>(row.gr[n]), gi = splat<T>(row.gi[n]);
+        const Vec<T> wr = a.w[2 * n], wi = a.w[2 * n + 1], gr = splat<T>(transition.gr[n]), gi = splat<T>(transition.gi[n]);
         Vec<T> real = fma(gr, wr, gi * wi), imag = fma(gr, wi, -(gi * wr));
         if (rank > 0) {
-            const Vec<T> xr = x[2 * n], xi = x[2 * n + 1], er = splat<T>(row.er[n]), ei = splat<T>(row.ei[n]);
+            const Vec<T> xr = x[2 * n], xi = x[2 * n + 1], er = splat<T>(transition.er[n]), ei = splat<T>(transition.ei[n]);
             const Vec<T> zr = fma(er, xr, -(ei * xi)), zi = fma(er, xi, ei * xr);
             const Vec<T> pr = -fma(er, wr, ei * wi), pi = fma(ei, wr, -(er * wi));
             Vec<T> qr, qi, grad_zr, grad_zi;
@@ -123,7 +138,7 @@ inline void sa_hippo_adjoint_in(const SaHippoTile<T>& t, const SaHippoRow<T>& ro
                 grad_r[j] = fma(pr, v[j], fma(zr, twice_s[j], grad_r[j]));
                 grad_r[rank + j] = fma(pi, v[j], fma(zi, twice_s[j], grad_r[rank + j]));
             }
-            Vec<T>&grad_er = a.row[2 * pairs + n], &grad_ei = a.row[3 * pairs + n];
+            Vec<T>&grad_er = a.grad_transition[2 * pairs + n], &grad_ei = a.grad_transition[3 * pairs + n];
             grad_er = grad_er + (fma(xr, grad_zr, xi * grad_zi) - fma(qr, wr, qi * wi));
             grad_ei = grad_ei + (fma(xr, grad_zi, -(xi * grad_zr)) - fma(qr, wi, -(qi * wr)));
             real = fma(er, grad_zr, fma(ei, grad_zi, real));
@@ -133,13 +148,13 @@ inline void sa_hippo_adjoint_in(const SaHippoTile<T>& t, const SaHippoRow<T>& ro
     }
 }
 
-// One block of `ticks` ticks from `first_tick`, for one vector of channels: replayed, then backward.
+// One span of `ticks` ticks from `first_tick`, for one vector of channels: replayed, then backward.
 template <class T, int kRank>
-void sa_hippo_adjoint_block(const SaHippoBackward<T>& c, const SaHippoTile<T>& t, SaHippoScratch<T>& a, i64 head, i64 first_tick,
-                            int ticks, double* grad_tables, Vec<T>& grad_d) {
+void sa_hippo_adjoint_span(const SaHippoBackward<T>& c, const SaHippoTile<T>& t, SaHippoScratch<T>& a, i64 head, i64 first_tick, int ticks,
+                           double* grad_tables, Vec<T>& grad_d) {
     const SaHippoShape<T>& p = c.shape;
     const SaHippoHead<T>& q = t.head;
-    const i64 size = sa_hippo_row(p.n_pairs, p.rank), small = p.rank > 0 ? p.rank : 1;
+    const i64 size = sa_hippo_transition_size(p.n_pairs, p.rank), small = p.rank > 0 ? p.rank : 1;
     const auto table = [&](i64 k) { return p.tables + (p.index[first_tick + k] * p.heads + head) * size; };
     SaHippoHead<T> replayed = q;  // a state of whole vectors
     replayed.d_head = kLanes<T>;
@@ -147,44 +162,45 @@ void sa_hippo_adjoint_block(const SaHippoBackward<T>& c, const SaHippoTile<T>& t
     replayed.c_stride = 0;
     for (int k = 0; k < ticks; ++k) {
         std::copy_n(p.u + (first_tick + k) * p.d_model + t.first, t.lanes, padded_u);
-        Vec<T>* next = a.states + (k + 1) * a.numbers;
+        Vec<T>* next = a.path + (k + 1) * a.numbers;
         std::copy_n(next - a.numbers, a.numbers, next);
-        sa_hippo_tile<T, kRank, true>(replayed, SaHippoRow<T>(table(k), q.n_pairs), padded_c, padded_c, padded_u,
-                                      reinterpret_cast<T*>(next), unused, kLanes<T>, a.read + k * small, a.moved + k * small);
+        const SaHippoChannels<T> channels{padded_c, padded_c, padded_u, reinterpret_cast<T*>(next), unused, kLanes<T>};
+        sa_hippo_tile<T, kRank, true>(replayed, SaHippoTransition<T>(table(k), q.n_pairs), channels, a.read + k * small,
+                                      a.moved + k * small);
     }
     const Vec<T> d = load_lanes<T, false>(q.d, t.lanes);
     Vec<T> grad_v[kRankRoom<kRank>];
     for (int k = ticks - 1; k >= 0; --k) {
         const i64 at = (first_tick + k) * p.d_model + t.first, gap = p.index[first_tick + k];
         const Vec<T> u = load_lanes<T, false>(p.u + at, t.lanes), gy = load_lanes<T, false>(c.grad_y + at, t.lanes);
-        const SaHippoRow<T> row(table(k), q.n_pairs);
-        const Vec<T>* x = a.states + k * a.numbers;
-        const Vec<T> grad_u = sa_hippo_adjoint_out<T, kRank>(t, row, a, x, u, gy, grad_v);
-        sa_hippo_adjoint_in<T, kRank>(t, row, a, x, a.read + k * small, a.moved + k * small, grad_v);
+        const SaHippoTransition<T> transition(table(k), q.n_pairs);
+        const Vec<T>* x = a.path + k * a.numbers;
+        const Vec<T> grad_u = sa_hippo_adjoint_out<T, kRank>(t, transition, a, x, u, gy, grad_v);
+        sa_hippo_adjoint_in<T, kRank>(t, transition, a, x, a.read + k * small, a.moved + k * small, grad_v);
         store_lanes<T, false>(c.grad_u + at, fma(d, gy, grad_u), t.lanes);
         grad_d = fma(gy, u, grad_d);
-        if (k == 0 || p.index[first_tick + k - 1] != gap) flush_sums<T>(a.row, size, grad_tables + (gap * p.heads + head) * size);
+        if (k == 0 || p.index[first_tick + k - 1] != gap)
+            flush_sums<T>(a.grad_transition, size, grad_tables + (gap * p.heads + head) * size);
     }
 }
 
-// All blocks of one sample, last to first, for one vector of channels.
+// All spans of one sample, last to first, for one vector of channels.
 template <class T, int kRank>
 void sa_hippo_adjoint_sample(const SaHippoBackward<T>& c, SaHippoScratch<T>& a, i64 group, i64 head, i64 sample, i64 channel) {
     const SaHippoShape<T>& p = c.shape;
-    const i64 d_head = p.d_model / p.heads, state = 2 * p.n_pairs * d_head, size = sa_hippo_row(p.n_pairs, p.rank);
+    const i64 d_head = p.d_model / p.heads, state = 2 * p.n_pairs * d_head, size = sa_hippo_transition_size(p.n_pairs, p.rank);
     const i64 first = p.offsets[sample], last = p.offsets[sample + 1];
     SaHippoTile<T> t{sa_hippo_head(p, head), static_cast<int>(std::min<i64>(kLanes<T>, d_head - channel)), head * d_head + channel};
     t.head.c += channel, t.head.d += channel;
     T* grad_state = c.grad_state + (sample * p.heads + head) * state + channel;
-    for (i64 k = 0; k < a.numbers; ++k)
-        a.flow[k] = load_lanes<T, false>(grad_state + k * d_head, t.lanes), a.grad_c[k] = Vec<T>{};
+    for (i64 k = 0; k < a.numbers; ++k) a.flow[k] = load_lanes<T, false>(grad_state + k * d_head, t.lanes), a.grad_c[k] = Vec<T>{};
     Vec<T> grad_d{};
-    for (i64 block = (last - first + kSaHippoBlock - 1) / kSaHippoBlock - 1; block >= 0; --block) {
-        const i64 start = first + block * kSaHippoBlock;
-        const T* saved = c.checkpoints + ((sa_hippo_first_block(first, sample) + block) * p.heads + head) * state + channel;
-        for (i64 k = 0; k < a.numbers; ++k) a.states[k] = load_lanes<T, false>(saved + k * d_head, t.lanes);
-        const int ticks = static_cast<int>(std::min(kSaHippoBlock, last - start));
-        sa_hippo_adjoint_block<T, kRank>(c, t, a, head, start, ticks, c.grad_tables + group * c.gaps * p.heads * size, grad_d);
+    for (i64 span = (last - first + kSaHippoSpan - 1) / kSaHippoSpan - 1; span >= 0; --span) {
+        const i64 start = first + span * kSaHippoSpan;
+        const T* checkpoint = c.checkpoints + ((sa_hippo_first_span(first, sample) + span) * p.heads + head) * state + channel;
+        for (i64 k = 0; k < a.numbers; ++k) a.path[k] = load_lanes<T, false>(checkpoint + k * d_head, t.lanes);
+        const int ticks = static_cast<int>(std::min(kSaHippoSpan, last - start));
+        sa_hippo_adjoint_span<T, kRank>(c, t, a, head, start, ticks, c.grad_tables + group * c.gaps * p.heads * size, grad_d);
         flush_sums<T>(a.grad_r, a.numbers * p.rank, c.grad_r + (group * p.heads + head) * a.numbers * p.rank);
     }
     for (i64 k = 0; k < a.numbers; ++k) {

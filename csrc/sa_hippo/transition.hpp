@@ -1,9 +1,9 @@
-// One transition of the spike-aware memory: the row of numbers that a head's tick reads for a gap of delta steps.
+// One transition of the spike-aware memory: the numbers that a head's tick reads for a gap of delta steps.
 //
 //     Dt = delta dt,  f = exp(-a Dt),  Lambda_S = f^2 Lambda,  h = Dt/2,  d = 1/(1 - h Lambda_S)
 //     g = 2d - 1,  e = f d,  W = 2h (I + h R_S* diag(d) R_S)^-1,  R_S = diag(f) R
 //
-// A row: Re g, Im g, Re e, Im e, Re b, Im b (n_pairs each), W (rank x rank). Everything is computed in double and rounded
+// In memory: Re g, Im g, Re e, Im e, Re b, Im b (n_pairs each), W (rank x rank). Everything is computed in double and rounded
 // once, by this function alone, for whole batches and for streams. Its caller holds a FlushDenormals.
 #pragma once
 #include <algorithm>
@@ -19,7 +19,7 @@ namespace longspike::LONGSPIKE_ARCH {
 constexpr int kTile = 8;  // doubles: rows and columns of the small matrix are padded to it, and pairs as well
 
 constexpr int padded(int n) { return (n + kTile - 1) / kTile * kTile; }
-constexpr i64 sa_hippo_row(i64 n_pairs, i64 rank) { return 6 * n_pairs + rank * rank; }
+constexpr i64 sa_hippo_transition_size(i64 n_pairs, i64 rank) { return 6 * n_pairs + rank * rank; }
 
 // One head's parameters in double, prepared once. Where a pair is padding, nothing reads its result.
 struct SaHippoDynamics {
@@ -59,8 +59,7 @@ struct SaHippoWork {
     double *gr, *gi, *er, *ei, *br, *bi, *dr, *di;  // (pairs)
     double *left_real, *left_imag;                  // (pairs, columns)
     double *matrix, *read, *moved;                  // (columns, columns), (columns), (columns)
-    explicit SaHippoWork(const SaHippoDynamics& q)
-        : data(q.pairs * (8 + 2 * q.columns) + q.columns * (q.columns + 2)) {
+    explicit SaHippoWork(const SaHippoDynamics& q) : data(q.pairs * (8 + 2 * q.columns) + q.columns * (q.columns + 2)) {
         double* p = data.data();
         for (double** at : {&gr, &gi, &er, &ei, &br, &bi, &dr, &di}) *at = p, p += q.pairs;
         left_real = p, left_imag = p + q.pairs * q.columns, matrix = left_imag + q.pairs * q.columns;
@@ -101,8 +100,7 @@ inline void sa_hippo_small_matrix(const SaHippoDynamics& q, SaHippoWork& s, doub
             for (int n = 0; n < q.n_pairs; ++n) {
                 const Double rr = load<double>(q.r_real + n * q.columns + k), ri = load<double>(q.r_imag + n * q.columns + k);
                 const double *left_real = s.left_real + n * q.columns + j, *left_imag = s.left_imag + n * q.columns + j;
-                for (int i = 0; i < kTile; ++i)
-                    sum[i] = fma(splat<double>(left_imag[i]), ri, fma(splat<double>(left_real[i]), rr, sum[i]));
+                for (int i = 0; i < kTile; ++i) sum[i] = fma(splat<double>(left_imag[i]), ri, fma(splat<double>(left_real[i]), rr, sum[i]));
             }
             for (int i = 0; i < kTile; ++i) store<double>(s.matrix + (j + i) * q.columns + k, splat<double>(dt) * sum[i]);
         }
@@ -138,8 +136,7 @@ inline void sa_hippo_held(const SaHippoDynamics& q, SaHippoWork& s, double dt) {
     std::fill_n(s.read, q.columns, 0.0);
     for (int n = 0; n < q.n_pairs; ++n) {
         const double real = s.er[n] * q.b_real[n] - s.ei[n] * q.b_imag[n], imag = s.er[n] * q.b_imag[n] + s.ei[n] * q.b_real[n];
-        for (int j = 0; j < q.rank; ++j)
-            s.read[j] += q.r_real[n * q.columns + j] * real + q.r_imag[n * q.columns + j] * imag;
+        for (int j = 0; j < q.rank; ++j) s.read[j] += q.r_real[n * q.columns + j] * real + q.r_imag[n * q.columns + j] * imag;
     }
     for (int j = 0; j < q.rank; ++j) {
         double sum = 0;
@@ -148,8 +145,7 @@ inline void sa_hippo_held(const SaHippoDynamics& q, SaHippoWork& s, double dt) {
     }
     for (int n = 0; n < q.n_pairs; ++n) {
         double qr = 0, qi = 0;
-        for (int j = 0; j < q.rank; ++j)
-            qr += q.r_real[n * q.columns + j] * s.moved[j], qi += q.r_imag[n * q.columns + j] * s.moved[j];
+        for (int j = 0; j < q.rank; ++j) qr += q.r_real[n * q.columns + j] * s.moved[j], qi += q.r_imag[n * q.columns + j] * s.moved[j];
         s.br[n] = dt * (s.dr[n] * q.b_real[n] - s.di[n] * q.b_imag[n] - (s.er[n] * qr - s.ei[n] * qi));
         s.bi[n] = dt * (s.dr[n] * q.b_imag[n] + s.di[n] * q.b_real[n] - (s.er[n] * qi + s.ei[n] * qr));
     }
@@ -172,7 +168,7 @@ inline void sa_hippo_diagonal(const SaHippoDynamics& q, SaHippoWork& s, double d
     }
 }
 
-// The row of one head for one gap.
+// The transition of one head for one gap.
 template <class T> void sa_hippo_transition(const SaHippoDynamics& q, T delta, T* table, SaHippoWork& s) {
     const double dt = double(delta) * q.dt;
     if (q.is_diagonal) {
@@ -184,8 +180,8 @@ template <class T> void sa_hippo_transition(const SaHippoDynamics& q, T delta, T
         if (q.is_held) sa_hippo_held(q, s, dt);
     }
     const double *br = q.is_held ? s.br : q.b_real, *bi = q.is_held ? s.bi : q.b_imag;
-    for (const double* part : {static_cast<const double*>(s.gr), static_cast<const double*>(s.gi),
-                               static_cast<const double*>(s.er), static_cast<const double*>(s.ei), br, bi})
+    for (const double* part : {static_cast<const double*>(s.gr), static_cast<const double*>(s.gi), static_cast<const double*>(s.er),
+                               static_cast<const double*>(s.ei), br, bi})
         for (int n = 0; n < q.n_pairs; ++n) *table++ = static_cast<T>(part[n]);
     for (int j = 0; j < q.rank; ++j)
         for (int k = 0; k < q.rank; ++k) *table++ = static_cast<T>(dt * s.matrix[j * q.columns + k]);  // 2h = Dt
@@ -197,7 +193,7 @@ template <class T> void sa_hippo_tables(const SaHippoTables<T>& c) {
         const FlushDenormals flush;
         const SaHippoDynamics q(c, head);
         SaHippoWork s(q);
-        const i64 size = sa_hippo_row(c.n_pairs, q.rank);
+        const i64 size = sa_hippo_transition_size(c.n_pairs, q.rank);
         for (i64 k = 0; k < c.gaps; ++k) sa_hippo_transition<T>(q, c.delta[k], c.tables + (k * c.heads + head) * size, s);
     });
 }

@@ -10,11 +10,15 @@ namespace longspike::LONGSPIKE_ARCH {
 // Bit k is set where lane k is not zero; NaN is not zero.
 template <class T> inline std::uint64_t nonzero_lanes(Vec<T> x) {
 #if defined(__AVX512F__)
-    if constexpr (sizeof(T) == 4) return _mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_NEQ_UQ);
-    else return _mm512_cmp_pd_mask(x, _mm512_setzero_pd(), _CMP_NEQ_UQ);
+    if constexpr (sizeof(T) == 4)
+        return _mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_NEQ_UQ);
+    else
+        return _mm512_cmp_pd_mask(x, _mm512_setzero_pd(), _CMP_NEQ_UQ);
 #elif defined(__AVX2__)
-    if constexpr (sizeof(T) == 4) return _mm256_movemask_ps(_mm256_cmp_ps(x, _mm256_setzero_ps(), _CMP_NEQ_UQ));
-    else return _mm256_movemask_pd(_mm256_cmp_pd(x, _mm256_setzero_pd(), _CMP_NEQ_UQ));
+    if constexpr (sizeof(T) == 4)
+        return _mm256_movemask_ps(_mm256_cmp_ps(x, _mm256_setzero_ps(), _CMP_NEQ_UQ));
+    else
+        return _mm256_movemask_pd(_mm256_cmp_pd(x, _mm256_setzero_pd(), _CMP_NEQ_UQ));
 #else
     std::uint64_t bits = 0;
     for (int k = 0; k < kLanes<T>; ++k) bits |= std::uint64_t(x[k] != T(0)) << k;

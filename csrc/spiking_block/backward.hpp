@@ -1,53 +1,35 @@
-// The adjoint of forward.hpp, one pass backwards over spans. Of the forward pass it needs the input, the spikes as bits and
-// the states before every span; z, the current and what was mixed are computed again, span by span, in the caches.
+// The adjoint of forward.hpp, one pass backwards. Of the forward pass it needs the input, the spikes as bits and the
+// checkpoints; z, the current and what was mixed are computed again, in the caches.
 //
 //     (grad_a, grad_b) = gate'(output_scale grad_y)      grad_W += spike_scale s (grad_a, grad_b)', set bits only
 //     grad_s = spike_scale W' (grad_a, grad_b) + grad_counts
 //     grad_current = neuron'(grad_s)    grad_z = scan'(grad_current)    grad_x = grad_y + norm'(grad_z)
+//
+// A sample goes interval by interval (kBlockInterval steps), an interval span by span (64 steps), both last first.
+//
+//     checkpoints   S0 L0   L1   L2   L3   S1 L4   L5   L6     S: of the scan, before an interval; L: v, r, s of the neuron,
+//     spans            |----|----|----|----|   |----|----|--|      before a span
+//     intervals        |------ second -----|   |-- first ---|
+//
+//     an interval      replay   x -> norm -> z -> scan from S -> current; the scan's state before each span (`starts`)
+//     its spans,       gate     bits -> mixing again; grad_y -> gate' -> the gradient of (a, b), in `mixed`
+//     last first       weigh    bits, mixed -> grad_W, grad_bias
+//                      unmix    mixed -> W' -> + grad_counts -> grad_s
+//                      unfire   grad_s -> neuron' from L and current -> grad_current -> scan' from starts and z -> grad_z
+//                      unnorm   grad_z -> norm' of x -> + grad_y -> grad_x; grad_norm
+//
+// From a span to the one before go the flow of the scan (`scans`) and grad_v, grad_r, grad_s; `grad` is one array of a span
+// that is grad_s, then grad_current, then grad_z.
 #pragma once
 #include <algorithm>
 #include <vector>
 
-#include "spiking_block/forward.hpp"
 #include "mixing/dense.hpp"
 #include "refractory_lif/backward.hpp"
 #include "s4d_scan/span_adjoint.hpp"
+#include "spiking_block/forward.hpp"
 
 namespace longspike::LONGSPIKE_ARCH {
-
-// mixed = (a, b) becomes the gradient of (a, b) for y = scale (a sigmoid(b)).
-template <class T> void gate_row_backward(T* mixed, const T* grad_y, const T* scale, i64 channels) {
-    const Vec<T> one = splat<T>(1);
-    for (i64 j = 0; j < channels; j += kLanes<T>) {
-        const int n = static_cast<int>(std::min<i64>(kLanes<T>, channels - j));
-        Vec<T> grad = load_first<T>(grad_y + j, n);
-        if (scale) grad = grad * load_first<T>(scale + j, n);
-        const Vec<T> value = load_first<T>(mixed + j, n), gate = sigmoid<T>(load_first<T>(mixed + channels + j, n));
-        store_first<T>(mixed + j, grad * gate, n);
-        store_first<T>(mixed + channels + j, grad * value * gate * (one - gate), n);
-    }
-}
-
-// grad_x = grad_y + norm'(grad_z) for one row, with z = (x - mean) scale weight + bias.
-template <class T> void norm_row_backward(const T* x, const RowMoments<T>& row, const T* weight, const T* grad_z, const T* grad_y, T* grad_x, i64 channels) {
-    const Vec<T> mean = splat<T>(row.mean), scale = splat<T>(row.scale);
-    Vec<T> sum{}, spread{};
-    for (i64 j = 0; j < channels; j += kLanes<T>) {
-        const int n = static_cast<int>(std::min<i64>(kLanes<T>, channels - j));
-        const Vec<T> upper = load_first<T>(grad_z + j, n) * load_first<T>(weight + j, n);
-        sum += upper;
-        spread = fma(upper, (load_first<T>(x + j, n) - mean) * scale, spread);
-    }
-    T total = 0, along = 0;
-    for (int k = 0; k < kLanes<T>; ++k) total += sum[k], along += spread[k];
-    const Vec<T> shift = splat<T>(total / channels), tilt = splat<T>(along / channels);
-    for (i64 j = 0; j < channels; j += kLanes<T>) {
-        const int n = static_cast<int>(std::min<i64>(kLanes<T>, channels - j));
-        const Vec<T> standard = (load_first<T>(x + j, n) - mean) * scale;
-        const Vec<T> upper = load_first<T>(grad_z + j, n) * load_first<T>(weight + j, n);
-        store_first<T>(grad_x + j, load_first<T>(grad_y + j, n) + scale * (upper - shift - standard * tilt), n);
-    }
-}
 
 // One sample on its way back; `threads` are at work on it, its sums of weights go to `group`.
 template <class T> struct BlockSampleAdjoint {
@@ -56,19 +38,20 @@ template <class T> struct BlockSampleAdjoint {
     const PackedMatrix<T>& weight;  // (2 channels, channels)
     i64 b, group, width, n_words, state_size, vectors;
     int threads;
-    i64 stride, mixed_stride;                        // of the rows, as in BlockSample
-    Aligned<T> z, current, states, mixed, grad;      // rows of a span (z, current), states before its blocks, rows of a block
-    std::vector<std::uint64_t> columns;              // (channels): which of a block's rows have a spike
+    i64 stride, mixed_stride;                    // of the rows, as in BlockSample
+    Aligned<T> z, current, starts, mixed, grad;  // z and current of an interval, states before its spans, rows of a span
+    std::vector<std::uint64_t> columns;          // (channels): which of a span's rows have a spike
     std::vector<S4dTile<T>> tiles;
     std::vector<S4dAdjoint<T>> scans;
-    std::vector<double> neuron_sums;                 // (4, channels) of one block
+    std::vector<double> neuron_sums;  // (4, channels) of one span
 
     BlockSampleAdjoint(const BlockBackward<T>& call, const PackedMatrix<T>& weight_, i64 sample, i64 group_, int threads_)
         : c(call), p(call.p), weight(weight_), b(sample), group(group_), width(tile_width<T>(1, p.channels, threads_, 256)),
           n_words(words_of(p.channels)), state_size(2 * p.n_pairs * p.channels), vectors((p.channels + kLanes<T> - 1) / kLanes<T>),
-          threads(threads_), stride(padded<T>(p.channels)), mixed_stride(padded<T>(2 * p.channels)), z(kBlockSpan * stride),
-          current(kBlockSpan * stride), states(kBlockSpan / kS4dBlock * state_size), mixed(kS4dBlock * mixed_stride), grad(kS4dBlock * stride), columns(p.channels), neuron_sums(4 * p.channels) {
-        tiles = block_scans(p, threads == 1);
+          threads(threads_), stride(padded<T>(p.channels)), mixed_stride(padded<T>(2 * p.channels)), z(kBlockInterval * stride),
+          current(kBlockInterval * stride), starts(kBlockInterval / kS4dSpan * state_size), mixed(kS4dSpan * mixed_stride),
+          grad(kS4dSpan * stride), columns(p.channels), neuron_sums(4 * p.channels) {
+        tiles = s4d_tiles<T>(p, 0, vectors, threads == 1);
         scans.reserve(vectors);
         for (i64 k = 0; k < vectors; ++k) {
             scans.emplace_back(p.n_pairs, threads == 1 && k ? &scans[0] : nullptr);
@@ -78,34 +61,33 @@ template <class T> struct BlockSampleAdjoint {
     i64 row(i64 t) const { return b * p.seqlen + t; }
     const T* of_sample(const T* scale) const { return scale ? scale + b * p.channels : nullptr; }
 
-    // z and the current of a span, and the scan's states before its blocks.
+    // z and the current of an interval, and the scan's states before its spans.
     void replay(i64 start, i64 n) {
-        parallel_for((n + kRowsPerItem - 1) / kRowsPerItem, threads, [&](i64 item) {
-            for (i64 i = item * kRowsPerItem; i < std::min(n, (item + 1) * kRowsPerItem); ++i)
-                block_z(p, c.x + row(start + i) * p.channels, z.data() + i * stride);
+        for_pieces(n, kRowsPerPiece, threads, [&](i64 from, i64 to) {
+            for (i64 i = from; i < to; ++i) block_z(p, c.x + row(start + i) * p.channels, z.data() + i * stride);
         });
-        const i64 spans = (p.seqlen + kBlockSpan - 1) / kBlockSpan;
-        const T* saved = c.scan_checkpoints + (b * spans + start / kBlockSpan) * state_size;
+        const i64 intervals = (p.seqlen + kBlockInterval - 1) / kBlockInterval;
+        const T* checkpoint = c.scan_checkpoints + (b * intervals + start / kBlockInterval) * state_size;
         parallel_for(vectors, threads, [&](i64 k) {
             const FlushDenormals flush;
             auto& q = tiles[k];
             const i64 first = k * kLanes<T>;
-            q.gather(q.state, saved + first, 2 * p.n_pairs, p.channels);
-            for (i64 t = 0; t < n; t += kS4dBlock) {
-                const int steps = static_cast<int>(std::min(kS4dBlock, n - t));
-                q.scatter(states.data() + t / kS4dBlock * state_size + first, q.state, 2 * p.n_pairs, p.channels);
+            q.gather(q.state, checkpoint + first, 2 * p.n_pairs, p.channels);
+            for (i64 t = 0; t < n; t += kS4dSpan) {
+                const int steps = static_cast<int>(std::min(kS4dSpan, n - t));
+                q.scatter(starts.data() + t / kS4dSpan * state_size + first, q.state, 2 * p.n_pairs, p.channels);
                 q.gather(q.u, z.data() + t * stride + first, steps, stride);
-                s4d_block(q, steps);
+                s4d_span(q, steps);
                 q.scatter(current.data() + t * stride + first, q.y, steps, stride);
             }
         });
     }
-    // The gradient of (a, b) in `mixed`, and the block's spikes by column.
+    // The gradient of (a, b) in `mixed`, and the span's spikes by column.
     void gate(i64 start, i64 n) {
-        const LinearCall<T> linear{nullptr, p.weight, p.bias, nullptr, 0, p.channels, 2 * p.channels, 1};
-        parallel_for((n + kRowsPerItem - 1) / kRowsPerItem, threads, [&](i64 item) {
+        const LinearCall<T> linear = block_mixing(p);
+        for_pieces(n, kRowsPerPiece, threads, [&](i64 from, i64 to) {
             SpikeList<T> spikes(p.channels, of_sample(p.spike_scale));
-            for (i64 i = item * kRowsPerItem; i < std::min(n, (item + 1) * kRowsPerItem); ++i) {
+            for (i64 i = from; i < to; ++i) {
                 T* at = mixed.data() + i * mixed_stride;
                 spikes.read(c.bits + row(start + i) * n_words, n_words);
                 linear_row<T>(linear, spikes.values.data(), spikes.index.data(), spikes.count, at);
@@ -124,8 +106,8 @@ template <class T> struct BlockSampleAdjoint {
         const T* scale = of_sample(p.spike_scale);
         T* bias = c.grad_bias + group * outputs;
         for (i64 i = 0; i < n; ++i) add_scaled<T>(bias, mixed.data() + i * mixed_stride, T(1), outputs);
-        parallel_for((p.channels + 15) / 16, threads, [&](i64 item) {
-            for (i64 k = item * 16; k < std::min(p.channels, (item + 1) * 16); ++k) {
+        for_pieces(p.channels, 16, threads, [&](i64 from, i64 to) {
+            for (i64 k = from; k < to; ++k) {
                 if (!columns[k]) continue;
                 T* sum = c.grad_weight + (group * p.channels + k) * outputs;
                 const Vec<T> factor = splat<T>(scale ? scale[k] : T(1));
@@ -157,25 +139,38 @@ template <class T> struct BlockSampleAdjoint {
                 if (counts && i < valid) value += counts[j];
             }
     }
-    // grad: of the spikes -> of the current -> of z; `offset` is the block's first row within the span.
+    // grad: of the spikes -> of the current -> of z; `offset` is the span's first row within the interval.
     void unfire(i64 start, i64 n, i64 offset) {
-        const i64 blocks = (p.seqlen + kLifBlock - 1) / kLifBlock, at = b * p.channels;
-        const LifBackward<T> lif{{current.data() + offset * stride, 0, stride, 1}, {grad.data(), 0, stride, 1},
-                                 c.lif_checkpoints + ((b * blocks + start / kLifBlock) * 3) * p.channels, {grad.data(), 0, stride, 1},
-                                 c.grad_v + at, c.grad_r + at, c.grad_s + at, neuron_sums.data(), p.neuron, 1, n, p.channels,
-                                 c.surrogate_scale, p.reset, c.surrogate, c.gradient, 1, c.has_refractory, c.wants_neuron};
-        parallel_for((p.channels + width - 1) / width, threads, [&](i64 k) {
-            lif_backward_channels<T>(lif, 0, k * width, std::min(width, p.channels - k * width));
-        });
+        const i64 spans = (p.seqlen + kLifSpan - 1) / kLifSpan, at = b * p.channels;
+        const LifBackward<T> lif{.current = {current.data() + offset * stride, 0, stride, 1},
+                                 .grad_spikes = {grad.data(), 0, stride, 1},
+                                 .checkpoints = c.lif_checkpoints + ((b * spans + start / kLifSpan) * 3) * p.channels,
+                                 .grad_current = {grad.data(), 0, stride, 1},
+                                 .grad_v = c.grad_v + at,
+                                 .grad_r = c.grad_r + at,
+                                 .grad_s = c.grad_s + at,
+                                 .grad_parameters = neuron_sums.data(),
+                                 .parameters = p.neuron,
+                                 .batch = 1,
+                                 .seqlen = n,
+                                 .channels = p.channels,
+                                 .surrogate_scale = c.surrogate_scale,
+                                 .reset = p.reset,
+                                 .surrogate = c.surrogate,
+                                 .gradient = c.gradient,
+                                 .threads = 1,
+                                 .has_refractory = c.has_refractory,
+                                 .wants_parameters = c.wants_neuron};
+        for_pieces(p.channels, width, threads, [&](i64 first, i64 last) { lif_backward_channels<T>(lif, 0, first, last - first); });
         for (i64 j = 0; c.wants_neuron && j < 4 * p.channels; ++j) c.grad_neuron[4 * at + j] += neuron_sums[j];
         parallel_for(vectors, threads, [&](i64 k) {
             const FlushDenormals flush;
             auto& q = tiles[k];
             const i64 first = k * kLanes<T>;
-            q.gather(q.state, states.data() + offset / kS4dBlock * state_size + first, 2 * p.n_pairs, p.channels);
+            q.gather(q.state, starts.data() + offset / kS4dSpan * state_size + first, 2 * p.n_pairs, p.channels);
             q.gather(q.u, z.data() + offset * stride + first, n, stride);
             q.gather(q.y, grad.data() + first, n, stride);
-            s4d_block_adjoint(q, scans[k], static_cast<int>(n));
+            s4d_span_adjoint(q, scans[k], static_cast<int>(n));
             q.scatter(grad.data() + first, scans[k].u, n, stride);
         });
     }
@@ -183,7 +178,8 @@ template <class T> struct BlockSampleAdjoint {
     void unnorm(i64 start, i64 n) {
         T *weights = c.grad_norm + group * 2 * p.channels, *biases = weights + p.channels;
         for (i64 i = 0; i < n; ++i) {
-            const T *x = c.x + row(start + i) * p.channels, *grad_y = c.grad_y + row(start + i) * p.channels, *grad_z = grad.data() + i * stride;
+            const T *x = c.x + row(start + i) * p.channels, *grad_y = c.grad_y + row(start + i) * p.channels,
+                    *grad_z = grad.data() + i * stride;
             T* grad_x = c.grad_x + row(start + i) * p.channels;
             if (!p.norm_weight) {
                 for (i64 j = 0; j < p.channels; ++j) grad_x[j] = grad_y[j] + grad_z[j];
@@ -198,12 +194,12 @@ template <class T> struct BlockSampleAdjoint {
         }
     }
     void run() {
-        const i64 spans = (p.seqlen + kBlockSpan - 1) / kBlockSpan;
-        for (i64 k = spans - 1; k >= 0; --k) {
-            const i64 begin = k * kBlockSpan, length = std::min(kBlockSpan, p.seqlen - begin);
+        const i64 intervals = (p.seqlen + kBlockInterval - 1) / kBlockInterval;
+        for (i64 k = intervals - 1; k >= 0; --k) {
+            const i64 begin = k * kBlockInterval, length = std::min(kBlockInterval, p.seqlen - begin);
             replay(begin, length);
-            for (i64 offset = (length - 1) / kS4dBlock * kS4dBlock; offset >= 0; offset -= kS4dBlock) {
-                const i64 start = begin + offset, n = std::min(kS4dBlock, length - offset);
+            for (i64 offset = (length - 1) / kS4dSpan * kS4dSpan; offset >= 0; offset -= kS4dSpan) {
+                const i64 start = begin + offset, n = std::min(kS4dSpan, length - offset);
                 gate(start, n), weigh(n), unmix(start, n), unfire(start, n, offset), unnorm(start, n);
             }
         }
@@ -223,8 +219,7 @@ template <class T> void block_backward(const BlockBackward<T>& c) {
     const PackedMatrix<T> weight(c.weight_by_output, 2 * c.p.channels, c.p.channels);
     const bool has_groups = c.groups >= c.p.threads;
     parallel_for(c.groups, has_groups ? c.p.threads : 1, [&](i64 group) {
-        for (i64 b = group; b < c.p.batch; b += c.groups)
-            BlockSampleAdjoint<T>(c, weight, b, group, has_groups ? 1 : c.p.threads).run();
+        for (i64 b = group; b < c.p.batch; b += c.groups) BlockSampleAdjoint<T>(c, weight, b, group, has_groups ? 1 : c.p.threads).run();
     });
 }
 

@@ -9,79 +9,30 @@
 #include <algorithm>
 #include <vector>
 
-#include "core/aligned.hpp"
-#include "mixing/mixing.hpp"
 #include "refractory_lif/forward.hpp"
 #include "s4d_scan/span.hpp"
-#include "tick/tick.hpp"
+#include "spiking_block/rows.hpp"
 
 namespace longspike::LONGSPIKE_ARCH {
 
-constexpr i64 kRowsAlone = 128;  // rows in flight of a thread that has a sample of its own; else kBlockSpan
-
-// Whole vectors, an odd number of them.
-template <class T> i64 padded(i64 channels) { return ((channels + kLanes<T> - 1) / kLanes<T> | 1) * kLanes<T>; }
-
-// The spikes of one row as the list that the mixing sums over.
-template <class T> struct SpikeList {
-    std::vector<std::int32_t> index;
-    std::vector<T> values;
-    const T* scale;
-    i64 count = 0;
-    SpikeList(i64 channels, const T* scale_) : index(channels), values(channels, T(1)), scale(scale_) {}
-    void read(const std::uint64_t* words, i64 n_words) {
-        count = list_bits(words, n_words, index.data());
-        for (i64 k = 0; scale && k < count; ++k) values[k] = scale[index[k]];
-    }
-};
-
-// y = x + scale (a sigmoid(b)) for mixed = (a, b).
-template <class T> void gate_row(const T* mixed, const T* x, const T* scale, T* y, i64 channels, bool streaming) {
-    for (i64 j = 0; j < channels; j += kLanes<T>) {
-        const int n = static_cast<int>(std::min<i64>(kLanes<T>, channels - j));
-        Vec<T> gated = load_first<T>(mixed + j, n) * sigmoid<T>(load_first<T>(mixed + channels + j, n));
-        if (scale) gated = gated * load_first<T>(scale + j, n);
-        const Vec<T> sum = load_first<T>(x + j, n) + gated;
-        if (streaming)
-            store_streaming<T>(y + j, sum);
-        else
-            store_first<T>(y + j, sum, n);
-    }
-}
-
-// One row of z = norm(x), or of x where there is no norm.
-template <class T> void block_z(const BlockParameters<T>& p, const T* x, T* z) {
-    if (p.norm_weight)
-        normalise_row<T>(x, p.norm_weight, p.norm_bias, p.eps, p.channels, z);
-    else
-        std::copy_n(x, p.channels, z);
-}
-
-// The scan's tiles, one a vector of channels; they share the rows they work on if they take turns.
-template <class T> std::vector<S4dTile<T>> block_scans(const BlockParameters<T>& p, bool takes_turns) {
-    std::vector<S4dTile<T>> tiles;
-    tiles.reserve((p.channels + kLanes<T> - 1) / kLanes<T>);
-    for (i64 first = 0; first < p.channels; first += kLanes<T>)
-        tiles.emplace_back(p.lambda, p.c, p.d, p.channels, p.n_pairs, first, static_cast<int>(std::min<i64>(kLanes<T>, p.channels - first)),
-                           takes_turns && first ? &tiles[0] : nullptr);
-    return tiles;
-}
+constexpr i64 kRowsAlone = 128;  // rows of a sample in flight if a thread has it alone; else kBlockInterval
 
 // One sample on its way through the block, `threads` at work on it.
 template <class T> struct BlockSample {
     const BlockCall<T>& c;
     const BlockParameters<T>& p;
-    i64 b, span, width, n_words;    // span: rows in flight; width: channels of a neuron tile
+    i64 b, in_flight, width, n_words;  // in_flight: rows at a time; width: channels of a neuron tile
     int threads;
     std::vector<LifTile<T>> tiles;
     std::vector<S4dTile<T>> scans;
     Aligned<T> buffer;
-    i64 stride;                     // of a row of `rows`: not a power of two, since 4 KiB apart means in each other's way
-    T* rows = nullptr;              // (span, stride): z, then current, then spikes
+    i64 stride;         // of a row of `rows`: not a power of two, since 4 KiB apart means in each other's way
+    T* rows = nullptr;  // (in_flight, stride): z, then current, then spikes
 
     BlockSample(const BlockCall<T>& call, i64 sample, int threads_)
-        : c(call), p(call.p), b(sample), span(threads_ == 1 ? kRowsAlone : kBlockSpan), width(tile_width<T>(1, p.channels, threads_, 4096)),
-          n_words(words_of(p.channels)), threads(threads_), scans(block_scans(p, threads_ == 1)), stride(padded<T>(p.channels)) {
+        : c(call), p(call.p), b(sample), in_flight(threads_ == 1 ? kRowsAlone : kBlockInterval),
+          width(tile_width<T>(1, p.channels, threads_, 4096)), n_words(words_of(p.channels)), threads(threads_),
+          scans(s4d_tiles<T>(p, 0, (p.channels + kLanes<T> - 1) / kLanes<T>, threads_ == 1)), stride(padded<T>(p.channels)) {
         for (i64 first = 0; first < p.channels; first += width)
             tiles.emplace_back().add(p.neuron, first, std::min(width, p.channels - first), first, first);
         load();
@@ -90,14 +41,14 @@ template <class T> struct BlockSample {
     void load() {
         for (std::size_t k = 0; k < tiles.size(); ++k) {
             const i64 at = b * p.channels + k * width;
-            load_state(tiles[k].cells.data(), tiles[k].size(), c.v + at, c.r + at, c.s + at);
+            load_state(tiles[k].vectors.data(), tiles[k].size(), c.v + at, c.r + at, c.s + at);
         }
         for (std::size_t k = 0; k < scans.size(); ++k) scans[k].gather(scans[k].state, state() + k * kLanes<T>, 2 * p.n_pairs, p.channels);
     }
     void store() const {
         for (std::size_t k = 0; k < tiles.size(); ++k) {
             const i64 at = b * p.channels + k * width;
-            store_state(tiles[k].cells.data(), tiles[k].size(), c.v + at, c.r + at, c.s + at);
+            store_state(tiles[k].vectors.data(), tiles[k].size(), c.v + at, c.r + at, c.s + at);
         }
         for (std::size_t k = 0; k < scans.size(); ++k) scans[k].scatter(state() + k * kLanes<T>, scans[k].state, 2 * p.n_pairs, p.channels);
     }
@@ -105,48 +56,44 @@ template <class T> struct BlockSample {
     T* state() const { return c.state + b * 2 * p.n_pairs * p.channels; }
     const T* of_sample(const T* scale) const { return scale ? scale + b * p.channels : nullptr; }
 
-    template <class Body> void for_rows(i64 n, const Body& body) {
-        parallel_for((n + kRowsPerItem - 1) / kRowsPerItem, threads,
-                     [&](i64 item) { body(item * kRowsPerItem, std::min(n, (item + 1) * kRowsPerItem)); });
-    }
     void normalise(i64 start, i64 n) {
-        for_rows(n, [&](i64 from, i64 to) {
-            for (i64 i = from; i < to; ++i)
-                block_z(p, x(start + i), rows + i * stride);
+        for_pieces(n, kRowsPerPiece, threads, [&](i64 from, i64 to) {
+            for (i64 i = from; i < to; ++i) block_z(p, x(start + i), rows + i * stride);
         });
     }
     // z -> current, in place.
     void scan(i64 start, i64 n) {
-        const i64 spans = (p.seqlen + kBlockSpan - 1) / kBlockSpan, size = 2 * p.n_pairs * p.channels;
-        T* saved = c.scan_checkpoints + (b * spans + start / kBlockSpan) * size;
+        const i64 intervals = (p.seqlen + kBlockInterval - 1) / kBlockInterval, size = 2 * p.n_pairs * p.channels;
+        T* checkpoint = c.scan_checkpoints + (b * intervals + start / kBlockInterval) * size;
         parallel_for(static_cast<i64>(scans.size()), threads, [&](i64 k) {
             const FlushDenormals flush;
             auto& q = scans[k];
-            if (c.scan_checkpoints && start % kBlockSpan == 0) q.scatter(saved + k * kLanes<T>, q.state, 2 * p.n_pairs, p.channels);
-            for (i64 t = 0; t < n; t += kS4dBlock) {
-                const int steps = static_cast<int>(std::min(kS4dBlock, n - t));
+            if (c.scan_checkpoints && start % kBlockInterval == 0)
+                q.scatter(checkpoint + k * kLanes<T>, q.state, 2 * p.n_pairs, p.channels);
+            for (i64 t = 0; t < n; t += kS4dSpan) {
+                const int steps = static_cast<int>(std::min(kS4dSpan, n - t));
                 T* at = rows + t * stride + k * kLanes<T>;
                 q.gather(q.u, at, steps, stride);
-                s4d_block(q, steps);
+                s4d_span(q, steps);
                 q.scatter(at, q.y, steps, stride);
             }
         });
     }
     // current -> spikes, in place; counts those of valid steps.
     void fire(i64 start, i64 n) {
-        const auto run = rows_function<T>(p.reset);
-        const i64 blocks = (p.seqlen + kLifBlock - 1) / kLifBlock, valid = p.lengths ? p.lengths[b] : p.seqlen;
-        const LifRows<T> in_place{{rows, stride}, {rows, stride}, Store::cached, Fetch<T>()};
+        const auto run_span = span_function<T>(p.reset);
+        const i64 spans = (p.seqlen + kLifSpan - 1) / kLifSpan, valid = p.lengths ? p.lengths[b] : p.seqlen;
+        const LifSpan<T> in_place{.in = {rows, stride}, .out = {rows, stride}, .store = Store::cached, .fetch = {}};
         parallel_for(static_cast<i64>(tiles.size()), threads, [&](i64 k) {
             const FlushDenormals flush;
-            LifCell<T>* cells = tiles[k].cells.data();
+            LifVector<T>* vectors = tiles[k].vectors.data();
             const i64 first = k * width, size = tiles[k].size();
-            for (i64 t = 0; t < n; t += kLifBlock) {
+            for (i64 t = 0; t < n; t += kLifSpan) {
                 if (c.lif_checkpoints) {
-                    T* saved = c.lif_checkpoints + ((b * blocks + (start + t) / kLifBlock) * 3) * p.channels + first;
-                    store_state(cells, size, saved, saved + p.channels, saved + 2 * p.channels);
+                    T* checkpoint = c.lif_checkpoints + ((b * spans + (start + t) / kLifSpan) * 3) * p.channels + first;
+                    store_state(vectors, size, checkpoint, p.channels);
                 }
-                run(cells, size, in_place, t, std::min(n, t + kLifBlock), start + t == 0);
+                run_span(vectors, size, in_place, t, std::min(n, t + kLifSpan), start + t == 0);
             }
             for (i64 t = 0; c.counts && t < std::min(n, valid - start); ++t)
                 add_scaled<T>(c.counts + b * p.channels + first, rows + t * stride + first, T(1), std::min(width, p.channels - first));
@@ -154,8 +101,8 @@ template <class T> struct BlockSample {
     }
     // spikes -> y.
     void mix(i64 start, i64 n, bool streaming) {
-        const LinearCall<T> linear{nullptr, p.weight, p.bias, nullptr, 0, p.channels, 2 * p.channels, 1};
-        for_rows(n, [&](i64 from, i64 to) {
+        const LinearCall<T> linear = block_mixing(p);
+        for_pieces(n, kRowsPerPiece, threads, [&](i64 from, i64 to) {
             SpikeList<T> spikes(p.channels, of_sample(p.spike_scale));
             std::vector<std::uint64_t> words(n_words);
             Aligned<T> mixed(2 * p.channels);
@@ -174,11 +121,11 @@ template <class T> struct BlockSample {
     void run() {
         const bool streaming = use_streaming<T>(p.batch * p.seqlen * p.channels) && p.channels % kLanes<T> == 0 &&
                                reinterpret_cast<std::uintptr_t>(c.y) % LONGSPIKE_VECTOR_BYTES == 0;
-        const std::size_t needed = std::min(span, p.seqlen) * stride;
+        const std::size_t needed = std::min(in_flight, p.seqlen) * stride;
         if (buffer.size() < needed) buffer.resize(needed);
         rows = buffer.data();
-        for (i64 start = 0; start < p.seqlen; start += span) {
-            const i64 n = std::min(span, p.seqlen - start);
+        for (i64 start = 0; start < p.seqlen; start += in_flight) {
+            const i64 n = std::min(in_flight, p.seqlen - start);
             normalise(start, n), scan(start, n), fire(start, n), mix(start, n, streaming);
             for (i64 i = 0; c.spikes && i < n; ++i)
                 std::copy_n(rows + i * stride, p.channels, c.spikes + (b * p.seqlen + start + i) * p.channels);
@@ -188,8 +135,7 @@ template <class T> struct BlockSample {
 
 template <class T> void block_forward(const BlockCall<T>& c) {
     const bool has_samples = c.p.batch >= c.p.threads;
-    parallel_for(c.p.batch, has_samples ? c.p.threads : 1,
-                 [&](i64 b) {
+    parallel_for(c.p.batch, has_samples ? c.p.threads : 1, [&](i64 b) {
         BlockSample<T> sample(c, b, has_samples ? 1 : c.p.threads);
         sample.run(), sample.store();
     });

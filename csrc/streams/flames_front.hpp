@@ -5,40 +5,31 @@
 #pragma once
 #include <algorithm>
 #include <cstring>
-#include <deque>
 #include <vector>
 
+#include "core/parallel.hpp"
+#include "core/zeroed_memory.hpp"
+#include "streams/flames_cells.hpp"
+#include "streams/flames_decays.hpp"
 #include "streams/flames_position.hpp"
 #include "streams/flames_stream_call.hpp"
 #include "streams/flames_sums.hpp"
-#include "core/parallel.hpp"
-#include "core/zeroed_memory.hpp"
 
 namespace longspike::LONGSPIKE_ARCH {
-
-// Touched cells of a grid in one step, in rising order, with their channels' spikes.
-struct Cells {
-    i64 channels = 0, width = 0;
-    std::vector<i64> cell;
-    Aligned<float> values;  // (cells, width), whole vectors a cell
-    const float* row(std::size_t k) const { return values.data() + k * width; }
-};
 
 class Front {
 public:
     explicit Front(const FrontParameters& p)
-        : p_(p), width_(dendrite_width<float>(p.channels)), alphas_(dendrite_width<float>(p.branches + 1)),
-          numbers_((p.branches + 1) * width_), records_(static_cast<std::size_t>(p.width * p.height * numbers_) * sizeof(float)),
-          places_(static_cast<std::size_t>(p.width * p.height) * sizeof(Place)), rate_(alphas_), alpha_(kKept * alphas_),
-          gap_(kKept, -1), asked_(kKept, -1), weight_(p.kernel * p.kernel * p.in_channels * p.branches * width_),
-          columns_(spans(p, p.in_width, p.width)), lines_(spans(p, p.in_height, p.height)),
-          pooled_width_((p.width + p.pool - 1) / p.pool), pooled_height_((p.height + p.pool - 1) / p.pool),
-          slot_(pooled_width_ * pooled_height_), marked_((slot_.size() + 63) / 64) {
+        : p_(p), width_(dendrite_width<float>(p.channels)), numbers_((p.branches + 1) * width_),
+          records_(static_cast<std::size_t>(p.width * p.height * numbers_) * sizeof(float)),
+          places_(static_cast<std::size_t>(p.width * p.height) * sizeof(Place)), decays_(p.rate, p.rate_soma),
+          weight_(p.kernel * p.kernel * p.in_channels * p.branches * width_), columns_(reaches(p, p.in_width, p.width)),
+          lines_(reaches(p, p.in_height, p.height)), pooled_width_((p.width + p.pool - 1) / p.pool),
+          pooled_height_((p.height + p.pool - 1) / p.pool), touched_(pooled_width_ * pooled_height_) {
         Aligned<float> padded(weight_.size());
-        for (i64 r = 0; r < inputs() * p.branches; ++r) std::copy_n(p.weight.data() + r * p.channels, p.channels, padded.data() + r * width_);
+        for (i64 r = 0; r < inputs() * p.branches; ++r)
+            std::copy_n(p.weight.data() + r * p.channels, p.channels, padded.data() + r * width_);
         pack_weights(padded.data(), inputs(), p.branches, width_, weight_.data());
-        std::copy_n(p.rate.data(), p.branches, rate_.data());
-        rate_[p.branches] = p.rate_soma;
         out_.channels = p.channels, out_.width = width_;
     }
     Front(const Front&) = delete;
@@ -54,7 +45,7 @@ public:
 
     // An event of this step, or a spike.
     void add(i64 x, i64 y, i64 channel) {
-        const Span column = columns_[x], line = lines_[y];
+        const Reach column = columns_[x], line = lines_[y];
         for (std::int32_t j = 0; j < line.count; ++j)
             for (std::int32_t k = 0; k < column.count; ++k) {
                 const i64 tap = (line.tap - j * p_.stride) * p_.kernel + column.tap - k * p_.stride;
@@ -73,7 +64,7 @@ public:
         for (const Part& part : parts_) spikes += part.num_spikes;
         for (i64 part = 1; part < parts; ++part) merge(parts_[part].fired);
         updates += count * p_.channels;
-        rows_.clear(), noted_.clear(), spare_.clear();
+        rows_.clear(), noted_.clear(), decays_.clear();
         return out_;
     }
 
@@ -88,7 +79,8 @@ public:
         for (i64 position = 0; position < positions(); ++position) {
             const Place& place = places()[position];
             const bool is_absorbed = place.row && rows_[place.row - 1].is_absorbed;
-            if (place.last || is_absorbed) visit(position, place.last, reinterpret_cast<const std::uint8_t*>(record(position)), is_absorbed);
+            if (place.last || is_absorbed)
+                visit(position, place.last, reinterpret_cast<const std::uint8_t*>(record(position)), is_absorbed);
         }
     }
     template <class F> void each_input(F&& visit) const {
@@ -110,28 +102,24 @@ private:
         i64 position, cell, end;  // end: of its inputs in `inputs_`; their number while they come
         bool is_absorbed;         // whether the record has decayed to this step and holds earlier inputs of it
     };
-    struct Noted {
-        std::int32_t row, input;
-    };
+    struct Noted { std::int32_t row, input; };
     // The positions that see a coordinate, and the tap that the first one sees it through; the next ones' are `stride` less.
-    struct Span {
-        std::int32_t first, count, tap;
-    };
+    struct Reach { std::int32_t first, count, tap; };
     // What a thread brings home: spikes, and where they fell, unless it is the first, who writes where they belong.
     struct alignas(64) Part {
         i64 num_spikes = 0;
         Aligned<float> fired;
     };
-    static constexpr i64 kKept = 64;  // decays kept, by gap modulo this
     static constexpr i64 kSharedNumbers = 1 << 17;  // of a step's records, from which on threads pay
     static constexpr std::size_t kMostNoted = std::size_t{1} << 18;
 
-    static std::vector<Span> spans(const FrontParameters& p, i64 inputs, i64 positions) {
-        std::vector<Span> found(inputs);
+    static std::vector<Reach> reaches(const FrontParameters& p, i64 inputs, i64 positions) {
+        std::vector<Reach> found(inputs);
         for (i64 x = 0; x < inputs; ++x) {
             const i64 at = x + p.padding, first = at < p.kernel ? 0 : (at - p.kernel) / p.stride + 1;
             const i64 count = std::max<i64>(0, std::min(at / p.stride, positions - 1) - first + 1);
-            found[x] = {static_cast<std::int32_t>(first), static_cast<std::int32_t>(count), static_cast<std::int32_t>(at - first * p.stride)};
+            found[x] = {static_cast<std::int32_t>(first), static_cast<std::int32_t>(count),
+                        static_cast<std::int32_t>(at - first * p.stride)};
         }
         return found;
     }
@@ -169,19 +157,12 @@ private:
         i64 begin = 0;
         for (Row& row : rows_) {
             const i64 gap = gap_of(places()[row.position]), count = row.end - begin;
-            const float* decays = row.is_absorbed ? soma_alone(gap) : alphas(gap);
-            if (count > 0) position_absorb(model(), {record(row.position), inputs_.data() + begin, count, decays, nullptr}), row.is_absorbed = true;
+            const float* decays = row.is_absorbed ? decays_.soma_alone(gap, step_) : decays_.of(gap, step_);
+            if (count > 0)
+                position_absorb(model(), {record(row.position), inputs_.data() + begin, count, decays, nullptr}), row.is_absorbed = true;
             begin += count, row.end = 0;
         }
-        noted_.clear(), spare_.clear();
-    }
-
-    // The decays of a row whose branches have decayed already.
-    const float* soma_alone(i64 gap) {
-        const float soma = alphas(gap)[p_.branches];
-        float* alone = spare_.emplace_back(alphas_, 1.0f).data();
-        alone[p_.branches] = soma;
-        return alone;
+        noted_.clear(), decays_.clear();
     }
 
     // The inputs by position, in the order in which they came.
@@ -203,9 +184,11 @@ private:
         for (std::size_t k = 0; k < rows_.size(); ++k) {
             const Row row = rows_[k];
             Place& place = places()[row.position];
-            const float* decays = row.is_absorbed ? soma_alone(gap_of(place)) : alphas(gap_of(place));
+            const i64 gap = gap_of(place);
+            const float* decays = row.is_absorbed ? decays_.soma_alone(gap, step_) : decays_.of(gap, step_);
             place = {step_ + 1, 0};
-            steps_[k] = {record(row.position), inputs_.data() + begin, row.end - begin, decays, out_.values.data() + slot_[row.cell] * width_};
+            steps_[k] = {record(row.position), inputs_.data() + begin, row.end - begin, decays,
+                         out_.values.data() + touched_.slot(row.cell) * width_};
             begin = row.end;
         }
     }
@@ -231,52 +214,18 @@ private:
 
     // The cells that the rows pool into, in rising order, silent.
     void arrange_cells() {
-        std::size_t lowest = marked_.size(), highest = 0;
-        for (const Row& row : rows_) {
-            const std::size_t word = static_cast<std::size_t>(row.cell) / 64;
-            marked_[word] |= std::uint64_t{1} << (row.cell % 64);
-            lowest = std::min(lowest, word), highest = std::max(highest, word);
-        }
-        out_.cell.clear();
-        for (std::size_t word = lowest; word <= highest && word < marked_.size(); ++word) {
-            for (std::uint64_t bits = marked_[word]; bits; bits &= bits - 1) {
-                const i64 cell = static_cast<i64>(word) * 64 + __builtin_ctzll(bits);
-                slot_[cell] = static_cast<i64>(out_.cell.size());
-                out_.cell.push_back(cell);
-            }
-            marked_[word] = 0;
-        }
+        touched_.list(rows_, out_.cell);
         out_.values.assign(out_.cell.size() * width_, 0.0f);
     }
 
-    // The decays of a gap; short gaps come again and again. They stay until the step is over: where another gap of this step
-    // has the place, they lie aside.
-    const float* alphas(i64 gap) {
-        const i64 slot = gap % kKept;
-        float* kept = alpha_.data() + slot * alphas_;
-        if (gap_[slot] != gap) {
-            const bool is_taken = gap_[slot] >= 0 && asked_[slot] == step_;
-            if (is_taken) kept = spare_.emplace_back(alphas_).data();
-            else gap_[slot] = gap;
-            dendrite_alphas<float>(rate_.data(), gap, p_.branches + 1, kept);
-            if (is_taken) return kept;
-        }
-        asked_[slot] = step_;
-        return kept;
-    }
-
     FrontParameters p_;
-    i64 width_, alphas_, numbers_;
+    i64 width_, numbers_, step_ = 0;
     ZeroedMemory records_, places_;
-    Aligned<float> rate_, alpha_;
-    i64 step_ = 0;
-    std::vector<i64> gap_, asked_;       // of the decays kept: their gap, and the last step that asked for them
-    std::deque<Aligned<float>> spare_;  // decays of this step for which there was no place
+    GapDecays decays_;
     Aligned<float> weight_;
-    std::vector<Span> columns_, lines_;
+    std::vector<Reach> columns_, lines_;
     i64 pooled_width_, pooled_height_;
-    std::vector<i64> slot_;
-    std::vector<std::uint64_t> marked_;
+    TouchedCells touched_;
     std::vector<Row> rows_;
     std::vector<Noted> noted_;
     std::vector<std::int32_t> inputs_;

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <vector>
 
-#include "streams/flames_stream_call.hpp"
 #include "sa_hippo/forward.hpp"
+#include "streams/flames_stream_call.hpp"
 #include "tick/tick.hpp"
 
 namespace longspike::LONGSPIKE_ARCH {
@@ -12,13 +12,26 @@ namespace longspike::LONGSPIKE_ARCH {
 class MemoryStage {
 public:
     explicit MemoryStage(const MemoryParameters& p)
-        : p_(p), d_head_(p.d_model / p.heads), row_(sa_hippo_row(p.pairs, p.rank)), state_(p.pairs * 2 * p.d_model),
-          tables_(kKept * p.heads * row_), gaps_(kKept, -1.0f), y_(p.d_model), mixed_(p.d_model), spikes_(p.d_model) {
-        const SaHippoTables<float> t{nullptr, p_.log_dt.data(), p_.log_a_real.data(), p_.a_imag.data(),
-                                     p_.log_decay.empty() ? nullptr : p_.log_decay.data(), p_.r.data(), p_.b.data(), nullptr,
-                                     0, p_.heads, p_.pairs, p_.rank, p_.is_diagonal, p_.is_held, 1};
-        const SaHippoShape<float> shape{nullptr, nullptr, nullptr, nullptr, p_.r.data(), p_.c.data(), p_.d.data(),
-                                        1, p_.d_model, p_.heads, p_.pairs, p_.rank, 1};
+        : p_(p), d_head_(p.d_model / p.heads), size_(sa_hippo_transition_size(p.pairs, p.rank)), state_(p.pairs * 2 * p.d_model),
+          tables_(kKept * p.heads * size_), gaps_(kKept, -1.0f), y_(p.d_model), mixed_(p.d_model), spikes_(p.d_model) {
+        const SaHippoTables<float> t{.log_dt = p_.log_dt.data(),
+                                     .log_a_real = p_.log_a_real.data(),
+                                     .a_imag = p_.a_imag.data(),
+                                     .log_decay = p_.log_decay.empty() ? nullptr : p_.log_decay.data(),
+                                     .r = p_.r.data(),
+                                     .b = p_.b.data(),
+                                     .heads = p_.heads,
+                                     .n_pairs = p_.pairs,
+                                     .rank = p_.rank,
+                                     .is_diagonal = p_.is_diagonal,
+                                     .is_held = p_.is_held};
+        const SaHippoShape<float> shape{.r = p_.r.data(),
+                                        .c = p_.c.data(),
+                                        .d = p_.d.data(),
+                                        .d_model = p_.d_model,
+                                        .heads = p_.heads,
+                                        .n_pairs = p_.pairs,
+                                        .rank = p_.rank};
         dynamics_.reserve(p_.heads);
         for (i64 head = 0; head < p_.heads; ++head) {
             dynamics_.emplace_back(t, head);
@@ -58,19 +71,19 @@ private:
     void remember(const float* u, float gap) {
         const FlushDenormals flush;
         const i64 slot = static_cast<i64>(gap) % kKept;
-        float* rows = tables_.data() + slot * p_.heads * row_;
+        float* transitions = tables_.data() + slot * p_.heads * size_;
         if (gaps_[slot] != gap) {
             for (i64 head = 0; head < p_.heads; ++head)
-                sa_hippo_transition<float>(dynamics_[head], gap, rows + head * row_, work_[head]);
+                sa_hippo_transition<float>(dynamics_[head], gap, transitions + head * size_, work_[head]);
             gaps_[slot] = gap;
         }
         for (i64 head = 0; head < p_.heads; ++head)
-            sa_hippo_tick<float>(heads_[head], rows + head * row_, u + head * d_head_, state_.data() + head * p_.pairs * 2 * d_head_,
-                                 y_.data() + head * d_head_);
+            sa_hippo_tick<float>(heads_[head], transitions + head * size_, u + head * d_head_,
+                                 state_.data() + head * p_.pairs * 2 * d_head_, y_.data() + head * d_head_);
     }
 
     MemoryParameters p_;
-    i64 d_head_, row_, count_ = 0;
+    i64 d_head_, size_, count_ = 0;  // size_: of a transition
     Aligned<float> state_, tables_, gaps_, y_, mixed_, spikes_;
     std::vector<SaHippoDynamics> dynamics_;
     std::vector<SaHippoWork> work_;

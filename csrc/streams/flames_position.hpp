@@ -32,11 +32,11 @@ struct PositionStep {
     float* record;               // i (branches, width), v (width)
     const std::int32_t* inputs;  // as they came
     i64 num_inputs;
-    const float* alpha;          // (branches + 1)
-    float* spikes;               // (width): set to one where the membrane exceeds the threshold, else left as they are
+    const float* alpha;  // (branches + 1)
+    float* spikes;       // (width): set to one where the membrane exceeds the threshold, else left as they are
 };
 
-// Calls visit.operator()<kVectors>(first) for blocks of channels that make up `width`.
+// Calls visit.operator()<kVectors>(first) for the columns of channels that make up `width`.
 template <class F> inline void each_column(i64 width, F&& visit) {
     constexpr i64 lanes = kLanes<float>;
     i64 first = 0;
@@ -90,7 +90,8 @@ inline void position_tile(const PositionModel& q, const PositionStep& p, i64 bra
 
 // Spikes and the reset.
 template <int kVectors>
-inline void position_spikes(const PositionModel& q, const PositionStep& p, i64 first, const Vec<float>* m, typename Lanes<float>::I& num_spikes) {
+inline void position_spikes(const PositionModel& q, const PositionStep& p, i64 first, const Vec<float>* m,
+                            typename Lanes<float>::I& num_spikes) {
     for (int j = 0; j < kVectors; ++j) {
         const auto fires = m[j] > splat<float>(q.threshold);
         const i64 at = first + j * kLanes<float>;
@@ -114,9 +115,8 @@ inline void position_pass(const PositionModel& q, const PositionStep* steps, i64
             m[j] = load<float>(v + j * kLanes<float>);
             if (begin == 0) m[j] = splat<float>(p.alpha[q.branches]) * m[j], __builtin_prefetch(coming + soma + j * kLanes<float>, 1);
         }
-        each_tile<kTileBranches<kVectors>>(begin, end, [&]<int kBranches>(i64 branch) {
-            position_tile<kVectors, kBranches>(q, p, branch, first, coming, m);
-        });
+        each_tile<kTileBranches<kVectors>>(
+            begin, end, [&]<int kBranches>(i64 branch) { position_tile<kVectors, kBranches>(q, p, branch, first, coming, m); });
         if (end == q.branches)
             position_spikes<kVectors>(q, p, first, m, num_spikes);
         else

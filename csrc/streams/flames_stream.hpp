@@ -127,11 +127,10 @@ private:
                 next = e.t / p_.step_us, begin_us = static_cast<std::uint64_t>(next) * p_.step_us;
                 continue;
             }
-            throw std::invalid_argument(
-                "event " + std::to_string(k) + " of the packet, x=" + std::to_string(e.x) + " y=" + std::to_string(e.y) +
-                " t=" + std::to_string(e.t) + " p=" + std::to_string(e.p) + ", does not fit a sensor of " +
-                std::to_string(p_.sensor_width) + "x" + std::to_string(p_.sensor_height) +
-                " with 0 <= t <= 2^62 and p in {0, 1}");
+            throw std::invalid_argument("event " + std::to_string(k) + " of the packet, x=" + std::to_string(e.x) +
+                                        " y=" + std::to_string(e.y) + " t=" + std::to_string(e.t) + " p=" + std::to_string(e.p) +
+                                        ", does not fit a sensor of " + std::to_string(p_.sensor_width) + "x" +
+                                        std::to_string(p_.sensor_height) + " with 0 <= t <= 2^62 and p in {0, 1}");
         }
     }
 
@@ -213,9 +212,9 @@ private:
     std::vector<std::unique_ptr<Front>> fronts_;
     std::vector<std::unique_ptr<MemoryStage>> blocks_;
     i64 d_model_, step_ = -1, next_step_ = 0, last_tick_ = -1;  // step_: the open one; events before next_step_ are late
-    std::uint64_t begin_us_ = 0, open_us_ = 0;  // the open step's first microsecond and length; 0: no step is open
-    std::vector<std::uint16_t> column_, line_;  // of a pixel, after downsampling
-    std::vector<i64> active_;                   // where the embeddings of the step's spikes start
+    std::uint64_t begin_us_ = 0, open_us_ = 0;                  // the open step's first microsecond and length; 0: no step is open
+    std::vector<std::uint16_t> column_, line_;                  // of a pixel, after downsampling
+    std::vector<i64> active_;                                   // where the embeddings of the step's spikes start
     std::vector<double> window_, windows_, counts_;
     Aligned<float> u_, next_;
 };

@@ -69,8 +69,8 @@ public:
     std::vector<i64> latency_histogram;  // of decisions, see LatencyHistogram
     std::vector<TickRecord> records;
     bool is_recording = false, refuses_late = false;  // refuses_late: a packet with a late event is not taken
-    int threads = 1;  // that share the positions of a large step
-    mutable std::mutex turn;  // held by whoever calls from a thread
+    int threads = 1;                                  // that share the positions of a large step
+    mutable std::mutex turn;                          // held by whoever calls from a thread
 };
 
 // Sixteen bins an octave of nanoseconds, from 1 ns to 2^40 ns.

@@ -152,7 +152,8 @@ inline void FlamesStream::set_state(const std::uint8_t* bytes, std::size_t count
     window_ = window, windows_ = windows, counts_ = counts;
     for (std::size_t k = 0; k < blocks_.size(); ++k) blocks_[k]->set_state(states[k]);
     for (std::size_t k = 0; k < fronts_.size(); ++k) {
-        for (const auto& [position, last, record, is_absorbed] : held[k].records) fronts_[k]->set_record(position, last, record, is_absorbed);
+        for (const auto& [position, last, record, is_absorbed] : held[k].records)
+            fronts_[k]->set_record(position, last, record, is_absorbed);
         for (const auto& [position, input] : held[k].inputs) fronts_[k]->set_input(position, input);
     }
 }

@@ -27,8 +27,24 @@ template <class T> struct StreamingBlock {
         for (int k = 0; k < 11; ++k) parameters[k] = copy(from.parameters[k], sizes[k]);
         for (int k = 0; k < 2; ++k) last_norm[k] = copy(from.last_norm[k], h);
         const auto at = [&](int k) { return parameters[k].empty() ? nullptr : parameters[k].data(); };
-        call.p = {at(0), at(1), at(2), at(3), at(4), {at(5), at(6), at(7), at(8)}, at(9), at(10), nullptr, nullptr, nullptr,
-                  c.batch, 0, h, c.n_pairs, static_cast<T>(c.eps), from.reset, 1};
+        call.p = {.norm_weight = at(0),
+                  .norm_bias = at(1),
+                  .lambda = at(2),
+                  .c = at(3),
+                  .d = at(4),
+                  .neuron = {.beta = at(5), .theta = at(6), .rho = at(7), .gamma = at(8)},
+                  .weight = at(9),
+                  .bias = at(10),
+                  .spike_scale = nullptr,
+                  .output_scale = nullptr,
+                  .lengths = nullptr,
+                  .batch = c.batch,
+                  .seqlen = 0,
+                  .channels = h,
+                  .n_pairs = c.n_pairs,
+                  .eps = static_cast<T>(c.eps),
+                  .reset = from.reset,
+                  .threads = 1};
         T** state[4] = {&call.state, &call.v, &call.r, &call.s};
         for (int k = 0; k < 4; ++k) *state[k] = static_cast<T*>(from.state[k]);
         for (i64 b = 0; b < c.batch; ++b) samples.emplace_back(call, b, 1);
@@ -38,13 +54,15 @@ template <class T> struct StreamingBlock {
         call.x = call.y = h, call.spikes = spikes, call.p.seqlen = n;
         parallel_for(call.p.batch, threads, [&](i64 b) { samples[b].run(); });
         for (i64 i = 0; !last_norm[0].empty() && i < call.p.batch * n; ++i)
-            normalise_row<T>(h + i * call.p.channels, last_norm[0].data(), last_norm[1].data(), call.p.eps, call.p.channels, h + i * call.p.channels);
+            normalise_row<T>(h + i * call.p.channels, last_norm[0].data(), last_norm[1].data(), call.p.eps, call.p.channels,
+                             h + i * call.p.channels);
     }
 };
 
 template <class T> class SequenceStream final : public AbstractSequenceStream {
 public:
-    explicit SequenceStream(const SequenceStreamCall& call) : c_(call), total_(call.batch * call.channels), last_(call.batch * call.channels) {
+    explicit SequenceStream(const SequenceStreamCall& call)
+        : c_(call), total_(call.batch * call.channels), last_(call.batch * call.channels) {
         const T* weight = static_cast<const T*>(c_.encoder_weight);
         const T* bias = static_cast<const T*>(c_.encoder_bias);
         weight_.assign(weight, weight + c_.d_input * c_.channels);
@@ -54,8 +72,8 @@ public:
     }
     bool push(const void* x, i64 steps, void* spikes, int threads) override {
         if (!is_valid(x, steps)) return false;
-        for (i64 start = 0; start < steps; start += kBlockSpan)
-            run(x, start, std::min(kBlockSpan, steps - start), steps, static_cast<T*>(spikes), threads);
+        for (i64 start = 0; start < steps; start += kBlockInterval)
+            run(x, start, std::min(kBlockInterval, steps - start), steps, static_cast<T*>(spikes), threads);
         return true;
     }
     void load() override {
@@ -88,8 +106,9 @@ private:
         }
         const T* features = static_cast<const T*>(x) + row * c_.d_input;
         active_.find(features, c_.d_input);
-        linear_row<T>({nullptr, weight_.data(), bias_.empty() ? nullptr : bias_.data(), nullptr, 0, c_.d_input, c_.channels, 1},
-                      active_.values.data(), active_.index.data(), active_.count, h);
+        const T* bias = bias_.empty() ? nullptr : bias_.data();
+        linear_row<T>({.weight = weight_.data(), .bias = bias, .inputs = c_.d_input, .outputs = c_.channels}, active_.values.data(),
+                      active_.index.data(), active_.count, h);
     }
     // The steps [start, start + n) of every sample through the whole stack.
     void run(const void* x, i64 start, i64 n, i64 steps, T* spikes, int threads) {
@@ -103,7 +122,8 @@ private:
                 std::copy_n(fired_.data() + b * size, size, spikes + ((static_cast<i64>(k) * c_.batch + b) * steps + start) * c_.channels);
         }
         for (i64 b = 0; b < c_.batch; ++b) {
-            for (i64 i = 0; i < n; ++i) add_scaled<T>(total_.data() + b * c_.channels, h_.data() + b * size + i * c_.channels, T(1), c_.channels);
+            for (i64 i = 0; i < n; ++i)
+                add_scaled<T>(total_.data() + b * c_.channels, h_.data() + b * size + i * c_.channels, T(1), c_.channels);
             std::copy_n(h_.data() + b * size + (n - 1) * c_.channels, c_.channels, last_.data() + b * c_.channels);
         }
     }

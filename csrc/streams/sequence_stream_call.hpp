@@ -21,9 +21,9 @@ struct SequenceStreamCall {
     bool is_embedding;
     std::int64_t d_input, channels, n_pairs, batch;  // d_input: features, or the size of the vocabulary
     double eps;
-    const void *encoder_weight, *encoder_bias;       // (d_input, channels), (channels) or null
+    const void *encoder_weight, *encoder_bias;  // (d_input, channels), (channels) or null
     std::vector<StreamedBlock> blocks;
-    void *total, *last;                              // (batch, channels): the sum over steps, the last step; written by `store`
+    void *total, *last;  // (batch, channels): the sum over steps, the last step; written by `store`
 };
 
 class AbstractSequenceStream {

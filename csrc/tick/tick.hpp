@@ -139,8 +139,8 @@ template <class T> void embed_backward(const EmbedCall<T>& c, const T* grad_u, T
 }
 
 template <class T> void normalise(const NormCall<T>& c) {
-    parallel_for((c.rows + 63) / 64, c.rows * c.channels < 8192 ? 1 : c.threads, [&](i64 item) {
-        for (i64 i = item * 64; i < std::min(c.rows, (item + 1) * 64); ++i)
+    for_pieces(c.rows, 64, c.rows * c.channels < 8192 ? 1 : c.threads, [&](i64 first, i64 last) {
+        for (i64 i = first; i < last; ++i)
             normalise_row<T>(c.x + i * c.channels, c.weight, c.bias, c.eps, c.channels, c.y + i * c.channels);
     });
 }

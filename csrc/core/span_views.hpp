@@ -1,4 +1,4 @@
-// Blocks of a (batch, seqlen, channels) tensor with the channels side by side, whatever the tensor's strides.
+// Spans of a (batch, seqlen, channels) tensor with the channels side by side, whatever the tensor's strides.
 //
 // Channels that lie side by side are used where they are. Steps that lie side by side (a channels-first tensor) are
 // transposed in registers, a few steps and channels at a time, on their way through the first-level cache, so that the
@@ -14,7 +14,7 @@
 
 namespace longspike::LONGSPIKE_ARCH {
 
-constexpr i64 kTransposedChannels = 64;  // channels of a tile that is transposed: two blocks of it fit the nearest cache
+constexpr i64 kTransposedChannels = 64;  // channels of a tile that is transposed: two spans of it fit the nearest cache
 constexpr i64 kStagedChannels = 256;     // channels of a tile whose rows are shifted to whole cache lines
 
 template <class T> bool is_side_by_side(const Strided<T>& x) { return x.channel == 1; }
@@ -49,7 +49,7 @@ template <class T> inline void transpose(std::array<Vec<T>, kLanes<T>>& rows) {
     }
 }
 
-// One square of transpose_block, or what the edge leaves of it; whole squares stay in registers.
+// One square of transpose_matrix, or what the edge leaves of it; whole squares stay in registers.
 template <class T, bool kWhole, bool kStreaming>
 [[gnu::always_inline]] inline void transpose_square(const T* x, i64 x_stride, T* y, i64 y_stride, int height, int width, i64 ahead) {
     std::array<Vec<T>, kLanes<T>> part{};
@@ -69,8 +69,7 @@ template <class T, bool kWhole, bool kStreaming>
 }
 
 // y[i, j] = x[j, i] for i < rows, j < columns; `ahead` elements further on x is fetched for the next call.
-template <class T>
-void transpose_block(const T* x, i64 x_stride, T* y, i64 y_stride, i64 rows, i64 columns, i64 ahead, bool streaming) {
+template <class T> void transpose_matrix(const T* x, i64 x_stride, T* y, i64 y_stride, i64 rows, i64 columns, i64 ahead, bool streaming) {
     constexpr i64 n = kLanes<T>;
     for (i64 j = 0; j < columns; j += n)
         for (i64 i = 0; i < rows; i += n) {
@@ -96,46 +95,48 @@ template <class T> void copy_streaming(T* to, const T* from, i64 n) {
     if (j < n) store_first<T>(to + j, load_first<T>(from + j, n - j), n - j);
 }
 
-template <class T> struct Block {
-    T* first;    // of the block's first step and the tile's first channel
+// The steps of a span, side by side or strided.
+template <class T> struct SpanView {
+    T* first;    // of the span's first step and the tile's first channel
     i64 stride;  // elements from a step to the next
 };
 
-// Fetches cache lines early, row after row. A few steps of a cell at a time touch memory in an order that the hardware does
+// Fetches cache lines early, row after row. A few steps of a vector at a time touch memory in an order that the hardware does
 // not foresee; this walks through it in order, which the hardware sees and continues.
 template <class T> struct Fetch {
     const T* at = nullptr;  // null: nothing to fetch
-    i64 cells = 1, jump = 0, done = 0;
+    i64 vectors = 1, jump = 0, done = 0;
 
     Fetch() = default;
-    Fetch(const Block<const T>& block, i64 width) : at(block.first), cells((width + kLanes<T> - 1) / kLanes<T>), jump(block.stride - cells * kLanes<T>) {}
+    Fetch(const SpanView<const T>& span, i64 width)
+        : at(span.first), vectors((width + kLanes<T> - 1) / kLanes<T>), jump(span.stride - vectors * kLanes<T>) {}
     template <int kLevel> void next() {
         if (!at) return;
         __builtin_prefetch(at, 0, kLevel);
         at += kLanes<T>;
-        if (++done == cells) done = 0, at += jump;
+        if (++done == vectors) done = 0, at += jump;
     }
 };
 
 // Reads one sample's channels [first, first + width).
-template <class T> struct BlockReader {
+template <class T> struct SpanReader {
     Strided<const T> x;
     i64 width;
     Scratch<T> scratch;
-    BlockReader(const Strided<const T>& all, i64 b, i64 first, i64 width_) : x(all), width(width_) {
+    SpanReader(const Strided<const T>& all, i64 b, i64 first, i64 width_) : x(all), width(width_) {
         x.data += b * x.batch + first * x.channel;
     }
     bool is_direct() const { return is_side_by_side(x); }
     // From step t on, where the numbers are used where they lie; a transposing reader fetches on its own.
     Fetch<T> fetch(i64 t) const { return is_direct() ? Fetch<T>({x.data + t * x.time, x.time}, width) : Fetch<T>(); }
-    // `ahead`: how many steps on (or back, if negative) the next block lies.
-    Block<const T> at(i64 t, i64 rows, i64 ahead) {
+    // `ahead`: how many steps on (or back, if negative) the next span lies.
+    SpanView<const T> at(i64 t, i64 rows, i64 ahead) {
         const T* from = x.data + t * x.time;
         if (is_direct()) return {from, x.time};
         const i64 stride = (width + kLanes<T> - 1) / kLanes<T> * kLanes<T>;
         T* to = scratch.at(rows * stride);
         if (x.time == 1) {
-            transpose_block<T>(from, x.channel, to, stride, rows, width, ahead, false);
+            transpose_matrix<T>(from, x.channel, to, stride, rows, width, ahead, false);
         } else if (x.channel == 0) {  // expanded, as the gradient of a sum
             for (i64 k = 0; k < rows; ++k) std::fill_n(to + k * stride, width, from[k * x.time]);
         } else {
@@ -147,12 +148,12 @@ template <class T> struct BlockReader {
 };
 
 // Writes one sample's channels [first, first + width): `begin` says where, `end` brings it to its place.
-template <class T> struct BlockWriter {
+template <class T> struct SpanWriter {
     Strided<T> y;
     i64 width;
     bool streaming, staged;
     Scratch<T> scratch;
-    BlockWriter(const Strided<T>& all, i64 b, i64 first, i64 width_, bool streaming_) : y(all), width(width_), streaming(streaming_) {
+    SpanWriter(const Strided<T>& all, i64 b, i64 first, i64 width_, bool streaming_) : y(all), width(width_), streaming(streaming_) {
         const bool fits = all.batch * sizeof(T) % LONGSPIKE_VECTOR_BYTES == 0 && all.time * sizeof(T) % LONGSPIKE_VECTOR_BYTES == 0 &&
                           reinterpret_cast<std::uintptr_t>(all.data) % LONGSPIKE_VECTOR_BYTES == 0;
         y.data += b * y.batch + first * y.channel;
@@ -160,7 +161,7 @@ template <class T> struct BlockWriter {
     }
     // Whether the rows themselves may be written around the caches.
     bool rows_stream() const { return streaming && !staged; }
-    Block<T> begin(i64 t, i64 rows) {
+    SpanView<T> begin(i64 t, i64 rows) {
         T* to = y.data + t * y.time;
         if (!staged) return {to, y.time};
         if (!is_side_by_side(y)) {
@@ -172,16 +173,16 @@ template <class T> struct BlockWriter {
         const i64 stride = width == y.time ? width : (width + kLanes<T> - 1) / kLanes<T> * kLanes<T> + y.time % kLanes<T>;
         return {scratch.at(rows * stride, phase), stride};
     }
-    void end(const Block<T>& block, i64 t, i64 rows) {
+    void end(const SpanView<T>& span, i64 t, i64 rows) {
         T* to = y.data + t * y.time;
         if (!staged) return;
         if (!is_side_by_side(y)) {
             const bool whole = reinterpret_cast<std::uintptr_t>(to) % LONGSPIKE_VECTOR_BYTES == 0 && y.channel % kLanes<T> == 0;
-            transpose_block<T>(block.first, block.stride, to, y.channel, width, rows, 0, streaming && whole);
-        } else if (block.stride == y.time) {
-            copy_streaming<T>(to, block.first, rows * width);
+            transpose_matrix<T>(span.first, span.stride, to, y.channel, width, rows, 0, streaming && whole);
+        } else if (span.stride == y.time) {
+            copy_streaming<T>(to, span.first, rows * width);
         } else {
-            for (i64 k = 0; k < rows; ++k) copy_streaming<T>(to + k * y.time, block.first + k * block.stride, width);
+            for (i64 k = 0; k < rows; ++k) copy_streaming<T>(to + k * y.time, span.first + k * span.stride, width);
         }
     }
 };
