@@ -63,6 +63,7 @@ def test_map_keeps_the_structure_and_touches_every_tensor() -> None:
 def test_what_is_no_state() -> None:
     with pytest.raises(TypeError, match="a state holds tensors, tuples, named tuples and None; got list"):
         flatten_state([torch.zeros(1)])
+    state = network_state()
+    tensors = {name: x for name, x in flatten_state(state).items() if name != "pool.steps"}
     with pytest.raises(KeyError, match=r"pool\.steps"):
-        state = network_state()
-        fill_state(state, {k: x for k, x in flatten_state(state).items() if k != "pool.steps"})
+        fill_state(state, tensors)
