@@ -31,12 +31,12 @@ class Mistakes:
 
     Example:
         >>> from types import SimpleNamespace
-        >>> mistakes = Mistakes("Example", SimpleNamespace(depth=0, norm="batch"))
-        >>> mistakes.integers("depth")
-        >>> mistakes.choices({"norm": ("pre", "post")})
+        >>> mistakes = Mistakes("Net", SimpleNamespace(depth=0, width=3))
+        >>> mistakes.integers("depth", "width")
+        >>> mistakes.add("`width` must be even; got 3")
         >>> mistakes.raise_any()
         Traceback (most recent call last):
-        longspike.errors.ConfigError: Example: `depth` must be an integer of at least 1; got 0; `norm` must be one of 'pre', 'post'; got 'batch'.
+        longspike.errors.ConfigError: Net: `depth` must be an integer of at least 1; got 0; `width` must be even; got 3.
     """
 
     def __init__(self, where: str, config: object) -> None:

@@ -28,6 +28,7 @@ class Stream(ABC):
 
     Example:
         >>> import torch
+        >>> from longspike import Stream
         >>> stream = Stream(SpikeSSM.from_preset("digits"))
         >>> spikes = stream.push(torch.zeros(3, 1))
         >>> type(stream).__name__, stream.num_steps
