@@ -3,9 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from torch import nn
-
 from longspike._core.mistakes import Mistakes
+from longspike._core.sequence import AbstractSequenceLayer
 from longspike.neurons.hard_reset import HardResetLIF
 from longspike.neurons.lif import GRADIENTS, RESETS
 from longspike.neurons.memoryless import GELU, Bernoulli, Heaviside
@@ -54,7 +53,7 @@ class NeuronConfig:
         return self.kind != "gelu"
 
 
-def _refractory(channels: int, config: NeuronConfig) -> nn.Module:
+def _refractory(channels: int, config: NeuronConfig) -> AbstractSequenceLayer:
     return RefractoryLIF(
         channels,
         beta=config.beta,
@@ -69,19 +68,19 @@ def _refractory(channels: int, config: NeuronConfig) -> nn.Module:
     )
 
 
-def _hard_reset(channels: int, config: NeuronConfig) -> nn.Module:
+def _hard_reset(channels: int, config: NeuronConfig) -> AbstractSequenceLayer:
     return HardResetLIF(channels, beta=config.beta, surrogate=surrogate_of(config), gradient=config.gradient)
 
 
-def _sdn(channels: int, config: NeuronConfig) -> nn.Module:
+def _sdn(channels: int, config: NeuronConfig) -> AbstractSequenceLayer:
     return SDN(channels, surrogate=surrogate_of(config))
 
 
-def _heaviside(channels: int, config: NeuronConfig) -> nn.Module:
+def _heaviside(channels: int, config: NeuronConfig) -> AbstractSequenceLayer:
     return Heaviside(channels, surrogate=surrogate_of(config))
 
 
-_BUILDERS: dict[str, Callable[[int, NeuronConfig], nn.Module]] = {
+_BUILDERS: dict[str, Callable[[int, NeuronConfig], AbstractSequenceLayer]] = {
     "refractory": _refractory,
     "hard_reset": _hard_reset,
     "sdn": _sdn,
@@ -91,6 +90,6 @@ _BUILDERS: dict[str, Callable[[int, NeuronConfig], nn.Module]] = {
 }
 
 
-def build_neuron(channels: int, config: NeuronConfig) -> nn.Module:
+def build_neuron(channels: int, config: NeuronConfig) -> AbstractSequenceLayer:
     """The neuron module that `config` describes."""
     return _BUILDERS[config.kind](channels, config)

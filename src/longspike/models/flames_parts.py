@@ -2,6 +2,7 @@
 
 from torch import nn
 
+from longspike._core.sequence import AbstractTickLayer
 from longspike.layers.dendritic_conv import DendriticLIFConv2d
 from longspike.layers.memory_block import MemoryBlock
 from longspike.layers.spatial_pool import SpatialPool
@@ -54,7 +55,7 @@ def front_grids(config: FlamesConfig) -> list[tuple[tuple[int, int], tuple[int, 
     return grids
 
 
-def build_memory(config: MemoryConfig) -> nn.Module:
+def build_memory(config: MemoryConfig) -> AbstractTickLayer:
     """The memory of one block."""
     if config.kind == "lif":
         return LeakyMemory(config.d_model, surrogate=surrogate_of(config))

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from longspike._core.checks import check_bounds, check_choice, check_positive_int, check_sequence, describe
+from longspike._core.sequence import AbstractSequenceLayer
 from longspike.kernels._dispatch import DENDRITE_METHODS
 from longspike.kernels.dendrite import dendritic_lif
 from longspike.kernels.mixing import linear
@@ -54,7 +55,7 @@ def membrane_deviation(rate: Tensor, rate_soma: Tensor, g: Tensor) -> float:
     return math.sqrt(variance)
 
 
-class DendriticLIF(nn.Module):
+class DendriticLIF(AbstractSequenceLayer[DendriticState]):
     """A layer of dendritic LIF neurons: linear maps into num_branches branches, one soma a channel.
 
     Starts with g = 1/num_branches and normal weights, so scaled that after 16 steps of white input of unit variance the
@@ -142,11 +143,6 @@ class DendriticLIF(nn.Module):
             method=self.method,
         )
         return spike(membrane - self.threshold, self.surrogate).to(dtype), DendriticState(i, v)
-
-    def step(self, x_t: Tensor, state: DendriticState) -> tuple[Tensor, DendriticState]:
-        """Spikes (batch, channels) of inputs (batch, in_features) at one step."""
-        spikes, end = self(x_t[:, None], state)
-        return spikes[:, 0], end
 
     def extra_repr(self) -> str:
         return f"{self.in_features}, {self.channels}, num_branches={self.num_branches}, threshold={self.threshold}"
