@@ -17,6 +17,10 @@ class DataFileError(LongspikeError, FileNotFoundError):
     """A data file is missing, truncated or not what it claims to be."""
 
 
+class UnknownSensorError(LongspikeError, ValueError):
+    """A recording does not say how large its sensor is, and neither does the caller."""
+
+
 class CheckpointError(LongspikeError, ValueError):
     """A saved model cannot be read by this version."""
 

@@ -20,7 +20,14 @@ NAMES = {
         "read",
         "write",
     ],
-    "longspike.functional": ["Certificate", "LIFState", "beta_from_tau", "hard_reset_orbit", "refractory_lif"],
+    "longspike.functional": [
+        "Certificate",
+        "LIFState",
+        "beta_from_tau",
+        "hard_reset_orbit",
+        "map_state",
+        "refractory_lif",
+    ],
     "longspike.models": [
         "Flames",
         "FlamesConfig",

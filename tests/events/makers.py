@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+import pytest
 
-from events.lz4_frames import compress
 from longspike.events import EVENT_DTYPE, WRITERS, make_events
 
 
@@ -233,7 +233,14 @@ def make_aedat4(rng: np.random.Generator, count: int) -> Made:
 
 def make_aedat4_lz4(rng: np.random.Generator, count: int) -> Made:
     """AEDAT4 with LZ4."""
-    return _aedat4(rng, count, 1, compress)
+    lz4 = pytest.importorskip("lz4.frame")
+    return _aedat4(rng, count, 1, lambda content: lz4.compress(content, content_checksum=True))
+
+
+def make_aedat4_zstd(rng: np.random.Generator, count: int) -> Made:
+    """AEDAT4 with Zstandard."""
+    zstandard = pytest.importorskip("zstandard")
+    return _aedat4(rng, count, 3, zstandard.ZstdCompressor(write_checksum=True).compress)
 
 
 def make_es(rng: np.random.Generator, count: int) -> Made:

@@ -16,7 +16,7 @@ def test_defaults_are_valid() -> None:
         ({"epochs": 0}, r"`epochs` must be an integer of at least 1; got 0"),
         ({"batch_size": True}, r"`batch_size` must be an integer of at least 1; got True"),
         ({"seed": -1}, r"`seed` must be an integer of at least 0"),
-        ({"checkpoint_every_steps": 0}, r"`checkpoint_every_steps` must be an integer of at least 1 or None"),
+        ({"checkpoint_every_steps": 0}, r"`checkpoint_every_steps` must be an integer of at least 1, or be None"),
         ({"num_threads": 1.5}, r"`num_threads` must be"),
         ({"lr": 0.0}, r"`lr` must be positive and finite; got 0\.0"),
         ({"ssm_lr": float("nan")}, r"`ssm_lr` must be positive"),
@@ -24,8 +24,9 @@ def test_defaults_are_valid() -> None:
         ({"rate_weight": float("inf")}, r"`rate_weight` must be at least 0 and finite"),
         ({"warmup_fraction": 1.0}, r"`warmup_fraction` must lie in \[0, 1\)"),
         ({"label_smoothing": -0.1}, r"`label_smoothing` must lie in \[0, 1\)"),
-        ({"clip_norm": 0.0}, r"`clip_norm` must be positive"),
-        ({"rate_target": 1.0}, r"`rate_target` must lie in \(0, 1\)"),
+        ({"clip_norm": 0.0}, r"`clip_norm` must be positive and finite, or be None; got 0\.0"),
+        ({"rate_target": 1.0}, r"`rate_target` must lie in \(0, 1\), or be None"),
+        ({"selection": "luck"}, r"`selection` must be one of 'accuracy', 'loss'; got 'luck'"),
     ],
 )
 def test_a_mistake_is_named(changes: dict, message: str) -> None:

@@ -28,44 +28,50 @@ from longspike.models.flames_presets import flames_preset
 from tolerances import LOGITS
 
 MISTAKES = [
-    *((name, 0, f"`{name}` must be a positive integer; got 0") for name in ("num_outputs", "step_us", "channels")),
-    *((name, 1.5, f"`{name}` must be a positive integer; got 1.5") for name in ("num_branches", "num_fronts")),
-    *((name, True, f"`{name}` must be a positive integer; got True") for name in ("downsample", "kernel", "stride")),
-    *((name, None, f"`{name}` must be a positive integer; got None") for name in ("pool", "window")),
+    *(
+        (name, 0, f"`{name}` must be an integer of at least 1; got 0")
+        for name in ("num_outputs", "step_us", "channels")
+    ),
+    *((name, 1.5, f"`{name}` must be an integer of at least 1; got 1.5") for name in ("num_branches", "num_fronts")),
+    *(
+        (name, True, f"`{name}` must be an integer of at least 1; got True")
+        for name in ("downsample", "kernel", "stride")
+    ),
+    *((name, None, f"`{name}` must be an integer of at least 1; got None") for name in ("pool", "window")),
     ("step_us", 2**62 + 1, r"`step_us` must be at most 2\^62; got"),
     ("kernel", 256, "`kernel` must be at most 255; got 256"),
     ("front", "lif", "`front`='lif' has one branch; set num_branches to 1 "),
-    ("front", "conv", "`front` must be one of dendritic, lif; got 'conv'"),
-    ("weighting", "mean", "`weighting` must be one of tick, time; got 'mean'"),
+    ("front", "conv", "`front` must be one of 'dendritic', 'lif'; got 'conv'"),
+    ("weighting", "mean", "`weighting` must be one of 'tick', 'time'; got 'mean'"),
     ("sensor_size", (34,), r"`sensor_size` must be \(width, height\), at most 65536 pixels each; got \(34,\)"),
     ("sensor_size", (34, 0), "`sensor_size` must be"),
     ("sensor_size", (65537, 1), "`sensor_size` must be"),
     ("sensor_size", (True, 3), "`sensor_size` must be"),
     ("sensor_size", "34", "`sensor_size` must be"),
-    ("tau_min_us", 0.0, "0 < `tau_min_us` <= `tau_max_us` and 0 < `tau_soma_us` must hold"),
+    ("tau_min_us", 0.0, "0 < `tau_min_us` <= `tau_max_us` must hold; got 0.0 and"),
     ("tau_max_us", 1.0, "0 < `tau_min_us` <= `tau_max_us`"),
     ("tau_max_us", math.inf, "0 < `tau_min_us` <= `tau_max_us`"),
-    ("tau_soma_us", math.nan, "0 < `tau_soma_us` must hold"),
-    ("tau_soma_us", math.inf, "0 < `tau_soma_us` must hold"),
-    ("tau_soma_us", "long", "must hold; got"),
+    ("tau_soma_us", math.nan, "`tau_soma_us` must be positive and finite; got nan"),
+    ("tau_soma_us", math.inf, "`tau_soma_us` must be positive and finite; got inf"),
+    ("tau_soma_us", "long", "`tau_soma_us` must be positive and finite; got 'long'"),
     ("memory", None, "`memory` must be a MemoryConfig; got None"),
 ]
 MEMORY_MISTAKES = [
-    *((name, 0, f"`{name}` must be a positive integer; got 0") for name in ("d_model", "num_layers", "d_state")),
-    ("num_heads", False, "`num_heads` must be a positive integer; got False"),
+    *((name, 0, f"`{name}` must be an integer of at least 1; got 0") for name in ("d_model", "num_layers", "d_state")),
+    ("num_heads", False, "`num_heads` must be an integer of at least 1; got False"),
     ("num_heads", 4, "`num_heads` must divide d_model=6; got 4"),
     ("d_state", 3, "`d_state` must be even"),
     ("rank", -1, "`rank` must be an integer from 0 to min(d_state, 64) = 4; got -1"),
     ("rank", 5, "`rank` must be an integer from 0 to min(d_state, 64) = 4; got 5"),
     ("rank", 1.0, "`rank` must be an integer"),
-    ("kind", "gru", "`kind` must be one of sa_hippo, hippo, lif; got 'gru'"),
+    ("kind", "gru", "`kind` must be one of 'sa_hippo', 'hippo', 'lif'; got 'gru'"),
     ("kind", ["lif"], "`kind` must be one of"),
-    ("transition", "euler", "`transition` must be one of bilinear, taylor2, expm; got 'euler'"),
-    ("structure", "dense", "`structure` must be one of dplr, diag; got 'dense'"),
-    ("input", "zoh", "`input` must be one of impulse, held; got 'zoh'"),
+    ("transition", "euler", "`transition` must be one of 'bilinear', 'taylor2', 'expm'; got 'euler'"),
+    ("structure", "dense", "`structure` must be one of 'dplr', 'diag'; got 'dense'"),
+    ("input", "zoh", "`input` must be one of 'impulse', 'held'; got 'zoh'"),
     ("dropout", 1.0, "`dropout` must lie in [0, 1); got 1.0"),
     ("dropout", math.nan, "`dropout` must lie in [0, 1); got nan"),
-    ("dropout", "much", "`dropout` must lie in [0, 1); got much"),
+    ("dropout", "much", "`dropout` must lie in [0, 1); got 'much'"),
     ("dt_min", 0.0, "0 < `dt_min` <= `dt_max` must hold; got 0.0"),
     ("dt_max", math.inf, "0 < `dt_min` <= `dt_max` must hold; got 0.01 and inf"),
     ("dt_min", None, "0 < `dt_min` <= `dt_max` must hold; got None"),
@@ -94,7 +100,7 @@ def test_all_mistakes_are_named_at_once() -> None:
     with pytest.raises(ConfigError, match="structure='diag' has an exact exponential; `transition`='taylor2'"):
         MemoryConfig(structure="diag", transition="taylor2")
     for kind in (FlamesConfig, MemoryConfig, FlamesSequenceConfig):
-        with pytest.raises(ValueError, match=r"`name` must be one of .*; got 'step'"):
+        with pytest.raises(ConfigError, match=rf"{kind.__name__}: Surrogate: `name` must be one of .*; got 'step'\.$"):
             kind(surrogate="step")
         with pytest.raises(ValueError, match="`scale` must be positive and finite"):
             kind(surrogate_scale=-1.0)
@@ -107,7 +113,7 @@ def test_mistakes_in_a_sequence_configuration() -> None:
         FlamesSequenceConfig(d_input=0, num_branches=2.0, tau_min=0.0, memory=MemoryConfig(kind="lif"))
     with pytest.raises(ConfigError, match="`memory` must be a MemoryConfig; got 3"):
         FlamesSequenceConfig(memory=3)
-    with pytest.raises(ConfigError, match="0 < `tau_soma` must hold"):
+    with pytest.raises(ConfigError, match="`tau_soma` must be positive and finite"):
         FlamesSequenceConfig(tau_soma=math.inf)
 
 

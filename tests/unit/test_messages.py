@@ -237,22 +237,33 @@ def test_message(case: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"d_model": 0}, "`d_model` must be a positive integer; got 0"),
-        ({"num_layers": True}, "`num_layers` must be a positive integer; got True"),
-        ({"d_state": 7}, "`d_state` must be even; got 7"),
+        ({"d_model": 0}, "`d_model` must be an integer of at least 1; got 0"),
+        ({"num_layers": True}, "`num_layers` must be an integer of at least 1; got True"),
+        ({"d_state": 7}, r"`d_state` must be even \(conjugate pairs\); got 7"),
         ({"dropout": 1.0}, r"`dropout` must lie in \[0, 1\); got 1.0"),
         ({"dt_min": 0.0}, "0 < `dt_min` <= `dt_max` must hold; got 0.0 and 0.1"),
-        ({"norm": "batch"}, "`norm` must be one of pre, post, none; got 'batch'"),
-        ({"init": "x"}, "`init` must be one of lin, inv, legs"),
-        ({"discretisation": "x"}, "`discretisation` must be one of zoh, bilinear"),
-        ({"encoder": "x"}, "`encoder` must be one of linear, embedding"),
-        ({"pool": "max"}, "`pool` must be one of mean, none; got 'max'"),
+        ({"norm": "batch"}, "`norm` must be one of 'pre', 'post', 'none'; got 'batch'"),
+        ({"init": "x"}, "`init` must be one of 'lin', 'inv', 'legs'"),
+        ({"discretisation": "x"}, "`discretisation` must be one of 'zoh', 'bilinear'"),
+        ({"encoder": "x"}, "`encoder` must be one of 'linear', 'embedding'"),
+        ({"pool": "max"}, "`pool` must be one of 'mean', 'none'; got 'max'"),
+        ({"dropout": None}, r"`dropout` must lie in \[0, 1\); got None"),
+        ({"dt_max": "long"}, "must hold; got 0.001 and 'long'"),
         ({"d_input": 0, "pool": "max"}, "`d_input` must .*; `pool` must"),
     ],
 )
 def test_configuration_names_every_mistake(changes: dict, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         SpikeSSMConfig(**changes)
+
+
+def test_a_neuron_names_every_mistake() -> None:
+    with pytest.raises(
+        ConfigError,
+        match=r"^NeuronConfig: `kind` .*; `beta` must lie in \(0, 1\); got 1.5; `threshold` must be positive and finite"
+        r"; got 0; `rho` must be at least 0 and finite; got -1; Surrogate: `scale` must be .*; got -2\.$",
+    ):
+        NeuronConfig(kind="cell", beta=1.5, threshold=0, rho=-1, surrogate_scale=-2)
 
 
 def test_errors_are_also_pythons_own() -> None:

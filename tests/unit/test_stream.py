@@ -278,8 +278,14 @@ def test_files_that_are_no_streams(tmp_path) -> None:
 def test_stream_makes_what_fits_the_model() -> None:
     pytest.importorskip("longspike._native", reason="the compiled extension is not built")
     flames = Flames.from_preset("tiny", sensor_size=(9, 8), num_classes=3)
-    assert isinstance(Stream(flames), EventStream)
-    assert isinstance(Stream(SpikeSSM(SpikeSSMConfig(d_model=3, num_layers=1, d_state=4))), SequenceStream)
+    events, steps = Stream(flames, is_recording=True), Stream(network(), batch=3)
+    assert type(events) is EventStream
+    assert type(steps) is SequenceStream
+    assert events.take_ticks() == []
+    assert isinstance(events, Stream)
+    assert isinstance(steps, Stream)
+    assert isinstance(SequenceStream(network()), Stream)
+    assert not isinstance(network(), Stream)
     with pytest.raises(
         TypeError, match=r"`batch` is for a SpikeSSM; got 2 with Flames\. Make one EventStream a recording"
     ):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 
 from longspike.cli.output import print_json, print_line
-from longspike.errors import ConfigError, DataFileError
+from longspike.errors import ConfigError, UnknownSensorError
 
 if TYPE_CHECKING:
     from longspike.events import EventReader
@@ -63,11 +63,7 @@ def _open(file: Path, given: dict[str, Any]) -> "EventReader":
 
     try:
         return open_recording(file, **given)
-    except DataFileError:
-        raise
-    except ValueError as error:
-        if "does not say how large its sensor is" not in str(error):
-            raise
+    except UnknownSensorError:
         raise ConfigError(f"{file} does not say how large its sensor is. Add --sensor-size WIDTH HEIGHT.") from None
 
 

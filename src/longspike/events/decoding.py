@@ -153,19 +153,3 @@ class Screen:
         self._faults.skipped += int(self.state[FAULTS]) - before
         self._num_seen += count
         return events[:kept]
-
-
-def lz4_block(block: bytes, history: np.ndarray, position: int) -> int:
-    """Decompress one LZ4 block into `history` from `position` on; the new position, or -1 if the block is damaged."""
-    if not native.is_available():
-        return reference.lz4_block(block, history, position)
-    packed = np.frombuffer(block, np.uint8)
-    return int(native.extension().lz4_block(address(packed), len(packed), address(history), position, len(history)))
-
-
-def xxh32(content: bytes) -> int:
-    """The 32-bit xxHash of some bytes, seed 0: what LZ4 frames carry as checksums."""
-    if not native.is_available():
-        return reference.xxh32(content)
-    packed = np.frombuffer(content, np.uint8)
-    return int(native.extension().xxh32(address(packed), len(packed)))

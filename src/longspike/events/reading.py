@@ -10,7 +10,7 @@ from typing import BinaryIO, Literal, Self
 import numpy as np
 
 from longspike._core.checks import check_choice, check_positive_int
-from longspike.errors import DataFileError
+from longspike.errors import DataFileError, UnknownSensorError
 from longspike.events.decoding import Screen
 from longspike.events.detecting import HEAD_BYTES, detect
 from longspike.events.faults import Faults
@@ -98,7 +98,7 @@ def _open(
         _resolve_size(where, path, asked, source.sensor_size)
         size = source.sensor_size or asked
         if size is None and sensor_size is None:
-            raise ValueError(
+            raise UnknownSensorError(
                 f"{where}: {path} ({name}) does not say how large its sensor is. "
                 "Pass sensor_size=(width, height) in pixels"
                 + (', or "observed" for the smallest that holds all events.' if where == "read" else ".")
@@ -184,7 +184,7 @@ def open(  # noqa: A001
 
     Raises:
         DataFileError: the file is missing, in no known format, truncated or damaged; it names the place and the remedy.
-        ValueError: an argument is wrong, or the sensor's size is known neither from the file nor from the caller.
+        ValueError: an argument is wrong. UnknownSensorError: neither the file nor the caller says the sensor's size.
         MissingExtraError: the format needs a package that is not installed.
     """
     check_positive_int("open", "packet_events", packet_events)

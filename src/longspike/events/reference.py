@@ -232,68 +232,6 @@ def screen(events: np.ndarray, state: np.ndarray, skip: bool) -> tuple[int, int]
     return consumed, len(kept)
 
 
-def _extended(block: bytes, i: int, length: int) -> tuple[int, int]:
-    """A length of 15 goes on in bytes, up to the first below 255. The position after it, and the length or -1."""
-    while length >= 15:
-        if i >= len(block):
-            return i, -1
-        more, i = block[i], i + 1
-        length += more
-        if more < 255:
-            break
-    return i, length
-
-
-def lz4_block(block: bytes, out: np.ndarray, position: int) -> int:
-    """One LZ4 block, appended at `position`; the bytes before it are its history. The new position, -1 if damaged."""
-    i = 0
-    while i < len(block):
-        token = block[i]
-        i, literals = _extended(block, i + 1, token >> 4)
-        if literals < 0 or literals > len(block) - i or literals > len(out) - position:
-            return -1
-        out[position : position + literals] = np.frombuffer(block, np.uint8, literals, i)
-        i, position = i + literals, position + literals
-        if i == len(block):
-            return position
-        if len(block) - i < 2:
-            return -1
-        distance = block[i] | block[i + 1] << 8
-        i, match = _extended(block, i + 2, token & 15)
-        if match < 0 or distance == 0 or distance > position or match + 4 > len(out) - position:
-            return -1
-        for _ in range(match + 4):  # may overlap: byte by byte
-            out[position] = out[position - distance]
-            position += 1
-    return -1
-
-
-def _rotate(value: int, bits: int) -> int:
-    return (value << bits | value >> (32 - bits)) & 0xFFFFFFFF
-
-
-def xxh32(content: bytes) -> int:
-    """xxHash of 32 bits, seed 0 (Y. Collet, "xxHash fast digest algorithm")."""
-    p1, p2, p3, p4, p5, mask = 0x9E3779B1, 0x85EBCA77, 0xC2B2AE3D, 0x27D4EB2F, 0x165667B1, 0xFFFFFFFF
-    whole = len(content) // 16 * 16
-    if whole:
-        lanes = [(p1 + p2) & mask, p2, 0, -p1 & mask]
-        for k, word in enumerate(np.frombuffer(content, "<u4", whole // 4).tolist()):
-            lanes[k % 4] = _rotate((lanes[k % 4] + word * p2) & mask, 13) * p1 & mask
-        digest = sum(_rotate(lane, bits) for lane, bits in zip(lanes, (1, 7, 12, 18), strict=True)) & mask
-    else:
-        digest = p5
-    digest = (digest + len(content)) & mask
-    words = (len(content) - whole) // 4
-    for word in np.frombuffer(content, "<u4", words, whole).tolist():
-        digest = _rotate((digest + word * p3) & mask, 17) * p4 & mask
-    for byte in content[whole + 4 * words :]:
-        digest = _rotate((digest + byte * p5) & mask, 11) * p1 & mask
-    digest = (digest ^ digest >> 15) * p2 & mask
-    digest = (digest ^ digest >> 13) * p3 & mask
-    return digest ^ digest >> 16
-
-
 DECODERS: dict[str, Callable[[np.ndarray, int, np.ndarray, np.ndarray, bool], tuple[int, int]]] = {
     "evt2": decode_evt2,
     "evt21": decode_evt21,

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from longspike._core.checks import check_choice, check_sequence
 from longspike._core.lengths import length_mask
+from longspike._core.sequence import AbstractSequenceLayer
 from longspike.kernels.mixing import glu
 from longspike.kernels.spiking_block import Inputs, spiking_block
 from longspike.layers.dropout import TiedDropout
@@ -30,7 +31,7 @@ class BlockState(NamedTuple):
     neuron: Any
 
 
-class SpikingBlock(nn.Module):
+class SpikingBlock(AbstractSequenceLayer[BlockState]):
     """One layer of SPikE-SSM with a switchable neuron.
 
     Args:
@@ -138,8 +139,3 @@ class SpikingBlock(nn.Module):
         """y (batch, seqlen, d_model) and the state after the last step."""
         y, _, end = self.activity(x, state)
         return y, end
-
-    def step(self, x_t: Tensor, state: BlockState) -> tuple[Tensor, BlockState]:
-        """y (batch, d_model) of one step."""
-        y, end = self(x_t[:, None], state)
-        return y[:, 0], end

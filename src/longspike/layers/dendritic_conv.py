@@ -6,13 +6,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from longspike._core.checks import check_bounds, check_choice, check_positive_int, describe
-from longspike.kernels._dispatch import DENDRITE_METHODS
+from longspike._core.checks import check_positive_int, describe
 from longspike.kernels.dendrite import DendritePlan, dendrite_plan, dendritic_conv
 from longspike.layers.sparse import SparseSpikes, check_sparse
-from longspike.neurons.dendritic import TYPICAL_MEMBRANE, branch_taus, membrane_deviation
+from longspike.neurons.dendritic import AbstractDendrites
 from longspike.neurons.lif import compute_dtype
-from longspike.neurons.surrogate import Surrogate, as_surrogate
+from longspike.neurons.surrogate import Surrogate
 
 WHERE = "DendriticLIFConv2d"
 TYPICAL_GAP_US = 10_000  # between two updates of a position while something moves there
@@ -93,7 +92,7 @@ def _merge(state: DendriticConvState | None, kept: Tensor | None, new: Dendritic
     return DendriticConvState(*(torch.cat([a[kept], b])[order] for a, b in zip(state, new, strict=True)))
 
 
-class DendriticLIFConv2d(nn.Module):
+class DendriticLIFConv2d(AbstractDendrites):
     """Dendritic LIF neurons behind a kernel x kernel convolution over sparse spikes.
 
         alpha_d = exp(-gap*step_us/tau_d)     i_d = alpha_d*i_d + sum over active inputs in the field of value*w_d
@@ -120,8 +119,6 @@ class DendriticLIFConv2d(nn.Module):
         clock of each position is this library's own reading.
     """
 
-    DYNAMICS = ("log_tau", "log_tau_soma", "g")  # trained with a small step and no weight decay
-
     def __init__(
         self,
         in_channels: int,
@@ -139,25 +136,24 @@ class DendriticLIFConv2d(nn.Module):
         surrogate: str | Surrogate = "triangle",
         method: str = "auto",
     ) -> None:
-        super().__init__()
-        sizes = (("in_channels", in_channels), ("channels", channels), ("kernel", kernel), ("stride", stride))
-        for name, value in (*sizes, ("step_us", step_us)):
+        super().__init__(
+            channels,
+            num_branches=num_branches,
+            tau_min=tau_min_us,
+            tau_max=tau_max_us,
+            tau_soma=tau_soma_us,
+            threshold=threshold,
+            surrogate=surrogate,
+            method=method,
+        )
+        sizes = (("in_channels", in_channels), ("kernel", kernel), ("stride", stride), ("step_us", step_us))
+        for name, value in sizes:
             check_positive_int(WHERE, name, value)
         self.padding = kernel // 2 if padding is None else padding
         check_positive_int(WHERE, "padding", self.padding, low=0)
-        check_bounds(WHERE, "threshold", threshold, low=0, high=math.inf, closed_low=False, closed_high=False)
-        check_choice(WHERE, "method", method, DENDRITE_METHODS)
-        self.in_channels, self.channels, self.num_branches = in_channels, channels, num_branches
-        self.kernel, self.stride, self.step_us = kernel, stride, step_us
-        self.threshold, self.surrogate, self.method = threshold, as_surrogate(surrogate), method
-        self.log_tau = nn.Parameter(branch_taus(WHERE, num_branches, tau_min_us, tau_max_us, tau_soma_us).log())
-        self.log_tau_soma = nn.Parameter(torch.tensor(math.log(tau_soma_us)))
-        self.g = nn.Parameter(torch.full((num_branches,), 1 / num_branches))
-        with torch.no_grad():
-            rate, rate_soma, g = self.dynamics()
-            gap = TYPICAL_GAP_US / step_us
-            scale = TYPICAL_MEMBRANE * threshold / membrane_deviation(gap * rate, gap * rate_soma, g)
-            scale /= math.sqrt(max(1, in_channels * kernel**2 / TYPICAL_FIELD))
+        self.in_channels, self.kernel, self.stride, self.step_us = in_channels, kernel, stride, step_us
+        active = max(1, in_channels * kernel**2 / TYPICAL_FIELD)
+        scale = self.typical_scale(gap=TYPICAL_GAP_US / step_us) / math.sqrt(active)
         self.weight = nn.Parameter(scale * torch.randn(num_branches, channels, in_channels, kernel, kernel))
 
     def dynamics(self) -> tuple[Tensor, Tensor, Tensor]:

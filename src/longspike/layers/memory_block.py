@@ -5,6 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from longspike._core.sequence import AbstractTickLayer
 from longspike.layers.linear import SpikeLinear
 from longspike.layers.norm import RowNorm
 from longspike.neurons.memoryless import spike
@@ -27,12 +28,12 @@ class MemoryBlock(nn.Module):
         y = memory(u);   s = y > 1;   u <- LayerNorm(u + W s + b)
 
     Args:
-        memory: a module with forward(u, delta, offsets, state) -> (y, state), such as `longspike.nn.SAHippo`.
+        memory: a layer with forward(u, delta, offsets, state) -> (y, state), such as `longspike.nn.SAHippo`.
         d_model: channels. dropout: probability, of spikes, tied in time. surrogate: of the backward pass.
     """
 
     def __init__(
-        self, memory: nn.Module, d_model: int, *, dropout: float = 0.0, surrogate: str | Surrogate = "triangle"
+        self, memory: AbstractTickLayer, d_model: int, *, dropout: float = 0.0, surrogate: str | Surrogate = "triangle"
     ) -> None:
         super().__init__()
         self.memory = memory
@@ -42,7 +43,7 @@ class MemoryBlock(nn.Module):
 
     def init_state(self, batch: int) -> Tensor:
         """The memory's state before the first tick."""
-        return self.memory.init_state(batch)  # type: ignore[operator]
+        return self.memory.init_state(batch)
 
     def _dropped(self, spikes: Tensor, offsets: Tensor) -> Tensor:
         if not self.training or self.dropout == 0:

@@ -1,18 +1,16 @@
 """The neuron inside a block, chosen by name: one code path compares them all."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from torch import nn
-
-from longspike._core.checks import check_bounds, check_choice
+from longspike._core.mistakes import Mistakes
+from longspike._core.sequence import AbstractSequenceLayer
 from longspike.neurons.hard_reset import HardResetLIF
 from longspike.neurons.lif import GRADIENTS, RESETS
 from longspike.neurons.memoryless import GELU, Bernoulli, Heaviside
 from longspike.neurons.refractory import RefractoryLIF
 from longspike.neurons.sdn import SDN
-from longspike.neurons.surrogate import Surrogate
+from longspike.neurons.surrogate import surrogate_of
 
 NEURONS = ("refractory", "hard_reset", "sdn", "heaviside", "bernoulli", "gelu")
 
@@ -41,16 +39,13 @@ class NeuronConfig:
     gradient: str = "full"
 
     def __post_init__(self) -> None:
-        check_choice("NeuronConfig", "kind", self.kind, NEURONS)
-        Surrogate(self.surrogate, self.surrogate_scale)
-        check_choice("NeuronConfig", "reset", self.reset, RESETS)
-        check_choice("NeuronConfig", "gradient", self.gradient, GRADIENTS)
-        for name in ("beta", "gamma"):
-            check_bounds("NeuronConfig", name, getattr(self, name), low=0, high=1, closed_low=False, closed_high=False)
-        check_bounds(
-            "NeuronConfig", "threshold", self.threshold, low=0, closed_low=False, high=math.inf, closed_high=False
-        )
-        check_bounds("NeuronConfig", "rho", self.rho, low=0, high=math.inf, closed_high=False)
+        mistakes = Mistakes("NeuronConfig", self)
+        mistakes.choices({"kind": NEURONS, "reset": RESETS, "gradient": GRADIENTS})
+        mistakes.numbers("beta", "gamma", high=1)
+        mistakes.numbers("threshold")
+        mistakes.numbers("rho", closed_low=True)
+        mistakes.part(lambda: surrogate_of(self))
+        mistakes.raise_any()
 
     @property
     def is_spiking(self) -> bool:
@@ -58,7 +53,7 @@ class NeuronConfig:
         return self.kind != "gelu"
 
 
-def _refractory(channels: int, config: NeuronConfig) -> nn.Module:
+def _refractory(channels: int, config: NeuronConfig) -> AbstractSequenceLayer:
     return RefractoryLIF(
         channels,
         beta=config.beta,
@@ -66,27 +61,26 @@ def _refractory(channels: int, config: NeuronConfig) -> nn.Module:
         rho=config.rho,
         gamma=config.gamma,
         reset=config.reset,
-        surrogate=Surrogate(config.surrogate, config.surrogate_scale),
+        surrogate=surrogate_of(config),
         gradient=config.gradient,
         trains_beta=config.trains_beta,
         trains_gamma=config.trains_gamma,
     )
 
 
-def _hard_reset(channels: int, config: NeuronConfig) -> nn.Module:
-    surrogate = Surrogate(config.surrogate, config.surrogate_scale)
-    return HardResetLIF(channels, beta=config.beta, surrogate=surrogate, gradient=config.gradient)
+def _hard_reset(channels: int, config: NeuronConfig) -> AbstractSequenceLayer:
+    return HardResetLIF(channels, beta=config.beta, surrogate=surrogate_of(config), gradient=config.gradient)
 
 
-def _sdn(channels: int, config: NeuronConfig) -> nn.Module:
-    return SDN(channels, surrogate=Surrogate(config.surrogate, config.surrogate_scale))
+def _sdn(channels: int, config: NeuronConfig) -> AbstractSequenceLayer:
+    return SDN(channels, surrogate=surrogate_of(config))
 
 
-def _heaviside(channels: int, config: NeuronConfig) -> nn.Module:
-    return Heaviside(channels, surrogate=Surrogate(config.surrogate, config.surrogate_scale))
+def _heaviside(channels: int, config: NeuronConfig) -> AbstractSequenceLayer:
+    return Heaviside(channels, surrogate=surrogate_of(config))
 
 
-_BUILDERS: dict[str, Callable[[int, NeuronConfig], nn.Module]] = {
+_BUILDERS: dict[str, Callable[[int, NeuronConfig], AbstractSequenceLayer]] = {
     "refractory": _refractory,
     "hard_reset": _hard_reset,
     "sdn": _sdn,
@@ -96,6 +90,6 @@ _BUILDERS: dict[str, Callable[[int, NeuronConfig], nn.Module]] = {
 }
 
 
-def build_neuron(channels: int, config: NeuronConfig) -> nn.Module:
+def build_neuron(channels: int, config: NeuronConfig) -> AbstractSequenceLayer:
     """The neuron module that `config` describes."""
     return _BUILDERS[config.kind](channels, config)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from longspike.errors import ConfigError
+from longspike._core.mistakes import Mistakes
 from longspike.layers.block import NORM_POSITIONS
 from longspike.layers.neuron import NeuronConfig
 from longspike.ssm.discretise import DISCRETISATIONS
@@ -43,26 +43,19 @@ class SpikeSSMConfig:
     pool: str = "mean"
 
     def __post_init__(self) -> None:
-        mistakes = []
-        for name in ("d_input", "num_outputs", "d_model", "num_layers", "d_state"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                mistakes.append(f"`{name}` must be a positive integer; got {value!r}")
+        mistakes = Mistakes("SpikeSSMConfig", self)
+        mistakes.integers("d_input", "num_outputs", "d_model", "num_layers", "d_state")
         if isinstance(self.d_state, int) and self.d_state % 2:
-            mistakes.append(f"`d_state` must be even; got {self.d_state}")
-        if not 0 <= self.dropout < 1:
-            mistakes.append(f"`dropout` must lie in [0, 1); got {self.dropout}")
-        if not 0 < self.dt_min <= self.dt_max:
-            mistakes.append(f"0 < `dt_min` <= `dt_max` must hold; got {self.dt_min} and {self.dt_max}")
-        choices = {
-            "norm": NORM_POSITIONS,
-            "init": INITIALISATIONS,
-            "discretisation": DISCRETISATIONS,
-            "encoder": ENCODERS,
-            "pool": POOLS,
-        }
-        for name, allowed in choices.items():
-            if getattr(self, name) not in allowed:
-                mistakes.append(f"`{name}` must be one of {', '.join(allowed)}; got {getattr(self, name)!r}")
-        if mistakes:
-            raise ConfigError("SpikeSSMConfig: " + "; ".join(mistakes) + ".")
+            mistakes.add(f"`d_state` must be even (conjugate pairs); got {self.d_state}")
+        mistakes.numbers("dropout", high=1, closed_low=True)
+        mistakes.rising("dt_min", "dt_max")
+        mistakes.choices(
+            {
+                "norm": NORM_POSITIONS,
+                "init": INITIALISATIONS,
+                "discretisation": DISCRETISATIONS,
+                "encoder": ENCODERS,
+                "pool": POOLS,
+            }
+        )
+        mistakes.raise_any()

@@ -14,15 +14,14 @@ from longspike.kernels.tick import EventPoolState, embed_cells
 from longspike.layers.dendritic_conv import DendriticConvState, DendriticRows
 from longspike.layers.event_pool import EventPool
 from longspike.layers.linear import SpikeLinear
-from longspike.layers.memory_block import MemoryBlock
 from longspike.layers.sparse import SparseSpikes, from_events
 from longspike.layers.ticks import NEVER, Ticks, find_ticks
 from longspike.models import checkpoint
 from longspike.models.classifier import AbstractClassifier, Classification, LayerActivity
 from longspike.models.flames_config import FlamesConfig
-from longspike.models.flames_parts import build_fronts, build_memory, front_grids
+from longspike.models.flames_parts import build_blocks, build_fronts, front_grids
 from longspike.models.flames_presets import flames_preset
-from longspike.neurons.surrogate import Surrogate
+from longspike.neurons.surrogate import surrogate_of
 
 
 class FlamesState(NamedTuple):
@@ -98,15 +97,7 @@ class Flames(AbstractClassifier):
         self.embedding = nn.Parameter(
             torch.randn(width * height, config.channels, memory.d_model) / config.channels**0.5
         )
-        self.blocks = nn.ModuleList(
-            MemoryBlock(
-                build_memory(memory),
-                memory.d_model,
-                dropout=memory.dropout,
-                surrogate=Surrogate(memory.surrogate, memory.surrogate_scale),
-            )
-            for _ in range(memory.num_layers)
-        )
+        self.blocks = build_blocks(memory)
         self.pool = EventPool(memory.d_model, window=config.window, weighting=config.weighting)
         self.decoder = SpikeLinear(memory.d_model, config.num_outputs)
 
@@ -155,7 +146,7 @@ class Flames(AbstractClassifier):
         return tuple(outputs), tuple(ends), activity
 
     def _activity(self, rows: DendriticRows) -> LayerActivity:
-        surrogate = Surrogate(self.config.surrogate, self.config.surrogate_scale)
+        surrogate = surrogate_of(self.config)
         num_spikes = count_spikes(
             rows.membrane, threshold=rows.threshold, surrogate=surrogate.name, scale=surrogate.value
         )

@@ -1,13 +1,10 @@
 """What describes a FLAMES network completely, for events and for dense sequences."""
 
-import math
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Any
 
-from longspike.errors import ConfigError
+from longspike._core.mistakes import Mistakes, is_integer
 from longspike.events.record import LARGEST_SIDE, LATEST_TIME_US
-from longspike.neurons.surrogate import Surrogate
+from longspike.neurons.surrogate import surrogate_of
 
 MEMORIES = ("sa_hippo", "hippo", "lif")
 FRONTS = ("dendritic", "lif")
@@ -16,30 +13,6 @@ STRUCTURES = ("dplr", "diag")
 INPUTS = ("impulse", "held")
 WEIGHTINGS = ("tick", "time")
 LARGEST_RANK, LARGEST_KERNEL = 64, 255
-
-
-def _positive_ints(config: Any, names: tuple[str, ...]) -> list[str]:
-    mistakes = []
-    for name in names:
-        value = getattr(config, name)
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            mistakes.append(f"`{name}` must be a positive integer; got {value!r}")
-    return mistakes
-
-
-def _is_range(*numbers: object) -> bool:
-    """Whether these are finite positive numbers that do not decrease."""
-    if not all(isinstance(x, int | float) and 0 < x < math.inf for x in numbers):
-        return False
-    return all(a <= b for a, b in pairwise(numbers))  # type: ignore[operator]
-
-
-def _choices(config: Any, choices: dict[str, tuple[str, ...]]) -> list[str]:
-    return [
-        f"`{name}` must be one of {', '.join(allowed)}; got {getattr(config, name)!r}"
-        for name, allowed in choices.items()
-        if getattr(config, name) not in allowed
-    ]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,46 +43,39 @@ class MemoryConfig:
     surrogate_scale: float | None = None
 
     def __post_init__(self) -> None:
-        mistakes = _positive_ints(self, ("d_model", "num_layers", "d_state", "num_heads"))
-        mistakes += _choices(
-            self, {"kind": MEMORIES, "transition": TRANSITIONS, "structure": STRUCTURES, "input": INPUTS}
-        )
+        mistakes = Mistakes("MemoryConfig", self)
+        mistakes.integers("d_model", "num_layers", "d_state", "num_heads")
+        mistakes.choices({"kind": MEMORIES, "transition": TRANSITIONS, "structure": STRUCTURES, "input": INPUTS})
         if not mistakes and self.d_model % self.num_heads:
-            mistakes.append(f"`num_heads` must divide d_model={self.d_model}; got {self.num_heads}")
-        mistakes += self._mistakes_of_the_state()
+            mistakes.add(f"`num_heads` must divide d_model={self.d_model}; got {self.num_heads}")
+        if self.kind != "lif" and is_integer(self.d_state, low=1):
+            self._check_state(mistakes)
         if self.structure == "diag" and self.transition == "taylor2":
-            mistakes.append("structure='diag' has an exact exponential; `transition`='taylor2' is for 'dplr'")
-        if not (isinstance(self.dropout, int | float) and 0 <= self.dropout < 1):
-            mistakes.append(f"`dropout` must lie in [0, 1); got {self.dropout}")
-        if not _is_range(self.dt_min, self.dt_max):
-            mistakes.append(f"0 < `dt_min` <= `dt_max` must hold; got {self.dt_min} and {self.dt_max}")
-        if mistakes:
-            raise ConfigError("MemoryConfig: " + "; ".join(mistakes) + ".")
-        Surrogate(self.surrogate, self.surrogate_scale)
+            mistakes.add("structure='diag' has an exact exponential; `transition`='taylor2' is for 'dplr'")
+        mistakes.numbers("dropout", high=1, closed_low=True)
+        mistakes.rising("dt_min", "dt_max")
+        mistakes.part(lambda: surrogate_of(self))
+        mistakes.raise_any()
 
-    def _mistakes_of_the_state(self) -> list[str]:
-        if self.kind == "lif" or not isinstance(self.d_state, int) or self.d_state < 1:
-            return []
-        mistakes = [f"`d_state` must be even (conjugate pairs); got {self.d_state}"] if self.d_state % 2 else []
+    def _check_state(self, mistakes: Mistakes) -> None:
+        if self.d_state % 2:
+            mistakes.add(f"`d_state` must be even (conjugate pairs); got {self.d_state}")
         most = min(self.d_state, LARGEST_RANK)
-        if isinstance(self.rank, bool) or not isinstance(self.rank, int) or not 0 <= self.rank <= most:
-            mistakes.append(
-                f"`rank` must be an integer from 0 to min(d_state, {LARGEST_RANK}) = {most}; got {self.rank}"
-            )
-        return mistakes
+        if not (is_integer(self.rank, low=0) and self.rank <= most):
+            mistakes.add(f"`rank` must be an integer from 0 to min(d_state, {LARGEST_RANK}) = {most}; got {self.rank}")
 
 
-def _memory_mistakes(memory: object) -> list[str]:
-    return [] if isinstance(memory, MemoryConfig) else [f"`memory` must be a MemoryConfig; got {memory!r}"]
+def _check_memory(memory: object, mistakes: Mistakes) -> None:
+    if not isinstance(memory, MemoryConfig):
+        mistakes.add(f"`memory` must be a MemoryConfig; got {memory!r}")
 
 
-def sensor_mistakes(sensor_size: object) -> list[str]:
-    """What is wrong with a sensor's (width, height), if anything is."""
+def sensor_mistake(sensor_size: object) -> str:
+    """What is wrong with a sensor's (width, height); empty if nothing is."""
     is_pair = isinstance(sensor_size, tuple) and len(sensor_size) == 2
-    is_side = lambda x: isinstance(x, int) and not isinstance(x, bool) and 1 <= x <= LARGEST_SIDE  # noqa: E731
-    if is_pair and all(is_side(side) for side in sensor_size):  # type: ignore[attr-defined]
-        return []
-    return [f"`sensor_size` must be (width, height), at most {LARGEST_SIDE} pixels each; got {sensor_size!r}"]
+    if is_pair and all(is_integer(side, low=1) and side <= LARGEST_SIDE for side in sensor_size):  # type: ignore[attr-defined]
+        return ""
+    return f"`sensor_size` must be (width, height), at most {LARGEST_SIDE} pixels each; got {sensor_size!r}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -151,23 +117,23 @@ class FlamesConfig:
     def __post_init__(self) -> None:
         size = self.sensor_size
         object.__setattr__(self, "sensor_size", tuple(size) if isinstance(size, list | tuple) else size)
-        names = ("num_outputs", "step_us", "channels", "num_branches", "num_fronts", "downsample")
-        mistakes = _positive_ints(self, (*names, "kernel", "stride", "pool", "window"))
-        mistakes += _choices(self, {"front": FRONTS, "weighting": WEIGHTINGS})
-        mistakes += sensor_mistakes(self.sensor_size)
+        mistakes = Mistakes("FlamesConfig", self)
+        mistakes.integers("num_outputs", "step_us", "channels", "num_branches", "num_fronts", "downsample")
+        mistakes.integers("kernel", "stride", "pool", "window")
+        mistakes.choices({"front": FRONTS, "weighting": WEIGHTINGS})
+        if wrong := sensor_mistake(self.sensor_size):
+            mistakes.add(wrong)
         if not mistakes and self.step_us > LATEST_TIME_US:
-            mistakes.append(f"`step_us` must be at most 2^62; got {self.step_us}")
+            mistakes.add(f"`step_us` must be at most 2^62; got {self.step_us}")
         if not mistakes and self.kernel > LARGEST_KERNEL:
-            mistakes.append(f"`kernel` must be at most {LARGEST_KERNEL}; got {self.kernel}")
-        if not _is_range(self.tau_min_us, self.tau_max_us) or not _is_range(self.tau_soma_us):
-            taus = f"{self.tau_min_us}, {self.tau_max_us}, {self.tau_soma_us}"
-            mistakes.append(f"0 < `tau_min_us` <= `tau_max_us` and 0 < `tau_soma_us` must hold; got {taus}")
+            mistakes.add(f"`kernel` must be at most {LARGEST_KERNEL}; got {self.kernel}")
+        mistakes.rising("tau_min_us", "tau_max_us")
+        mistakes.numbers("tau_soma_us")
         if self.front == "lif" and self.num_branches != 1:
-            mistakes.append(f"`front`='lif' has one branch; set num_branches to 1 (got {self.num_branches})")
-        mistakes += _memory_mistakes(self.memory)
-        if mistakes:
-            raise ConfigError("FlamesConfig: " + "; ".join(mistakes) + ".")
-        Surrogate(self.surrogate, self.surrogate_scale)
+            mistakes.add(f"`front`='lif' has one branch; set num_branches to 1 (got {self.num_branches})")
+        _check_memory(self.memory, mistakes)
+        mistakes.part(lambda: surrogate_of(self))
+        mistakes.raise_any()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -191,13 +157,12 @@ class FlamesSequenceConfig:
     memory: MemoryConfig = MemoryConfig(input="held")
 
     def __post_init__(self) -> None:
-        mistakes = _positive_ints(self, ("d_input", "num_outputs", "num_branches"))
-        if not _is_range(self.tau_min, self.tau_max) or not _is_range(self.tau_soma):
-            taus = f"{self.tau_min}, {self.tau_max}, {self.tau_soma}"
-            mistakes.append(f"0 < `tau_min` <= `tau_max` and 0 < `tau_soma` must hold; got {taus}")
-        mistakes += _memory_mistakes(self.memory)
+        mistakes = Mistakes("FlamesSequenceConfig", self)
+        mistakes.integers("d_input", "num_outputs", "num_branches")
+        mistakes.rising("tau_min", "tau_max")
+        mistakes.numbers("tau_soma")
+        _check_memory(self.memory, mistakes)
         if isinstance(self.memory, MemoryConfig) and self.memory.kind == "lif":
-            mistakes.append("`memory.kind`='lif' exists for events only; choose 'sa_hippo' or 'hippo'")
-        if mistakes:
-            raise ConfigError("FlamesSequenceConfig: " + "; ".join(mistakes) + ".")
-        Surrogate(self.surrogate, self.surrogate_scale)
+            mistakes.add("`memory.kind`='lif' exists for events only; choose 'sa_hippo' or 'hippo'")
+        mistakes.part(lambda: surrogate_of(self))
+        mistakes.raise_any()

@@ -2,11 +2,13 @@
 
 from torch import nn
 
+from longspike._core.sequence import AbstractTickLayer
 from longspike.layers.dendritic_conv import DendriticLIFConv2d
+from longspike.layers.memory_block import MemoryBlock
 from longspike.layers.spatial_pool import SpatialPool
 from longspike.models.flames_config import FlamesConfig, MemoryConfig
 from longspike.neurons.leaky_memory import LeakyMemory
-from longspike.neurons.surrogate import Surrogate
+from longspike.neurons.surrogate import surrogate_of
 from longspike.ssm.sa_hippo import SAHippo
 
 POLARITIES = 2
@@ -16,7 +18,7 @@ NO_MEMORY = 1e-2
 
 def build_fronts(config: FlamesConfig) -> tuple[list[DendriticLIFConv2d], list[SpatialPool]]:
     """The dendritic convolutions and the pools behind them."""
-    surrogate = Surrogate(config.surrogate, config.surrogate_scale)
+    surrogate = surrogate_of(config)
     is_point = config.front == "lif"
     convolutions, pools = [], []
     for k in range(config.num_fronts):
@@ -53,10 +55,10 @@ def front_grids(config: FlamesConfig) -> list[tuple[tuple[int, int], tuple[int, 
     return grids
 
 
-def build_memory(config: MemoryConfig) -> nn.Module:
+def build_memory(config: MemoryConfig) -> AbstractTickLayer:
     """The memory of one block."""
     if config.kind == "lif":
-        return LeakyMemory(config.d_model, surrogate=Surrogate(config.surrogate, config.surrogate_scale))
+        return LeakyMemory(config.d_model, surrogate=surrogate_of(config))
     return SAHippo(
         config.d_model,
         d_state=config.d_state,
@@ -68,4 +70,13 @@ def build_memory(config: MemoryConfig) -> nn.Module:
         decay="none" if config.kind == "hippo" else "separable",
         dt_min=config.dt_min,
         dt_max=config.dt_max,
+    )
+
+
+def build_blocks(config: MemoryConfig) -> nn.ModuleList:
+    """The stack of memory blocks."""
+    surrogate = surrogate_of(config)
+    return nn.ModuleList(
+        MemoryBlock(build_memory(config), config.d_model, dropout=config.dropout, surrogate=surrogate)
+        for _ in range(config.num_layers)
     )

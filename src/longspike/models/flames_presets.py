@@ -1,9 +1,8 @@
 """FLAMES Tiny, Small and Normal: channels and branches as published, the front fitted to the sensor."""
 
-import difflib
-
+from longspike._core.mistakes import did_you_mean
 from longspike.errors import ConfigError
-from longspike.models.flames_config import FlamesConfig, FlamesSequenceConfig, MemoryConfig, sensor_mistakes
+from longspike.models.flames_config import FlamesConfig, FlamesSequenceConfig, MemoryConfig, sensor_mistake
 
 _SIZES = {"tiny": (32, 16), "small": (64, 32), "normal": (128, 64)}  # channels, branches: Chakraborty et al. 2025
 LARGEST_SIDE, LARGEST_GRID = 160, 9
@@ -17,8 +16,7 @@ def flames_presets() -> tuple[str, ...]:
 
 def _size(name: str) -> tuple[int, int]:
     if name not in _SIZES:
-        near = difflib.get_close_matches(name, _SIZES, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+        hint = did_you_mean(name, _SIZES)
         raise ConfigError(f"there is no FLAMES preset {name!r}.{hint} The presets are: {', '.join(_SIZES)}.")
     return _SIZES[name]
 
@@ -33,9 +31,9 @@ def flames_preset(name: str, *, sensor_size: tuple[int, int], num_classes: int) 
     Raises: ConfigError with the nearest name, or for a sensor that is none.
     """
     channels, branches = _size(name)
-    mistakes = sensor_mistakes(tuple(sensor_size) if isinstance(sensor_size, list) else sensor_size)
-    if mistakes:
-        raise ConfigError(f"FLAMES preset {name!r}: {mistakes[0]}.")
+    wrong = sensor_mistake(tuple(sensor_size) if isinstance(sensor_size, list) else sensor_size)
+    if wrong:
+        raise ConfigError(f"FLAMES preset {name!r}: {wrong}.")
     downsample = -(-max(sensor_size) // LARGEST_SIDE)
     side = -(-max(sensor_size) // downsample)
     positions = (side - 1) // 2 + 1

@@ -4,20 +4,19 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from longspike._core.checks import check_sequence
 from longspike._core.lengths import length_mask
 from longspike.layers.linear import SpikeLinear
-from longspike.layers.memory_block import MemoryBlock
 from longspike.layers.pooling import MeanPool, PoolState, check_lengths
 from longspike.models import checkpoint
 from longspike.models.classifier import AbstractClassifier, Classification, LayerActivity
 from longspike.models.flames_config import FlamesSequenceConfig
-from longspike.models.flames_parts import build_memory
+from longspike.models.flames_parts import build_blocks
 from longspike.models.spike_ssm import SequenceBatch
 from longspike.neurons.dendritic import DendriticLIF, DendriticState
-from longspike.neurons.surrogate import Surrogate
+from longspike.neurons.surrogate import surrogate_of
 
 
 class FlamesSequenceState(NamedTuple):
@@ -61,17 +60,9 @@ class FlamesSequence(AbstractClassifier):
             tau_min=config.tau_min,
             tau_max=config.tau_max,
             tau_soma=config.tau_soma,
-            surrogate=Surrogate(config.surrogate, config.surrogate_scale),
+            surrogate=surrogate_of(config),
         )
-        self.blocks = nn.ModuleList(
-            MemoryBlock(
-                build_memory(memory),
-                memory.d_model,
-                dropout=memory.dropout,
-                surrogate=Surrogate(memory.surrogate, memory.surrogate_scale),
-            )
-            for _ in range(memory.num_layers)
-        )
+        self.blocks = build_blocks(memory)
         self.pool = MeanPool(memory.d_model)
         self.decoder = SpikeLinear(memory.d_model, config.num_outputs)
 

@@ -1,7 +1,6 @@
 """Named configurations: a literal table. Widths and depths of the published ones: Shen et al. 2024, SpikingSSMs."""
 
-import difflib
-
+from longspike._core.mistakes import did_you_mean
 from longspike.errors import ConfigError
 from longspike.layers.neuron import NeuronConfig
 from longspike.models.config import SpikeSSMConfig
@@ -38,7 +37,6 @@ def presets() -> tuple[str, ...]:
 def preset(name: str) -> SpikeSSMConfig:
     """The configuration of a name."""
     if name not in _PRESETS:
-        near = difflib.get_close_matches(name, _PRESETS, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+        hint = did_you_mean(name, _PRESETS)
         raise ConfigError(f"there is no preset {name!r}.{hint} The presets are: {', '.join(_PRESETS)}.")
     return _PRESETS[name]

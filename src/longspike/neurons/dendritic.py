@@ -5,12 +5,14 @@ s[t] = 1 if m[t] > threshold else 0;            v[t] = m[t]*(1 - s[t])
 """
 
 import math
+from abc import ABC, abstractmethod
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from longspike._core.checks import check_bounds, check_choice, check_positive_int, check_sequence, describe
+from longspike._core.sequence import AbstractSequenceLayer
 from longspike.kernels._dispatch import DENDRITE_METHODS
 from longspike.kernels.dendrite import dendritic_lif
 from longspike.kernels.mixing import linear
@@ -54,7 +56,49 @@ def membrane_deviation(rate: Tensor, rate_soma: Tensor, g: Tensor) -> float:
     return math.sqrt(variance)
 
 
-class DendriticLIF(nn.Module):
+class AbstractDendrites(nn.Module, ABC):
+    """The parameters of dendritic neurons: time constants of the branches and of the soma, and the coupling g.
+
+    Starts with time constants log-spaced from tau_min to tau_max and g = 1/num_branches.
+    """
+
+    DYNAMICS = ("log_tau", "log_tau_soma", "g")  # trained with a small step and no weight decay
+
+    def __init__(
+        self,
+        channels: int,
+        *,
+        num_branches: int,
+        tau_min: float,
+        tau_max: float,
+        tau_soma: float,
+        threshold: float,
+        surrogate: str | Surrogate,
+        method: str,
+    ) -> None:
+        super().__init__()
+        where = type(self).__name__
+        check_positive_int(where, "channels", channels)
+        check_bounds(where, "threshold", threshold, low=0, high=math.inf, closed_low=False, closed_high=False)
+        check_choice(where, "method", method, DENDRITE_METHODS)
+        self.channels, self.num_branches = channels, num_branches
+        self.threshold, self.surrogate, self.method = threshold, as_surrogate(surrogate), method
+        self.log_tau = nn.Parameter(branch_taus(where, num_branches, tau_min, tau_max, tau_soma).log())
+        self.log_tau_soma = nn.Parameter(torch.tensor(math.log(tau_soma)))
+        self.g = nn.Parameter(torch.full((num_branches,), 1 / num_branches))
+
+    @abstractmethod
+    def dynamics(self) -> tuple[Tensor, Tensor, Tensor]:
+        """rate (num_branches) and rate_soma (), decays per step as exp(-rate); g (num_branches)."""
+
+    def typical_scale(self, *, gap: float = 1.0) -> float:
+        """The input's deviation at which membranes deviate by TYPICAL_MEMBRANE thresholds, updated every `gap` steps."""
+        with torch.no_grad():
+            rate, rate_soma, g = self.dynamics()
+            return TYPICAL_MEMBRANE * self.threshold / membrane_deviation(gap * rate, gap * rate_soma, g)
+
+
+class DendriticLIF(AbstractDendrites, AbstractSequenceLayer[DendriticState]):
     """A layer of dendritic LIF neurons: linear maps into num_branches branches, one soma a channel.
 
     Starts with g = 1/num_branches and normal weights, so scaled that after 16 steps of white input of unit variance the
@@ -76,8 +120,6 @@ class DendriticLIF(nn.Module):
         ((2, 7, 3), (2, 4, 3))
     """
 
-    DYNAMICS = ("log_tau", "log_tau_soma", "g")  # trained with a small step and no weight decay
-
     def __init__(
         self,
         in_features: int,
@@ -91,20 +133,19 @@ class DendriticLIF(nn.Module):
         surrogate: str | Surrogate = "triangle",
         method: str = "auto",
     ) -> None:
-        super().__init__()
-        where = type(self).__name__
-        check_positive_int(where, "in_features", in_features)
-        check_positive_int(where, "channels", channels)
-        check_bounds(where, "threshold", threshold, low=0, high=math.inf, closed_low=False, closed_high=False)
-        check_choice(where, "method", method, DENDRITE_METHODS)
-        self.in_features, self.channels, self.num_branches = in_features, channels, num_branches
-        self.threshold, self.surrogate, self.method = threshold, as_surrogate(surrogate), method
-        self.log_tau = nn.Parameter(branch_taus(where, num_branches, tau_min, tau_max, tau_soma).log())
-        self.log_tau_soma = nn.Parameter(torch.tensor(math.log(tau_soma)))
-        self.g = nn.Parameter(torch.full((num_branches,), 1 / num_branches))
-        with torch.no_grad():
-            deviation = TYPICAL_MEMBRANE * threshold / membrane_deviation(*self.dynamics())
-        scale = deviation / math.sqrt(in_features)
+        super().__init__(
+            channels,
+            num_branches=num_branches,
+            tau_min=tau_min,
+            tau_max=tau_max,
+            tau_soma=tau_soma,
+            threshold=threshold,
+            surrogate=surrogate,
+            method=method,
+        )
+        check_positive_int("DendriticLIF", "in_features", in_features)
+        self.in_features = in_features
+        scale = self.typical_scale() / math.sqrt(in_features)
         self.weight = nn.Parameter(scale * torch.randn(num_branches, channels, in_features))
 
     def dynamics(self) -> tuple[Tensor, Tensor, Tensor]:
@@ -142,11 +183,6 @@ class DendriticLIF(nn.Module):
             method=self.method,
         )
         return spike(membrane - self.threshold, self.surrogate).to(dtype), DendriticState(i, v)
-
-    def step(self, x_t: Tensor, state: DendriticState) -> tuple[Tensor, DendriticState]:
-        """Spikes (batch, channels) of inputs (batch, in_features) at one step."""
-        spikes, end = self(x_t[:, None], state)
-        return spikes[:, 0], end
 
     def extra_repr(self) -> str:
         return f"{self.in_features}, {self.channels}, num_branches={self.num_branches}, threshold={self.threshold}"

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from longspike._core.checks import check_bounds, check_choice, check_positive_int, check_sequence
+from longspike._core.sequence import AbstractSequenceLayer
 from longspike.kernels.refractory_lif.pmbc import leaky_scan
 from longspike.neurons.lif import LIFState, refractory_lif, zero_state
 from longspike.neurons.surrogate import Surrogate, as_surrogate
@@ -65,7 +66,7 @@ def _next_spike(c: Tensor, beta: float) -> Tensor:
     return following
 
 
-class HardResetLIF(nn.Module):
+class HardResetLIF(AbstractSequenceLayer[LIFState]):
     """Hard-reset LIF neurons with a trained threshold that divides the current: y / exp(ln_vth), per channel.
 
     Args:
@@ -114,8 +115,3 @@ class HardResetLIF(nn.Module):
             state=state,
             method=self.method,
         )
-
-    def step(self, x_t: Tensor, state: LIFState) -> tuple[Tensor, LIFState]:
-        """Spikes of currents (batch, channels) at one step."""
-        spikes, end = self(x_t[:, None], state)
-        return spikes[:, 0], end

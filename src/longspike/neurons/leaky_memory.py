@@ -4,11 +4,12 @@ import torch
 from torch import Tensor, nn
 
 from longspike._core.checks import check_bounds, check_positive_int
+from longspike._core.sequence import AbstractTickLayer
 from longspike.neurons.memoryless import spike
 from longspike.neurons.surrogate import Surrogate, as_surrogate
 
 
-class LeakyMemory(nn.Module):
+class LeakyMemory(AbstractTickLayer):
     """One membrane a channel, decaying over the gap between two ticks, hard reset.
 
         v <- exp(-delta / tau_c) v + u;   y = v;   v <- 0 where y > threshold

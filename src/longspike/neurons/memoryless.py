@@ -1,8 +1,9 @@
 """Activations without a membrane, to compare with: Heaviside, Bernoulli, GELU; the same calls as a neuron."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from longspike._core.sequence import AbstractSequenceLayer
 from longspike.kernels.spikes import spikes
 from longspike.neurons.surrogate import Surrogate, as_surrogate
 
@@ -14,7 +15,19 @@ def spike(x: Tensor, surrogate: Surrogate, *, threshold: float = 0.0) -> Tensor:
     return spikes(x, threshold=threshold, surrogate=surrogate.name, scale=surrogate.value)
 
 
-class Heaviside(nn.Module):
+class AbstractActivation(AbstractSequenceLayer[NoState]):
+    """A neuron without memory: its state is empty, and a step needs no axis of time."""
+
+    def init_state(self, batch: int) -> NoState:
+        """Nothing is remembered."""
+        return ()
+
+    def step(self, x_t: Tensor, state: NoState) -> tuple[Tensor, NoState]:
+        """The output (batch, channels) of one step."""
+        return self(x_t, state)
+
+
+class Heaviside(AbstractActivation):
     """s[t] = 1 if current[t] > threshold: the neuron of Binary S4D, no membrane and no reset.
 
     Reference: Stan and Rhodes 2024, Learning long sequences in spiking neural networks, arXiv 2401.00955.
@@ -24,20 +37,12 @@ class Heaviside(nn.Module):
         super().__init__()
         self.channels, self.threshold, self.surrogate = channels, threshold, as_surrogate(surrogate)
 
-    def init_state(self, batch: int) -> NoState:
-        """Nothing is remembered."""
-        return ()
-
     def forward(self, x: Tensor, state: NoState | None = None) -> tuple[Tensor, NoState]:
         """Spikes shaped like x."""
         return spike(x, self.surrogate, threshold=self.threshold), ()
 
-    def step(self, x_t: Tensor, state: NoState) -> tuple[Tensor, NoState]:
-        """Spikes of one step."""
-        return self(x_t, state)
 
-
-class Bernoulli(nn.Module):
+class Bernoulli(AbstractActivation):
     """s[t] = 1 with probability clamp(current[t], 0, 1), in evaluation too: the neuron of P-SpikeSSM.
 
     The gradient is that of the expected spike. Draws from PyTorch's global generator, as dropout does; so two runs
@@ -50,36 +55,20 @@ class Bernoulli(nn.Module):
         super().__init__()
         self.channels = channels
 
-    def init_state(self, batch: int) -> NoState:
-        """Nothing is remembered."""
-        return ()
-
     def forward(self, x: Tensor, state: NoState | None = None) -> tuple[Tensor, NoState]:
         """Spikes shaped like x."""
         probability = x.clamp(0, 1)
         drawn = (torch.rand_like(probability) < probability).to(x.dtype)
         return probability + (drawn - probability).detach(), ()
 
-    def step(self, x_t: Tensor, state: NoState) -> tuple[Tensor, NoState]:
-        """Spikes of one step."""
-        return self(x_t, state)
 
-
-class GELU(nn.Module):
+class GELU(AbstractActivation):
     """The dense activation of S4D: what spikes are compared with."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.channels = channels
 
-    def init_state(self, batch: int) -> NoState:
-        """Nothing is remembered."""
-        return ()
-
     def forward(self, x: Tensor, state: NoState | None = None) -> tuple[Tensor, NoState]:
         """Activations shaped like x."""
         return torch.nn.functional.gelu(x), ()
-
-    def step(self, x_t: Tensor, state: NoState) -> tuple[Tensor, NoState]:
-        """Activations of one step."""
-        return self(x_t, state)

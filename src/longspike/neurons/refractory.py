@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from longspike._core.checks import check_bounds, check_choice, check_positive_int, check_sequence
+from longspike._core.sequence import AbstractSequenceLayer
 from longspike.kernels._dispatch import LIF_METHODS
 from longspike.kernels.refractory_lif import Certificate, certificate_from
 from longspike.neurons.lif import (
@@ -21,7 +22,7 @@ from longspike.neurons.lif import (
 from longspike.neurons.surrogate import Surrogate, as_surrogate
 
 
-class RefractoryLIF(nn.Module):
+class RefractoryLIF(AbstractSequenceLayer[LIFState]):
     """Refractory LIF neurons (see `longspike.functional.refractory_lif` for the equations).
 
     Threshold and refractory magnitude are positive by construction: threshold = exp(log_threshold),
@@ -105,11 +106,6 @@ class RefractoryLIF(nn.Module):
             gradient=self.gradient,
             method=self.method,
         )
-
-    def step(self, x_t: Tensor, state: LIFState) -> tuple[Tensor, LIFState]:
-        """Spikes of currents (batch, channels) at one step."""
-        spikes, end = self(x_t[:, None], state)
-        return spikes[:, 0], end
 
     def extra_repr(self) -> str:
         return f"{self.channels}, reset={self.reset}, surrogate={self.surrogate.name}, gradient={self.gradient}"

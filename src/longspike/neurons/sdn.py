@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from longspike._core.checks import check_positive_int, check_sequence
+from longspike._core.sequence import AbstractSequenceLayer
 from longspike.neurons.memoryless import spike
 from longspike.neurons.surrogate import Surrogate, as_surrogate
 
@@ -46,7 +47,7 @@ def load_predictor() -> SDNPredictor:
     return predictor
 
 
-class SDN(nn.Module):
+class SDN(AbstractSequenceLayer[Tensor]):
     """SpikingSSMs' neuron: parallel over time, approximate, gradient of the present input only.
 
     Args: channels; surrogate. State: the last eight scaled inputs, (batch, WINDOW, channels).
@@ -75,8 +76,3 @@ class SDN(nn.Module):
             rows = padded.transpose(1, 2).reshape(-1, padded.shape[1])
             membrane = self.predictor(rows.to(self.ln_vth.dtype)).view(x.shape[0], self.channels, -1).transpose(1, 2)
         return spike(scaled + membrane.to(x.dtype) - 1, self.surrogate), padded[:, -WINDOW:]
-
-    def step(self, x_t: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """Spikes of currents (batch, channels) at one step."""
-        spikes, end = self(x_t[:, None], state)
-        return spikes[:, 0], end

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Protocol
 
 from torch import Tensor
 
@@ -45,6 +46,20 @@ class Surrogate:
     def primitive(self, z: Tensor) -> Tensor:
         """g(z), the smooth step whose derivative is the slope."""
         return surrogate_primitive(z, self.name, self.value)
+
+
+class SurrogateFields(Protocol):
+    """The two fields by which a configuration describes a surrogate."""
+
+    @property
+    def surrogate(self) -> str: ...
+    @property
+    def surrogate_scale(self) -> float | None: ...
+
+
+def surrogate_of(config: SurrogateFields) -> Surrogate:
+    """The surrogate that a configuration describes."""
+    return Surrogate(config.surrogate, config.surrogate_scale)
 
 
 def as_surrogate(surrogate: str | Surrogate) -> Surrogate:

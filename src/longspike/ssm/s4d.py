@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from longspike._core.checks import check_bounds, check_choice, check_positive_int, check_sequence, describe
+from longspike._core.sequence import AbstractSequenceLayer
 from longspike.kernels._dispatch import S4D_METHODS
 from longspike.kernels.s4d_scan import s4d_scan
 from longspike.neurons.lif import compute_dtype, in_dtype
@@ -13,7 +14,7 @@ from longspike.ssm.discretise import DISCRETISATIONS, bilinear, zero_order_hold
 from longspike.ssm.initialisation import INITIALISATIONS, initial_poles
 
 
-class S4D(nn.Module):
+class S4D(AbstractSequenceLayer[Tensor]):
     """A diagonal state-space model per channel, mixing time and leaving channels apart.
 
         x'(t) = A x(t) + u(t),   y(t) = 2 Re(C x(t)) + D u(t),   A = -exp(log_A_real) + i*A_imag,   dt = exp(log_dt)
@@ -91,11 +92,6 @@ class S4D(nn.Module):
         wide, held = in_dtype(x, dtype), in_dtype(state, dtype)
         y, end = s4d_scan(wide, *self.discrete(dtype), held, method=self.method)
         return in_dtype(y, x.dtype), end
-
-    def step(self, x_t: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """y (batch, d_model) of one step."""
-        y, end = self(x_t[:, None], state)
-        return y[:, 0], end
 
     def extra_repr(self) -> str:
         return f"d_model={self.d_model}, d_state={self.d_state}, discretisation={self.discretisation}"

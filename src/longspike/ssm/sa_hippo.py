@@ -13,6 +13,7 @@ from longspike._core.checks import (
     check_sequence,
     describe,
 )
+from longspike._core.sequence import AbstractTickLayer
 from longspike.kernels._dispatch import SA_HIPPO_METHODS, choose_sa_hippo
 from longspike.kernels.sa_hippo import sa_hippo, sa_hippo_tables
 from longspike.kernels.sa_hippo.tables import INPUTS, STRUCTURES, Dynamics
@@ -24,7 +25,7 @@ DECAYS = ("separable", "none")
 LARGEST_RANK = 64
 
 
-class SAHippo(nn.Module):
+class SAHippo(AbstractTickLayer):
     """HiPPO-LegS with a spike-aware decay, over ticks of any spacing.
 
         Dt = delta exp(log_dt),   f = exp(-a Dt),   A_S = Lambda f^2 - (f R)(f R)*
@@ -155,10 +156,6 @@ class SAHippo(nn.Module):
         index = torch.zeros(batch * seqlen, dtype=torch.int64, device=u.device)
         y, end = self._run(u.flatten(0, 1), u.new_ones(1), index, offsets, state)
         return y.view(u.shape), end
-
-    def step(self, u_t: Tensor, delta_t: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """y (batch, d_model) of one tick per sample, delta_t (batch,)."""
-        return self(u_t, delta_t, torch.arange(u_t.shape[0] + 1, device=u_t.device), state)
 
     def _run(
         self, u: Tensor, gaps: Tensor, index: Tensor, offsets: Tensor, state: Tensor | None

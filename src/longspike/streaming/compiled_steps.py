@@ -5,14 +5,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from longspike._core.states import flatten_state, map_state
 from longspike.kernels import native
 from longspike.kernels.refractory_lif.compiled import RESETS
 from longspike.kernels.spiking_block.operator import EPS
-from longspike.layers.block import BlockState, SpikingBlock
+from longspike.layers.block import SpikingBlock
 from longspike.layers.norm import RowNorm
 from longspike.layers.pooling import PoolState
 from longspike.models.spike_ssm import SpikeSSM, SpikeSSMState
-from longspike.neurons.lif import LIFState
 from longspike.neurons.refractory import RefractoryLIF
 
 MIN_THREADED = 1 << 15  # numbers a push must hold before threads share its samples
@@ -40,7 +40,7 @@ class CompiledSteps:
         self._total, self._steps = torch.zeros_like(self._last), torch.zeros(batch, dtype=torch.long)
         self._decoder = (model.decoder.weight.detach().clone(), model.decoder.bias.detach().clone())
         self._has_last = False
-        self._blocks = tuple(BlockState(b.ssm.clone(), LIFState(*(x.clone() for x in b.neuron))) for b in state.blocks)
+        self._blocks = map_state(torch.clone, state.blocks)
         self._stack = self._make_stack()
         self.state = state
 
@@ -62,7 +62,7 @@ class CompiledSteps:
             weight = encoder.weight if is_embedding else encoder.weight.t()  # type: ignore[operator]
             ends = [address(weight), address(None if is_embedding else encoder.bias)]  # type: ignore[arg-type]
             blocks = [
-                [address(x) for x in _parameters(block)] + [t.data_ptr() for t in (state.ssm, *state.neuron)]  # type: ignore[arg-type]
+                [address(x) for x in _parameters(block)] + [x.data_ptr() for x in flatten_state(state).values()]  # type: ignore[arg-type]
                 for block, state in zip(self._model.blocks, self._blocks, strict=True)
             ]
             resets = [RESETS[b.neuron.reset] for b in self._model.blocks]  # type: ignore[union-attr,index]
@@ -94,15 +94,14 @@ class CompiledSteps:
     def state(self) -> SpikeSSMState:
         """A copy of the state."""
         self._stack.store()
-        blocks = tuple(BlockState(b.ssm.clone(), LIFState(*(x.clone() for x in b.neuron))) for b in self._blocks)
-        pool = PoolState(self._total.clone(), self._steps.clone())
-        return SpikeSSMState(blocks, None if self._model.pool is None else pool)
+        pool = None if self._model.pool is None else PoolState(self._total, self._steps)
+        return map_state(torch.clone, SpikeSSMState(self._blocks, pool))
 
     @state.setter
     def state(self, state: SpikeSSMState) -> None:
-        for held, given in zip(self._blocks, state.blocks, strict=True):
-            for to, x in zip((held.ssm, *held.neuron), (given.ssm, *given.neuron), strict=True):
-                to.copy_(x.detach())
+        given = flatten_state(state.blocks)
+        for name, held in flatten_state(self._blocks).items():
+            held.copy_(given[name].detach())
         self._total.zero_()
         self._steps.zero_()
         self._has_last = False

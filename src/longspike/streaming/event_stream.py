@@ -14,6 +14,7 @@ from longspike.events.record import EVENT_DTYPE
 from longspike.kernels import native
 from longspike.models.flames import Flames
 from longspike.streaming.flames_parameters import fingerprint, flames_parameters
+from longspike.streaming.stream import Stream
 
 LATE = ("drop", "raise")
 MAGIC = b"longspike event stream 2\n"  # then SHA-256 of the model and of the state, then the state
@@ -58,7 +59,7 @@ class StreamTick(NamedTuple):
     logits: np.ndarray
 
 
-class EventStream:
+class EventStream(Stream):
     """Feeds a `Flames` network with packets of events and answers at any moment; `longspike.Stream(flames)` makes one.
 
     However events are cut into packets, spikes and logits are those of `Flames.outputs` on all of them, bit for bit. A

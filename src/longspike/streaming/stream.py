@@ -1,211 +1,34 @@
-"""A model fed step by step or in chunks of any size, with the spikes it has on whole sequences."""
+"""What every stream can do, and the one name under which they are made."""
 
+from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import overload
+from typing import TYPE_CHECKING, Any, overload
 
-import safetensors.torch
-import torch
-from safetensors import SafetensorError
 from torch import Tensor
 
-from longspike._core.checks import check_positive_int, check_sequence, describe
-from longspike.errors import CheckpointError
-from longspike.layers.block import BlockState
-from longspike.layers.pooling import PoolState
 from longspike.models.flames import Flames
-from longspike.models.spike_ssm import SpikeSSM, SpikeSSMState
-from longspike.neurons.lif import LIFState
-from longspike.streaming.compiled_steps import CompiledSteps
-from longspike.streaming.event_stream import EventStream
-from longspike.streaming.model_steps import ModelSteps
+from longspike.models.spike_ssm import SpikeSSM
+
+if TYPE_CHECKING:
+    from longspike.streaming.event_stream import EventStream
+    from longspike.streaming.sequence_stream import SequenceStream
 
 
-def _copied(state: SpikeSSMState) -> SpikeSSMState:
-    def block(b: BlockState) -> BlockState:
-        if isinstance(b.neuron, LIFState):
-            return BlockState(b.ssm.detach().clone(), LIFState(*(x.detach().clone() for x in b.neuron)))
-        return BlockState(
-            b.ssm.detach().clone(), b.neuron.detach().clone() if isinstance(b.neuron, Tensor) else b.neuron
-        )
+class Stream(ABC):
+    """A model fed as its input arrives: push what has come, ask for logits at any moment, save, restore, reset.
 
-    pool = None if state.pool is None else PoolState(*(x.detach().clone() for x in state.pool))
-    return SpikeSSMState(tuple(block(b) for b in state.blocks), pool)
-
-
-def _flat(state: SpikeSSMState) -> dict[str, Tensor]:
-    tensors: dict[str, Tensor] = {}
-    for k, block in enumerate(state.blocks):
-        tensors[f"blocks.{k}.ssm"] = block.ssm
-        if isinstance(block.neuron, LIFState):
-            tensors |= {f"blocks.{k}.neuron.{name}": x for name, x in block.neuron._asdict().items()}
-        elif isinstance(block.neuron, Tensor):
-            tensors[f"blocks.{k}.neuron"] = block.neuron
-    if state.pool is not None:
-        tensors |= {"pool.total": state.pool.total, "pool.steps": state.pool.steps}
-    return tensors
-
-
-def _filled(template: SpikeSSMState, tensors: dict[str, Tensor]) -> SpikeSSMState:
-    blocks = []
-    for k, block in enumerate(template.blocks):
-        neuron = block.neuron
-        if isinstance(neuron, LIFState):
-            neuron = LIFState(*(tensors[f"blocks.{k}.neuron.{name}"] for name in LIFState._fields))
-        elif isinstance(neuron, Tensor):
-            neuron = tensors[f"blocks.{k}.neuron"]
-        blocks.append(BlockState(tensors[f"blocks.{k}.ssm"], neuron))
-    pool = None if template.pool is None else PoolState(tensors["pool.total"], tensors["pool.steps"])
-    return SpikeSSMState(tuple(blocks), pool)
-
-
-class SequenceStream:
-    """Feeds a `SpikeSSM` as its input arrives, and answers at any moment; `longspike.Stream(model)` makes one.
-
-    Memory does not grow with the number of steps. However the input is cut into pushes, the spikes are those of the
-    whole sequence, bit for bit, on the compiled backend.
-
-    Args:
-        model: a causal `SpikeSSM`; it is used in evaluation mode and not changed. Refractory neurons on a CPU run through
-            the compiled stack, with the weights as they are when the stream is made.
-        batch: streams side by side.
-
-    Raises:
-        ValueError: a bidirectional model (it needs the future), or the Bernoulli neuron (it draws at random).
-
-    Example:
-        >>> from longspike.models import SpikeSSM
-        >>> stream = SequenceStream(SpikeSSM.from_preset("digits"))
-        >>> spikes = stream.push(torch.zeros(3, 1))
-        >>> stream.num_steps, tuple(stream.logits().shape)
-        (3, (10,))
-    """
-
-    def __init__(self, model: SpikeSSM, *, batch: int = 1) -> None:
-        if not isinstance(model, SpikeSSM):
-            raise TypeError(
-                f"Stream: `model` must be a SpikeSSM or Flames; got {describe(model)}. Use longspike.load(path)."
-            )
-        if model.config.is_bidirectional:
-            raise ValueError("Stream: the model is bidirectional and needs the whole sequence. Train a causal one.")
-        if model.config.neuron.kind == "bernoulli":
-            raise ValueError("Stream: the Bernoulli neuron draws at random, so a stream cannot repeat a batch.")
-        check_positive_int("Stream", "batch", batch)
-        self._model, self._batch, self._num_steps = model, batch, 0
-        self._is_linear = model.config.encoder == "linear"
-        self._d_input, self._dtype = model.config.d_input, model.dtype
-        with torch.inference_mode(False), torch.no_grad():
-            state = model.init_state(batch)
-            self._steps: CompiledSteps | ModelSteps = CompiledSteps.of(model, state) or ModelSteps(model, state)
-        self._logits: Tensor | None = None
-
-    @property
-    def num_steps(self) -> int:
-        """Steps seen since the start or the last reset."""
-        return self._num_steps
-
-    @property
-    def state(self) -> SpikeSSMState:
-        """A copy of everything the stream remembers; assign it to go back to that moment."""
-        return _copied(self._steps.state)
-
-    @state.setter
-    def state(self, state: SpikeSSMState) -> None:
-        expected, given = _flat(self._model.init_state(self._batch)), _flat(state)
-        if {k: x.shape for k, x in expected.items()} != {k: x.shape for k, x in given.items()}:
-            raise ValueError("Stream: the state is of another model or batch size. Assign one from Stream.state.")
-        self._steps.state = _copied(state)
-        self._num_steps = int(state.pool.steps[0]) if state.pool is not None else self._num_steps
-        self._logits = None
-
-    def reset(self) -> None:
-        """Forget everything."""
-        self._steps.state = self._model.init_state(self._batch)
-        self._num_steps = 0
-        self._logits = None
-
-    def push(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Feed any number of steps, none included.
-
-        Args: x (steps, d_input), or tokens (steps); with several streams (batch, steps, d_input) or (batch, steps).
-        Returns: the spikes of every block in these steps, (steps, d_model) each, or with the batch axis in front.
-        Raises: ValueError on a wrong shape, a value that is not finite or a token outside of the vocabulary; the stream
-            then stands where it stood.
-        """
-        rank = 3 if self._is_linear else 2
-        has_batch = x.dim() == rank
-        whole = x if has_batch else x[None]
-        if whole.dim() != rank or whole.shape[0] != self._batch:
-            raise ValueError(f"Stream.push: `x` must hold steps for {self._batch} stream(s); got {describe(x)}.")
-        if self._is_linear and whole.shape[2] != self._d_input:
-            check_sequence("Stream.push", "x", whole, channels=self._d_input)
-        if not self._is_linear and whole.is_floating_point():
-            raise ValueError(f"Stream.push: `x` must hold integer tokens; got {describe(x)}.")
-        spikes = self._steps.push(whole.to(self._dtype if self._is_linear else torch.int64), has_batch=has_batch)
-        if spikes is None:
-            remedy = "Drop or repair the sample."
-            wrong = "be finite; got NaN or infinity" if self._is_linear else "hold tokens of the vocabulary"
-            raise ValueError(f"Stream.push: `x` must {wrong}. {remedy}")
-        if whole.shape[1]:
-            self._num_steps += whole.shape[1]
-            self._logits = None
-        return spikes
-
-    def logits(self) -> Tensor:
-        """Logits for what was seen so far: (num_outputs), or (batch, num_outputs) with several streams.
-
-        Raises: ValueError before the first step.
-        """
-        if self._logits is None and self._num_steps:
-            with torch.no_grad():
-                self._logits = self._steps.logits()
-        if self._logits is None:
-            raise ValueError("Stream.logits: nothing was pushed yet; push at least one step.")
-        return self._logits[0].clone() if self._batch == 1 else self._logits.clone()
-
-    def save(self, path: str | Path) -> None:
-        """Write the state to a safetensors file, from which `restore` continues bit for bit."""
-        tensors = {name: x.contiguous() for name, x in _flat(self._steps.state).items()}
-        if self._num_steps and self._logits is None:
-            with torch.no_grad():
-                self._logits = self._steps.logits()
-        if self._logits is not None:
-            tensors["logits"] = self._logits.contiguous()
-        safetensors.torch.save_file(tensors, path, metadata={"num_steps": str(self._num_steps)})
-
-    def restore(self, path: str | Path) -> None:
-        """Continue from a file that `save` wrote.
-
-        Raises: CheckpointError if the file is missing, damaged, or of another model; the stream then stays as it is.
-        """
-        try:
-            tensors = safetensors.torch.load_file(path)
-            with safetensors.safe_open(path, framework="pt") as file:
-                num_steps = int(file.metadata()["num_steps"])
-            logits = tensors.pop("logits", None)
-            if set(tensors) != set(_flat(self._steps.state)):
-                raise ValueError("it holds other layers")
-            self.state = _filled(self._model.init_state(self._batch), tensors)
-        except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-            raise CheckpointError(f"{path} is not a saved stream of this model ({error}).") from None
-        self._num_steps, self._logits = num_steps, logits
-
-
-@overload
-def Stream(model: SpikeSSM, *, batch: int = 1) -> SequenceStream: ...
-@overload
-def Stream(model: Flames) -> EventStream: ...
-
-
-def Stream(model: SpikeSSM | Flames, *, batch: int = 1) -> SequenceStream | EventStream:
-    """The stream for a model: `SequenceStream` feeds a `SpikeSSM` with steps, `EventStream` feeds `Flames` with events.
+    `Stream(model)` makes the one for the model: `SequenceStream` feeds a `SpikeSSM` with steps, `EventStream` feeds
+    `Flames` with events. The answers do not depend on how the input is cut into pushes.
 
     Args:
         model: a causal `SpikeSSM`, or `Flames` in float32.
-        batch: streams side by side, of a `SpikeSSM`.
+        options: those of the stream, such as `batch` of a `SequenceStream` or `is_recording` of an `EventStream`.
 
     Raises: TypeError for another model, or for `batch` with `Flames`; ValueError for a model that cannot be streamed.
 
     Example:
+        >>> import torch
+        >>> from longspike import Stream
         >>> stream = Stream(SpikeSSM.from_preset("digits"))
         >>> spikes = stream.push(torch.zeros(3, 1))
         >>> type(stream).__name__, stream.num_steps
@@ -213,10 +36,49 @@ def Stream(model: SpikeSSM | Flames, *, batch: int = 1) -> SequenceStream | Even
         >>> Stream(Flames.from_preset("tiny", sensor_size=(34, 34), num_classes=10))
         EventStream(0 events, 0 steps, 0 ticks)
     """
-    if not isinstance(model, Flames):
-        return SequenceStream(model, batch=batch)
-    if batch != 1:
-        raise TypeError(
-            f"Stream: `batch` is for a SpikeSSM; got {batch} with Flames. Make one EventStream a recording."
-        )
-    return EventStream(model)
+
+    @overload
+    def __new__(cls, model: SpikeSSM, *, batch: int = 1) -> "SequenceStream": ...
+    @overload
+    def __new__(
+        cls, model: Flames, *, late: str = "drop", is_recording: bool = False, num_threads: int = 1
+    ) -> "EventStream": ...
+
+    def __new__(cls, model: SpikeSSM | Flames, **options: Any) -> "Stream":
+        """An instance of the stream for `model`; of the class itself if it is a certain one."""
+        if cls is not Stream:
+            return super().__new__(cls)
+        from longspike.streaming.event_stream import EventStream
+        from longspike.streaming.sequence_stream import SequenceStream
+
+        if not isinstance(model, Flames):
+            return super().__new__(SequenceStream)
+        if "batch" in options:
+            raise TypeError(
+                f"Stream: `batch` is for a SpikeSSM; got {options['batch']} with Flames. "
+                "Make one EventStream a recording."
+            )
+        return super().__new__(EventStream)
+
+    @abstractmethod
+    def push(self, x: Any) -> Any:
+        """Feed what has arrived, nothing included; a push that raises leaves the stream where it stood."""
+
+    @abstractmethod
+    def logits(self) -> Tensor:
+        """The answer for what was seen so far."""
+
+    @abstractmethod
+    def reset(self) -> None:
+        """Forget everything."""
+
+    @abstractmethod
+    def save(self, path: str | Path) -> None:
+        """Write the state to a file, from which `restore` continues bit for bit."""
+
+    @abstractmethod
+    def restore(self, path: str | Path) -> None:
+        """Continue from a file that `save` wrote.
+
+        Raises: CheckpointError if it is missing, damaged, or of another model; the stream then stays as it is.
+        """

@@ -1,21 +1,10 @@
 """What a training run is besides its network and its data."""
 
-import math
 from dataclasses import dataclass
 
-from longspike.errors import ConfigError
+from longspike._core.mistakes import Mistakes
 
 SELECTIONS = ("accuracy", "loss")
-
-
-def _is_int(value: object, *, low: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= low
-
-
-def _lies(value: object, low: float, high: float, *, closed_low: bool, closed_high: bool) -> bool:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return False
-    return (value >= low if closed_low else value > low) and (value <= high if closed_high else value < high)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,27 +45,14 @@ class TrainingConfig:
     num_threads: int | None = None
 
     def __post_init__(self) -> None:
-        mistakes = []
-        for name, low in (("epochs", 1), ("batch_size", 1), ("seed", 0)):
-            if not _is_int(getattr(self, name), low=low):
-                mistakes.append(f"`{name}` must be an integer of at least {low}; got {getattr(self, name)!r}")
-        for name in ("checkpoint_every_steps", "num_threads"):
-            if getattr(self, name) is not None and not _is_int(getattr(self, name), low=1):
-                mistakes.append(f"`{name}` must be an integer of at least 1 or None; got {getattr(self, name)!r}")
-        for name in ("lr", "ssm_lr"):
-            if not _lies(getattr(self, name), 0, math.inf, closed_low=False, closed_high=False):
-                mistakes.append(f"`{name}` must be positive and finite; got {getattr(self, name)!r}")
-        for name in ("weight_decay", "rate_weight"):
-            if not _lies(getattr(self, name), 0, math.inf, closed_low=True, closed_high=False):
-                mistakes.append(f"`{name}` must be at least 0 and finite; got {getattr(self, name)!r}")
-        for name in ("warmup_fraction", "label_smoothing"):
-            if not _lies(getattr(self, name), 0, 1, closed_low=True, closed_high=False):
-                mistakes.append(f"`{name}` must lie in [0, 1); got {getattr(self, name)!r}")
-        if self.selection not in SELECTIONS:
-            mistakes.append(f"`selection` must be one of {', '.join(SELECTIONS)}; got {self.selection!r}")
-        if self.clip_norm is not None and not _lies(self.clip_norm, 0, math.inf, closed_low=False, closed_high=False):
-            mistakes.append(f"`clip_norm` must be positive and finite, or None; got {self.clip_norm!r}")
-        if self.rate_target is not None and not _lies(self.rate_target, 0, 1, closed_low=False, closed_high=False):
-            mistakes.append(f"`rate_target` must lie in (0, 1), or be None; got {self.rate_target!r}")
-        if mistakes:
-            raise ConfigError("TrainingConfig: " + "; ".join(mistakes) + ".")
+        mistakes = Mistakes("TrainingConfig", self)
+        mistakes.integers("epochs", "batch_size")
+        mistakes.integers("seed", low=0)
+        mistakes.integers("checkpoint_every_steps", "num_threads", or_none=True)
+        mistakes.numbers("lr", "ssm_lr")
+        mistakes.numbers("weight_decay", "rate_weight", closed_low=True)
+        mistakes.numbers("warmup_fraction", "label_smoothing", high=1, closed_low=True)
+        mistakes.choices({"selection": SELECTIONS})
+        mistakes.numbers("clip_norm", or_none=True)
+        mistakes.numbers("rate_target", high=1, or_none=True)
+        mistakes.raise_any()

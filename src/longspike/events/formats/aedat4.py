@@ -7,7 +7,6 @@ Frames, IMU samples and triggers are left out. Of several streams of events the 
 Reference: iniVation, "AEDAT 4.0" (docs.inivation.com).
 """
 
-import io
 import struct
 from collections.abc import Iterator
 from typing import BinaryIO
@@ -15,30 +14,15 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from longspike._core.extras import require
 from longspike.events.faults import Faults
-from longspike.events.formats import flatbuffer, lz4
-from longspike.events.formats.source import Source, read_exactly
+from longspike.events.formats.compression import COMPRESSIONS, decompress
+from longspike.events.formats.flatbuffer import Table
+from longspike.events.formats.source import Damaged, Source, read_exactly
 from longspike.events.record import EVENT_DTYPE
 
 MAGIC = b"#!AER-DAT4.0\r\n"
 LONGEST_HEADER = 1 << 24
-COMPRESSIONS = ("none", "LZ4", "LZ4", "Zstandard", "Zstandard")
-"""What the header's number means; the second of each kind compresses harder."""
-
 ITEM_DTYPE = np.dtype([("t", "<i8"), ("x", "<i2"), ("y", "<i2"), ("p", "u1"), ("unused", "u1", 3)])
-
-
-def _zstd(content: bytes) -> bytes:
-    zstandard = require("zstandard", extra="events", purpose="reading AEDAT4 compressed with Zstandard")
-    try:
-        return bytes(zstandard.ZstdDecompressor().stream_reader(io.BytesIO(content)).read())
-    except zstandard.ZstdError as error:
-        raise lz4.Damaged(str(error)) from error
-
-
-def _decompress(content: bytes, compression: int) -> bytes:
-    return (bytes, lz4.decompress, lz4.decompress, _zstd, _zstd)[compression](content)
 
 
 def _attributes(node: ElementTree.Element) -> dict[str, str]:
@@ -59,7 +43,7 @@ def _event_streams(text: str) -> list[tuple[int, dict[str, str]]]:
 
 
 def _events(content: bytes) -> np.ndarray:
-    items = np.frombuffer(flatbuffer.Table(content, b"EVTS").vector(0, ITEM_DTYPE.itemsize), ITEM_DTYPE)
+    items = np.frombuffer(Table(content, b"EVTS").vector(0, ITEM_DTYPE.itemsize), ITEM_DTYPE)
     events = np.empty(len(items), EVENT_DTYPE)
     for name in "xytp":  # a negative coordinate wraps to one that lies outside of every sensor
         events[name] = items[name].view("<u2") if name in "xy" else items[name]
@@ -80,8 +64,8 @@ def _chunks(stream: BinaryIO, faults: Faults, number: int, compression: int, end
         if owner != number:
             continue
         try:
-            events = _events(_decompress(content, compression))
-        except (lz4.Damaged, flatbuffer.Damaged) as error:
+            events = _events(decompress(content, compression))
+        except Damaged as error:
             faults.report(place, f"it is damaged: {error}")
             continue
         if (events["p"] > 1).any():
@@ -98,10 +82,10 @@ def open_aedat4(stream: BinaryIO, faults: Faults, sensor_size: tuple[int, int] |
     num_bytes = struct.unpack("<I", prefix)[0] if len(prefix) == 4 else 0
     head = prefix + read_exactly(stream, min(num_bytes, LONGEST_HEADER))
     try:
-        table = flatbuffer.Table(head, b"IOHE")
+        table = Table(head, b"IOHE")
         compression, end = table.number(0, "<i", 0), table.number(1, "<q", -1)
         streams = _event_streams(table.vector(2, 1).decode("utf-8"))
-    except (flatbuffer.Damaged, ElementTree.ParseError, UnicodeDecodeError) as error:
+    except (Damaged, ElementTree.ParseError, UnicodeDecodeError) as error:
         faults.fail(f"has a damaged header: {error}")
     if not 0 <= compression < len(COMPRESSIONS):
         faults.fail(f"is compressed in a way ({compression}) that is not known")

@@ -5,9 +5,7 @@ Reference: Google, "FlatBuffers internals" (flatbuffers.dev).
 
 import struct
 
-
-class Damaged(Exception):
-    """An offset or a length points outside the buffer."""
+from longspike.events.formats.source import Damaged
 
 
 def _read(buffer: bytes, layout: str, position: int) -> int:
@@ -22,6 +20,8 @@ class Table:
     Args:
         buffer: the bytes from the size on.
         identifier: the four letters that name the schema.
+
+    Raises: Damaged if an offset or a length points outside the buffer.
     """
 
     def __init__(self, buffer: bytes, identifier: bytes) -> None:

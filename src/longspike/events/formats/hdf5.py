@@ -21,6 +21,7 @@ from longspike.events.formats.source import Source, parse_size
 
 CHUNK_EVENTS = 1 << 16
 PLACES = ("CD/events", "events", "/")
+FILTER_REMEDY = "Metavision's own (ECF) is not read: decompress the file with Metavision's tools."
 BROKEN = (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, AttributeError)
 """What h5py raises on damaged files, depending on where the damage is."""
 
@@ -59,6 +60,15 @@ def _is_stored(column: Any) -> bool:
     return bool(column.id.get_num_chunks() == -(-len(column) // column.chunks[0]))
 
 
+def _missing_filter(column: Any) -> str | None:
+    """The name and number of a compression that the column needs and this HDF5 library lacks."""
+    plan = column.id.get_create_plist()
+    for number, _, _, name in map(plan.get_filter, range(plan.get_nfilters())):
+        if not _h5py().h5z.filter_avail(number):
+            return f"{name.decode('ascii', 'replace') or 'nameless'} ({number})"
+    return None
+
+
 def _text(value: Any) -> str:
     """An attribute as text."""
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
@@ -84,8 +94,7 @@ def _chunks(columns: dict[str, Any], faults: Faults) -> Iterator[np.ndarray]:
         try:
             arrays = {name: column[part] for name, column in columns.items()}
         except BROKEN as error:
-            remedy = "Decompress it with Metavision's tools." if "filter" in str(error) else ""
-            faults.fail(f"cannot be read from event {first} on: {error}", remedy)
+            faults.fail(f"cannot be read from event {first} on: {error}")
         yield column_events({name: arrays[""][name] for name in "xytp"} if "" in arrays else arrays, first, faults)
 
 
@@ -104,6 +113,8 @@ def open_hdf5(stream: BinaryIO, faults: Faults, sensor_size: tuple[int, int] | N
             faults.fail(f"holds columns of different lengths in {place!r}")
         if not all(map(_is_stored, columns.values())):
             faults.fail(f"lacks a part of the columns in {place!r}: it is damaged, or was never written to its end")
+        for missing in filter(None, map(_missing_filter, columns.values())):
+            faults.fail(f"is compressed with the HDF5 filter {missing}, which is not installed", FILTER_REMEDY)
         start_us = int(file["t_offset"][()]) if "t_offset" in file else 0
         size = _sensor_size([file, *([file[place]] if place != "/" else [])])
         metadata = {name: _text(value) for name, value in file.attrs.items()}

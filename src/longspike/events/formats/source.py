@@ -13,6 +13,10 @@ from longspike.events.faults import Faults
 BLOCK_BYTES = 1 << 20
 
 
+class Damaged(Exception):
+    """A part of a file is not what it claims to be; the reader of the format says which part, through its faults."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Source:
     """An opened recording of a known format.
