@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from longspike.data import DATASETS, RemoteFile, download
-from longspike.data.download import SOURCES
+from longspike.data.registry import _downloads
 from longspike.errors import DataFileError
 
 BODY = bytes(range(256)) * 4000
@@ -231,9 +231,15 @@ def test_unknown_names_are_refused(tmp_path: Path) -> None:
 
 def test_the_published_table_is_well_formed() -> None:
     fetched = {name for name, entry in DATASETS.items() if entry.package is None and entry.page is None}
-    assert fetched <= set(SOURCES)
-    for remotes in SOURCES.values():
-        for remote in remotes:
+    assert fetched == {"smnist", "psmnist", "scifar", "cifar10-patches"}
+    for name, entry in DATASETS.items():
+        assert bool(entry.downloads) == (name in fetched)
+        for remote in entry.downloads:
             assert remote.url.startswith("https://")
             assert len(bytes.fromhex(remote.sha256)) == 32
             assert not Path(remote.target).is_absolute()
+
+
+def test_published_names_stand_for_what_is_made_from_them() -> None:
+    for name, entry in (("mnist", "smnist"), ("cifar10", "scifar")):
+        assert _downloads()[name] == _downloads()[entry] == DATASETS[entry].downloads

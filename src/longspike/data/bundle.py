@@ -1,0 +1,65 @@
+"""What data sets of every kind are: three splits, the names of their classes, and where they come from."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from torch import Tensor
+
+from longspike._core.checks import check_positive_int
+
+
+class LabelledSplit(Protocol):
+    """What a data set asks of its parts."""
+
+    @property
+    def labels(self) -> Tensor: ...
+    def __len__(self) -> int: ...
+
+
+SplitT = TypeVar("SplitT", bound=LabelledSplit)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class AbstractBundle(ABC, Generic[SplitT]):
+    """The parts of a data set and the checks that they fit together; see `DataBundle` and `EventBundle`."""
+
+    name: str
+    train: SplitT
+    val: SplitT
+    test: SplitT
+    num_classes: int
+    class_names: tuple[str, ...]
+    source: str
+
+    @abstractmethod
+    def _common(self) -> dict[str, tuple[object, str]]:
+        """What every part has to have: per attribute its value, and the remedy where a part has another."""
+
+    def __post_init__(self) -> None:
+        """Raise ValueError unless the parts, their classes and what they have in common agree."""
+        where = type(self).__name__
+        check_positive_int(where, "num_classes", self.num_classes)
+        if len(self.class_names) != self.num_classes:
+            raise ValueError(
+                f"{where}: `class_names` must have {self.num_classes} entries, one per class; "
+                f"got {len(self.class_names)}. Name every class in the order of the labels."
+            )
+        if not self.source.strip():
+            raise ValueError(f"{where}: `source` must name the origin and the terms; got an empty text. Say both.")
+        for part, split in (("train", self.train), ("val", self.val), ("test", self.test)):
+            self._check_part(f"{where}: ", part, split)
+
+    def _check_part(self, where: str, part: str, split: SplitT) -> None:
+        if len(split) == 0:
+            raise ValueError(f"{where}`{part}` must hold at least one sample; got none. Hold out fewer.")
+        for name, (value, remedy) in self._common().items():
+            if getattr(split, name) != value:
+                raise ValueError(
+                    f"{where}`{part}` must have {name}={value}; got {name}={getattr(split, name)}. {remedy}"
+                )
+        if int(split.labels.max()) >= self.num_classes:
+            raise ValueError(
+                f"{where}labels of `{part}` must lie below num_classes={self.num_classes}; "
+                f"got max={int(split.labels.max())}. Number the classes from 0."
+            )
