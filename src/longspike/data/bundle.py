@@ -2,11 +2,12 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, Self, TypeVar
 
 from torch import Tensor
 
 from longspike._core.checks import check_positive_int
+from longspike.data.holdout import HOLDOUT_SEED, SHARE, hold_out
 
 
 class LabelledSplit(Protocol):
@@ -15,6 +16,7 @@ class LabelledSplit(Protocol):
     @property
     def labels(self) -> Tensor: ...
     def __len__(self) -> int: ...
+    def select(self, indices: Tensor) -> Self: ...
 
 
 SplitT = TypeVar("SplitT", bound=LabelledSplit)
@@ -63,3 +65,9 @@ class AbstractBundle(ABC, Generic[SplitT]):
                 f"{where}labels of `{part}` must lie below num_classes={self.num_classes}; "
                 f"got max={int(split.labels.max())}. Number the classes from 0."
             )
+
+
+def without_validation(split: SplitT, *, seed: int = HOLDOUT_SEED) -> tuple[SplitT, SplitT]:
+    """A published training split in two: what is trained on, and one sample in ten for validation (see `hold_out`)."""
+    kept, held_out = hold_out(split.labels, num_held_out=max(1, len(split) // SHARE), seed=seed)
+    return split.select(kept), split.select(held_out)

@@ -1,7 +1,5 @@
 """The stratified hold-out by which a validation set is taken from the training files."""
 
-from typing import Protocol, Self, TypeVar
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -12,18 +10,6 @@ HOLDOUT_SEED = 2024
 """The seed of every hold-out in this package."""
 SHARE = 10
 """Where a set is published without test or validation samples, one in this many is taken for each."""
-
-
-class Selectable(Protocol):
-    """A split of any kind."""
-
-    @property
-    def labels(self) -> Tensor: ...
-    def __len__(self) -> int: ...
-    def select(self, indices: Tensor) -> Self: ...
-
-
-SelectableT = TypeVar("SelectableT", bound=Selectable)
 
 
 def class_quotas(class_sizes: np.ndarray, num_held_out: int) -> np.ndarray:
@@ -95,9 +81,3 @@ def divide(labels: Tensor, *, num_val: int, num_test: int, seed: int = HOLDOUT_S
     rest, test = hold_out(labels, num_held_out=num_test, seed=seed)
     train, val = hold_out(labels[rest], num_held_out=num_val, seed=seed)
     return rest[train], rest[val], test
-
-
-def without_validation(split: SelectableT, *, seed: int = HOLDOUT_SEED) -> tuple[SelectableT, SelectableT]:
-    """A published training split in two: what is trained on, and one sample in ten for validation (see `hold_out`)."""
-    kept, held_out = hold_out(split.labels, num_held_out=max(1, len(split) // SHARE), seed=seed)
-    return split.select(kept), split.select(held_out)

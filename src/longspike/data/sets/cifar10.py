@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from longspike.data.bundle import without_validation
 from longspike.data.entry import DatasetEntry
 from longspike.data.files.download import RemoteFile
 from longspike.data.files.image_folder import read_colour_folder, read_grey_folder
 from longspike.data.files.locate import Layout, require_files
 from longspike.data.files.pickled_batch import read_pickled_batch
-from longspike.data.holdout import without_validation
 from longspike.data.image_augment import CropAndFlip, patches_of_images
 from longspike.data.splits import DataBundle, Split
 

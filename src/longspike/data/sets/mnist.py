@@ -7,11 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from longspike.data.bundle import without_validation
 from longspike.data.entry import DatasetEntry
 from longspike.data.files.download import RemoteFile
 from longspike.data.files.idx import read_idx
 from longspike.data.files.locate import Layout, require_files
-from longspike.data.holdout import without_validation
 from longspike.data.splits import DataBundle, Split
 from longspike.errors import DataFileError
 
