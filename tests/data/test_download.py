@@ -195,6 +195,16 @@ def test_an_archive_is_unpacked_and_not_kept(server: Server, tmp_path: Path) -> 
     assert paths[0].read_bytes() == b"1"
 
 
+def test_only_contents_are_taken_from_an_archive(server: Server, tmp_path: Path) -> None:
+    member = tarfile.TarInfo("one")
+    member.mode, member.mtime, member.uid = 0o4001, 1, 12345
+    (path,) = fetch(server.remote("/a.tar.gz", make_tar((member, b"1")), target=".", is_archive=True), tmp_path)
+    (tmp_path / "usual").touch()
+    found, usual = path.stat(), (tmp_path / "usual").stat()
+    assert (found.st_mode, found.st_uid) == (usual.st_mode, usual.st_uid)
+    assert found.st_mtime > 1e9
+
+
 @pytest.mark.parametrize("name", ["../outside", "batches/../../outside", "/outside", "..\\outside", "c:outside"])
 def test_an_archive_that_leaves_its_folder_is_refused(server: Server, tmp_path: Path, name: str) -> None:
     body = make_tar((tarfile.TarInfo("batches/one"), b"1"), (tarfile.TarInfo(name), b"evil"))
