@@ -2,13 +2,13 @@
 
 from longspike._core.lengths import Batch
 from longspike._core.lengths import length_mask as mask
+from longspike.data.bundle import DataBundle, EventBundle
 from longspike.data.entry import DatasetEntry
 from longspike.data.event_folder import event_folder
 from longspike.data.event_splits import (
     AnyEventSplit,
     EventAugment,
     EventBatch,
-    EventBundle,
     EventSplit,
     LazyEventSplit,
     make_event_batch,
@@ -31,7 +31,7 @@ from longspike.data.registry import (
 )
 from longspike.data.sets.cifar10 import CIFAR10_AUGMENT
 from longspike.data.sets.mnist import psmnist_permutation
-from longspike.data.splits import DataBundle, Split, ValueAugment, collate, make_batch
+from longspike.data.splits import Split, ValueAugment, collate, make_batch
 
 __all__ = [
     "CIFAR10_AUGMENT",

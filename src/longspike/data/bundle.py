@@ -1,4 +1,4 @@
-"""What data sets of every kind are: three splits, the names of their classes, and where they come from."""
+"""Data sets: three splits, the names of their classes, and where they come from; sequences and events."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -7,7 +7,9 @@ from typing import Generic, Protocol, Self, TypeVar
 from torch import Tensor
 
 from longspike._core.checks import check_positive_int
+from longspike.data.event_splits import AnyEventSplit
 from longspike.data.holdout import HOLDOUT_SEED, SHARE, hold_out
+from longspike.data.splits import Split
 
 
 class LabelledSplit(Protocol):
@@ -65,6 +67,57 @@ class AbstractBundle(ABC, Generic[SplitT]):
                 f"{where}labels of `{part}` must lie below num_classes={self.num_classes}; "
                 f"got max={int(split.labels.max())}. Number the classes from 0."
             )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class DataBundle(AbstractBundle[Split]):
+    """A data set: three splits with one normalisation, and what a report has to say about them.
+
+    `val` is held out from the published training files with a fixed seed, stratified by class; `test` is the
+    published test set and takes no part in any choice.
+
+    Args:
+        name: the registry's name.
+        train, val, test: splits with the same d_input, scale and shift, none of them empty.
+        num_classes: labels lie in 0 .. num_classes - 1.
+        d_input: of every split.
+        class_names: one name per class, in the order of the labels.
+        source: one sentence on origin and terms, to print beside results.
+    Raises: ValueError if the parts do not fit together.
+    """
+
+    d_input: int
+
+    def _common(self) -> dict[str, tuple[object, str]]:
+        one = "Use one normalisation for all splits."
+        return {
+            "d_input": (self.d_input, "Build all splits from the same features."),
+            "scale": (self.train.scale, one),
+            "shift": (self.train.shift, one),
+        }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class EventBundle(AbstractBundle[AnyEventSplit]):
+    """An event data set: three splits, and what a report has to say about them.
+
+    `val` and `test` are the published ones where there are such; otherwise they are held out with a fixed seed,
+    stratified by class, and `source` says so. `test` takes no part in any choice.
+
+    Args:
+        name: the registry's name.
+        train, val, test: splits of one sensor_size, in memory or read on demand, none of them empty.
+        num_classes: labels lie in 0 .. num_classes - 1.
+        sensor_size: (width, height).
+        class_names: one name per class, in the order of the labels.
+        source: one sentence on origin and terms, to print beside results.
+    Raises: ValueError if the parts do not fit together.
+    """
+
+    sensor_size: tuple[int, int]
+
+    def _common(self) -> dict[str, tuple[object, str]]:
+        return {"sensor_size": (tuple(self.sensor_size), "Build all splits from the same sensor.")}
 
 
 def without_validation(split: SplitT, *, seed: int = HOLDOUT_SEED) -> tuple[SplitT, SplitT]:

@@ -1,4 +1,4 @@
-"""What splits of every kind check alike: labels, the numbers of samples, and the three parts of a data set."""
+"""What splits of every kind check alike: labels, and the numbers of samples."""
 
 import torch
 from torch import Tensor

@@ -4,10 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from longspike.data.event_splits import EventBundle
+from longspike.data.bundle import DataBundle, EventBundle
 from longspike.data.files.download import RemoteFile
 from longspike.data.files.locate import Layout
-from longspike.data.splits import DataBundle
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from longspike.data.bundle import without_validation
-from longspike.data.event_splits import EventBundle
+from longspike.data.bundle import EventBundle, without_validation
 from longspike.data.files.class_folders import list_class_files, list_classes
 from longspike.data.holdout import HOLDOUT_SEED
 from longspike.data.recordings import RecordingReader, divided_bundle, split_of_files

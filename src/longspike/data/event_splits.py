@@ -1,4 +1,4 @@
-"""Labelled event samples: splits in memory and read on demand, batches of them, and a data set of three."""
+"""Labelled event samples: splits in memory and read on demand, and batches of them."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -11,7 +11,6 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from longspike._core.checks import describe
-from longspike.data.bundle import AbstractBundle
 from longspike.data.checks import check_index, check_indices, check_labels
 from longspike.errors import DataFileError
 from longspike.events.arguments import check_event_array, check_on_sensor, check_sensor_size, check_sorted
@@ -221,26 +220,3 @@ class LazyEventSplit(AbstractEventSplit):
 
 
 AnyEventSplit = EventSplit | LazyEventSplit
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class EventBundle(AbstractBundle[AnyEventSplit]):
-    """An event data set: three splits, and what a report has to say about them.
-
-    `val` and `test` are the published ones where there are such; otherwise they are held out with a fixed seed,
-    stratified by class, and `source` says so. `test` takes no part in any choice.
-
-    Args:
-        name: the registry's name.
-        train, val, test: splits of one sensor_size, in memory or read on demand, none of them empty.
-        num_classes: labels lie in 0 .. num_classes - 1.
-        sensor_size: (width, height).
-        class_names: one name per class, in the order of the labels.
-        source: one sentence on origin and terms, to print beside results.
-    Raises: ValueError if the parts do not fit together.
-    """
-
-    sensor_size: tuple[int, int]
-
-    def _common(self) -> dict[str, tuple[object, str]]:
-        return {"sensor_size": (tuple(self.sensor_size), "Build all splits from the same sensor.")}

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from longspike.data.event_splits import AnyEventSplit, EventBundle, LazyEventSplit
+from longspike.data.bundle import EventBundle
+from longspike.data.event_splits import AnyEventSplit, LazyEventSplit
 from longspike.data.holdout import HOLDOUT_SEED, SHARE, divide
 from longspike.events import read
 

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import cast
 
 from longspike._core.checks import check_choice
+from longspike.data.bundle import DataBundle, EventBundle
 from longspike.data.entry import DatasetEntry
-from longspike.data.event_splits import EventBundle
 from longspike.data.files.download import Progress, RemoteFile, fetch
 from longspike.data.files.locate import search
-from longspike.data.splits import DataBundle
 from longspike.errors import ConfigError
 
 MODULES = {

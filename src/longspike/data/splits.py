@@ -1,4 +1,4 @@
-"""Labelled sequences in memory: a split, batches of it, and a data set of three."""
+"""Labelled sequences in memory: a split, and batches of it."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -11,7 +11,6 @@ from torch.utils.data import Dataset
 
 from longspike._core.checks import describe
 from longspike._core.lengths import Batch, length_mask
-from longspike.data.bundle import AbstractBundle
 from longspike.data.checks import check_index, check_indices, check_labels, check_per_sample
 
 VALUE_DTYPES = (torch.uint8, torch.float32)
@@ -168,31 +167,3 @@ def collate(samples: Sequence[tuple[Tensor, int]]) -> Batch:
     for row, (sequence, _) in zip(x, samples, strict=True):
         row[: len(sequence)] = sequence
     return Batch(x, lengths, torch.tensor([label for _, label in samples], dtype=torch.int64))
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class DataBundle(AbstractBundle[Split]):
-    """A data set: three splits with one normalisation, and what a report has to say about them.
-
-    `val` is held out from the published training files with a fixed seed, stratified by class; `test` is the
-    published test set and takes no part in any choice.
-
-    Args:
-        name: the registry's name.
-        train, val, test: splits with the same d_input, scale and shift, none of them empty.
-        num_classes: labels lie in 0 .. num_classes - 1.
-        d_input: of every split.
-        class_names: one name per class, in the order of the labels.
-        source: one sentence on origin and terms, to print beside results.
-    Raises: ValueError if the parts do not fit together.
-    """
-
-    d_input: int
-
-    def _common(self) -> dict[str, tuple[object, str]]:
-        one = "Use one normalisation for all splits."
-        return {
-            "d_input": (self.d_input, "Build all splits from the same features."),
-            "scale": (self.train.scale, one),
-            "shift": (self.train.shift, one),
-        }

@@ -10,8 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from longspike._core.checks import check_positive_int
-from longspike.data import BatchLoader, load_events
-from longspike.data.event_splits import EventBundle
+from longspike.data import BatchLoader, EventBundle, load_events
 from longspike.models.flames import Flames
 from longspike.models.flames_config import FlamesConfig
 from longspike.models.flames_presets import flames_preset

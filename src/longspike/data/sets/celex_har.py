@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from longspike.data.bundle import EventBundle
 from longspike.data.entry import DatasetEntry
 from longspike.data.event_folder import event_folder
-from longspike.data.event_splits import EventBundle
 from longspike.data.files.locate import Layout, require_files
 
 PAGE = "https://github.com/Event-AHU/CeleX-HAR"

@@ -5,14 +5,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from longspike.data.bundle import without_validation
+from longspike.data.bundle import DataBundle, without_validation
 from longspike.data.entry import DatasetEntry
 from longspike.data.files.download import RemoteFile
 from longspike.data.files.image_folder import read_colour_folder, read_grey_folder
 from longspike.data.files.locate import Layout, require_files
 from longspike.data.files.pickled_batch import read_pickled_batch
 from longspike.data.image_augment import CropAndFlip, patches_of_images
-from longspike.data.splits import DataBundle, Split
+from longspike.data.splits import Split
 
 CLASS_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 BATCH_FOLDER, IMAGE_FOLDER = "cifar-10-batches-py", "cifar10-jpeg"

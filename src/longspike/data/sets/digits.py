@@ -6,9 +6,10 @@ import numpy as np
 import torch
 
 from longspike._core.extras import require
+from longspike.data.bundle import DataBundle
 from longspike.data.entry import DatasetEntry
 from longspike.data.holdout import divide
-from longspike.data.splits import DataBundle, Split
+from longspike.data.splits import Split
 
 SEQLEN = 64
 NUM_CLASSES = 10

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from longspike.data.bundle import without_validation
+from longspike.data.bundle import EventBundle, without_validation
 from longspike.data.entry import DatasetEntry
-from longspike.data.event_splits import EventBundle, LazyEventSplit
+from longspike.data.event_splits import LazyEventSplit
 from longspike.data.files.cache import cache_folder, fingerprint, read_array, write_array
 from longspike.data.files.locate import Layout, require_files
 from longspike.errors import DataFileError

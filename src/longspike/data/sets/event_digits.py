@@ -7,8 +7,9 @@ import numpy as np
 import torch
 
 from longspike._core.extras import require
+from longspike.data.bundle import EventBundle
 from longspike.data.entry import DatasetEntry
-from longspike.data.event_splits import EventBundle, split_of_samples
+from longspike.data.event_splits import split_of_samples
 from longspike.data.holdout import divide
 from longspike.data.sets.digits import NUM_CLASSES, NUM_TEST, NUM_VAL
 from longspike.events.simulate import mismatched_contrast, saccade_frames, simulate_events

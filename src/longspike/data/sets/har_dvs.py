@@ -5,8 +5,9 @@ from pathlib import Path
 
 import torch
 
+from longspike.data.bundle import EventBundle
 from longspike.data.entry import DatasetEntry
-from longspike.data.event_splits import EventBundle, LazyEventSplit
+from longspike.data.event_splits import LazyEventSplit
 from longspike.data.files.locate import Layout, require_files
 from longspike.data.recordings import RecordingReader, split_of_files
 from longspike.errors import DataFileError

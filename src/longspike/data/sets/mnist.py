@@ -7,12 +7,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from longspike.data.bundle import without_validation
+from longspike.data.bundle import DataBundle, without_validation
 from longspike.data.entry import DatasetEntry
 from longspike.data.files.download import RemoteFile
 from longspike.data.files.idx import read_idx
 from longspike.data.files.locate import Layout, require_files
-from longspike.data.splits import DataBundle, Split
+from longspike.data.splits import Split
 from longspike.errors import DataFileError
 
 FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")

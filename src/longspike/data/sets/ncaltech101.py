@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from longspike.data.bundle import EventBundle
 from longspike.data.entry import DatasetEntry
-from longspike.data.event_splits import EventBundle
 from longspike.data.files.class_folders import list_class_files
 from longspike.data.files.locate import Layout, require_files
 from longspike.data.recordings import RecordingReader, divided_bundle, split_of_files

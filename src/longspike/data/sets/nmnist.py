@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from longspike.data.bundle import without_validation
+from longspike.data.bundle import EventBundle, without_validation
 from longspike.data.entry import DatasetEntry
-from longspike.data.event_splits import EventBundle, LazyEventSplit
+from longspike.data.event_splits import LazyEventSplit
 from longspike.data.files.class_folders import list_class_files
 from longspike.data.files.locate import Layout, require_files
 from longspike.data.recordings import RecordingReader, in_memory_if_small, split_of_files

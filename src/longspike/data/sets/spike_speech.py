@@ -8,9 +8,9 @@ import numpy as np
 import torch
 
 from longspike._core.extras import require
-from longspike.data.bundle import without_validation
+from longspike.data.bundle import EventBundle, without_validation
 from longspike.data.entry import DatasetEntry
-from longspike.data.event_splits import AnyEventSplit, EventBundle, LazyEventSplit, split_of_samples
+from longspike.data.event_splits import AnyEventSplit, LazyEventSplit, split_of_samples
 from longspike.data.files.locate import Layout, require_files
 from longspike.data.recordings import IN_MEMORY_BYTES
 from longspike.errors import DataFileError

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from longspike.data.bundle import without_validation
+from longspike.data.bundle import EventBundle, without_validation
 from longspike.data.entry import DatasetEntry
-from longspike.data.event_splits import EventBundle, EventSplit, split_of_samples
+from longspike.data.event_splits import EventSplit, split_of_samples
 from longspike.data.files.locate import Layout, require_files
 from longspike.data.holdout import SHARE
 from longspike.errors import DataFileError
