@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 
 from event_samples import random_events
-from longspike.data import cifar10, dvs_gesture, ncaltech101
+from longspike.data.sets import cifar10, dvs_gesture, ncaltech101
 from longspike.events import write
 
 

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from longspike.data import write_idx
-from longspike.data.cifar10 import BATCH_FILES, CLASS_NAMES
-from longspike.data.mnist import FILES
+from longspike.data.sets.cifar10 import BATCH_FILES, CLASS_NAMES
+from longspike.data.sets.mnist import FILES
 
 
 @pytest.fixture(autouse=True)

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from longspike.data import CIFAR10_AUGMENT, BatchLoader, image_folder, load
-from longspike.data.cifar10 import BATCH_FILES, CLASS_NAMES
-from longspike.data.grey import grey_of_rgb
+from longspike.data import CIFAR10_AUGMENT, BatchLoader, load
+from longspike.data.files import image_folder
+from longspike.data.files.pickled_batch import read_pickled_batch
 from longspike.data.image_augment import images_of_patches
-from longspike.data.pickled_batch import read_pickled_batch
+from longspike.data.sets.cifar10 import BATCH_FILES, CLASS_NAMES, grey_of_rgb
 from longspike.errors import DataFileError
 
 channel = st.integers(0, 255)

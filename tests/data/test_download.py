@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from longspike.data import DATASETS, RemoteFile, download
-from longspike.data.download import SOURCES
+from longspike.data.registry import _downloads
 from longspike.errors import DataFileError
 
 BODY = bytes(range(256)) * 4000
@@ -195,6 +195,16 @@ def test_an_archive_is_unpacked_and_not_kept(server: Server, tmp_path: Path) -> 
     assert paths[0].read_bytes() == b"1"
 
 
+def test_only_contents_are_taken_from_an_archive(server: Server, tmp_path: Path) -> None:
+    member = tarfile.TarInfo("one")
+    member.mode, member.mtime, member.uid = 0o4001, 1, 12345
+    (path,) = fetch(server.remote("/a.tar.gz", make_tar((member, b"1")), target=".", is_archive=True), tmp_path)
+    (tmp_path / "usual").touch()
+    found, usual = path.stat(), (tmp_path / "usual").stat()
+    assert (found.st_mode, found.st_uid) == (usual.st_mode, usual.st_uid)
+    assert found.st_mtime > 1e9
+
+
 @pytest.mark.parametrize("name", ["../outside", "batches/../../outside", "/outside", "..\\outside", "c:outside"])
 def test_an_archive_that_leaves_its_folder_is_refused(server: Server, tmp_path: Path, name: str) -> None:
     body = make_tar((tarfile.TarInfo("batches/one"), b"1"), (tarfile.TarInfo(name), b"evil"))
@@ -231,9 +241,15 @@ def test_unknown_names_are_refused(tmp_path: Path) -> None:
 
 def test_the_published_table_is_well_formed() -> None:
     fetched = {name for name, entry in DATASETS.items() if entry.package is None and entry.page is None}
-    assert fetched <= set(SOURCES)
-    for remotes in SOURCES.values():
-        for remote in remotes:
+    assert fetched == {"smnist", "psmnist", "scifar", "cifar10-patches"}
+    for name, entry in DATASETS.items():
+        assert bool(entry.downloads) == (name in fetched)
+        for remote in entry.downloads:
             assert remote.url.startswith("https://")
             assert len(bytes.fromhex(remote.sha256)) == 32
             assert not Path(remote.target).is_absolute()
+
+
+def test_published_names_stand_for_what_is_made_from_them() -> None:
+    for name, entry in (("mnist", "smnist"), ("cifar10", "scifar")):
+        assert _downloads()[name] == _downloads()[entry] == DATASETS[entry].downloads

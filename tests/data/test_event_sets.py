@@ -7,10 +7,11 @@ import pytest
 
 import event_files
 from event_samples import random_events
-from longspike.data import EventBundle, EventSplit, LazyEventSplit, dvs_gesture, load_events
-from longspike.data import event_files as splits
-from longspike.data.dvs_gesture import read_gestures
-from longspike.data.spike_speech import read_split
+from longspike.data import EventBundle, EventSplit, LazyEventSplit, load_events
+from longspike.data import recordings as splits
+from longspike.data.sets import dvs_gesture
+from longspike.data.sets.dvs_gesture import read_gestures
+from longspike.data.sets.spike_speech import read_split
 from longspike.errors import DataFileError
 
 
@@ -188,7 +189,7 @@ def test_large_spike_files_are_read_on_demand(tmp_path: Path, monkeypatch: pytes
     event_files.write_shd(tmp_path)
     path = tmp_path / "SHD/shd_train.h5"
     small = read_split(path)
-    monkeypatch.setattr("longspike.data.spike_speech.IN_MEMORY_BYTES", 10)
+    monkeypatch.setattr("longspike.data.sets.spike_speech.IN_MEMORY_BYTES", 10)
     large = read_split(path)
     assert isinstance(large, LazyEventSplit)
     assert large.in_memory().events.tobytes() == small.events.tobytes()
@@ -238,6 +239,6 @@ def test_celex_har_says_that_its_format_is_not_verified(tmp_path: Path) -> None:
     bundle = load_events("celex-har", root=tmp_path)
     assert [len(split) for split in parts(bundle)] == [9, 1, 5]
     assert bundle.test.sample(4).tolist() == [(1279, 799, 0, 1), (3, 4, 250, 0)]
-    from longspike.data.celex_har import load_celex_har
+    from longspike.data.sets.celex_har import load_celex_har
 
     assert "format of the published files is not verified" in str(load_celex_har.__doc__)

@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.utils.data import DataLoader, Dataset
 
 from event_samples import event_arrays, random_events
 from longspike.data import BatchLoader, EventAugment, EventBatch, EventBundle, EventSplit, LazyEventSplit, divide
@@ -59,6 +60,17 @@ def test_memory_and_demand_give_the_samples(samples: list[np.ndarray], data: st.
         assert selected.labels.tolist() == chosen.tolist()
 
 
+@pytest.mark.parametrize("make", [in_memory, on_demand])
+def test_a_split_is_a_data_set_of_pytorch(make: Any) -> None:
+    samples = [random_events(3 + k, SENSOR_SIZE, seed=k) for k in range(5)]
+    split = make(samples)
+    assert isinstance(split, Dataset)
+    assert [(events.tobytes(), label) for events, label in split] == [(s.tobytes(), k) for k, s in enumerate(samples)]
+    loader = DataLoader(split, batch_size=2, collate_fn=split.collate)
+    expected = BatchLoader(split, batch_size=2, shuffle=False, seed=0)
+    assert [contents(batch) for batch in loader] == [contents(batch) for batch in expected]
+
+
 def test_a_sample_in_memory_is_a_view() -> None:
     split = in_memory([random_events(4, SENSOR_SIZE), random_events(3, SENSOR_SIZE, seed=1)])
     assert np.shares_memory(split.sample(1), split.events)
@@ -75,20 +87,11 @@ def test_loaders_repeat_an_augmented_epoch_when_resumed(
 ) -> None:
     samples = [random_events(3 + k, SENSOR_SIZE, seed=k) for k in range(7)]
     options: dict[str, Any] = {"batch_size": batch_size, "shuffle": True, "seed": 5, "augment": augment}
-    whole = BatchLoader(in_memory(samples), **options)
-    whole.set_epoch(epoch)
-    batches = [contents(batch) for batch in whole]
-    stopped = BatchLoader(on_demand(samples), **options)
-    stopped.set_epoch(epoch)
-    iterator = iter(stopped)
+    batches = [contents(batch) for batch in BatchLoader(in_memory(samples), **options).batches(epoch)]
     num_drawn = min(num_drawn, len(batches))
-    for _ in range(num_drawn):
-        next(iterator)
-    resumed = BatchLoader(on_demand(samples), **options)
-    resumed.load_state_dict(stopped.state_dict())
+    resumed = BatchLoader(on_demand(samples), **options).batches(epoch, first=num_drawn)
     assert [contents(batch) for batch in resumed] == batches[num_drawn:]
-    one_by_one = BatchLoader(in_memory(samples), **(options | {"batch_size": 1, "shuffle": False}))
-    one_by_one.set_epoch(epoch)
+    one_by_one = BatchLoader(in_memory(samples), **(options | {"batch_size": 1, "shuffle": False})).batches(epoch)
     together = [sample for batch in batches for sample in batch]
     assert sorted(together) == sorted(sample for batch in one_by_one for sample in contents(batch))
 
@@ -214,7 +217,7 @@ def bundle_arguments() -> dict[str, Any]:
         ({"num_classes": 0}, "`num_classes` must be an integer of at least 1"),
         ({"class_names": ("left",)}, "`class_names` must have 2 entries, one per class; got 1"),
         ({"source": " "}, "`source` must name the origin and the terms"),
-        ({"sensor_size": (6, 9)}, r"`train` must have sensor_size=\(6, 9\); got \(9, 6\)"),
+        ({"sensor_size": (6, 9)}, r"`train` must have sensor_size=\(6, 9\); got sensor_size=\(9, 6\)"),
         ({"num_classes": 1, "class_names": ("left",)}, "labels of `train` must lie below num_classes=1; got max=1"),
         ({"val": on_demand([])}, "`val` must hold at least one sample; got none"),
     ],

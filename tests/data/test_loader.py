@@ -1,6 +1,6 @@
 """The loader: each sample once per epoch, order from (seed, epoch) alone, exact resumption."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from longspike.data import BatchLoader, Split, epoch_order, sample_generators
+from longspike.data import Batch, BatchLoader, Split, epoch_order, sample_generators
 
 sizes = st.integers(1, 23)
 batch_sizes = st.integers(1, 9)
@@ -26,9 +26,9 @@ def make_loader(num_samples: int, **options: object) -> BatchLoader:
     return BatchLoader(split, **({"batch_size": 4, "shuffle": True, "seed": 3} | options))
 
 
-def draw(loader: BatchLoader) -> list[list[int]]:
+def draw(batches: Iterable[Batch]) -> list[list[int]]:
     """The labels of one iteration, batch by batch."""
-    return [batch.labels.tolist() for batch in loader]
+    return [batch.labels.tolist() for batch in batches]
 
 
 def flat(batches: list[list[int]]) -> list[int]:
@@ -64,8 +64,7 @@ def test_order_is_a_function_of_seed_and_epoch(seed: int, epoch: int, global_see
     torch.manual_seed(global_seed)
     state = torch.get_rng_state()
     loader = make_loader(50, seed=seed, batch_size=7)
-    loader.set_epoch(epoch)
-    assert flat(draw(loader)) == expected.tolist()
+    assert flat(draw(loader.batches(epoch))) == expected.tolist()
     assert torch.equal(torch.get_rng_state(), state)
 
 
@@ -80,9 +79,8 @@ def test_iterations_go_through_the_epochs() -> None:
     assert flat(draw(loader)) == expected[0]
     next(iter(loader))  # epoch 1, left early
     assert flat(draw(loader)) == expected[2]
-    loader.set_epoch(1)
-    assert flat(draw(loader)) == expected[1]
-    assert flat(draw(loader)) == expected[2]
+    assert flat(draw(loader.batches(1))) == expected[1]
+    assert flat(draw(loader)) == expected[3]
 
 
 def test_without_shuffling_the_order_is_that_of_the_split() -> None:
@@ -91,47 +89,24 @@ def test_without_shuffling_the_order_is_that_of_the_split() -> None:
 
 
 @given(num_samples=sizes, batch_size=batch_sizes, epoch=epochs, data=st.data())
-def test_resuming_yields_exactly_the_remainder(
+def test_a_later_start_yields_exactly_the_remainder(
     num_samples: int, batch_size: int, epoch: int, data: st.DataObject
 ) -> None:
     whole = make_loader(num_samples, batch_size=batch_size)
-    whole.set_epoch(epoch)
-    expected, following = draw(whole), draw(whole)
-    num_drawn = data.draw(st.integers(0, len(whole)))
-    stopped = make_loader(num_samples, batch_size=batch_size)
-    stopped.set_epoch(epoch)
-    batches = iter(stopped)
-    for _ in range(num_drawn):
-        next(batches)
-    state = stopped.state_dict()
-    assert (state["epoch"], state["next_batch"]) == (epoch, num_drawn)
+    expected = draw(whole.batches(epoch))
+    first = data.draw(st.integers(0, len(whole)))
     resumed = make_loader(num_samples, batch_size=batch_size)
-    resumed.load_state_dict(state)
-    if data.draw(st.booleans()):
-        resumed.set_epoch(epoch)  # as a training loop does before every epoch
-    assert draw(resumed) == expected[num_drawn:]
-    assert draw(resumed) == following
+    assert draw(resumed.batches(epoch, first=first)) == expected[first:]
+    assert draw(resumed.batches(epoch)) == expected
+    assert resumed.settings == whole.settings
 
 
-def test_a_finished_epoch_is_saved_as_the_start_of_the_next() -> None:
-    loader = make_loader(6)
-    draw(loader)
-    assert (loader.state_dict()["epoch"], loader.state_dict()["next_batch"]) == (1, 0)
-
-
-def test_set_epoch_starts_an_epoch_under_way_again() -> None:
-    loader = make_loader(10)
-    next(iter(loader))
-    loader.set_epoch(0)
-    assert flat(draw(loader)) == epoch_order(10, seed=3, epoch=0).tolist()
-
-
-def test_an_older_iteration_does_not_move_the_position() -> None:
+def test_iterations_do_not_disturb_each_other() -> None:
     loader = make_loader(12)
-    older, newer = iter(loader), iter(loader)
-    next(newer)
-    list(older)
-    assert (loader.state_dict()["epoch"], loader.state_dict()["next_batch"]) == (1, 1)
+    older, newer = loader.batches(4), loader.batches(5, first=1)
+    interleaved = [(a.labels.tolist(), b.labels.tolist()) for a, b in zip(older, newer, strict=False)]
+    assert [a for a, _ in interleaved] == draw(loader.batches(4))[:2]
+    assert [b for _, b in interleaved] == draw(loader.batches(5))[1:]
 
 
 @pytest.mark.parametrize(
@@ -151,31 +126,26 @@ def test_loader_rejects_an_empty_split() -> None:
         make_loader(0)
 
 
-def test_set_epoch_rejects_a_negative_epoch() -> None:
-    with pytest.raises(ValueError, match=r"set_epoch: `epoch` must be an integer of at least 0; got -1"):
-        make_loader(5).set_epoch(-1)
+@pytest.mark.parametrize(
+    ("epoch", "first", "message"),
+    [
+        (-1, 0, "`epoch` must be an integer of at least 0; got -1"),
+        (0, -1, "`first` must be an integer of at least 0; got -1"),
+        (0, 4, "`first` must be at most 3, the batches of an epoch; got 4. Count the batches from 0"),
+    ],
+)
+def test_batches_refuses_a_place_outside_an_epoch(epoch: int, first: int, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make_loader(10).batches(epoch, first=first)
 
 
 @pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"seed": 4}, "must come from a loader with seed=3; got seed=4"),
-        ({"batch_size": 5}, "must come from a loader with batch_size=4; got batch_size=5"),
-        ({"num_samples": 9}, "must come from a loader with num_samples=10; got num_samples=9"),
-        ({"epoch": -1}, "`epoch` must be an integer of at least 0; got -1"),
-        ({"next_batch": -1}, "`next_batch` must be an integer of at least 0; got -1"),
-        ({"next_batch": 4}, "`next_batch` must be at most 3, the batches of an epoch; got 4"),
-    ],
+    "changes", [{"seed": 4}, {"batch_size": 5}, {"num_samples": 9}, {"shuffle": False}, {"drop_last": True}]
 )
-def test_load_state_dict_rejects(changes: dict[str, int], message: str) -> None:
-    loader = make_loader(10)
-    with pytest.raises(ValueError, match=message):
-        loader.load_state_dict(loader.state_dict() | changes)
-
-
-def test_load_state_dict_names_what_is_missing() -> None:
-    with pytest.raises(ValueError, match=r"missing \['batch_size', .*'epoch', .*Pass a state of a BatchLoader"):
-        make_loader(10).load_state_dict({})
+def test_settings_tell_loaders_apart(changes: dict[str, int]) -> None:
+    other = make_loader(**({"num_samples": 10} | changes)).settings
+    before = make_loader(10).settings
+    assert {name for name in before if other[name] != before[name]} == set(changes)
 
 
 def add_draws(values: torch.Tensor, rngs: Sequence[np.random.Generator]) -> torch.Tensor:
@@ -183,34 +153,26 @@ def add_draws(values: torch.Tensor, rngs: Sequence[np.random.Generator]) -> torc
     return torch.from_numpy(np.stack([rng.integers(0, 256, values.shape[1:], dtype=np.uint8) for rng in rngs]))
 
 
-def augmented(loader: BatchLoader) -> list[tuple[int, list[float]]]:
+def augmented(batches: Iterable[Batch]) -> list[tuple[int, list[float]]]:
     """The label and the values of every sample of one iteration."""
-    return [(int(y), x.flatten().tolist()) for batch in loader for x, y in zip(batch.x, batch.labels, strict=True)]
+    return [(int(y), x.flatten().tolist()) for batch in batches for x, y in zip(batch.x, batch.labels, strict=True)]
 
 
 @given(batch_size=batch_sizes, other_size=batch_sizes, epoch=epochs)
 def test_augmentation_is_a_function_of_seed_epoch_and_sample(batch_size: int, other_size: int, epoch: int) -> None:
     loaders = [make_loader(23, batch_size=size, augment=add_draws) for size in (batch_size, other_size)]
     loaders.append(make_loader(23, shuffle=False, augment=add_draws))
-    for loader in loaders:
-        loader.set_epoch(epoch)
-    first, second, in_order = map(augmented, loaders)
+    first, second, in_order = (augmented(loader.batches(epoch)) for loader in loaders)
     assert first == second
     assert sorted(first) == in_order
-    assert augmented(loaders[0]) != first
+    assert augmented(loaders[0].batches(epoch + 1)) != first
 
 
 @given(num_drawn=st.integers(0, 6), epoch=epochs)
-def test_resuming_repeats_the_augmentation(num_drawn: int, epoch: int) -> None:
-    whole, stopped, resumed = (make_loader(23, augment=add_draws) for _ in range(3))
-    whole.set_epoch(epoch)
-    stopped.set_epoch(epoch)
-    batches = iter(stopped)
-    for _ in range(num_drawn):
-        next(batches)
-    resumed.load_state_dict(stopped.state_dict())
-    assert augmented(resumed) == augmented(whole)[4 * num_drawn :]
-    assert augmented(resumed) == augmented(whole)
+def test_a_later_start_repeats_the_augmentation(num_drawn: int, epoch: int) -> None:
+    whole, resumed = (make_loader(23, augment=add_draws) for _ in range(2))
+    rest = augmented(resumed.batches(epoch, first=num_drawn))
+    assert rest == augmented(whole.batches(epoch))[4 * num_drawn :]
 
 
 def test_generators_are_pinned_and_differ_from_each_other() -> None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from longspike.data import load, psmnist_permutation, read_idx, write_idx
-from longspike.data.mnist import FILES, PIXEL_MEAN, PIXEL_STD
+from longspike.data.sets.mnist import FILES, PIXEL_MEAN, PIXEL_STD
 from longspike.errors import DataFileError
 
 

@@ -1,5 +1,6 @@
 """The table of data sets: every entry, its status, its missing files; and the embedded digits."""
 
+import importlib
 import importlib.util
 from pathlib import Path
 
@@ -17,7 +18,8 @@ from longspike.data import (
     load_sequences,
     status,
 )
-from longspike.data.mnist import FILES
+from longspike.data.registry import MODULES
+from longspike.data.sets.mnist import FILES
 from longspike.errors import ConfigError, DataFileError
 
 EVENT_WRITERS = {
@@ -61,10 +63,13 @@ def test_every_entry_of_events_loads_what_it_promises(name: str, tmp_path: Path)
 
 
 def test_every_entry_is_tested_and_has_one_kind() -> None:
-    assert {*EVENT_WRITERS, *ROOT_FIXTURES} == set(available())
+    assert {*EVENT_WRITERS, *ROOT_FIXTURES} == set(available()) == set(DATASETS)
+    modules = {f"longspike.data.sets.{module}" for module in MODULES.values()}
+    assert [*DATASETS] == [*MODULES]
+    assert {name for module in modules for name in importlib.import_module(module).ENTRIES} == set(DATASETS)
     for entry in DATASETS.values():
         assert (entry.sensor_size is None) == (entry.seqlen is not None) == (entry.d_input is not None)
-        assert (entry.layouts is None) == (entry.package is not None)
+        assert bool(entry.layouts) == (entry.package is None)
         assert "\n" not in entry.description
         assert entry.files
 
@@ -91,8 +96,9 @@ def test_missing_event_sets_name_places_and_the_publisher(name: str, tmp_path: P
     with pytest.raises(DataFileError) as caught:
         load(name, root=tmp_path)
     message = str(caught.value)
-    for layout in DATASETS[name].layouts(tmp_path):
-        assert f"{layout.folder}: {layout.needs[0][0]}" in message
+    for layout in DATASETS[name].layouts:
+        for folder in layout.folders:
+            assert f"{tmp_path / folder}: {layout.needs[0][0]}" in message
     assert f"Fetch it from {DATASETS[name].page} and unpack it there, or set LONGSPIKE_DATA" in message
     assert not status(name, tmp_path).is_present
 

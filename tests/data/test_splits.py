@@ -7,8 +7,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.utils.data import DataLoader, Dataset
 
-from longspike.data import DataBundle, Split, hold_out
+from longspike.data import DataBundle, Split, collate, hold_out, make_batch
 from longspike.data.holdout import class_quotas
 
 
@@ -52,6 +53,20 @@ def test_select_takes_the_samples_in_order_and_keeps_the_normalisation() -> None
     assert (selected.scale, selected.shift) == (0.5, -1.0)
 
 
+def test_a_split_is_a_data_set_of_pytorch() -> None:
+    split = make_split(scale=0.5, shift=-1.0)
+    assert isinstance(split, Dataset)
+    x, label = split[3]
+    assert torch.equal(x, split.values[3, :4].float() * 0.5 - 1.0)
+    assert (label, split[1][0].shape) == (1, (0, 3))
+    assert [label for _, label in split] == [0, 1, 2, 1]
+    for index in (-1, 4):
+        with pytest.raises(IndexError, match=rf"Split: `index` must lie in \[0, 3\]; got {index}"):
+            split[index]
+    (batch,) = DataLoader(split, batch_size=4, collate_fn=collate)
+    assert all(torch.equal(a, b) for a, b in zip(batch, make_batch(split, torch.arange(4)), strict=True))
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -59,7 +74,10 @@ def test_select_takes_the_samples_in_order_and_keeps_the_normalisation() -> None
         ({"values": torch.zeros(4, 5, 3, dtype=torch.float64)}, r"dtype uint8 or float32; got .*float64.*x.float"),
         ({"values": torch.full((4, 5, 3), torch.nan)}, "`values` must be finite; got NaN or infinity"),
         ({"lengths": torch.tensor([1, 2])}, r"`lengths` must be an int64 tensor of shape \(4,\).*got .*\(2,\)"),
-        ({"lengths": torch.zeros(4)}, r"`lengths` must be an int64 tensor.*got .*float32. Convert it with x.long"),
+        (
+            {"lengths": torch.zeros(4)},
+            r"`lengths` must be an int64 tensor.*got .*float32. Convert it with torch.as_tensor",
+        ),
         ({"lengths": torch.tensor([6, 0, 0, 0])}, r"`lengths` must lie in \[0, 5\].*got min=0, max=6"),
         ({"lengths": torch.tensor([-1, 0, 0, 0])}, r"`lengths` must lie in \[0, 5\].*got min=-1, max=0"),
         ({"labels": torch.zeros(3, dtype=torch.int64)}, r"`labels` must be an int64 tensor of shape \(4,\)"),
@@ -87,7 +105,7 @@ def test_select_rejects_a_mask() -> None:
         ({"val": make_split().select(torch.tensor([], dtype=torch.int64))}, "`val` must hold at least one sample"),
         ({"d_input": 2}, "`train` must have d_input=2; got d_input=3"),
         ({"num_classes": 2, "class_names": ("a", "b")}, "labels of `train` must lie below num_classes=2; got max=2"),
-        ({"test": make_split(scale=2.0)}, "`test` must have the normalisation of `train`.*got scale=2.0"),
+        ({"test": make_split(scale=2.0)}, "`test` must have scale=1.0; got scale=2.0. Use one normalisation"),
     ],
 )
 def test_bundle_rejects(changes: dict[str, object], message: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from longspike.data.spoken_digits import clip_to_events, load_spoken_digits
+from longspike.data.sets.spoken_digits import clip_to_events, load_spoken_digits
 from longspike.errors import DataFileError
 from longspike.events import audio, check_events
 from longspike.events.audio import centre_frequencies, read_wav, spikes_from_audio

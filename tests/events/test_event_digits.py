@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from longspike.data.digits import load_digits
-from longspike.data.event_digits import CONTRAST, SENSOR_SIZE, load_event_digits, simulate_digit
+from longspike.data.sets.digits import load_digits
+from longspike.data.sets.event_digits import CONTRAST, SENSOR_SIZE, load_event_digits, simulate_digit
 from longspike.events import check_events
 
 pytest.importorskip("sklearn", reason="the digits come with scikit-learn")

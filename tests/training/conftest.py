@@ -31,10 +31,8 @@ class Trigger(BatchLoader):
     at: int = -1
     action: Callable[[], None] | None = None
 
-    def __iter__(self) -> Iterator[Batch]:
-        position = self.state_dict()
-        first = position["epoch"] * len(self) + position["next_batch"]
-        for number, batch in enumerate(super().__iter__(), start=first):
+    def batches(self, epoch: int, *, first: int = 0) -> Iterator[Batch]:
+        for number, batch in enumerate(super().batches(epoch, first=first), start=epoch * len(self) + first):
             if number == self.at and self.action is not None:
                 self.action()
             yield batch

@@ -116,5 +116,5 @@ def test_another_loader_is_refused(run_dir: Path) -> None:
     with pytest.raises(CrashError):
         fit(small_model(), train_loader(at=3, action=crash), val_loader(), CONFIG, run_dir=run_dir)
     other = BatchLoader(train_loader().split, batch_size=5, shuffle=True, seed=CONFIG.seed)
-    with pytest.raises(ValueError, match="batch_size=5"):
+    with pytest.raises(ValueError, match=r"`train_loader` must be the one .* batch_size=6; got batch_size=5"):
         fit(small_model(), other, val_loader(), CONFIG, run_dir=run_dir, resume=True)

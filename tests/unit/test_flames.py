@@ -182,7 +182,7 @@ def test_every_parameter_gets_a_gradient(name: str) -> None:
 @pytest.mark.slow
 def test_the_tiny_network_learns_from_event_digits_everywhere() -> None:
     pytest.importorskip("sklearn", reason="the digits come with scikit-learn")
-    from longspike.data.event_digits import SENSOR_SIZE, load_event_digits
+    from longspike.data.sets.event_digits import SENSOR_SIZE, load_event_digits
 
     split = load_event_digits().train
     model = Flames.from_preset("tiny", sensor_size=SENSOR_SIZE, num_classes=10)

@@ -1,7 +1,22 @@
-"""Lengths of padded sequences as a mask."""
+"""Padded sequences: a batch of them, and their lengths as a mask."""
+
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
+
+
+class Batch(NamedTuple):
+    """Padded sequences with their lengths and labels.
+
+    x: (batch, seqlen, d_input), float32, exactly 0 at steps >= lengths.
+    lengths: (batch,), int64, valid steps.
+    labels: (batch,), int64.
+    """
+
+    x: Tensor
+    lengths: Tensor
+    labels: Tensor
 
 
 def length_mask(lengths: Tensor, seqlen: int) -> Tensor:

@@ -12,8 +12,7 @@ from torch.nn import functional
 from longspike._core.checks import check_positive_int
 from longspike._studies.fitting import fit_steps
 from longspike._studies.memory_span import MemorySpan, SpanSettings, memory_span
-from longspike.data import BatchLoader, load_events
-from longspike.data.event_splits import EventBundle
+from longspike.data import BatchLoader, EventBundle, load_events
 from longspike.models.flames import Flames
 from longspike.models.flames_config import FlamesConfig
 from longspike.models.flames_presets import flames_preset

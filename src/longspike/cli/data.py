@@ -95,14 +95,14 @@ def _status(name: str | None, data_root: Path | None, json: bool) -> int:
 def _status_row(status: "DatasetStatus") -> tuple[str, ...]:
     if status.is_present:
         return (status.name, "ready", "" if status.folder is None else str(status.folder))
-    from longspike.data.locate import name_list
+    from longspike.data.files.locate import name_list
 
     return (status.name, "missing", f"{name_list(status.missing, most=8)}; {_remedy(status.name)}")
 
 
 def _path(name: str, data_root: Path | None, json: bool) -> int:
     from longspike.data import DATASETS, status
-    from longspike.data.locate import name_list
+    from longspike.data.files.locate import name_list
 
     _names(name)
     if DATASETS[name].package is not None:

@@ -1,29 +1,37 @@
 """Labelled sequences and labelled events: data sets by name, their splits, and batches of them."""
 
+from longspike._core.lengths import Batch
 from longspike._core.lengths import length_mask as mask
-from longspike.data.batching import Batch, collate
-from longspike.data.cifar10 import CIFAR10_AUGMENT
-from longspike.data.download import RemoteFile, download
-from longspike.data.event_batching import EventAugment, EventBatch, make_event_batch
+from longspike.data.bundle import DataBundle, EventBundle
+from longspike.data.entry import DatasetEntry
 from longspike.data.event_folder import event_folder
-from longspike.data.event_splits import AnyEventSplit, EventBundle, EventSplit, LazyEventSplit
+from longspike.data.event_splits import (
+    AnyEventSplit,
+    EventAugment,
+    EventBatch,
+    EventSplit,
+    LazyEventSplit,
+    make_event_batch,
+)
+from longspike.data.files.download import RemoteFile
+from longspike.data.files.idx import read_idx, write_idx
 from longspike.data.holdout import divide, hold_out
-from longspike.data.idx import read_idx, write_idx
 from longspike.data.image_augment import CropAndFlip
 from longspike.data.loader import BatchLoader, epoch_order, sample_generators
-from longspike.data.mnist import psmnist_permutation
 from longspike.data.registry import (
     DATASETS,
-    DatasetEntry,
     DatasetStatus,
     available,
     data_root,
+    download,
     load,
     load_events,
     load_sequences,
     status,
 )
-from longspike.data.splits import DataBundle, Split, ValueAugment, make_batch
+from longspike.data.sets.cifar10 import CIFAR10_AUGMENT
+from longspike.data.sets.mnist import psmnist_permutation
+from longspike.data.splits import Split, ValueAugment, collate, make_batch
 
 __all__ = [
     "CIFAR10_AUGMENT",

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from longspike.data.class_folders import list_class_files, list_classes
-from longspike.data.event_files import SHARE, RecordingReader, divided_bundle, split_of_files
-from longspike.data.event_splits import EventBundle
-from longspike.data.holdout import HOLDOUT_SEED, hold_out
+from longspike.data.bundle import EventBundle, without_validation
+from longspike.data.files.class_folders import list_class_files, list_classes
+from longspike.data.holdout import HOLDOUT_SEED
+from longspike.data.recordings import RecordingReader, divided_bundle, split_of_files
 from longspike.errors import DataFileError
 from longspike.events import open as open_recording
 
@@ -98,9 +98,7 @@ def event_folder(
     if not parts:
         return divided_bundle(name, splits["."], class_names=class_names, source=source, seed=seed)
     if "val" not in splits:
-        train = splits["train"]
-        kept, held_out = hold_out(train.labels, num_held_out=max(1, len(train) // SHARE), seed=seed)
-        splits |= {"train": train.select(kept), "val": train.select(held_out)}
+        splits["train"], splits["val"] = without_validation(splits["train"], seed=seed)
         source = f"{source}; validation held out from train/ (seed {seed}, stratified)"
     return EventBundle(
         name=name,

@@ -1,41 +1,87 @@
-"""Labelled event samples: one split in memory, one that reads on demand, and a data set of three."""
+"""Labelled event samples: splits in memory and read on demand, and batches of them."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.data import Dataset
 
-from longspike._core.checks import check_positive_int, describe
-from longspike.data.event_batching import EventAugment, EventBatch, make_event_batch
+from longspike._core.checks import describe
+from longspike.data.checks import check_index, check_indices, check_labels
 from longspike.errors import DataFileError
 from longspike.events.arguments import check_event_array, check_on_sensor, check_sensor_size, check_sorted
+from longspike.events.ragged import RaggedEvents, collate_events
 from longspike.events.record import EVENT_DTYPE
 
-
-def _check_labels(where: str, labels: object, num_samples: int) -> None:
-    """Raise unless `labels` is an int64 tensor (num_samples,) of entries of at least 0."""
-    if not isinstance(labels, Tensor) or labels.dtype != torch.int64 or tuple(labels.shape) != (num_samples,):
-        raise ValueError(
-            f"{where}: `labels` must be an int64 tensor of shape ({num_samples},), one entry per sample; "
-            f"got {describe(labels)}. Convert it with torch.as_tensor(x).long()."
-        )
-    if bool((labels < 0).any()):
-        raise ValueError(
-            f"{where}: `labels` must be at least 0; got min={int(labels.min())}. Number the classes from 0."
-        )
+EventAugment = Callable[[np.ndarray, tuple[int, int], np.random.Generator], np.ndarray]
+"""Changes the events of one sample on a sensor of that size, with that sample's generator; in the order of time."""
 
 
-def _check_indices(where: str, indices: Tensor) -> list[int]:
-    """The indices as integers; raise unless they are an int64 tensor of one axis."""
-    if indices.dtype != torch.int64 or indices.dim() != 1:
-        raise ValueError(
-            f"{where}: `indices` must be an int64 tensor of one axis; got {describe(indices)}. "
-            "Turn a boolean selection into indices with x.nonzero()[:, 0]."
-        )
-    return indices.tolist()
+class EventBatch(NamedTuple):
+    """Event samples and their labels.
+
+    events: the samples one after the other, without padding.
+    labels: (batch,), int64.
+    """
+
+    events: RaggedEvents
+    labels: Tensor
+
+
+class AbstractEventSplit(Dataset[tuple[np.ndarray, int]], ABC):
+    """What event samples in memory and on demand have in common: a data set of PyTorch of pairs (events, label)."""
+
+    labels: Tensor
+    sensor_size: tuple[int, int]
+
+    @abstractmethod
+    def sample(self, index: int) -> np.ndarray:
+        """The events of sample 0 <= index < len."""
+
+    def __len__(self) -> int:
+        """The number of samples."""
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, int]:
+        """The events and the label of sample 0 <= index < len."""
+        return self.sample(index), int(self.labels[index])
+
+    def batch(
+        self, indices: Tensor, *, augment: EventAugment | None = None, rngs: Sequence[np.random.Generator] = ()
+    ) -> EventBatch:
+        """The batch that `make_event_batch` draws; what a loader asks of every kind of split."""
+        return make_event_batch(self, indices, augment=augment, rngs=rngs)
+
+    def collate(self, samples: Sequence[tuple[np.ndarray, int]]) -> EventBatch:
+        """Put pairs (events, label) into a batch: the `collate_fn` of a DataLoader over this split."""
+        events = collate_events([sample for sample, _ in samples], sensor_size=self.sensor_size)
+        return EventBatch(events, torch.tensor([label for _, label in samples], dtype=torch.int64))
+
+
+def make_event_batch(
+    split: AbstractEventSplit,
+    indices: Tensor,
+    *,
+    augment: EventAugment | None = None,
+    rngs: Sequence[np.random.Generator] = (),
+) -> EventBatch:
+    """Draw samples, change each one by `augment` if there is one, and put them one after the other.
+
+    Args:
+        split: left as it is.
+        indices: (batch,), int64.
+        augment: called once a sample.
+        rngs: one generator per sample, for `augment`.
+    """
+    samples = [split[index] for index in indices.tolist()]
+    if augment is not None:
+        pairs = zip(samples, rngs, strict=True)
+        samples = [(augment(events, split.sensor_size, rng), label) for (events, label), rng in pairs]
+    return split.collate(samples)
 
 
 def _check_order(events: np.ndarray, offsets: np.ndarray) -> None:
@@ -52,7 +98,7 @@ def _check_order(events: np.ndarray, offsets: np.ndarray) -> None:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class EventSplit:
+class EventSplit(AbstractEventSplit):
     """Event samples in memory, one after the other, and their labels.
 
     Args:
@@ -91,20 +137,15 @@ class EventSplit:
                 f"EventSplit: `offsets` must rise from 0 to the number of events, {len(self.events)}; got "
                 f"{offsets[0]} to {offsets[-1]}. Build it with np.cumsum([0, *lengths])."
             )
-        _check_labels("EventSplit", self.labels, len(offsets) - 1)
+        check_labels("EventSplit", self.labels, len(offsets) - 1)
         check_on_sensor("EventSplit", self.events, self.sensor_size)
         if len(self.events) and int(self.events["p"].max()) > 1:
             raise ValueError("EventSplit: `p` of the events must be 0 or 1; got others. Map off to 0 and on to 1.")
         _check_order(self.events, offsets)
 
-    def __len__(self) -> int:
-        """The number of samples."""
-        return len(self.labels)
-
     def sample(self, index: int) -> np.ndarray:
         """The events of sample 0 <= index < len, a view."""
-        if not 0 <= index < len(self):
-            raise IndexError(f"EventSplit.sample: `index` must lie in [0, {len(self) - 1}]; got {index}.")
+        check_index("EventSplit.sample", index, len(self))
         return self.events[self.offsets[index] : self.offsets[index + 1]]
 
     def select(self, indices: Tensor) -> "EventSplit":
@@ -112,14 +153,9 @@ class EventSplit:
 
         Raises: ValueError if `indices` is not such a tensor, IndexError if an index lies outside the split.
         """
-        samples = [self.sample(index) for index in _check_indices("EventSplit.select", indices)]
+        check_indices("EventSplit.select", indices)
+        samples = [self.sample(index) for index in indices.tolist()]
         return split_of_samples(samples, self.labels.index_select(0, indices), sensor_size=self.sensor_size)
-
-    def batch(
-        self, indices: Tensor, *, augment: EventAugment | None = None, rngs: Sequence[np.random.Generator] = ()
-    ) -> EventBatch:
-        """The batch that `make_event_batch` draws; what a loader asks of every kind of split."""
-        return make_event_batch(self, indices, augment=augment, rngs=rngs)
 
 
 def split_of_samples(samples: Sequence[np.ndarray], labels: Tensor, *, sensor_size: tuple[int, int]) -> EventSplit:
@@ -133,7 +169,7 @@ def split_of_samples(samples: Sequence[np.ndarray], labels: Tensor, *, sensor_si
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class LazyEventSplit:
+class LazyEventSplit(AbstractEventSplit):
     """Event samples that are read when they are drawn, for sets larger than memory; otherwise as `EventSplit`.
 
     Args:
@@ -153,16 +189,11 @@ class LazyEventSplit:
     def __post_init__(self) -> None:
         """Check the labels and the size."""
         object.__setattr__(self, "sensor_size", check_sensor_size("LazyEventSplit", self.sensor_size))
-        _check_labels("LazyEventSplit", self.labels, len(self.sources))
-
-    def __len__(self) -> int:
-        """The number of samples."""
-        return len(self.sources)
+        check_labels("LazyEventSplit", self.labels, len(self.sources))
 
     def sample(self, index: int) -> np.ndarray:
         """The events of sample 0 <= index < len, read now and checked."""
-        if not 0 <= index < len(self):
-            raise IndexError(f"LazyEventSplit.sample: `index` must lie in [0, {len(self) - 1}]; got {index}.")
+        check_index("LazyEventSplit.sample", index, len(self))
         events = self.reader(self.sources[index])
         try:
             check_event_array("LazyEventSplit", events)
@@ -174,19 +205,13 @@ class LazyEventSplit:
 
     def select(self, indices: Tensor) -> "LazyEventSplit":
         """The samples at `indices`, as `EventSplit.select`; none is read."""
-        chosen = _check_indices("LazyEventSplit.select", indices)
+        check_indices("LazyEventSplit.select", indices)
         return LazyEventSplit(
-            sources=tuple(self.sources[index] for index in chosen),
+            sources=tuple(self.sources[index] for index in indices.tolist()),
             labels=self.labels.index_select(0, indices),
             sensor_size=self.sensor_size,
             reader=self.reader,
         )
-
-    def batch(
-        self, indices: Tensor, *, augment: EventAugment | None = None, rngs: Sequence[np.random.Generator] = ()
-    ) -> EventBatch:
-        """As `EventSplit.batch`."""
-        return make_event_batch(self, indices, augment=augment, rngs=rngs)
 
     def in_memory(self) -> EventSplit:
         """The same samples, all read now: 13 bytes an event."""
@@ -195,55 +220,3 @@ class LazyEventSplit:
 
 
 AnyEventSplit = EventSplit | LazyEventSplit
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class EventBundle:
-    """An event data set: three splits, and what a report has to say about them.
-
-    `val` and `test` are the published ones where there are such; otherwise they are held out with a fixed seed,
-    stratified by class, and `source` says so. `test` takes no part in any choice.
-
-    Args:
-        name: the registry's name.
-        train, val, test: splits of one sensor_size, in memory or read on demand, none of them empty.
-        num_classes: labels lie in 0 .. num_classes - 1.
-        sensor_size: (width, height).
-        class_names: one name per class, in the order of the labels.
-        source: one sentence on origin and terms, to print beside results.
-    Raises: ValueError if the parts do not fit together.
-    """
-
-    name: str
-    train: AnyEventSplit
-    val: AnyEventSplit
-    test: AnyEventSplit
-    num_classes: int
-    sensor_size: tuple[int, int]
-    class_names: tuple[str, ...]
-    source: str
-
-    def __post_init__(self) -> None:
-        """Check that the splits, the classes and the sensor agree."""
-        where = "EventBundle"
-        check_positive_int(where, "num_classes", self.num_classes)
-        if len(self.class_names) != self.num_classes:
-            raise ValueError(
-                f"{where}: `class_names` must have {self.num_classes} entries, one per class; "
-                f"got {len(self.class_names)}. Name every class in the order of the labels."
-            )
-        if not self.source.strip():
-            raise ValueError(f"{where}: `source` must name the origin and the terms; got an empty text. Say both.")
-        for part, split in (("train", self.train), ("val", self.val), ("test", self.test)):
-            if len(split) == 0:
-                raise ValueError(f"{where}: `{part}` must hold at least one sample; got none. Hold out fewer.")
-            if split.sensor_size != tuple(self.sensor_size):
-                raise ValueError(
-                    f"{where}: `{part}` must have sensor_size={tuple(self.sensor_size)}; got {split.sensor_size}. "
-                    "Build all splits from the same sensor."
-                )
-            if int(split.labels.max()) >= self.num_classes:
-                raise ValueError(
-                    f"{where}: labels of `{part}` must lie below num_classes={self.num_classes}; "
-                    f"got max={int(split.labels.max())}. Number the classes from 0."
-                )

@@ -8,6 +8,8 @@ from longspike._core.checks import check_positive_int
 
 HOLDOUT_SEED = 2024
 """The seed of every hold-out in this package."""
+SHARE = 10
+"""Where a set is published without test or validation samples, one in this many is taken for each."""
 
 
 def class_quotas(class_sizes: np.ndarray, num_held_out: int) -> np.ndarray:

@@ -1,5 +1,6 @@
-"""Whole epochs of batches, reproducible from a seed and resumable at any batch."""
+"""Batches as a function of epoch and place: reproducible from a seed, from any batch on."""
 
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Generic, Protocol, TypeVar
 
@@ -53,15 +54,15 @@ def sample_generators(indices: Tensor, *, seed: int, epoch: int) -> list[np.rand
 
 
 class BatchLoader(Generic[BatchT, AugmentT]):
-    """Batches of one split, epoch after epoch, in memory and without worker processes.
+    """Batches of one split, a function of the epoch and the first batch, in memory and without worker processes.
 
-    The first iteration yields epoch 0 and each further one the next epoch, also after one that was left early, unless
-    `set_epoch` or `load_state_dict` says otherwise. Only the newest iteration moves the position that `state_dict`
-    reports. The last batch of an epoch is smaller where batch_size does not divide the split, or left out with
-    drop_last.
+    `batches(epoch, first=k)` yields the batches of an epoch from number k on; whoever trains keeps the two numbers, and
+    can go on from them in another process. A plain loop goes through whole epochs, the first one through epoch 0 and
+    each further one through the next, also after one that was left early. The last batch of an epoch is smaller where
+    batch_size does not divide the split, or left out with `drop_last`.
 
     Args:
-        split: at least one sample; with drop_last at least one full batch. Sequences, events or anything else that
+        split: what the samples are taken from, with a length and a method `batch`. Sequences, events or anything else that
             makes its own batches.
         batch_size: samples per batch.
         shuffle: draw a new order for every epoch (see `epoch_order`); otherwise the order of the split.
@@ -77,6 +78,8 @@ class BatchLoader(Generic[BatchT, AugmentT]):
         >>> loader = BatchLoader(split, batch_size=2, shuffle=False, seed=0)
         >>> [batch.labels.tolist() for batch in loader]
         [[0, 1], [2, 3], [4]]
+        >>> [batch.labels.tolist() for batch in loader.batches(7, first=1)]
+        [[2, 3], [4]]
     """
 
     def __init__(
@@ -103,10 +106,7 @@ class BatchLoader(Generic[BatchT, AugmentT]):
         self.seed = seed
         self.drop_last = drop_last
         self.augment = augment
-        self._epoch = 0
-        self._next_batch = 0
-        self._is_under_way = False
-        self._num_iterations = 0
+        self._epochs = itertools.count()
 
     def __len__(self) -> int:
         """The number of batches of a whole epoch."""
@@ -114,49 +114,37 @@ class BatchLoader(Generic[BatchT, AugmentT]):
         return num_full + (1 if rest and not self.drop_last else 0)
 
     def __iter__(self) -> Iterator[BatchT]:
-        """The batches of the epoch that is due, from the position that is due."""
-        if self._is_under_way:
-            self._move_to(self._epoch + 1, 0)
-        self._is_under_way = True
-        self._num_iterations += 1
-        return self._batches(self._epoch, self._next_batch, self._num_iterations)
+        """The batches of the next epoch; `batches` neither asks nor changes which one that is."""
+        return self.batches(next(self._epochs))
 
-    def _batches(self, epoch: int, start_batch: int, iteration: int) -> Iterator[BatchT]:
-        """Yield the batches from `start_batch` on; move the loader's position while no newer iteration exists."""
+    def batches(self, epoch: int, *, first: int = 0) -> Iterator[BatchT]:
+        """The batches of `epoch` from number `first` on; a pure function of the two and the settings.
+
+        Raises: ValueError unless epoch >= 0 and 0 <= first <= len(self).
+        """
+        check_positive_int("BatchLoader.batches", "epoch", epoch, low=0)
+        check_positive_int("BatchLoader.batches", "first", first, low=0)
+        if first > len(self):
+            raise ValueError(
+                f"BatchLoader.batches: `first` must be at most {len(self)}, the batches of an epoch; got {first}. "
+                "Count the batches from 0 in every epoch."
+            )
+        return self._draw(epoch, first)
+
+    def _draw(self, epoch: int, first: int) -> Iterator[BatchT]:
         num_samples = len(self.split)
         order = epoch_order(num_samples, seed=self.seed, epoch=epoch) if self.shuffle else torch.arange(num_samples)
-        for index in range(start_batch, len(self)):
-            if iteration == self._num_iterations:
-                self._next_batch = index + 1
-            yield self._draw(order[index * self.batch_size : (index + 1) * self.batch_size], epoch)
-        if iteration == self._num_iterations:
-            self._move_to(epoch + 1, 0)
+        for index in range(first, len(self)):
+            indices = order[index * self.batch_size : (index + 1) * self.batch_size]
+            if self.augment is None:
+                yield self.split.batch(indices)
+            else:
+                rngs = sample_generators(indices, seed=self.seed, epoch=epoch)
+                yield self.split.batch(indices, augment=self.augment, rngs=rngs)
 
-    def _draw(self, indices: Tensor, epoch: int) -> BatchT:
-        """The batch of these samples, changed by `augment` if there is one."""
-        if self.augment is None:
-            return self.split.batch(indices)
-        rngs = sample_generators(indices, seed=self.seed, epoch=epoch)
-        return self.split.batch(indices, augment=self.augment, rngs=rngs)
-
-    def _move_to(self, epoch: int, next_batch: int) -> None:
-        """Let the next iteration start there; iterations that run now no longer move the position."""
-        self._epoch, self._next_batch = epoch, next_batch
-        self._is_under_way = False
-        self._num_iterations += 1
-
-    def set_epoch(self, epoch: int) -> None:
-        """Let the next iteration yield `epoch`, whole.
-
-        The epoch of a state that was just loaded keeps its position, so a training loop that calls this before every
-        epoch also resumes where it stopped.
-        """
-        check_positive_int("BatchLoader.set_epoch", "epoch", epoch, low=0)
-        if self._is_under_way or epoch != self._epoch:
-            self._move_to(epoch, 0)
-
-    def _settings(self) -> dict[str, int]:
-        """What has to be equal for a position to mean the same samples."""
+    @property
+    def settings(self) -> dict[str, int]:
+        """What has to be equal for (epoch, first) to mean the same samples; a trainer saves it beside its position."""
         return {
             "num_samples": len(self.split),
             "batch_size": self.batch_size,
@@ -164,39 +152,3 @@ class BatchLoader(Generic[BatchT, AugmentT]):
             "seed": self.seed,
             "drop_last": int(self.drop_last),
         }
-
-    def state_dict(self) -> dict[str, int]:
-        """The position (`epoch`, and `next_batch`, the first batch not yet yielded) and the settings that it needs.
-
-        Within the body of a loop, the batch at hand counts as yielded.
-        """
-        return {"epoch": self._epoch, "next_batch": self._next_batch, **self._settings()}
-
-    def load_state_dict(self, state: dict[str, int]) -> None:
-        """Let the next iteration yield the batches of `state`'s epoch from its next_batch on; later ones are whole.
-
-        A state that was taken within the last batch of an epoch leaves nothing: the next iteration is empty.
-
-        Raises: ValueError if the state lacks an entry, comes from other settings or lies outside an epoch.
-        """
-        settings = self._settings()
-        missing = sorted({"epoch", "next_batch", *settings} - state.keys())
-        if missing:
-            raise ValueError(
-                f"BatchLoader.load_state_dict: `state` must hold what state_dict() returns; missing {missing}. "
-                "Pass a state of a BatchLoader."
-            )
-        for name, value in settings.items():
-            if state[name] != value:
-                raise ValueError(
-                    f"BatchLoader.load_state_dict: `state` must come from a loader with {name}={value}; "
-                    f"got {name}={state[name]}. Build the loader as it was, or start a new epoch with set_epoch."
-                )
-        check_positive_int("BatchLoader.load_state_dict", "epoch", state["epoch"], low=0)
-        check_positive_int("BatchLoader.load_state_dict", "next_batch", state["next_batch"], low=0)
-        if state["next_batch"] > len(self):
-            raise ValueError(
-                f"BatchLoader.load_state_dict: `next_batch` must be at most {len(self)}, the batches of an epoch; "
-                f"got {state['next_batch']}. Pass a state of this loader."
-            )
-        self._move_to(state["epoch"], state["next_batch"])

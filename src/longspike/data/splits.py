@@ -1,4 +1,4 @@
-"""Labelled sequences held in memory: one split, and a data set of three."""
+"""Labelled sequences in memory: a split, and batches of it."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.data import Dataset
 
-from longspike._core.checks import check_positive_int, describe
-from longspike._core.lengths import length_mask as mask
-from longspike.data.batching import Batch
+from longspike._core.checks import describe
+from longspike._core.lengths import Batch, length_mask
+from longspike.data.checks import check_index, check_indices, check_labels, check_per_sample
 
 VALUE_DTYPES = (torch.uint8, torch.float32)
 
@@ -18,18 +19,9 @@ ValueAugment = Callable[[Tensor, Sequence[np.random.Generator]], Tensor]
 """Changes stored values (batch, max_seqlen, d_input), keeping shape and dtype, with one generator per sample."""
 
 
-def _check_index_vector(name: str, x: Tensor, num_samples: int) -> None:
-    """Raise unless `x` is an int64 tensor (num_samples,)."""
-    if x.dtype != torch.int64 or tuple(x.shape) != (num_samples,):
-        raise ValueError(
-            f"Split: `{name}` must be an int64 tensor of shape ({num_samples},), one entry per sample of `values`; "
-            f"got {describe(x)}. Convert it with x.long()."
-        )
-
-
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Split:
-    """Sequences, their valid lengths and their labels.
+class Split(Dataset[tuple[Tensor, int]]):
+    """Sequences, their valid lengths and their labels; a data set of PyTorch of pairs (x, label).
 
     x = values * scale + shift  at steps below the sample's length;  x = 0  at the steps after it (padding).
 
@@ -48,6 +40,8 @@ class Split:
         >>> split = Split(values=values, lengths=torch.tensor([3, 1]), labels=torch.tensor([0, 1]), scale=0.5)
         >>> len(split), split.max_seqlen, split.d_input
         (2, 3, 1)
+        >>> split[1]
+        (tensor([[1.5000]]), 1)
     """
 
     values: Tensor
@@ -63,16 +57,12 @@ class Split:
                 "Split: `values` must have shape (num_samples, max_seqlen, d_input) and dtype uint8 or float32; "
                 f"got {describe(self.values)}. Add the missing axis with x[..., None] or convert with x.float()."
             )
-        _check_index_vector("lengths", self.lengths, len(self))
-        _check_index_vector("labels", self.labels, len(self))
+        check_per_sample("Split", "lengths", self.lengths, len(self))
+        check_labels("Split", self.labels, len(self))
         if bool(((self.lengths < 0) | (self.lengths > self.max_seqlen)).any()):
             raise ValueError(
                 f"Split: `lengths` must lie in [0, {self.max_seqlen}], the steps that `values` holds; got "
                 f"min={int(self.lengths.min())}, max={int(self.lengths.max())}. Count the steps before padding."
-            )
-        if bool((self.labels < 0).any()):
-            raise ValueError(
-                f"Split: `labels` must be at least 0; got min={int(self.labels.min())}. Number the classes from 0."
             )
         if not (math.isfinite(self.scale) and math.isfinite(self.shift)) or self.scale == 0.0:
             raise ValueError(
@@ -85,6 +75,12 @@ class Split:
     def __len__(self) -> int:
         """The number of samples."""
         return self.values.shape[0]
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        """Sample 0 <= index < len: its valid steps x (length, d_input), normalised, and its label."""
+        check_index("Split", index, len(self))
+        batch = self.batch(torch.tensor([index]))
+        return batch.x[0, : int(batch.lengths[0])], int(batch.labels[0])
 
     @property
     def max_seqlen(self) -> int:
@@ -101,11 +97,7 @@ class Split:
 
         Raises: ValueError if `indices` is not such a tensor, IndexError if an index lies outside the split.
         """
-        if indices.dtype != torch.int64 or indices.dim() != 1:
-            raise ValueError(
-                f"Split.select: `indices` must be an int64 tensor of one axis; got {describe(indices)}. "
-                "Turn a boolean selection into indices with x.nonzero()[:, 0]."
-            )
+        check_indices("Split.select", indices)
         return Split(
             values=self.values.index_select(0, indices),
             lengths=self.lengths.index_select(0, indices),
@@ -145,60 +137,33 @@ def make_batch(
         values = augment(values, rngs)
     x = values.to(torch.float32).mul_(split.scale).add_(split.shift)
     if bool((lengths < split.max_seqlen).any()):
-        x.masked_fill_(~mask(lengths, split.max_seqlen)[..., None], 0.0)
+        x.masked_fill_(~length_mask(lengths, split.max_seqlen)[..., None], 0.0)
     return Batch(x, lengths, split.labels.index_select(0, indices))
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class DataBundle:
-    """A data set: three splits with one normalisation, and what a report has to say about them.
-
-    `val` is held out from the published training files with a fixed seed, stratified by class; `test` is the
-    published test set and takes no part in any choice.
+def collate(samples: Sequence[tuple[Tensor, int]]) -> Batch:
+    """Pad ragged sequences with zeros up to the longest one; the `collate_fn` of a DataLoader over a `Split`.
 
     Args:
-        name: the registry's name.
-        train, val, test: splits with the same d_input, scale and shift, none of them empty.
-        num_classes: labels lie in 0 .. num_classes - 1.
-        class_names: one name per class, in the order of the labels.
-        source: one sentence on origin and terms, to print beside results.
-    Raises: ValueError if the parts do not fit together.
+        samples: pairs of a sequence (seqlen, d_input), of any real dtype, and its label.
+    Returns: a batch with seqlen = the longest sequence; the values are converted to float32, not normalised.
+    Raises: ValueError if there is no sample, or a sequence has other axes or another d_input than the first.
+
+    Example:
+        >>> batch = collate([(torch.ones(2, 1), 4), (torch.ones(1, 1), 5)])
+        >>> batch.x[..., 0].tolist(), batch.lengths.tolist(), batch.labels.tolist()
+        ([[1.0, 1.0], [1.0, 0.0]], [2, 1], [4, 5])
     """
-
-    name: str
-    train: Split
-    val: Split
-    test: Split
-    num_classes: int
-    d_input: int
-    class_names: tuple[str, ...]
-    source: str
-
-    def __post_init__(self) -> None:
-        """Check that the splits, the classes and the normalisation agree."""
-        check_positive_int("DataBundle", "num_classes", self.num_classes)
-        if len(self.class_names) != self.num_classes:
+    if not samples:
+        raise ValueError("collate: `samples` must hold at least one (sequence, label) pair; got none. Skip it.")
+    for index, (sequence, _) in enumerate(samples):
+        if sequence.dim() != 2 or sequence.shape[1:] != samples[0][0].shape[1:]:
             raise ValueError(
-                f"DataBundle: `class_names` must have {self.num_classes} entries, one per class; "
-                f"got {len(self.class_names)}. Name every class in the order of the labels."
+                f"collate: sequence {index} must have shape (seqlen, d_input), d_input as in sequence 0 (shape "
+                f"{tuple(samples[0][0].shape)}); got {describe(sequence)}. Add the missing axis with x[:, None]."
             )
-        if not self.source.strip():
-            raise ValueError("DataBundle: `source` must name the origin and the terms; got an empty text. Say both.")
-        for part, split in (("train", self.train), ("val", self.val), ("test", self.test)):
-            if len(split) == 0:
-                raise ValueError(f"DataBundle: `{part}` must hold at least one sample; got none. Hold out fewer.")
-            if split.d_input != self.d_input:
-                raise ValueError(
-                    f"DataBundle: `{part}` must have d_input={self.d_input}; got d_input={split.d_input}. "
-                    "Build all splits from the same features."
-                )
-            if int(split.labels.max()) >= self.num_classes:
-                raise ValueError(
-                    f"DataBundle: labels of `{part}` must lie below num_classes={self.num_classes}; "
-                    f"got max={int(split.labels.max())}. Number the classes from 0."
-                )
-            if (split.scale, split.shift) != (self.train.scale, self.train.shift):
-                raise ValueError(
-                    f"DataBundle: `{part}` must have the normalisation of `train`, scale={self.train.scale}, "
-                    f"shift={self.train.shift}; got scale={split.scale}, shift={split.shift}. Use one for all splits."
-                )
+    lengths = torch.tensor([len(sequence) for sequence, _ in samples], dtype=torch.int64)
+    x = torch.zeros(len(samples), int(lengths.max()), samples[0][0].shape[1], dtype=torch.float32)
+    for row, (sequence, _) in zip(x, samples, strict=True):
+        row[: len(sequence)] = sequence
+    return Batch(x, lengths, torch.tensor([label for _, label in samples], dtype=torch.int64))

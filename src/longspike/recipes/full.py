@@ -1,6 +1,6 @@
 """Recipes with published sizes and hyper-parameters, for a GPU (Shen et al. 2024, SpikingSSMs, and its code)."""
 
-from longspike.data.cifar10 import CIFAR10_AUGMENT
+from longspike.data import CIFAR10_AUGMENT
 from longspike.models.flames_presets import flames_sequence_preset
 from longspike.models.presets import preset
 from longspike.recipes.definition import Recipe

@@ -7,8 +7,7 @@ from typing import Any
 
 import torch
 
-from longspike.data import BatchLoader, DataBundle, load
-from longspike.data.event_splits import EventBundle
+from longspike.data import BatchLoader, DataBundle, EventBundle, load
 from longspike.errors import ConfigError
 from longspike.models import build
 from longspike.models.flames_config import FlamesConfig

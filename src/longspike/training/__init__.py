@@ -2,10 +2,9 @@
 
 from longspike.training.config import TrainingConfig
 from longspike.training.errors import DivergedError, InterruptedRunError, RunFolderError
-from longspike.training.fit import FitResult, fit
+from longspike.training.fit import FitResult, Progress, fit
 from longspike.training.losses import classification_loss, firing_rate, rate_penalty
 from longspike.training.optim import build_optimizer, parameter_groups, schedule_factor
-from longspike.training.progress import Progress
 from longspike.training.score import score
 from longspike.training.tally import Score
 

@@ -1,6 +1,7 @@
 """Checkpoints of a run: written whole or not at all, read without unpickling code."""
 
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -60,8 +61,8 @@ class Checkpointing(Callback):
     """Saves last.ckpt after every epoch and, if asked for, every few steps; best.ckpt when validation improves.
 
     Best means the highest accuracy, and among equal ones the lowest loss; or, with selection "loss", the lowest loss.
-    best.ckpt is written before the last.ckpt of
-    its epoch: a run that dies in between repeats the epoch, bit for bit, and writes the same best.ckpt again.
+    best.ckpt is written before the last.ckpt of its epoch: a run that dies in between repeats the epoch, bit for bit, and
+    writes the same best.ckpt again.
     """
 
     def __init__(self, run_dir: Path, *, every_steps: int | None, selection: str = "accuracy") -> None:
@@ -73,27 +74,14 @@ class Checkpointing(Callback):
         """What is best so far, as plain values."""
         if self.best is None:
             return {}
-        rates = [*self.best.layer_rates]
-        return {
-            "epoch": self.best_epoch,
-            "loss": self.best.loss,
-            "accuracy": self.best.accuracy,
-            "layer_rates": rates,
-            "rate": self.best.rate,
-            "num_samples": self.best.num_samples,
-        }
+        return {"epoch": self.best_epoch, **asdict(self.best), "layer_rates": [*self.best.layer_rates]}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Continue from there."""
         if state_dict:
+            values = {name: value for name, value in state_dict.items() if name != "epoch"}
             self.best_epoch = state_dict["epoch"]
-            self.best = Score(
-                loss=state_dict["loss"],
-                accuracy=state_dict["accuracy"],
-                layer_rates=tuple(state_dict["layer_rates"]),
-                rate=state_dict["rate"],
-                num_samples=state_dict["num_samples"],
-            )
+            self.best = Score(**values | {"layer_rates": tuple(values["layer_rates"])})
 
     def _rank(self, score: Score) -> tuple[float, ...]:
         return (-score.loss,) if self.selection == "loss" else (score.accuracy, -score.loss)

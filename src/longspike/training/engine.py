@@ -12,14 +12,12 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
 from longspike.models.classifier import AbstractClassifier
+from longspike.training.callbacks import Interruption, Reporting, StopRequest
 from longspike.training.checkpoints import BEST, LAST, AtomicCheckpointIO, Checkpointing, read_checkpoint
 from longspike.training.config import TrainingConfig
-from longspike.training.interrupt import Interruption, StopRequest
+from longspike.training.fit import Progress
+from longspike.training.loaders import EpochLoader, FromStep, Loader, PlainLoader
 from longspike.training.module import TrainingModule
-from longspike.training.position import PositionedLoader
-from longspike.training.progress import Progress
-from longspike.training.protocols import Loader, ResumableLoader
-from longspike.training.reporting import Reporting
 from longspike.training.tally import Score
 
 
@@ -69,7 +67,7 @@ def _build_trainer(config: TrainingConfig, run_dir: Path, callbacks: list[Callba
 
 def run_engine(
     model: AbstractClassifier,
-    train_loader: ResumableLoader,
+    train_loader: EpochLoader | Loader,
     val_loader: Loader,
     config: TrainingConfig,
     run_dir: Path,
@@ -77,15 +75,17 @@ def run_engine(
     progress: Callable[[Progress], None] | None,
 ) -> tuple[Score, int, int]:
     """Train, and leave the best weights in `model`: their validation score, their epoch, and the number of steps."""
-    num_steps = config.epochs * len(train_loader)
+    source: EpochLoader
+    source = train_loader if isinstance(train_loader, EpochLoader) else PlainLoader(train_loader, seed=config.seed)
+    num_steps = config.epochs * len(source)
     checkpointing = Checkpointing(run_dir, every_steps=config.checkpoint_every_steps, selection=config.selection)
     last = run_dir / LAST
     with _quiet(), _threads(config.num_threads), StopRequest() as request:
         module = TrainingModule(model.train(), config, num_steps=num_steps)
         callbacks = [Reporting(progress), checkpointing, Interruption(request, checkpointing)]
         trainer = _build_trainer(config, run_dir, callbacks)
-        loader = PositionedLoader(train_loader, lambda: trainer.global_step)
-        trainer.fit(module, loader, val_loader, ckpt_path=last if resume and last.exists() else None)
+        batches = FromStep(source, lambda: trainer.global_step)
+        trainer.fit(module, batches, val_loader, ckpt_path=last if resume and last.exists() else None)
     weights = read_checkpoint(run_dir / BEST)["state_dict"]
     model.cpu().load_state_dict({name.removeprefix("model."): x for name, x in weights.items()})
     if checkpointing.best is None:

@@ -10,11 +10,30 @@ from longspike._core.extras import require
 from longspike.models.classifier import AbstractClassifier
 from longspike.training.config import TrainingConfig
 from longspike.training.errors import RunFolderError
-from longspike.training.progress import Progress
-from longspike.training.protocols import Loader, ResumableLoader
+from longspike.training.loaders import EpochLoader, Loader
 from longspike.training.tally import Score
 
 MODEL, LOGS = "model", "logs"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Progress:
+    """Where a run stands, as told to whoever watches.
+
+    Attributes:
+        epoch: from 1. num_epochs. step: optimiser steps done, those before a resume included. num_steps: in all.
+        train: means over the last steps. val: of the epoch that just ended; None inside an epoch.
+        seconds, steps_per_second: since this process began to train, validation included.
+    """
+
+    epoch: int
+    num_epochs: int
+    step: int
+    num_steps: int
+    train: Score | None
+    val: Score | None
+    seconds: float
+    steps_per_second: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,7 +56,7 @@ class FitResult:
 
 def fit(
     model: AbstractClassifier,
-    train_loader: ResumableLoader,
+    train_loader: EpochLoader | Loader,
     val_loader: Loader,
     config: TrainingConfig,
     *,
@@ -50,16 +69,21 @@ def fit(
 
     Step k draws its randomness from (config.seed, k) and its batch from the loader's (epoch, batch), so a run killed at
     any moment and resumed ends with the weights of an uninterrupted run, bit for bit, on the same machine and number of
-    threads. (On a GPU, kernels that sum in no fixed order may differ.)
+    threads. (On a GPU, kernels that sum in no fixed order may differ.) That holds for a `longspike.data.BatchLoader`, or
+    any other `EpochLoader`. A DataLoader of PyTorch cannot start within an epoch: the batches that were done are drawn
+    again and dropped, and their order is repeated if it comes from PyTorch's own generator, as with shuffle=True and no
+    generator (see `longspike.training.loaders.PlainLoader`).
 
     Args:
         model: initialised by the caller, with the same seed when resuming.
-        train_loader, val_loader: batches; the first one shuffled by the epoch.
+        train_loader: an `EpochLoader`, or a `Loader` such as a DataLoader, shuffled by the epoch.
+        val_loader: any `Loader`.
         run_dir: receives last.ckpt, best.ckpt, logs/ and in the end model/.
         resume: continue from last.ckpt, or start if there is none yet.
         metadata: kept beside the model's configuration.
         progress: called a few times a second and after every epoch.
     Raises:
+        ValueError: `resume`, and the loader's settings differ.
         RunFolderError: `run_dir` holds a run and `resume` is False.
         DivergedError: the loss is no longer finite. InterruptedRunError: Ctrl-C; last.ckpt is up to date.
         MissingExtraError: Lightning is not installed.

@@ -9,9 +9,9 @@ from torch import Tensor
 from longspike.models.classifier import AbstractClassifier
 from longspike.training.config import TrainingConfig
 from longspike.training.errors import DivergedError
+from longspike.training.loaders import LabelledBatch, labelled
 from longspike.training.losses import rate_penalty
 from longspike.training.optim import build_optimizer
-from longspike.training.protocols import LabelledBatch
 from longspike.training.seeding import seed_generators, step_seed
 from longspike.training.step import batch_outputs
 from longspike.training.tally import Tally
@@ -43,8 +43,9 @@ class TrainingModule(LightningModule):
         tally.add(loss=loss, answer=answer, labels=batch.labels)
         return loss, tuple(layer.rate for layer in answer.activity)
 
-    def training_step(self, batch: LabelledBatch, batch_idx: int) -> Tensor:
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """The loss; its randomness is a function of (seed, step) alone."""
+        batch = labelled(batch)
         seed_generators(step_seed(self.config.seed, self.global_step))
         try:
             loss, rates = self._forward(batch, self.train_tally)
@@ -73,9 +74,9 @@ class TrainingModule(LightningModule):
             f"(now {self.config.clip_norm})."
         )
 
-    def validation_step(self, batch: LabelledBatch, batch_idx: int) -> None:
+    def validation_step(self, batch: Any, batch_idx: int) -> None:
         """Counts a batch."""
-        self._forward(batch, self.val_tally)
+        self._forward(labelled(batch), self.val_tally)
 
 
 def _is_finite(batch: LabelledBatch) -> bool:

@@ -3,7 +3,7 @@
 import torch
 
 from longspike.models.classifier import AbstractClassifier
-from longspike.training.protocols import LabelledBatch, Loader
+from longspike.training.loaders import LabelledBatch, Loader, labelled
 from longspike.training.step import batch_outputs
 from longspike.training.tally import Score, Tally
 
@@ -14,7 +14,7 @@ def score(model: AbstractClassifier, loader: Loader) -> Score:
     was_training = model.training
     model.eval()
     with torch.inference_mode():
-        for batch in loader:
+        for batch in map(labelled, loader):
             _count(model, batch, tally)
     model.train(was_training)
     return tally.score()

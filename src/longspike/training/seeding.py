@@ -1,4 +1,4 @@
-"""Randomness as a pure function of the seed and the step."""
+"""Randomness as a pure function of the seed and the step, or the epoch."""
 
 import numpy as np
 import torch
@@ -14,6 +14,11 @@ def step_seed(seed: int, step: int) -> int:
         (True, False)
     """
     return int(np.random.SeedSequence([seed, step]).generate_state(1)[0])
+
+
+def epoch_seed(seed: int, epoch: int) -> int:
+    """The seed of what a loader draws as an epoch begins; no step's (see `step_seed`)."""
+    return int(np.random.SeedSequence([seed, epoch, 1]).generate_state(1)[0])
 
 
 def seed_generators(seed: int) -> None:

@@ -3,8 +3,8 @@
 from torch import Tensor
 
 from longspike.models.classifier import AbstractClassifier, Classification
+from longspike.training.loaders import LabelledBatch
 from longspike.training.losses import classification_loss
-from longspike.training.protocols import LabelledBatch
 
 
 def batch_outputs(

@@ -9,14 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from longspike.data.event_splits import AnyEventSplit, EventBundle, LazyEventSplit
-from longspike.data.holdout import HOLDOUT_SEED, divide
+from longspike.data.bundle import EventBundle
+from longspike.data.event_splits import AnyEventSplit, LazyEventSplit
+from longspike.data.holdout import HOLDOUT_SEED, SHARE, divide
 from longspike.events import read
 
 IN_MEMORY_BYTES = 1 << 29
 """A published split whose files are no larger together is read at once, a larger one sample by sample."""
-SHARE = 10
-"""Where a set is published without test or validation samples, one in this many is taken for each."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -2,19 +2,15 @@
 
 from pathlib import Path
 
+from longspike.data.bundle import EventBundle
+from longspike.data.entry import DatasetEntry
 from longspike.data.event_folder import event_folder
-from longspike.data.event_splits import EventBundle
-from longspike.data.locate import Layout, require_layout
+from longspike.data.files.locate import Layout, require_files
 
 PAGE = "https://github.com/Event-AHU/CeleX-HAR"
-FOLDERS = ("CeleX-HAR", "celex-har")
 SENSOR_SIZE = (1280, 800)
+LAYOUTS = (Layout(folders=("CeleX-HAR", "celex-har"), needs=(("train",), ("test",))),)
 SOURCE = "CeleX-HAR (Wang et al. 2024, no terms stated), recordings of a CeleX-V camera, 1280x800 pixels, converted"
-
-
-def celex_har_layouts(root: Path) -> tuple[Layout, ...]:
-    """Where CeleX-HAR is looked for below `root`."""
-    return tuple(Layout(folder=root / folder, needs=(("train",), ("test",))) for folder in FOLDERS)
 
 
 def load_celex_har(root: Path, *, on_error: str = "raise") -> EventBundle:
@@ -32,5 +28,18 @@ def load_celex_har(root: Path, *, on_error: str = "raise") -> EventBundle:
     Reference: Wang, Wang, Shao, Jiang, Zhu and Tian 2024, Event Stream based Human Action Recognition: A
     High-Definition Benchmark Dataset and Algorithms, arXiv 2408.09764.
     """
-    layout, _ = require_layout("celex-har", celex_har_layouts(root), page=PAGE)
-    return event_folder(layout.folder, sensor_size=SENSOR_SIZE, on_error=on_error, name="celex-har", source=SOURCE)
+    folder, _ = require_files("celex-har", root, LAYOUTS, page=PAGE)
+    return event_folder(folder, sensor_size=SENSOR_SIZE, on_error=on_error, name="celex-har", source=SOURCE)
+
+
+ENTRIES = {
+    "celex-har": DatasetEntry(
+        description="CeleX-HAR, human actions in high definition; published format not verified",
+        sensor_size=SENSOR_SIZE,
+        num_classes=150,
+        files="CeleX-HAR/{train,test}/<class>/: recordings converted to CSV or npz",
+        load=load_celex_har,
+        layouts=LAYOUTS,
+        page=PAGE,
+    )
+}

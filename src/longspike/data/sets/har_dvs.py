@@ -5,25 +5,26 @@ from pathlib import Path
 
 import torch
 
-from longspike.data.event_files import RecordingReader, split_of_files
-from longspike.data.event_splits import EventBundle, LazyEventSplit
-from longspike.data.locate import Layout, require_layout
+from longspike.data.bundle import EventBundle
+from longspike.data.entry import DatasetEntry
+from longspike.data.event_splits import LazyEventSplit
+from longspike.data.files.locate import Layout, require_files
+from longspike.data.recordings import RecordingReader, split_of_files
 from longspike.errors import DataFileError
 
 PAGE = "https://github.com/Event-AHU/HARDVS"
-FOLDERS = ("HARDVS", "HAR-DVS", "har-dvs", "MINI_HARDVS_files")
 SENSOR_SIZE = (346, 260)
+LAYOUTS = (
+    Layout(
+        folders=("HARDVS", "HAR-DVS", "har-dvs", "MINI_HARDVS_files"),
+        needs=tuple((f"{part}_label.txt",) for part in ("train", "val", "test")),
+    ),
+)
 SUFFIXES = (".npz", ".csv", ".aedat4")
 """What a listed recording may end in; the first that exists is read."""
 SOURCE = (
     "HARDVS (Wang et al. 2022, no terms stated), recordings of a DAVIS346 camera, 346x260 pixels; published division."
 )
-
-
-def har_dvs_layouts(root: Path) -> tuple[Layout, ...]:
-    """Where HARDVS is looked for below `root`."""
-    needs = tuple((f"{part}_label.txt",) for part in ("train", "val", "test"))
-    return tuple(Layout(folder=root / folder, needs=needs) for folder in FOLDERS)
 
 
 def read_list(path: Path) -> list[str]:
@@ -86,8 +87,8 @@ def load_har_dvs(root: Path, *, on_error: str = "raise") -> EventBundle:
     Reference: Wang et al. 2022, HARDVS: Revisiting Human Activity Recognition with Dynamic Vision Sensors, arXiv
     2211.09648.
     """
-    layout, _ = require_layout("har-dvs", har_dvs_layouts(root), page=PAGE)
-    lists = {part: read_list(layout.folder / f"{part}_label.txt") for part in ("train", "val", "test")}
+    folder, _ = require_files("har-dvs", root, LAYOUTS, page=PAGE)
+    lists = {part: read_list(folder / f"{part}_label.txt") for part in ("train", "val", "test")}
     class_names = tuple(sorted({name.partition("/")[0] for name in lists["train"]}))
     indices = {name: index for index, name in enumerate(class_names)}
     reader = RecordingReader(sensor_size=SENSOR_SIZE, on_error=on_error)
@@ -97,11 +98,11 @@ def load_har_dvs(root: Path, *, on_error: str = "raise") -> EventBundle:
         unknown = sorted(set(classes) - set(indices))
         if unknown:
             raise DataFileError(
-                f"{layout.folder / f'{part}_label.txt'} must name classes of train_label.txt; got {unknown[0]} as well. "
+                f"{folder / f'{part}_label.txt'} must name classes of train_label.txt; got {unknown[0]} as well. "
                 "Fetch the lists again."
             )
         labels = torch.tensor([indices[name] for name in classes], dtype=torch.int64)
-        splits[part] = split_of_files(_find(layout.folder, names), labels, reader=reader)
+        splits[part] = split_of_files(_find(folder, names), labels, reader=reader)
     return EventBundle(
         name="har-dvs",
         train=splits["train"],
@@ -112,3 +113,16 @@ def load_har_dvs(root: Path, *, on_error: str = "raise") -> EventBundle:
         class_names=class_names,
         source=SOURCE,
     )
+
+
+ENTRIES = {
+    "har-dvs": DatasetEntry(
+        description="HARDVS, human activities",
+        sensor_size=SENSOR_SIZE,
+        num_classes=300,
+        files="HARDVS/: {train,val,test}_label.txt and the compact event files <class>/*.npz",
+        load=load_har_dvs,
+        layouts=LAYOUTS,
+        page=PAGE,
+    )
+}

@@ -6,8 +6,10 @@ import numpy as np
 import torch
 
 from longspike._core.extras import require
+from longspike.data.bundle import DataBundle
+from longspike.data.entry import DatasetEntry
 from longspike.data.holdout import divide
-from longspike.data.splits import DataBundle, Split
+from longspike.data.splits import Split
 
 SEQLEN = 64
 NUM_CLASSES = 10
@@ -51,3 +53,16 @@ def load_digits(root: Path | None = None) -> DataBundle:
         class_names=tuple(str(digit) for digit in range(NUM_CLASSES)),
         source=SOURCE,
     )
+
+
+ENTRIES = {
+    "digits": DatasetEntry(
+        description="8x8 digits in raster order, embedded in scikit-learn; no download",
+        seqlen=SEQLEN,
+        d_input=1,
+        num_classes=NUM_CLASSES,
+        files="none; the package scikit-learn",
+        load=load_digits,
+        package="sklearn",
+    )
+}

@@ -6,17 +6,17 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from longspike.data.cache import cache_folder, fingerprint, read_array, write_array
-from longspike.data.event_files import SHARE
-from longspike.data.event_splits import EventBundle, LazyEventSplit
-from longspike.data.holdout import hold_out
-from longspike.data.locate import Layout, require_layout
+from longspike.data.bundle import EventBundle, without_validation
+from longspike.data.entry import DatasetEntry
+from longspike.data.event_splits import LazyEventSplit
+from longspike.data.files.cache import cache_folder, fingerprint, read_array, write_array
+from longspike.data.files.locate import Layout, require_files
 from longspike.errors import DataFileError
 from longspike.events import EVENT_DTYPE, read
 
 PAGE = "https://research.ibm.com/interactive/dvsgesture/"
-FOLDERS = ("DvsGesture", "DVSGesture", "dvs-gesture", ".")
 LISTS = ("trials_to_train.txt", "trials_to_test.txt")
+LAYOUTS = (Layout(folders=("DvsGesture", "DVSGesture", "dvs-gesture", "."), needs=tuple((name,) for name in LISTS)),)
 CLASS_NAMES = (
     "hand_clapping",
     "right_hand_wave",
@@ -57,11 +57,6 @@ class Gesture:
     label: int
     start_us: int
     stop_us: int
-
-
-def dvs_gesture_layouts(root: Path) -> tuple[Layout, ...]:
-    """Where DVS128 Gesture is looked for below `root`."""
-    return tuple(Layout(folder=root / folder, needs=tuple((name,) for name in LISTS)) for folder in FOLDERS)
 
 
 def label_path(path: Path) -> Path:
@@ -173,17 +168,30 @@ def load_dvs_gesture(root: Path, *, on_error: str = "raise") -> EventBundle:
     recordings that are not what they claim to be.
     Reference: Amir et al. 2017, A Low Power, Fully Event-Based Gesture Recognition System.
     """
-    layout, _ = require_layout("dvs-gesture", dvs_gesture_layouts(root), page=PAGE)
+    folder, _ = require_files("dvs-gesture", root, LAYOUTS, page=PAGE)
     reader = GestureReader(on_error=on_error)
-    published, test = (_part(layout.folder, name, reader) for name in LISTS)
-    kept, held_out = hold_out(published.labels, num_held_out=max(1, len(published) // SHARE))
+    published, test = (_part(folder, name, reader) for name in LISTS)
+    train, val = without_validation(published)
     return EventBundle(
         name="dvs-gesture",
-        train=published.select(kept),
-        val=published.select(held_out),
+        train=train,
+        val=val,
         test=test,
         num_classes=len(CLASS_NAMES),
         sensor_size=SENSOR_SIZE,
         class_names=CLASS_NAMES,
         source=SOURCE,
     )
+
+
+ENTRIES = {
+    "dvs-gesture": DatasetEntry(
+        description="DVS128 Gesture, hand and arm gestures",
+        sensor_size=SENSOR_SIZE,
+        num_classes=len(CLASS_NAMES),
+        files="DvsGesture/: *.aedat, *_labels.csv, trials_to_train.txt, trials_to_test.txt",
+        load=load_dvs_gesture,
+        layouts=LAYOUTS,
+        page=PAGE,
+    )
+}

@@ -5,21 +5,34 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from longspike.data.grey import grey_of_rgb
-from longspike.data.holdout import hold_out
+from longspike.data.bundle import DataBundle, without_validation
+from longspike.data.entry import DatasetEntry
+from longspike.data.files.download import RemoteFile
+from longspike.data.files.image_folder import read_colour_folder, read_grey_folder
+from longspike.data.files.locate import Layout, require_files
+from longspike.data.files.pickled_batch import read_pickled_batch
 from longspike.data.image_augment import CropAndFlip, patches_of_images
-from longspike.data.image_folder import read_colour_folder, read_grey_folder
-from longspike.data.locate import Layout, require_layout
-from longspike.data.pickled_batch import read_pickled_batch
-from longspike.data.splits import DataBundle, Split
+from longspike.data.splits import Split
 
 CLASS_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 BATCH_FOLDER, IMAGE_FOLDER = "cifar-10-batches-py", "cifar10-jpeg"
 BATCH_FILES = (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch")
+LAYOUTS = (
+    Layout(folders=(BATCH_FOLDER,), needs=tuple((name,) for name in BATCH_FILES)),
+    Layout(
+        folders=(IMAGE_FOLDER,),
+        needs=tuple((f"{part}/{name}",) for part in ("train", "test") for name in CLASS_NAMES),
+    ),
+)
+"""The Python batches, else the folder of images."""
+ARCHIVE = RemoteFile(
+    url="https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
+    sha256="6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce",
+    target=".",
+    is_archive=True,
+)
 HEIGHT = WIDTH = 32
 SEQLEN = 1024
-VAL_SHARE = 10
-"""One training image in this many is held out for validation: 5,000 of 50,000."""
 GREY_MEAN, GREY_STD = 122.6, 61.0
 """Of the grey training images, values 0 to 255; the figures in common use for sequential CIFAR."""
 PATCH, NUM_PATCHES = 8, 16
@@ -29,13 +42,18 @@ CIFAR10_AUGMENT = CropAndFlip(height=HEIGHT, width=WIDTH, patch=PATCH, padding=4
 """Random crop of the image padded by 4, and mirror image, for a loader of `load_cifar10_patches`' training split."""
 
 
-def cifar10_layouts(root: Path) -> tuple[Layout, ...]:
-    """Where CIFAR-10 is looked for below `root`: the Python batches, else the folder of images."""
-    images = tuple((f"{part}/{name}",) for part in ("train", "test") for name in CLASS_NAMES)
-    return (
-        Layout(folder=root / BATCH_FOLDER, needs=tuple((name,) for name in BATCH_FILES)),
-        Layout(folder=root / IMAGE_FOLDER, needs=images),
-    )
+def grey_of_rgb(images: np.ndarray) -> np.ndarray:
+    """Luma of 8-bit colour images: grey = 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601), rounded.
+
+    Evaluated in 16-bit fixed point as Pillow's mode "L" does, so both routes to CIFAR give the same bytes:
+    grey = (19595 R + 38470 G + 7471 B + 32768) >> 16.
+
+    Args:
+        images: (num_samples, 3, height, width), uint8.
+    Returns: (num_samples, height, width), uint8.
+    """
+    red, green, blue = (images[:, channel].astype(np.uint32) for channel in range(3))
+    return ((19595 * red + 38470 * green + 7471 * blue + 32768) >> 16).astype(np.uint8)
 
 
 def _grey_split(grey: np.ndarray, labels: np.ndarray) -> Split:
@@ -66,20 +84,20 @@ def _read_batches(paths: tuple[Path, ...]) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate(images), np.concatenate(labels)
 
 
-def _source(layout: Layout, form: str) -> str:
+def _source(folder: Path, form: str) -> str:
     """Origin and terms; images that were compressed again are named as such."""
-    origin = "CIFAR-10" if layout.folder.name == BATCH_FOLDER else "CIFAR-10 (JPEG), re-encoded images"
+    origin = "CIFAR-10" if folder.name == BATCH_FOLDER else "CIFAR-10 (JPEG), re-encoded images"
     terms = "Krizhevsky 2009, no terms stated"
     return f"{origin}: {terms}; {form}; validation held out from the 50,000 training images."
 
 
-def _bundle(name: str, train: Split, test: Split, *, source: str) -> DataBundle:
+def _bundle(name: str, published: Split, test: Split, *, source: str) -> DataBundle:
     """The data set, with validation held out of its training split."""
-    kept, held_out = hold_out(train.labels, num_held_out=len(train) // VAL_SHARE)
+    train, val = without_validation(published)  # 45,000 and 5,000
     return DataBundle(
         name=name,
-        train=train.select(kept),
-        val=train.select(held_out),
+        train=train,
+        val=val,
         test=test,
         num_classes=len(CLASS_NAMES),
         d_input=train.d_input,
@@ -98,16 +116,16 @@ def load_scifar(root: Path) -> DataBundle:
 
     Raises: DataFileError if the files are missing or not what they claim to be.
     """
-    layout, paths = require_layout("scifar", cifar10_layouts(root))
-    if layout.folder.name == BATCH_FOLDER:
+    folder, paths = require_files("scifar", root, LAYOUTS)
+    if folder.name == BATCH_FOLDER:
         parts = [(grey_of_rgb(images), labels) for images, labels in map(_read_batches, (paths[:-1], paths[-1:]))]
     else:
         parts = [
-            read_grey_folder(layout.folder / part, class_names=CLASS_NAMES, height=HEIGHT, width=WIDTH)
+            read_grey_folder(folder / part, class_names=CLASS_NAMES, height=HEIGHT, width=WIDTH)
             for part in ("train", "test")
         ]
     train, test = (_grey_split(*part) for part in parts)
-    return _bundle("scifar", train, test, source=_source(layout, "grey"))
+    return _bundle("scifar", train, test, source=_source(folder, "grey"))
 
 
 def load_cifar10_patches(root: Path) -> DataBundle:
@@ -120,14 +138,39 @@ def load_cifar10_patches(root: Path) -> DataBundle:
 
     Raises: DataFileError if the files are missing or not what they claim to be.
     """
-    layout, paths = require_layout("cifar10-patches", cifar10_layouts(root))
-    if layout.folder.name == BATCH_FOLDER:
+    folder, paths = require_files("cifar10-patches", root, LAYOUTS)
+    if folder.name == BATCH_FOLDER:
         batches = (_read_batches(part) for part in (paths[:-1], paths[-1:]))
         parts = [(images.transpose(0, 2, 3, 1), labels) for images, labels in batches]
     else:
         parts = [
-            read_colour_folder(layout.folder / part, class_names=CLASS_NAMES, height=HEIGHT, width=WIDTH)
+            read_colour_folder(folder / part, class_names=CLASS_NAMES, height=HEIGHT, width=WIDTH)
             for part in ("train", "test")
         ]
     train, test = (_patch_split(*part) for part in parts)
-    return _bundle("cifar10-patches", train, test, source=_source(layout, "colour, 16 patches of 8x8"))
+    return _bundle("cifar10-patches", train, test, source=_source(folder, "colour, 16 patches of 8x8"))
+
+
+_FILES = "cifar-10-batches-py/: the six batches; else cifar10-jpeg/{train,test}/<class>/: images"
+ENTRIES = {
+    "scifar": DatasetEntry(
+        description="CIFAR-10 in grey, pixel by pixel in raster order",
+        seqlen=SEQLEN,
+        d_input=1,
+        num_classes=len(CLASS_NAMES),
+        files=_FILES,
+        load=load_scifar,
+        layouts=LAYOUTS,
+        downloads=(ARCHIVE,),
+    ),
+    "cifar10-patches": DatasetEntry(
+        description="CIFAR-10 in colour, 16 patches of 8x8 pixels in raster order",
+        seqlen=NUM_PATCHES,
+        d_input=3 * PATCH**2,
+        num_classes=len(CLASS_NAMES),
+        files=_FILES,
+        load=load_cifar10_patches,
+        layouts=LAYOUTS,
+        downloads=(ARCHIVE,),
+    ),
+}

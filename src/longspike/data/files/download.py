@@ -7,14 +7,13 @@ import ssl
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from http.client import HTTPException
 from io import BufferedWriter
 from pathlib import Path
 
-from longspike._core.checks import check_choice
-from longspike.data.archive import unpack
+from longspike.data.files.archive import unpack
 from longspike.errors import DataFileError
 
 CHUNK_BYTES = 1 << 18
@@ -40,38 +39,6 @@ class RemoteFile:
     sha256: str
     target: str
     is_archive: bool = False
-
-
-def _mnist_file(name: str, sha256: str) -> RemoteFile:
-    """One of MNIST's four files, from the mirror that torchvision uses, into the folder that torchvision uses."""
-    return RemoteFile(
-        url=f"https://ossci-datasets.s3.amazonaws.com/mnist/{name}", sha256=sha256, target=f"MNIST/raw/{name}"
-    )
-
-
-MNIST = (
-    _mnist_file("train-images-idx3-ubyte.gz", "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609"),
-    _mnist_file("train-labels-idx1-ubyte.gz", "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c"),
-    _mnist_file("t10k-images-idx3-ubyte.gz", "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6"),
-    _mnist_file("t10k-labels-idx1-ubyte.gz", "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6"),
-)
-CIFAR10 = (
-    RemoteFile(
-        url="https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
-        sha256="6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce",
-        target=".",
-        is_archive=True,
-    ),
-)
-SOURCES: Mapping[str, tuple[RemoteFile, ...]] = {
-    "mnist": MNIST,
-    "smnist": MNIST,
-    "psmnist": MNIST,
-    "cifar10": CIFAR10,
-    "scifar": CIFAR10,
-    "cifar10-patches": CIFAR10,
-}
-"""What each name needs: the published sets, and the registry's names for what is made from them."""
 
 
 def _check_url(url: str) -> None:
@@ -136,8 +103,11 @@ def _receive(remote: RemoteFile, stream: BufferedWriter, progress: Progress | No
         )
 
 
-def _fetch(remote: RemoteFile, root: Path, progress: Progress | None) -> tuple[Path, ...]:
-    """Fetch one file to a temporary name, verify it, and rename or unpack it."""
+def fetch(remote: RemoteFile, root: Path, progress: Progress | None) -> tuple[Path, ...]:
+    """Fetch one file into the folder `root`: to a temporary name, verified, then renamed or unpacked.
+
+    Returns: the files that are now there. Raises: see `longspike.data.download`.
+    """
     _check_url(remote.url)
     destination = root / remote.target
     if not remote.is_archive and destination.is_file() and _sha256_of(destination) == remote.sha256:
@@ -154,32 +124,3 @@ def _fetch(remote: RemoteFile, root: Path, progress: Progress | None) -> tuple[P
         return (destination,)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def download(
-    name: str,
-    root: str | os.PathLike[str],
-    *,
-    sources: Mapping[str, tuple[RemoteFile, ...]] = SOURCES,
-    progress: Progress | None = None,
-) -> tuple[Path, ...]:
-    """Fetch the files of a data set into the folder `root`, where the loaders look for them.
-
-    Each file is streamed to a temporary name in its own folder, compared with its published SHA-256 and only then
-    renamed or unpacked, so a broken download leaves nothing behind. A file that is there with the right checksum is
-    not fetched again; an archive always is.
-
-    Args:
-        name: "mnist" or "cifar10", or the registry's names smnist, psmnist, scifar and cifar10-patches.
-        root: the data folder; it is made if absent.
-        sources: the addresses and checksums; replace them for a mirror.
-        progress: told about every chunk received.
-    Returns: the files that are now there.
-    Raises: ValueError for an unknown name or an address that is not https; DataFileError, with the address, the place
-    and what to do, if a file cannot be fetched, is truncated, has another checksum or would unpack outside `root`.
-    """
-    check_choice("download", "name", name, tuple(sources))
-    paths: list[Path] = []
-    for remote in sources[name]:
-        paths += _fetch(remote, Path(root), progress)
-    return tuple(paths)

@@ -8,14 +8,14 @@ from longspike.errors import DataFileError
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Layout:
-    """One place in which a data set can lie.
+    """A form in which a data set can lie below the data folder.
 
     Args:
-        folder: the folder that is looked at.
+        folders: the folders that are looked at, in this order; "." is the data folder itself.
         needs: per file (or folder) that must be there, the names it may have; the first that exists is taken.
     """
 
-    folder: Path
+    folders: tuple[str, ...]
     needs: tuple[tuple[str, ...], ...]
 
 
@@ -24,23 +24,23 @@ class SearchResult:
     """What a search found.
 
     Args:
-        layout: the first complete layout; None if no layout is complete.
-        found: its files in the order of its needs; of the fullest layout if none is complete.
-        gaps: one line per layout that was looked at, saying which folder and what it lacks.
-        missing: the names that the fullest layout lacks, empty if one is complete.
+        folder: the first complete folder; None if none is complete.
+        found: its files in the order of its layout's needs; of the fullest folder if none is complete.
+        gaps: one line per folder that was looked at, saying what it lacks.
+        missing: the names that the fullest folder lacks, empty if one is complete.
     """
 
-    layout: Layout | None
+    folder: Path | None
     found: tuple[Path, ...]
     gaps: tuple[str, ...]
     missing: tuple[str, ...]
 
 
-def _examine(layout: Layout) -> tuple[tuple[Path, ...], tuple[str, ...]]:
-    """The files of a layout that exist, and the names of those that do not."""
+def _examine(folder: Path, needs: tuple[tuple[str, ...], ...]) -> tuple[tuple[Path, ...], tuple[str, ...]]:
+    """The needed files that exist in a folder, and the names of those that do not."""
     found, missing = [], []
-    for names in layout.needs:
-        present = [layout.folder / name for name in names if (layout.folder / name).exists()]
+    for names in needs:
+        present = [folder / name for name in names if (folder / name).exists()]
         if present:
             found.append(present[0])
         else:
@@ -48,19 +48,19 @@ def _examine(layout: Layout) -> tuple[tuple[Path, ...], tuple[str, ...]]:
     return tuple(found), tuple(missing)
 
 
-def search(layouts: tuple[Layout, ...]) -> SearchResult:
-    """Look at the layouts in order and stop at the first that is complete; nothing is opened."""
+def search(root: Path, layouts: tuple[Layout, ...]) -> SearchResult:
+    """Look at the folders below `root` in order and stop at the first that is complete; nothing is opened."""
     best_found: tuple[Path, ...] = ()
     best_missing: tuple[str, ...] = ()
     gaps: list[str] = []
-    for layout in layouts:
-        found, missing = _examine(layout)
+    for folder, needs in ((root / name, layout.needs) for layout in layouts for name in layout.folders):
+        found, missing = _examine(folder, needs)
         if not missing:
-            return SearchResult(layout=layout, found=found, gaps=tuple(gaps), missing=())
-        gaps.append(f"{layout.folder}: {name_list(missing)}")
+            return SearchResult(folder=folder, found=found, gaps=tuple(gaps), missing=())
+        gaps.append(f"{folder}: {name_list(missing)}")
         if not best_missing or len(found) > len(best_found):
             best_found, best_missing = found, missing
-    return SearchResult(layout=None, found=best_found, gaps=tuple(gaps), missing=best_missing)
+    return SearchResult(folder=None, found=best_found, gaps=tuple(gaps), missing=best_missing)
 
 
 MOST_NAMES = 20
@@ -78,17 +78,17 @@ def name_list(names: tuple[str, ...], *, most: int = MOST_NAMES) -> str:
     return ", ".join(names[:most]) + rest
 
 
-def require_layout(
-    name: str, layouts: tuple[Layout, ...], *, page: str | None = None
-) -> tuple[Layout, tuple[Path, ...]]:
-    """The first complete layout and its files, in the order of its needs.
+def require_files(
+    name: str, root: Path, layouts: tuple[Layout, ...], *, page: str | None = None
+) -> tuple[Path, tuple[Path, ...]]:
+    """The first complete folder below `root` and its files, in the order of its layout's needs.
 
     Args:
         page: the publisher's address of sets that `longspike data download` does not fetch.
     Raises: DataFileError, with every folder that was looked at, what it lacks, and the remedies.
     """
-    result = search(layouts)
-    if result.layout is None:
+    result = search(root, layouts)
+    if result.folder is None:
         remedy = (
             f"Run `longspike data download {name}`" if page is None else f"Fetch it from {page} and unpack it there"
         )
@@ -97,4 +97,4 @@ def require_layout(
             f"{name}: files are missing. Looked in, and did not find:{places}\n"
             f"{remedy}, or set LONGSPIKE_DATA to the folder that holds the data."
         )
-    return result.layout, result.found
+    return result.folder, result.found

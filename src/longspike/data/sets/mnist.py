@@ -1,24 +1,33 @@
 """MNIST read pixel by pixel: smnist in raster order, psmnist in one fixed permutation."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from longspike.data.holdout import hold_out
-from longspike.data.idx import read_idx
-from longspike.data.locate import Layout, require_layout
-from longspike.data.splits import DataBundle, Split
+from longspike.data.bundle import DataBundle, without_validation
+from longspike.data.entry import DatasetEntry
+from longspike.data.files.download import RemoteFile
+from longspike.data.files.idx import read_idx
+from longspike.data.files.locate import Layout, require_files
+from longspike.data.splits import Split
 from longspike.errors import DataFileError
 
 FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
-FOLDERS = ("MNIST/raw", "mnist", ".")
+LAYOUTS = (Layout(folders=("MNIST/raw", "mnist", "."), needs=tuple((name, f"{name}.gz") for name in FILES)),)
+"""Torchvision's folder, `mnist`, and the data folder itself; with or without .gz."""
+CHECKSUMS = (
+    "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+    "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+    "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+    "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+)
+"""SHA-256 of FILES as .gz on the mirror that torchvision uses."""
 IMAGE_SHAPE = (28, 28)
 SEQLEN = 784
 NUM_CLASSES = 10
-VAL_SHARE = 10
-"""One training image in this many is held out for validation: 6,000 of 60,000."""
 PIXEL_MEAN, PIXEL_STD = 0.1307, 0.3081
 """Over the 60,000 training images, pixels scaled to [0, 1]; the figures in common use."""
 PERMUTATION_SEED = 92916
@@ -26,12 +35,6 @@ SOURCE = (
     "MNIST (LeCun, Cortes and Burges 1998), commonly stated terms CC BY-SA 3.0; "
     "validation held out from the 60,000 training images."
 )
-
-
-def mnist_layouts(root: Path) -> tuple[Layout, ...]:
-    """Where MNIST is looked for below `root`: torchvision's folder, `mnist`, and `root` itself; with or without .gz."""
-    needs = tuple((name, f"{name}.gz") for name in FILES)
-    return tuple(Layout(folder=root / folder, needs=needs) for folder in FOLDERS)
 
 
 def psmnist_permutation() -> Tensor:
@@ -64,9 +67,9 @@ def _read_part(image_path: Path, label_path: Path) -> tuple[Tensor, Tensor]:
 
 def _bundle(name: str, root: Path, order: Tensor | None) -> DataBundle:
     """The data set with its pixels in `order`; None keeps the raster order."""
-    _, (train_images, train_labels, test_images, test_labels) = require_layout(name, mnist_layouts(root))
+    _, (train_images, train_labels, test_images, test_labels) = require_files(name, root, LAYOUTS)
     parts = [_read_part(train_images, train_labels), _read_part(test_images, test_labels)]
-    train, test = (
+    published, test = (
         Split(
             values=values if order is None else values.index_select(1, order),
             lengths=torch.full((len(labels),), SEQLEN),
@@ -76,11 +79,11 @@ def _bundle(name: str, root: Path, order: Tensor | None) -> DataBundle:
         )
         for values, labels in parts
     )
-    kept, held_out = hold_out(train.labels, num_held_out=len(train) // VAL_SHARE)
+    train, val = without_validation(published)  # 54,000 and 6,000
     return DataBundle(
         name=name,
-        train=train.select(kept),
-        val=train.select(held_out),
+        train=train,
+        val=val,
         test=test,
         num_classes=NUM_CLASSES,
         d_input=1,
@@ -93,7 +96,7 @@ def load_smnist(root: Path) -> DataBundle:
     """MNIST as sequences of 784 pixels in raster order; x = (pixel / 255 - 0.1307) / 0.3081.
 
     Args:
-        root: a folder that holds the four files in one of the places of `mnist_layouts`.
+        root: a folder that holds the four files in one of the places of `LAYOUTS`.
     Raises: DataFileError if a file is missing or not what it claims to be.
     """
     return _bundle("smnist", root, None)
@@ -102,3 +105,29 @@ def load_smnist(root: Path) -> DataBundle:
 def load_psmnist(root: Path) -> DataBundle:
     """MNIST as sequences of 784 pixels in the order of `psmnist_permutation`; otherwise as `load_smnist`."""
     return _bundle("psmnist", root, psmnist_permutation())
+
+
+def _entry(description: str, load: Callable[[Path], DataBundle]) -> DatasetEntry:
+    return DatasetEntry(
+        description=description,
+        seqlen=SEQLEN,
+        d_input=1,
+        num_classes=NUM_CLASSES,
+        files="MNIST/raw/, mnist/ or the folder itself: the four *-ubyte files, plain or .gz",
+        load=load,
+        layouts=LAYOUTS,
+        downloads=tuple(
+            RemoteFile(
+                url=f"https://ossci-datasets.s3.amazonaws.com/mnist/{name}.gz",
+                sha256=sha256,
+                target=f"MNIST/raw/{name}.gz",
+            )
+            for name, sha256 in zip(FILES, CHECKSUMS, strict=True)
+        ),
+    )
+
+
+ENTRIES = {
+    "smnist": _entry("MNIST pixel by pixel in raster order", load_smnist),
+    "psmnist": _entry("MNIST pixel by pixel in one fixed permutation (seed 92916)", load_psmnist),
+}

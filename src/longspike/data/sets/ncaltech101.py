@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from longspike.data.class_folders import list_class_files
-from longspike.data.event_files import RecordingReader, divided_bundle, split_of_files
-from longspike.data.event_splits import EventBundle
-from longspike.data.locate import Layout, require_layout
+from longspike.data.bundle import EventBundle
+from longspike.data.entry import DatasetEntry
+from longspike.data.files.class_folders import list_class_files
+from longspike.data.files.locate import Layout, require_files
+from longspike.data.recordings import RecordingReader, divided_bundle, split_of_files
 
 PAGE = "https://www.garrickorchard.com/datasets/n-caltech101"
-FOLDERS = ("Caltech101", "N-Caltech101/Caltech101", "N-Caltech101", "ncaltech101")
 SENSOR_SIZE = (240, 180)
 WORDS = (
     "BACKGROUND_Google Faces_easy Leopards Motorbikes accordion airplanes anchor ant barrel bass beaver binocular bonsai "
@@ -22,13 +22,13 @@ WORDS = (
 )
 CLASS_NAMES = tuple(WORDS.split())
 """The published folders: Caltech101's without its class Faces, and the background images as a class."""
+LAYOUTS = (
+    Layout(
+        folders=("Caltech101", "N-Caltech101/Caltech101", "N-Caltech101", "ncaltech101"),
+        needs=tuple((name,) for name in CLASS_NAMES),
+    ),
+)
 SOURCE = "N-Caltech101 (Orchard et al. 2015, CC BY 4.0), recordings of an ATIS sensor, at most 240x180 pixels"
-
-
-def ncaltech101_layouts(root: Path) -> tuple[Layout, ...]:
-    """Where N-Caltech101 is looked for below `root`."""
-    needs = tuple((name,) for name in CLASS_NAMES)
-    return tuple(Layout(folder=root / folder, needs=needs) for folder in FOLDERS)
 
 
 def load_ncaltech101(root: Path, *, on_error: str = "raise") -> EventBundle:
@@ -44,8 +44,21 @@ def load_ncaltech101(root: Path, *, on_error: str = "raise") -> EventBundle:
     Reference: Orchard, Jayawant, Cohen and Thakor 2015, Converting Static Image Datasets to Spiking Neuromorphic
     Datasets Using Saccades.
     """
-    layout, _ = require_layout("ncaltech101", ncaltech101_layouts(root), page=PAGE)
-    paths, labels = list_class_files(layout.folder, CLASS_NAMES, kind="recordings", suffixes=(".bin",))
+    folder, _ = require_files("ncaltech101", root, LAYOUTS, page=PAGE)
+    paths, labels = list_class_files(folder, CLASS_NAMES, kind="recordings", suffixes=(".bin",))
     reader = RecordingReader(sensor_size=SENSOR_SIZE, format="nmnist", on_error=on_error)
     split = split_of_files(paths, labels, reader=reader)
     return divided_bundle("ncaltech101", split, class_names=CLASS_NAMES, source=SOURCE)
+
+
+ENTRIES = {
+    "ncaltech101": DatasetEntry(
+        description="N-Caltech101, photographs before a moving event camera",
+        sensor_size=SENSOR_SIZE,
+        num_classes=len(CLASS_NAMES),
+        files="Caltech101/<class>/image_*.bin",
+        load=load_ncaltech101,
+        layouts=LAYOUTS,
+        page=PAGE,
+    )
+}

@@ -8,10 +8,11 @@ import numpy as np
 import torch
 
 from longspike._core.extras import require
-from longspike.data.event_files import IN_MEMORY_BYTES, SHARE
-from longspike.data.event_splits import AnyEventSplit, EventBundle, LazyEventSplit, split_of_samples
-from longspike.data.holdout import hold_out
-from longspike.data.locate import Layout, require_layout
+from longspike.data.bundle import EventBundle, without_validation
+from longspike.data.entry import DatasetEntry
+from longspike.data.event_splits import AnyEventSplit, LazyEventSplit, split_of_samples
+from longspike.data.files.locate import Layout, require_files
+from longspike.data.recordings import IN_MEMORY_BYTES
 from longspike.errors import DataFileError
 from longspike.events import EVENT_DTYPE
 from longspike.events.formats.shd import ShdFile, SpikeTrain
@@ -22,20 +23,13 @@ SENSOR_SIZE = (NUM_UNITS, 1)
 SOURCE = "(Cramer et al. 2022, CC BY 4.0), 700 channels of an inner-ear model"
 
 
-def _layouts(root: Path, name: str, parts: tuple[str, ...]) -> tuple[Layout, ...]:
-    """Where the files <name>_<part>.h5 are looked for."""
-    needs = tuple((f"{name}_{part}.h5",) for part in parts)
-    return tuple(Layout(folder=root / folder, needs=needs) for folder in (name.upper(), name, "hsd", "."))
+def _layouts(name: str, parts: tuple[str, ...]) -> tuple[Layout, ...]:
+    """How the files <name>_<part>.h5 can lie."""
+    return (Layout(folders=(name.upper(), name, "hsd", "."), needs=tuple((f"{name}_{part}.h5",) for part in parts)),)
 
 
-def shd_layouts(root: Path) -> tuple[Layout, ...]:
-    """Where the Spiking Heidelberg Digits are looked for below `root`."""
-    return _layouts(root, "shd", ("train", "test"))
-
-
-def ssc_layouts(root: Path) -> tuple[Layout, ...]:
-    """Where the Spiking Speech Commands are looked for below `root`."""
-    return _layouts(root, "ssc", ("train", "valid", "test"))
+SHD_LAYOUTS = _layouts("shd", ("train", "test"))
+SSC_LAYOUTS = _layouts("ssc", ("train", "valid", "test"))
 
 
 def events_of_spikes(spikes: SpikeTrain) -> np.ndarray:
@@ -116,11 +110,11 @@ def load_shd(root: Path) -> EventBundle:
     Reference: Cramer, Stradmann, Schemmel and Zenke 2022, The Heidelberg Spiking Data Sets for the Systematic
     Evaluation of Spiking Neural Networks.
     """
-    _, (train_path, test_path) = require_layout("shd", shd_layouts(root), page=PAGE)
+    _, (train_path, test_path) = require_files("shd", root, SHD_LAYOUTS, page=PAGE)
     published, test = read_split(train_path), read_split(test_path)
-    kept, held_out = hold_out(published.labels, num_held_out=max(1, len(published) // SHARE))
+    train, val = without_validation(published)
     source = f"Spiking Heidelberg Digits {SOURCE}; validation held out from the training samples."
-    return _bundle("shd", (published.select(kept), published.select(held_out), test), train_path, 20, source)
+    return _bundle("shd", (train, val, test), train_path, 20, source)
 
 
 def load_ssc(root: Path) -> EventBundle:
@@ -129,6 +123,28 @@ def load_ssc(root: Path) -> EventBundle:
     Events, reference and errors as in `load_shd`. Read from ssc_train.h5, ssc_valid.h5 and ssc_test.h5, unpacked, in
     SSC/, ssc/, hsd/ or `root` itself. A file larger than 512 MiB is read sample by sample.
     """
-    _, paths = require_layout("ssc", ssc_layouts(root), page=PAGE)
+    _, paths = require_files("ssc", root, SSC_LAYOUTS, page=PAGE)
     train, val, test = (read_split(path) for path in paths)
     return _bundle("ssc", (train, val, test), paths[0], 35, f"Spiking Speech Commands {SOURCE}; published division.")
+
+
+ENTRIES = {
+    "shd": DatasetEntry(
+        description="Spiking Heidelberg Digits, spoken digits through an inner-ear model",
+        sensor_size=SENSOR_SIZE,
+        num_classes=20,
+        files="SHD/, hsd/ or the folder itself: shd_train.h5, shd_test.h5",
+        load=load_shd,
+        layouts=SHD_LAYOUTS,
+        page=PAGE,
+    ),
+    "ssc": DatasetEntry(
+        description="Spiking Speech Commands, spoken words through an inner-ear model",
+        sensor_size=SENSOR_SIZE,
+        num_classes=35,
+        files="SSC/, hsd/ or the folder itself: ssc_train.h5, ssc_valid.h5, ssc_test.h5",
+        load=load_ssc,
+        layouts=SSC_LAYOUTS,
+        page=PAGE,
+    ),
+}

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from longspike._core.extras import require
-from longspike.data.cache import cache_folder, fingerprint, read_array, write_array
-from longspike.data.class_folders import list_class_files
+from longspike.data.files.cache import cache_folder, fingerprint, read_array, write_array
+from longspike.data.files.class_folders import list_class_files
 from longspike.errors import DataFileError
 
 SUFFIXES = (".jpg", ".jpeg", ".png")

@@ -6,9 +6,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from longspike.data.event_splits import EventBundle, EventSplit
-from longspike.data.holdout import hold_out
-from longspike.data.locate import Layout, require_layout
+from longspike.data.bundle import EventBundle, without_validation
+from longspike.data.entry import DatasetEntry
+from longspike.data.event_splits import EventSplit, split_of_samples
+from longspike.data.files.locate import Layout, require_files
+from longspike.data.holdout import SHARE
 from longspike.errors import DataFileError
 from longspike.events.audio import read_wav, spikes_from_audio
 from longspike.events.record import EVENT_DTYPE
@@ -18,25 +20,23 @@ NUM_CLASSES = 10
 NUM_CHANNELS = 70
 SENSOR_SIZE = (NUM_CHANNELS, 1)
 RATE_HZ = 8000
+LAYOUTS = (
+    Layout(
+        folders=("fsdd/recordings", "free-spoken-digit-dataset/recordings", "recordings", "."),
+        needs=tuple((f"{digit}_jackson_0.wav",) for digit in range(NUM_CLASSES)),
+    ),
+)
+"""The first take of each digit by one speaker stands for all."""
 RMS = 0.1
 """The level that every clip is brought to: the speakers' recordings differ in it."""
 NUM_TEST_TAKES = 5
 """Takes 0 to 4 of each speaker and digit are the published test set."""
-VAL_SHARE = 10
-"""One training clip in this many is held out for validation."""
-FOLDERS = ("fsdd/recordings", "free-spoken-digit-dataset/recordings", "recordings", ".")
 FILE_NAME = re.compile(r"([0-9])_([A-Za-z]+)_([0-9]+)\.wav")
 SOURCE = (
     "Free Spoken Digit Dataset (Jackson et al.; CC BY-SA 4.0), 8 kHz, takes 0-4 for testing; turned into spikes by the "
     "gammatone front end of this package (longspike.events.audio), not by the inner-ear model of SHD; validation held "
     "out from the other takes."
 )
-
-
-def spoken_digits_layouts(root: Path) -> tuple[Layout, ...]:
-    """Where the recordings are looked for below `root`; the first take of each digit by one speaker stands for all."""
-    needs = tuple((f"{digit}_jackson_0.wav",) for digit in range(NUM_CLASSES))
-    return tuple(Layout(folder=root / folder, needs=needs) for folder in FOLDERS)
 
 
 def _list_clips(folder: Path) -> list[tuple[int, str, int, Path]]:
@@ -70,12 +70,7 @@ def clip_to_events(path: Path) -> np.ndarray:
 def _split_of(clips: list[tuple[int, str, int, Path]]) -> EventSplit:
     """Clips as a split."""
     samples = [clip_to_events(path) for *_, path in clips]
-    return EventSplit(
-        events=np.concatenate(samples),
-        offsets=np.cumsum([0, *(len(sample) for sample in samples)]),
-        labels=torch.tensor([digit for digit, *_ in clips]),
-        sensor_size=SENSOR_SIZE,
-    )
+    return split_of_samples(samples, torch.tensor([digit for digit, *_ in clips]), sensor_size=SENSOR_SIZE)
 
 
 def load_spoken_digits(root: Path) -> EventBundle:
@@ -86,27 +81,39 @@ def load_spoken_digits(root: Path) -> EventBundle:
     `longspike.events.audio.spikes_from_audio` with its defaults; that takes some ten seconds for all clips.
 
     Args:
-        root: a folder that holds the recordings in one of the places of `spoken_digits_layouts`.
+        root: a folder that holds the recordings in one of the places of `LAYOUTS`.
     Raises: DataFileError if files are missing or not what they claim to be.
     """
-    layout, _ = require_layout("spoken-digits", spoken_digits_layouts(root), page=PAGE)
-    clips = _list_clips(layout.folder)
+    folder, _ = require_files("spoken-digits", root, LAYOUTS, page=PAGE)
+    clips = _list_clips(folder)
     rest = [clip for clip in clips if clip[2] >= NUM_TEST_TAKES]
     test = [clip for clip in clips if clip[2] < NUM_TEST_TAKES]
-    if len(rest) < VAL_SHARE:
+    if len(rest) < SHARE:
         raise DataFileError(
-            f"{layout.folder} must hold takes from {NUM_TEST_TAKES} on, the training set; got {len(rest)} of them. "
+            f"{folder} must hold takes from {NUM_TEST_TAKES} on, the training set; got {len(rest)} of them. "
             "Get all recordings."
         )
-    digits = torch.tensor([digit for digit, *_ in rest])
-    kept, held_out = hold_out(digits, num_held_out=len(rest) // VAL_SHARE)
+    train, val = without_validation(_split_of(rest))
     return EventBundle(
         name="spoken-digits",
-        train=_split_of([rest[k] for k in kept.tolist()]),
-        val=_split_of([rest[k] for k in held_out.tolist()]),
+        train=train,
+        val=val,
         test=_split_of(test),
         num_classes=NUM_CLASSES,
         sensor_size=SENSOR_SIZE,
         class_names=tuple(str(digit) for digit in range(NUM_CLASSES)),
         source=SOURCE,
     )
+
+
+ENTRIES = {
+    "spoken-digits": DatasetEntry(
+        description="Free Spoken Digit Dataset as spikes of this package's gammatone front end",
+        sensor_size=SENSOR_SIZE,
+        num_classes=NUM_CLASSES,
+        files="fsdd/recordings/<digit>_<speaker>_<take>.wav",
+        load=load_spoken_digits,
+        layouts=LAYOUTS,
+        page=PAGE,
+    )
+}

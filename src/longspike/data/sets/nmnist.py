@@ -2,28 +2,26 @@
 
 from pathlib import Path
 
-from longspike.data.class_folders import list_class_files
-from longspike.data.event_files import RecordingReader, in_memory_if_small, split_of_files
-from longspike.data.event_splits import EventBundle, LazyEventSplit
-from longspike.data.holdout import hold_out
-from longspike.data.locate import Layout, require_layout
+from longspike.data.bundle import EventBundle, without_validation
+from longspike.data.entry import DatasetEntry
+from longspike.data.event_splits import LazyEventSplit
+from longspike.data.files.class_folders import list_class_files
+from longspike.data.files.locate import Layout, require_files
+from longspike.data.recordings import RecordingReader, in_memory_if_small, split_of_files
 
 PAGE = "https://www.garrickorchard.com/datasets/n-mnist"
-FOLDERS = ("NMNIST", "N-MNIST", "nmnist", ".")
 CLASS_NAMES = tuple(str(digit) for digit in range(10))
 SENSOR_SIZE = (34, 34)
-VAL_SHARE = 10
-"""One training recording in this many is held out for validation."""
+LAYOUTS = (
+    Layout(
+        folders=("NMNIST", "N-MNIST", "nmnist", "."),
+        needs=tuple((f"{part}/{label}",) for part in ("Train", "Test") for label in CLASS_NAMES),
+    ),
+)
 SOURCE = (
     "N-MNIST (Orchard et al. 2015, CC BY-SA 4.0), recordings of an ATIS sensor, 34x34 pixels, three saccades; "
     "{train:,} + {test:,} recordings found; validation held out from the training recordings."
 )
-
-
-def nmnist_layouts(root: Path) -> tuple[Layout, ...]:
-    """Where N-MNIST is looked for below `root`."""
-    needs = tuple((f"{part}/{label}",) for part in ("Train", "Test") for label in CLASS_NAMES)
-    return tuple(Layout(folder=root / folder, needs=needs) for folder in FOLDERS)
 
 
 def _part(folder: Path, reader: RecordingReader) -> LazyEventSplit:
@@ -45,17 +43,30 @@ def load_nmnist(root: Path, *, on_error: str = "raise") -> EventBundle:
     Reference: Orchard, Jayawant, Cohen and Thakor 2015, Converting Static Image Datasets to Spiking Neuromorphic
     Datasets Using Saccades.
     """
-    layout, _ = require_layout("nmnist", nmnist_layouts(root), page=PAGE)
+    folder, _ = require_files("nmnist", root, LAYOUTS, page=PAGE)
     reader = RecordingReader(sensor_size=SENSOR_SIZE, format="nmnist", on_error=on_error)
-    published, test = _part(layout.folder / "Train", reader), _part(layout.folder / "Test", reader)
-    kept, held_out = hold_out(published.labels, num_held_out=max(1, len(published) // VAL_SHARE))
+    published, test = _part(folder / "Train", reader), _part(folder / "Test", reader)
+    train, val = without_validation(published)
     return EventBundle(
         name="nmnist",
-        train=in_memory_if_small(published.select(kept)),
-        val=in_memory_if_small(published.select(held_out)),
+        train=in_memory_if_small(train),
+        val=in_memory_if_small(val),
         test=in_memory_if_small(test),
         num_classes=len(CLASS_NAMES),
         sensor_size=SENSOR_SIZE,
         class_names=CLASS_NAMES,
         source=SOURCE.format(train=len(published), test=len(test)),
     )
+
+
+ENTRIES = {
+    "nmnist": DatasetEntry(
+        description="N-MNIST, digits before a moving event camera",
+        sensor_size=SENSOR_SIZE,
+        num_classes=len(CLASS_NAMES),
+        files="NMNIST/{Train,Test}/<label>/*.bin",
+        load=load_nmnist,
+        layouts=LAYOUTS,
+        page=PAGE,
+    )
+}

@@ -7,9 +7,11 @@ import numpy as np
 import torch
 
 from longspike._core.extras import require
-from longspike.data.digits import NUM_CLASSES, NUM_TEST, NUM_VAL
-from longspike.data.event_splits import EventBundle, EventSplit
-from longspike.data.holdout import hold_out
+from longspike.data.bundle import EventBundle
+from longspike.data.entry import DatasetEntry
+from longspike.data.event_splits import split_of_samples
+from longspike.data.holdout import divide
+from longspike.data.sets.digits import NUM_CLASSES, NUM_TEST, NUM_VAL
 from longspike.events.simulate import mismatched_contrast, saccade_frames, simulate_events
 
 SENSOR_SIZE = (34, 34)
@@ -50,17 +52,6 @@ def simulate_digit(image: np.ndarray, *, contrast: np.ndarray, rng: np.random.Ge
     )
 
 
-def _select(samples: list[np.ndarray], labels: torch.Tensor, indices: torch.Tensor) -> EventSplit:
-    """The samples at `indices` as a split."""
-    chosen = [samples[k] for k in indices.tolist()]
-    return EventSplit(
-        events=np.concatenate(chosen),
-        offsets=np.cumsum([0, *(len(sample) for sample in chosen)]),
-        labels=labels[indices],
-        sensor_size=SENSOR_SIZE,
-    )
-
-
 @cache
 def _simulated_bundle() -> EventBundle:
     """The data set; simulated once in a process."""
@@ -72,13 +63,13 @@ def _simulated_bundle() -> EventBundle:
         simulate_digit(image.reshape(8, 8), contrast=thresholds, rng=np.random.default_rng([SEED, k]))
         for k, image in enumerate(values)
     ]
-    rest, test = hold_out(labels, num_held_out=NUM_TEST)
-    train, val = hold_out(labels[rest], num_held_out=NUM_VAL)
+    everything = split_of_samples(samples, labels, sensor_size=SENSOR_SIZE)
+    train, val, test = divide(labels, num_val=NUM_VAL, num_test=NUM_TEST)
     return EventBundle(
         name="event-digits",
-        train=_select(samples, labels, rest[train]),
-        val=_select(samples, labels, rest[val]),
-        test=_select(samples, labels, test),
+        train=everything.select(train),
+        val=everything.select(val),
+        test=everything.select(test),
         num_classes=NUM_CLASSES,
         sensor_size=SENSOR_SIZE,
         class_names=tuple(str(digit) for digit in range(NUM_CLASSES)),
@@ -99,3 +90,15 @@ def load_event_digits(root: Path | None = None) -> EventBundle:
     Raises: MissingExtraError without scikit-learn.
     """
     return _simulated_bundle()
+
+
+ENTRIES = {
+    "event-digits": DatasetEntry(
+        description="the 8x8 digits before a simulated event camera; no download",
+        sensor_size=SENSOR_SIZE,
+        num_classes=NUM_CLASSES,
+        files="none; the package scikit-learn",
+        load=load_event_digits,
+        package="sklearn",
+    )
+}

@@ -1,0 +1,126 @@
+"""Data sets: three splits, the names of their classes, and where they come from; sequences and events."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Generic, Protocol, Self, TypeVar
+
+from torch import Tensor
+
+from longspike._core.checks import check_positive_int
+from longspike.data.event_splits import AnyEventSplit
+from longspike.data.holdout import HOLDOUT_SEED, SHARE, hold_out
+from longspike.data.splits import Split
+
+
+class LabelledSplit(Protocol):
+    """What a data set asks of its parts."""
+
+    @property
+    def labels(self) -> Tensor: ...
+    def __len__(self) -> int: ...
+    def select(self, indices: Tensor) -> Self: ...
+
+
+SplitT = TypeVar("SplitT", bound=LabelledSplit)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class AbstractBundle(ABC, Generic[SplitT]):
+    """The parts of a data set and the checks that they fit together; see `DataBundle` and `EventBundle`."""
+
+    name: str
+    train: SplitT
+    val: SplitT
+    test: SplitT
+    num_classes: int
+    class_names: tuple[str, ...]
+    source: str
+
+    @abstractmethod
+    def _common(self) -> dict[str, tuple[object, str]]:
+        """What every part has to have: per attribute its value, and the remedy where a part has another."""
+
+    def __post_init__(self) -> None:
+        """Raise ValueError unless the parts, their classes and what they have in common agree."""
+        where = type(self).__name__
+        check_positive_int(where, "num_classes", self.num_classes)
+        if len(self.class_names) != self.num_classes:
+            raise ValueError(
+                f"{where}: `class_names` must have {self.num_classes} entries, one per class; "
+                f"got {len(self.class_names)}. Name every class in the order of the labels."
+            )
+        if not self.source.strip():
+            raise ValueError(f"{where}: `source` must name the origin and the terms; got an empty text. Say both.")
+        for part, split in (("train", self.train), ("val", self.val), ("test", self.test)):
+            self._check_part(f"{where}: ", part, split)
+
+    def _check_part(self, where: str, part: str, split: SplitT) -> None:
+        if len(split) == 0:
+            raise ValueError(f"{where}`{part}` must hold at least one sample; got none. Hold out fewer.")
+        for name, (value, remedy) in self._common().items():
+            if getattr(split, name) != value:
+                raise ValueError(
+                    f"{where}`{part}` must have {name}={value}; got {name}={getattr(split, name)}. {remedy}"
+                )
+        if int(split.labels.max()) >= self.num_classes:
+            raise ValueError(
+                f"{where}labels of `{part}` must lie below num_classes={self.num_classes}; "
+                f"got max={int(split.labels.max())}. Number the classes from 0."
+            )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class DataBundle(AbstractBundle[Split]):
+    """A data set: three splits with one normalisation, and what a report has to say about them.
+
+    `val` is held out from the published training files with a fixed seed, stratified by class; `test` is the
+    published test set and takes no part in any choice.
+
+    Args:
+        name: the registry's name.
+        train, val, test: splits with the same d_input, scale and shift, none of them empty.
+        num_classes: labels lie in 0 .. num_classes - 1.
+        d_input: of every split.
+        class_names: one name per class, in the order of the labels.
+        source: one sentence on origin and terms, to print beside results.
+    Raises: ValueError if the parts do not fit together.
+    """
+
+    d_input: int
+
+    def _common(self) -> dict[str, tuple[object, str]]:
+        one = "Use one normalisation for all splits."
+        return {
+            "d_input": (self.d_input, "Build all splits from the same features."),
+            "scale": (self.train.scale, one),
+            "shift": (self.train.shift, one),
+        }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class EventBundle(AbstractBundle[AnyEventSplit]):
+    """An event data set: three splits, and what a report has to say about them.
+
+    `val` and `test` are the published ones where there are such; otherwise they are held out with a fixed seed,
+    stratified by class, and `source` says so. `test` takes no part in any choice.
+
+    Args:
+        name: the registry's name.
+        train, val, test: splits of one sensor_size, in memory or read on demand, none of them empty.
+        num_classes: labels lie in 0 .. num_classes - 1.
+        sensor_size: (width, height).
+        class_names: one name per class, in the order of the labels.
+        source: one sentence on origin and terms, to print beside results.
+    Raises: ValueError if the parts do not fit together.
+    """
+
+    sensor_size: tuple[int, int]
+
+    def _common(self) -> dict[str, tuple[object, str]]:
+        return {"sensor_size": (tuple(self.sensor_size), "Build all splits from the same sensor.")}
+
+
+def without_validation(split: SplitT, *, seed: int = HOLDOUT_SEED) -> tuple[SplitT, SplitT]:
+    """A published training split in two: what is trained on, and one sample in ten for validation (see `hold_out`)."""
+    kept, held_out = hold_out(split.labels, num_held_out=max(1, len(split) // SHARE), seed=seed)
+    return split.select(kept), split.select(held_out)

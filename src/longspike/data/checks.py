@@ -1,0 +1,39 @@
+"""What splits of every kind check alike: labels, and the numbers of samples."""
+
+import torch
+from torch import Tensor
+
+from longspike._core.checks import describe
+
+
+def check_per_sample(where: str, name: str, x: object, num_samples: int) -> None:
+    """Raise unless `x` is an int64 tensor (num_samples,)."""
+    if not isinstance(x, Tensor) or x.dtype != torch.int64 or tuple(x.shape) != (num_samples,):
+        raise ValueError(
+            f"{where}: `{name}` must be an int64 tensor of shape ({num_samples},), one entry per sample; "
+            f"got {describe(x)}. Convert it with torch.as_tensor(x).long()."
+        )
+
+
+def check_labels(where: str, labels: Tensor, num_samples: int) -> None:
+    """Raise unless `labels` is an int64 tensor (num_samples,) of entries of at least 0."""
+    check_per_sample(where, "labels", labels, num_samples)
+    if bool((labels < 0).any()):
+        raise ValueError(
+            f"{where}: `labels` must be at least 0; got min={int(labels.min())}. Number the classes from 0."
+        )
+
+
+def check_indices(where: str, indices: Tensor) -> None:
+    """Raise unless `indices` is an int64 tensor of one axis."""
+    if indices.dtype != torch.int64 or indices.dim() != 1:
+        raise ValueError(
+            f"{where}: `indices` must be an int64 tensor of one axis; got {describe(indices)}. "
+            "Turn a boolean selection into indices with x.nonzero()[:, 0]."
+        )
+
+
+def check_index(where: str, index: int, num_samples: int) -> None:
+    """Raise IndexError, which also ends an iteration, unless 0 <= index < num_samples."""
+    if not 0 <= index < num_samples:
+        raise IndexError(f"{where}: `index` must lie in [0, {num_samples - 1}]; got {index}.")
