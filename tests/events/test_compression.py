@@ -52,7 +52,7 @@ def test_every_flip_of_a_packet_is_noticed(kind: str) -> None:
 def test_a_frame_cut_anywhere_is_noticed() -> None:
     packed = packer("LZ4")(CONTENT)
     for length in range(len(packed)):
-        with pytest.raises(Damaged, match="its LZ4 frame (ends early|is damaged)"):
+        with pytest.raises(Damaged, match=r"its LZ4 frame (ends early|is damaged)"):
             decompress(packed[:length], 1)
 
 
