@@ -28,11 +28,6 @@ void bind_events(nb::module_& m) {
     bind_decoder<events::decode_es>(m, "decode_es");
     bind_decoder<events::decode_nmnist>(m, "decode_nmnist");
     bind_decoder<events::screen>(m, "screen_events");
-    m.def("lz4_block", [](Address block, i64 size, Address out, i64 position, i64 capacity) {
-        return events::lz4_block(at<std::uint8_t>(block), size, at<std::uint8_t>(out), position, capacity);
-    }, nb::call_guard<nb::gil_scoped_release>());
-    m.def("xxh32", [](Address content, i64 size) { return events::xxh32(at<std::uint8_t>(content), size); },
-          nb::call_guard<nb::gil_scoped_release>());
 }
 
 }  // namespace longspike

@@ -1,7 +1,16 @@
 #include "events/decoding.hpp"
 
+#include <cstring>
+
 namespace longspike::events {
 namespace {
+
+// A number in a file, little-endian as every machine we build for.
+template <class T> T load(const std::uint8_t* p) {
+    T value;
+    std::memcpy(&value, p, sizeof value);
+    return value;
+}
 
 // Counts a fault, or remembers it and says that the call ends here.
 inline bool stops(const Call& c, Fault fault) {

@@ -5,18 +5,10 @@
 // piece gives the events of the whole. src/longspike/events/reference.py is the same in Python, slot for slot.
 #pragma once
 #include <cstdint>
-#include <cstring>
 
 namespace longspike::events {
 
 using i64 = std::int64_t;
-
-// A number in a file, little-endian as every machine we build for.
-template <class T> T load(const std::uint8_t* p) {
-    T value;
-    std::memcpy(&value, p, sizeof value);
-    return value;
-}
 
 #pragma pack(push, 1)
 struct Event {  // numpy's dtype [("x", "<u2"), ("y", "<u2"), ("t", "<i8"), ("p", "u1")]
@@ -67,12 +59,5 @@ Done decode_nmnist(const Call&);  // 5 bytes; slots: time of the overflows, rows
 // Keeps the events that lie on the sensor and in order, moved together, with the recording's start subtracted.
 // slots: latest time, start, start known?, width, height
 Done screen(const Call&);
-
-// LZ4 (lz4.cpp): one block in the format's sense, appended at `position` of `out`, whose bytes before it are the history. Returns the new
-// position, or -1 if the block is damaged or does not fit.
-i64 lz4_block(const std::uint8_t* block, i64 size, std::uint8_t* out, i64 position, i64 capacity);
-
-// The 32-bit xxHash, seed 0: the checksum of LZ4 frames.
-std::uint32_t xxh32(const std::uint8_t* content, i64 size);
 
 }  // namespace longspike::events
