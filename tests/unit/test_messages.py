@@ -223,7 +223,12 @@ CASES = {
             'Run: pip install "longspike[viz]"'
         ),
     ),
-    "choice": (lambda: check_choice("f", "x", 3, ("a", "b")), ValueError, "f: `x` must be one of 'a', 'b'; got 3"),
+    "choice": (lambda: check_choice("f", "x", 3, ("a", "b")), ValueError, r"f: `x` must be one of 'a', 'b'; got 3\.$"),
+    "nearest choice": (
+        lambda: check_choice("f", "x", "bilnear", ("expm", "bilinear")),
+        ValueError,
+        r"got 'bilnear'\. Did you mean 'bilinear'\?$",
+    ),
 }
 
 

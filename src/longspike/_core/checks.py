@@ -5,6 +5,8 @@ import math
 import torch
 from torch import Tensor
 
+from longspike._core.mistakes import did_you_mean
+
 FLOAT_DTYPES = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
 
 
@@ -31,9 +33,10 @@ def check_sequence(where: str, name: str, x: object, *, channels: int | None = N
 
 
 def check_choice(where: str, name: str, value: object, choices: tuple[str, ...]) -> None:
-    """Raise unless `value` is one of `choices`."""
+    """Raise unless `value` is one of `choices`, with the nearest of them."""
     if value not in choices:
-        raise ValueError(f"{where}: `{name}` must be one of {', '.join(map(repr, choices))}; got {value!r}.")
+        hint = did_you_mean(value, choices) if isinstance(value, str) else ""
+        raise ValueError(f"{where}: `{name}` must be one of {', '.join(map(repr, choices))}; got {value!r}.{hint}")
 
 
 def check_bounds(

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from longspike._core.checks import check_choice, check_sequence
+from longspike._core.dtypes import in_dtype
 from longspike._core.lengths import length_mask
 from longspike._core.sequence import AbstractSequenceLayer
 from longspike.kernels.mixing import glu
@@ -17,11 +18,12 @@ from longspike.layers.dropout import TiedDropout
 from longspike.layers.linear import SpikeLinear
 from longspike.layers.neuron import NeuronConfig, build_neuron
 from longspike.layers.norm import RowNorm
-from longspike.neurons.lif import LIFState, check_state, compute_dtype
+from longspike.neurons.lif import LIFState
 from longspike.neurons.refractory import RefractoryLIF
 from longspike.ssm.s4d import S4D
 
 NORM_POSITIONS = ("pre", "post", "none")
+FUSED_DTYPES = (torch.float32, torch.float64)
 
 
 class BlockState(NamedTuple):
@@ -97,17 +99,18 @@ class SpikingBlock(AbstractSequenceLayer[BlockState]):
     def _fusible_neuron(self, x: Tensor) -> RefractoryLIF | None:
         """The neuron, if this block is the one that `spiking_block` computes."""
         neuron = self.neuron
-        if type(neuron) is not RefractoryLIF or self.backward_ssm is not None or x.dtype != compute_dtype(x.dtype):
+        if type(neuron) is not RefractoryLIF or self.backward_ssm is not None or x.dtype not in FUSED_DTYPES:
             return None
         return neuron if neuron.method == self.ssm.method == "auto" else None
 
-    def _inputs(self, x: Tensor, neuron: RefractoryLIF, lengths: Tensor | None) -> Inputs:
-        is_first = self.norm_position == "pre" and isinstance(self.norm, RowNorm)
-        norm = (self.norm.weight.to(x.dtype), self.norm.bias.to(x.dtype)) if is_first else (None, None)
-        parameters = (*self.ssm.discrete(x.dtype), *neuron.dynamics(), self.mix.weight, self.mix.bias)
+    def _inputs(self, x: Tensor, neuron: tuple[Tensor, ...], lengths: Tensor | None) -> Inputs:
+        """What `spiking_block` takes besides x and the state: everything in the dtype of x."""
+        dtype, no_norm = x.dtype, self.norm_position != "pre"
+        norm = (None, None) if no_norm else (in_dtype(self.norm.weight, dtype), in_dtype(self.norm.bias, dtype))  # type: ignore[arg-type]
+        mixing = (in_dtype(self.mix.weight, dtype), in_dtype(self.mix.bias, dtype))
         masks = (self.dropout.draw(x), self.dropout.draw(x))
         lengths = None if lengths is None else lengths.to(torch.int64)
-        return Inputs(*norm, *(p.to(x.dtype) for p in parameters), *masks, lengths)  # type: ignore[call-arg,arg-type]
+        return Inputs(*norm, *self.ssm.discrete(dtype), *neuron, *mixing, *masks, lengths)  # type: ignore[call-arg,arg-type]
 
     def activity(
         self, x: Tensor, state: BlockState | None = None, lengths: Tensor | None = None
@@ -123,10 +126,11 @@ class SpikingBlock(AbstractSequenceLayer[BlockState]):
             return y, valid.sum(dim=1), end
         check_sequence("SpikingBlock", "x", x, channels=self.mix.in_features)
         before = self.init_state(x.shape[0]) if state is None else state
+        parameters, neuron_state = neuron.operands(x, before.neuron)
         y, counts, (ssm_end, *neuron_end) = spiking_block(
             x,
-            self._inputs(x, neuron, lengths),
-            (before.ssm.to(x.dtype), *check_state(before.neuron, x)),
+            self._inputs(x, parameters, lengths),
+            (in_dtype(before.ssm, x.dtype), *neuron_state),
             reset=neuron.reset,
             surrogate=neuron.surrogate.name,
             scale=neuron.surrogate.value,

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from longspike._core.checks import check_positive_int, describe
+from longspike._core.dtypes import compute_dtype
 from longspike.kernels.dendrite import DendritePlan, dendrite_plan, dendritic_conv
 from longspike.layers.sparse import SparseSpikes, check_sparse
 from longspike.neurons.dendritic import AbstractDendrites
-from longspike.neurons.lif import compute_dtype
 from longspike.neurons.surrogate import Surrogate
 
 WHERE = "DendriticLIFConv2d"

@@ -5,8 +5,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from longspike._core.dtypes import in_dtype
 from longspike.kernels.mixing import linear
-from longspike.neurons.lif import in_dtype
 
 
 class SpikeLinear(nn.Module):

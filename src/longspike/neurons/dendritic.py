@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from longspike._core.checks import check_bounds, check_choice, check_positive_int, check_sequence, describe
+from longspike._core.dtypes import compute_dtype
 from longspike._core.sequence import AbstractSequenceLayer
 from longspike.kernels._dispatch import DENDRITE_METHODS
 from longspike.kernels.dendrite import dendritic_lif
 from longspike.kernels.mixing import linear
-from longspike.neurons.lif import compute_dtype
 from longspike.neurons.memoryless import spike
 from longspike.neurons.surrogate import Surrogate, as_surrogate
 

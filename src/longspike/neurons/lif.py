@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from longspike._core.checks import check_bounds, check_choice, check_sequence, describe
+from longspike._core.dtypes import compute_dtype, in_dtype
 from longspike.kernels._dispatch import LIF_METHODS
 from longspike.kernels.refractory_lif import Certificate, refractory_lif_op
 from longspike.kernels.refractory_lif.operator import certificate_from
@@ -41,16 +42,6 @@ def beta_from_tau(tau_s: float, step_s: float) -> float:
 def zero_state(batch: int, channels: int, *, dtype: torch.dtype, device: torch.device | None = None) -> LIFState:
     """A silent neuron."""
     return LIFState(*(torch.zeros(batch, channels, dtype=dtype, device=device) for _ in range(3)))
-
-
-def compute_dtype(dtype: torch.dtype) -> torch.dtype:
-    """The dtype of the membrane: half precision goes in and comes out, and float32 computes."""
-    return torch.float32 if dtype in (torch.bfloat16, torch.float16) else dtype
-
-
-def in_dtype(x: Tensor, dtype: torch.dtype) -> Tensor:
-    """x.to(dtype), without the call where there is nothing to do."""
-    return x if x.dtype == dtype else x.to(dtype)
 
 
 def _per_channel(name: str, value: Tensor | float, current: Tensor) -> Tensor:

@@ -6,19 +6,11 @@ import torch
 from torch import Tensor, nn
 
 from longspike._core.checks import check_bounds, check_choice, check_positive_int, check_sequence
+from longspike._core.dtypes import compute_dtype, in_dtype
 from longspike._core.sequence import AbstractSequenceLayer
 from longspike.kernels._dispatch import LIF_METHODS
 from longspike.kernels.refractory_lif import Certificate, certificate_from
-from longspike.neurons.lif import (
-    GRADIENTS,
-    RESETS,
-    LIFState,
-    check_state,
-    compute_dtype,
-    in_dtype,
-    lif_unchecked,
-    zero_state,
-)
+from longspike.neurons.lif import GRADIENTS, RESETS, LIFState, check_state, lif_unchecked, zero_state
 from longspike.neurons.surrogate import Surrogate, as_surrogate
 
 
@@ -94,13 +86,19 @@ class RefractoryLIF(AbstractSequenceLayer[LIFState]):
         spikes, end, numbers = self._run(x, state)
         return spikes, end, certificate_from(numbers)
 
+    def operands(self, x: Tensor, state: LIFState | None) -> tuple[tuple[Tensor, Tensor, Tensor, Tensor], LIFState]:
+        """What an operator over currents like x takes: `dynamics` and the state, silent by default, in its dtype.
+
+        Raises: ValueError unless the state fits x.
+        """
+        dtype = compute_dtype(x.dtype)
+        return tuple([in_dtype(p, dtype) for p in self.dynamics()]), check_state(state, x)  # type: ignore[return-value]
+
     def _run(self, x: Tensor, state: LIFState | None) -> tuple[Tensor, LIFState, Tensor]:
         check_sequence("RefractoryLIF", "x", x, channels=self.channels)
-        dtype = compute_dtype(x.dtype)
         return lif_unchecked(
             x,
-            tuple([in_dtype(p, dtype) for p in self.dynamics()]),  # type: ignore[arg-type]
-            check_state(state, x),
+            *self.operands(x, state),
             reset=self.reset,
             surrogate=self.surrogate,
             gradient=self.gradient,

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from longspike._core.checks import check_bounds, check_choice, check_positive_int, check_sequence, describe
+from longspike._core.dtypes import compute_dtype, in_dtype
 from longspike._core.sequence import AbstractSequenceLayer
 from longspike.kernels._dispatch import S4D_METHODS
 from longspike.kernels.s4d_scan import s4d_scan
-from longspike.neurons.lif import compute_dtype, in_dtype
 from longspike.ssm.discretise import DISCRETISATIONS, bilinear, zero_order_hold
 from longspike.ssm.initialisation import INITIALISATIONS, initial_poles
 

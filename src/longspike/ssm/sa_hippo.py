@@ -13,11 +13,11 @@ from longspike._core.checks import (
     check_sequence,
     describe,
 )
+from longspike._core.dtypes import compute_dtype
 from longspike._core.sequence import AbstractTickLayer
 from longspike.kernels._dispatch import SA_HIPPO_METHODS, choose_sa_hippo
 from longspike.kernels.sa_hippo import sa_hippo, sa_hippo_tables
 from longspike.kernels.sa_hippo.tables import INPUTS, STRUCTURES, Dynamics
-from longspike.neurons.lif import compute_dtype
 from longspike.ssm.dplr import legs_dplr
 from longspike.ssm.transitions import TRANSITIONS, dense_transition, run_dense
 

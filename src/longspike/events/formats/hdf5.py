@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from longspike._core.extras import require
+from longspike.errors import DataFileError
 from longspike.events.faults import Faults
 from longspike.events.formats.columns import column_events
 from longspike.events.formats.source import Source, parse_size
@@ -118,9 +119,9 @@ def open_hdf5(stream: BinaryIO, faults: Faults, sensor_size: tuple[int, int] | N
         start_us = int(file["t_offset"][()]) if "t_offset" in file else 0
         size = _sensor_size([file, *([file[place]] if place != "/" else [])])
         metadata = {name: _text(value) for name, value in file.attrs.items()}
+    except DataFileError:
+        raise
     except BROKEN as error:
-        if isinstance(error, FileNotFoundError):  # a DataFileError: it says what is wrong
-            raise
         faults.fail(f"is a damaged HDF5 file: {error}")
     return Source(
         chunks=_chunks(columns, faults),

@@ -12,6 +12,7 @@ from typing import IO, Any, BinaryIO, NoReturn
 import numpy as np
 from numpy.lib import format as npy
 
+from longspike.errors import DataFileError
 from longspike.events.faults import Faults
 from longspike.events.formats.columns import column_events
 from longspike.events.formats.source import Source, read_exactly
@@ -82,9 +83,9 @@ def _chunks(members: dict[str, Member], faults: Faults) -> Iterator[np.ndarray]:
         count = min(CHUNK_EVENTS, length - first)
         try:
             arrays: dict[str, Any] = {name: member.read(count) for name, member in members.items()}
+        except DataFileError:
+            raise
         except BROKEN as error:
-            if isinstance(error, FileNotFoundError):  # a DataFileError: it says what is wrong
-                raise
             faults.fail(f"is a broken archive: {error}", "Write it again.")
         whole = next(iter(arrays.values()))
         fields = arrays if len(arrays) == 4 else {field: whole[field] for field in "xytp"}
@@ -108,9 +109,9 @@ def open_npz(stream: BinaryIO, faults: Faults, sensor_size: tuple[int, int] | No
     try:
         archive = zipfile.ZipFile(stream)
         members, size = _open_members(archive, faults), _sensor_size(archive, faults)
+    except DataFileError:
+        raise
     except BROKEN as error:
-        if isinstance(error, FileNotFoundError):
-            raise
         faults.fail(f"is not an archive of arrays: {error}", "Write it with numpy.savez.")
     return Source(chunks=_chunks(members, faults), sensor_size=size, is_camera_time=False)
 
