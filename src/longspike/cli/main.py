@@ -54,7 +54,7 @@ def _no_command(word: str) -> str:
 
 def _report(error: Exception) -> int:
     """One line and the remedy; the traceback with LONGSPIKE_DEBUG=1."""
-    from longspike.training.errors import RunFolderError
+    from longspike.errors import RunFolderError
 
     if os.environ.get("LONGSPIKE_DEBUG") == "1":
         traceback.print_exc()
