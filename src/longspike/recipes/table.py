@@ -72,5 +72,8 @@ def recipe(name: str) -> Recipe:
     if name not in _RECIPES:
         near = difflib.get_close_matches(name, _RECIPES, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise ConfigError(f"there is no recipe {name!r}.{hint} The recipes are: {', '.join(_RECIPES)}.")
+        raise ConfigError(
+            f"there is no recipe {name!r}.{hint} The recipes are: {', '.join(_RECIPES)}; or give a file of your own "
+            "(.py), or the recipe.json of a run."
+        )
     return _RECIPES[name]()
