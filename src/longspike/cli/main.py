@@ -1,10 +1,10 @@
 """The command `longspike`: parses, calls, and turns exceptions into one clear line."""
 
-import difflib
 import os
 import sys
 import traceback
 
+from longspike._core.mistakes import did_you_mean
 from longspike.cli.arguments import fill_realtime, spread_overrides
 from longspike.cli.commands import command, command_names, overview
 from longspike.cli.output import note
@@ -43,8 +43,7 @@ def _run(name: str, words: list[str]) -> int | None:
 
 def _overview(words: list[str]) -> int:
     if words and words[0] not in ("-h", "--help"):
-        near = difflib.get_close_matches(words[0], command_names(), n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+        hint = did_you_mean(words[0], command_names())
         raise ConfigError(f"there is no command {words[0]!r}.{hint} The commands are: {', '.join(command_names())}.")
     (sys.stdout if words else sys.stderr).write(overview())
     return OK if words else WRONG_USAGE

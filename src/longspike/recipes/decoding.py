@@ -3,8 +3,9 @@
 import types
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from difflib import get_close_matches
 from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from longspike._core.mistakes import did_you_mean
 
 _BOOLS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
@@ -59,9 +60,7 @@ class Decoder:
         before = len(self.misread) + len(self.invalid)
         for name in tree:
             if name not in known:
-                near = get_close_matches(str(name), known, n=1)
-                hint = f" Did you mean {prefix + near[0]!r}?" if near else ""
-                self.misread.append(f"there is no key {prefix + str(name)!r}.{hint}")
+                self.misread.append(f"there is no key {prefix + str(name)!r}.{did_you_mean(str(name), known)}")
         self.misread += [f"the key {prefix + name!r} is missing." for name in known if name not in tree]
         values = {name: self.decode(hints[name], tree[name], f"{prefix}{name}") for name in tree if name in known}
         if len(self.misread) + len(self.invalid) > before:
@@ -80,8 +79,7 @@ def _names(kind: Any) -> list[str]:
 def _scalar(target: Any, value: Any) -> Any:
     if isinstance(value, Text):
         return _BOOLS[value.lower()] if target is bool else target(str(value))
-    if isinstance(value, bool) is not (target is bool) or not isinstance(
-        value, (int, float) if target is float else target
-    ):
+    fitting = (int, float) if target is float else target
+    if isinstance(value, bool) is not (target is bool) or not isinstance(value, fitting):
         raise ValueError
     return target(value)

@@ -1,10 +1,10 @@
 """Changes to a recipe, written as text: `model.d_model=32`."""
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any, get_type_hints
 
+from longspike._core.mistakes import did_you_mean
 from longspike.errors import ConfigError
 from longspike.recipes.decoding import Decoder, Text
 from longspike.recipes.definition import Recipe
@@ -42,9 +42,8 @@ def with_overrides(recipe: Recipe, overrides: Sequence[str]) -> Recipe:
             mistakes.append(f"--set {text}: expected key=value, for example training.lr=0.005.")
         elif key not in keys:
             has_unknown = True
-            near = difflib.get_close_matches(key, keys, n=1) or [k for k in keys if k.endswith(f".{key}")][:1]
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            mistakes.append(f"--set {text}: there is no key {key!r}.{hint}")
+            longer = next((each for each in keys if each.endswith(f".{key}")), key)
+            mistakes.append(f"--set {text}: there is no key {key!r}.{did_you_mean(longer, keys)}")
         elif key in given:
             mistakes.append(f"--set {text}: {key!r} was set before. Give it once.")
         else:

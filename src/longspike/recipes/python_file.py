@@ -5,10 +5,10 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
 
+from longspike._core.mistakes import did_you_mean
 from longspike.errors import ConfigError
 from longspike.recipes.definition import Recipe
 
@@ -27,8 +27,7 @@ def from_python(file: Path, name: str = "") -> Recipe:
         chosen = name or _default(file, module)
         if not hasattr(module, chosen):
             found = _recipe_names(module)
-            near = get_close_matches(chosen, found, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
+            hint = did_you_mean(chosen, found)
             raise ConfigError(f"{file} defines no {chosen!r}.{hint} Its recipes are: {', '.join(found) or 'none'}.")
         value = getattr(module, chosen)
         value = value() if callable(value) else value
