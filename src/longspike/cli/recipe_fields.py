@@ -9,7 +9,7 @@ import tyro
 if TYPE_CHECKING:
     from longspike.recipes import Recipe
 
-_METAVARS = {int: "INT", float: "FLOAT", bool: "BOOL", str: "TEXT", type(None): "none"}
+_METAVARS = {int: "INT", float: "FLOAT", bool: "BOOL", str: "TEXT", type(None): "none", Ellipsis: "..."}
 
 
 def field_options(recipe: "Recipe") -> type:

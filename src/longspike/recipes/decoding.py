@@ -49,8 +49,16 @@ class Decoder:
 
     def _tuple(self, kinds: tuple[Any, ...], value: Any, key: str) -> tuple[Any, ...] | None:
         items = [Text(word.strip()) for word in value.split(",")] if isinstance(value, Text) else value
+        if kinds[-1] is Ellipsis and isinstance(items, list | tuple):
+            kinds = kinds[:1] * len(items)
         if not isinstance(items, list | tuple) or len(items) != len(kinds):
-            self._expected(f"{len(kinds)} values" + " separated by commas" * isinstance(value, Text), value, key)
+            self._expected(
+                "values"
+                if kinds[-1] is Ellipsis
+                else f"{len(kinds)} values" + " separated by commas" * isinstance(value, Text),
+                value,
+                key,
+            )
             return None
         return tuple(self.decode(kind, item, key) for kind, item in zip(kinds, items, strict=True))
 
