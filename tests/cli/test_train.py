@@ -18,9 +18,9 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[Recipe]:
     """What would have been trained; every run is interrupted at once."""
     seen: list[Recipe] = []
 
-    def interrupted(recipe: Recipe, **kwargs: object) -> None:
+    def interrupted(recipe: Recipe, *, run_dir: Path, **kwargs: object) -> None:
         seen.append(recipe)
-        raise InterruptedRunError(Path("run"), 7)
+        raise InterruptedRunError(run_dir, 7)
 
     monkeypatch.setattr("longspike.recipes.run", interrupted)
     return seen
@@ -89,7 +89,7 @@ def test_a_file_of_ones_own(cli: Run, trained: list[Recipe], tmp_path: Path) -> 
     assert (trained[0].name, trained[0].training.epochs) == ("mine", 2)
     assert (tmp_path / "runs").read_text() == "x"
     assert f"longspike train {file} --set training.epochs=2 --resume" in err
-    assert f"run folder: {Path('runs') / 'mine'}" in err
+    assert str(Path("runs") / "mine" / "last.ckpt") in err
     assert json.loads(cli("recipes", str(file), "--json")[1])["name"] == "mine"
     assert cli("train", f"{file}:nothing")[0] == 2
 
