@@ -4,28 +4,98 @@ Everything is imported on first use, so that `import longspike` and `longspike -
 """
 
 from importlib import import_module
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from longspike import events, functional, models, nn
+    from longspike import (
+        bench,
+        data,
+        energy,
+        errors,
+        evaluation,
+        events,
+        functional,
+        models,
+        nn,
+        recipes,
+        streaming,
+        training,
+    )
     from longspike._explain import explain
-    from longspike.models import load
+    from longspike.kernels._dispatch import Choice
+    from longspike.models import (
+        Flames,
+        FlamesConfig,
+        FlamesSequence,
+        FlamesSequenceConfig,
+        SpikeSSM,
+        SpikeSSMConfig,
+        load,
+    )
+    from longspike.recipes import Recipe
     from longspike.streaming import Stream
+    from longspike.training import TrainingConfig
 
-__all__ = ["Stream", "__version__", "events", "explain", "functional", "load", "models", "nn"]
-__version__ = version("longspike")
+    __version__: str
 
-_HOMES = {"Stream": "longspike.streaming", "explain": "longspike._explain", "load": "longspike.models"}
-_MODULES = ("events", "functional", "models", "nn")
+__all__ = [
+    "Choice",
+    "Flames",
+    "FlamesConfig",
+    "FlamesSequence",
+    "FlamesSequenceConfig",
+    "Recipe",
+    "SpikeSSM",
+    "SpikeSSMConfig",
+    "Stream",
+    "TrainingConfig",
+    "__version__",
+    "bench",
+    "data",
+    "energy",
+    "errors",
+    "evaluation",
+    "events",
+    "explain",
+    "functional",
+    "load",
+    "models",
+    "nn",
+    "recipes",
+    "streaming",
+    "training",
+]
+
+_HOMES = {
+    "Choice": "kernels._dispatch",
+    "Flames": "models",
+    "FlamesConfig": "models",
+    "FlamesSequence": "models",
+    "FlamesSequenceConfig": "models",
+    "Recipe": "recipes",
+    "SpikeSSM": "models",
+    "SpikeSSMConfig": "models",
+    "Stream": "streaming",
+    "TrainingConfig": "training",
+    "explain": "_explain",
+    "load": "models",
+}
+"""Names that live in another module; every other one of `__all__` is a module itself."""
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
-    if name in _MODULES:
-        return import_module(f"longspike.{name}")
-    raise AttributeError(f"module 'longspike' has no attribute {name!r}")
+    if name not in __all__:
+        raise AttributeError(f"module 'longspike' has no attribute {name!r}")
+    if name == "__version__":
+        from importlib.metadata import version
+
+        value: Any = version("longspike")
+    elif name in _HOMES:
+        value = getattr(import_module(f"longspike.{_HOMES[name]}"), name)
+    else:
+        value = import_module(f"longspike.{name}")
+    globals()[name] = value
+    return value
 
 
 def __dir__() -> list[str]:

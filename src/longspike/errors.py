@@ -1,5 +1,19 @@
 """The exceptions that longspike raises on purpose; each message names what came and the remedy."""
 
+from pathlib import Path
+
+__all__ = [
+    "BackendUnavailableError",
+    "CheckpointError",
+    "ConfigError",
+    "DataFileError",
+    "DivergedError",
+    "InterruptedRunError",
+    "LongspikeError",
+    "MissingExtraError",
+    "RunFolderError",
+]
+
 
 class LongspikeError(Exception):
     """Base of the package's own errors."""
@@ -27,3 +41,23 @@ class CheckpointError(LongspikeError, ValueError):
 
 class ConfigError(LongspikeError, ValueError):
     """A configuration or an override of it is not valid."""
+
+
+class RunFolderError(LongspikeError, FileExistsError):
+    """The run folder holds something that this run must not touch."""
+
+
+class DivergedError(LongspikeError, ArithmeticError):
+    """The loss of a training is no longer a finite number."""
+
+
+class InterruptedRunError(LongspikeError):
+    """The user asked a training to stop; the state was saved.
+
+    Attributes:
+        run_dir: where `last.ckpt` lies. step: optimiser steps done.
+    """
+
+    def __init__(self, run_dir: Path, step: int) -> None:
+        super().__init__(f"stopped after step {step}; {run_dir / 'last.ckpt'} holds everything needed to go on.")
+        self.run_dir, self.step = run_dir, step

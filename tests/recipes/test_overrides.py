@@ -75,3 +75,30 @@ def test_keys_reach_every_leaf() -> None:
     keys = override_keys(recipe("digits").model, "model")
     assert keys["model.neuron.rho"] is float
     assert "model.neuron" not in keys
+
+
+def test_all_mistakes_come_at_once() -> None:
+    with pytest.raises(ConfigError) as caught:
+        with_overrides(recipe("digits"), ["training.lr", "model.d_modell=3", "training.epochs=x", "model.d_state=3"])
+    for text in ("training.lr: expected key=value", "no key 'model.d_modell'", "got 'x'", "`d_state` must be even"):
+        assert text in str(caught.value)
+    assert str(caught.value).count("The keys are:") == 1
+
+
+def test_tuples_and_none() -> None:
+    changed = with_overrides(recipe("event-digits"), ["model.sensor_size=20, 30", "training.rate_target=None"])
+    assert (changed.model.sensor_size, changed.training.rate_target) == ((20, 30), None)
+    for text in ("34", "34,35,36"):
+        with pytest.raises(
+            ConfigError, match=rf"--set model\.sensor_size: expected 2 values separated by commas; got '{text}'"
+        ):
+            with_overrides(recipe("event-digits"), [f"model.sensor_size={text}"])
+    with pytest.raises(ConfigError, match=r"--set model\.sensor_size: expected a whole number; got 'x'"):
+        with_overrides(recipe("event-digits"), ["model.sensor_size=34,x"])
+
+
+def test_keys_of_a_recipe_are_those_that_decide_the_run() -> None:
+    keys = override_keys(recipe("event-digits"))
+    assert keys["augmentation.max_shift_px"] is int
+    assert not {"name", "description", "data", "expected"} & set(keys)
+    assert "augmentation" not in override_keys(recipe("digits"))

@@ -6,8 +6,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from longspike.errors import DivergedError
 from longspike.training.config import TrainingConfig
-from longspike.training.errors import DivergedError
 from longspike.training.optim import build_optimizer
 from longspike.training.seeding import seed_generators, step_seed
 

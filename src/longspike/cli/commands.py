@@ -1,10 +1,10 @@
 """The table of commands; each lives in a file of its own, which is imported only when its command is named."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.util import find_spec
 
-DESCRIPTION = "Spiking state-space models: train, evaluate, stream. `longspike COMMAND --help` says more."
+_DESCRIPTION = "Spiking state-space models: train, evaluate, stream. `longspike COMMAND --help` says more."
 
 _SUMMARIES = {
     "train": "Train a network by a recipe; it can be stopped and resumed at any moment.",
@@ -25,19 +25,13 @@ def command_names() -> tuple[str, ...]:
     return tuple(name for name in _SUMMARIES if find_spec(f"longspike.cli.{name}") is not None)
 
 
-def command(name: str) -> Callable[..., int | None]:
-    """The function behind a command."""
-    return getattr(import_module(f"longspike.cli.{name}"), name)
+def command(name: str, words: Sequence[str]) -> Callable[..., int | None]:
+    """The function behind a command; a module whose options depend on the words has `for_words`, which finds it."""
+    module = import_module(f"longspike.cli.{name}")
+    return module.for_words(words) if "for_words" in vars(module) else getattr(module, name)
 
 
-def stubs() -> dict[str, Callable[[], None]]:
-    """Functions that only carry a summary, for the overview, which thus imports no command."""
-
-    def stub(summary: str) -> Callable[[], None]:
-        def overview() -> None:
-            return None
-
-        overview.__doc__ = summary
-        return overview
-
-    return {name: stub(_SUMMARIES[name]) for name in command_names()}
+def overview() -> str:
+    """The help of `longspike` itself; it imports no command, so that it comes at once."""
+    rows = "".join(f"  • {name:<9} {_SUMMARIES[name]}\n" for name in command_names())
+    return f"usage: longspike COMMAND [-h] [OPTIONS]\n\n{_DESCRIPTION}\n\ncommands:\n{rows}"

@@ -1,20 +1,17 @@
 """The command `longspike`: parses, calls, and turns exceptions into one clear line."""
 
-import difflib
 import os
 import sys
 import traceback
 
-import tyro
-
+from longspike._core.mistakes import did_you_mean
 from longspike.cli.arguments import fill_realtime, spread_overrides
-from longspike.cli.commands import DESCRIPTION, command, command_names, stubs
+from longspike.cli.commands import command, command_names, overview
 from longspike.cli.output import note
 from longspike.cli.process import prepare_process
-from longspike.errors import ConfigError, LongspikeError
+from longspike.errors import ConfigError, LongspikeError, RunFolderError
 
-_CONFIG = (tyro.conf.FlagCreatePairsOff, tyro.conf.PositionalRequiredArgs)
-FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
+OK, FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
 
 
 def main(args: list[str] | None = None) -> int:
@@ -23,39 +20,37 @@ def main(args: list[str] | None = None) -> int:
     if words[:1] != ["bench"]:  # a benchmark measures what a program that imports the library gets
         prepare_process()
     try:
-        if words and words[0] in command_names():
-            function, prog, rest = (
-                command(words[0]),
-                f"longspike {words[0]}",
-                fill_realtime(spread_overrides(words[1:])),
-            )
-            code = tyro.cli(function, prog=prog, args=rest, config=_CONFIG)
-        elif words and not words[0].startswith("-"):
-            raise ConfigError(_no_command(words[0]))
-        else:
-            code = tyro.extras.subcommand_cli_from_dict(stubs(), prog="longspike", description=DESCRIPTION, args=words)
+        code = _run(words[0], words[1:]) if words and words[0] in command_names() else _overview(words)
         sys.stdout.flush()
-        return code or 0
+        return code or OK
     except KeyboardInterrupt:
         note("interrupted")
         return INTERRUPTED
     except BrokenPipeError:  # the reader of a pipe has had enough, as in `longspike recipes | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return OK
     except Exception as error:
         return _report(error)
 
 
-def _no_command(word: str) -> str:
-    near = difflib.get_close_matches(word, command_names(), n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    return f"there is no command {word!r}.{hint} The commands are: {', '.join(command_names())}."
+def _run(name: str, words: list[str]) -> int | None:
+    import tyro
+
+    words = fill_realtime(spread_overrides(words))
+    config = (tyro.conf.FlagCreatePairsOff, tyro.conf.PositionalRequiredArgs)
+    return tyro.cli(command(name, words), prog=f"longspike {name}", args=words, config=config)
+
+
+def _overview(words: list[str]) -> int:
+    if words and words[0] not in ("-h", "--help"):
+        hint = did_you_mean(words[0], command_names())
+        raise ConfigError(f"there is no command {words[0]!r}.{hint} The commands are: {', '.join(command_names())}.")
+    (sys.stdout if words else sys.stderr).write(overview())
+    return OK if words else WRONG_USAGE
 
 
 def _report(error: Exception) -> int:
     """One line and the remedy; the traceback with LONGSPIKE_DEBUG=1."""
-    from longspike.training.errors import RunFolderError
-
     if os.environ.get("LONGSPIKE_DEBUG") == "1":
         traceback.print_exc()
     if isinstance(error, LongspikeError | ValueError | OSError):

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import tyro
 
 from longspike.cli.output import print_json, print_line, table
+from longspike.cli.recipe_fields import text_of
 
 
 def recipes(
@@ -13,20 +14,20 @@ def recipes(
     """List the recipes, or show one with every value that --set can change.
 
     Args:
-        name: A recipe to show in full.
+        name: A recipe to show in full; also a Python file of your own, or a run's recipe.json.
         json: Print JSON.
     """
-    from longspike.recipes import recipe
+    from longspike.recipes import load
     from longspike.recipes import recipes as recipe_names
 
     if name is not None:
-        chosen = recipe(name)
+        chosen = load(name)
         if json:
             print_json(chosen.as_dict())
         else:
             _print_recipe(chosen.as_dict())
         return 0
-    everything = [recipe(each) for each in recipe_names()]
+    everything = [load(each) for each in recipe_names()]
     if json:
         print_json([each.as_dict() for each in everything])
     else:
@@ -37,7 +38,7 @@ def recipes(
 def _print_recipe(tree: dict[str, Any]) -> None:
     for key in ("name", "description", "data", "expected"):
         print_line(f"{key:<12}  {tree[key]}")
-    print_line("\nchange with --set key=value:")
+    print_line("\nchange with --set key=value, or as an option, e.g. --training.epochs 5:")
     sections = [name for name in ("model", "training", "augmentation") if tree[name] is not None]
     print_line(table([row for name in sections for row in _rows(tree[name], name)], indent=2))
 
@@ -46,12 +47,5 @@ def _rows(tree: dict[str, Any], prefix: str) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
     for key, value in tree.items():
         name = f"{prefix}.{key}"
-        rows += _rows(value, name) if isinstance(value, dict) else [(name, _text(value))]
+        rows += _rows(value, name) if isinstance(value, dict) else [(name, text_of(value))]
     return rows
-
-
-def _text(value: Any) -> str:
-    """A value as --set takes it."""
-    if isinstance(value, list | tuple):
-        return ",".join(map(str, value))
-    return "none" if value is None else str(value)

@@ -1,6 +1,8 @@
 """`longspike train`: carries out a recipe."""
 
 import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,56 +11,89 @@ import tyro
 from longspike.cli.output import note, print_json, print_line
 
 if TYPE_CHECKING:
-    from longspike.recipes import RunResult
+    from longspike.recipes import Recipe, RunResult
 
 
-def train(
-    recipe: Annotated[str, tyro.conf.arg(metavar="RECIPE")],
-    *,
-    overrides: Annotated[
-        tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(name="set", metavar="KEY=VALUE ...")
-    ] = (),
-    run_dir: Path | None = None,
-    resume: bool = False,
-    overwrite: bool = False,
-    data_root: Path | None = None,
-    json: bool = False,
-) -> int:
-    """Train a network by a recipe; it can be stopped and resumed at any moment.
-
-    Ctrl-C once finishes the batch, saves, and prints the command that goes on. Twice stops at once.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainOptions:
+    """What `longspike train` is told besides the recipe's own fields.
 
     Args:
-        recipe: A name from `longspike recipes`.
+        recipe: A name from `longspike recipes`, a Python file of your own (my.py or my.py:NAME), or a run's recipe.json.
         overrides: Change the recipe, e.g. --set training.epochs=5 model.neuron.rho=0.
-        run_dir: Where checkpoints, logs and the model go; runs/RECIPE if not given.
+        run_dir: Where checkpoints, logs and the model go; runs/NAME if not given.
         resume: Continue the run in the folder, bit for bit as if it had not stopped.
         overwrite: Delete the run in the folder first.
         data_root: Data folder; LONGSPIKE_DATA or ~/.cache/longspike/data if not given.
         json: Print the result as JSON.
     """
-    from longspike.cli.training_progress import TrainingProgress
-    from longspike.recipes import recipe as recipe_named
-    from longspike.recipes import run, with_overrides
-    from longspike.training import InterruptedRunError
 
-    chosen = with_overrides(recipe_named(recipe), overrides)
-    folder = Path("runs") / recipe if run_dir is None else run_dir
+    recipe: Annotated[str, tyro.conf.arg(metavar="RECIPE")]
+    overrides: Annotated[
+        tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(name="set", metavar="KEY=VALUE ...")
+    ] = ()
+    run_dir: Path | None = None
+    resume: bool = False
+    overwrite: bool = False
+    data_root: Path | None = None
+    json: bool = False
+
+
+def train(options: Annotated[TrainOptions, tyro.conf.arg(name="")]) -> int:
+    """Train a network by a recipe; it can be stopped and resumed at any moment.
+
+    Ctrl-C once finishes the batch, saves, and prints the command that goes on. Twice stops at once.
+    `longspike train RECIPE --help` also lists every field of the recipe, with its value.
+    """
+    from longspike.recipes import load
+
+    return _train(options, load(options.recipe), options.overrides)
+
+
+def for_words(words: Sequence[str]) -> Callable[..., int]:
+    """`train`; if the first word names a recipe, with an option for every field of it."""
+    if not words or words[0].startswith("-"):
+        return train
+    from longspike.cli.recipe_fields import changes, field_options
+    from longspike.recipes import load
+
+    recipe = load(words[0])
+    fields = field_options(recipe)
+    unchanged = fields()
+
+    def train_with_fields(
+        options: Annotated[TrainOptions, tyro.conf.arg(name="")],
+        changed: Annotated[fields, tyro.conf.arg(name="")] = unchanged,  # type: ignore[valid-type]
+    ) -> int:
+        return _train(options, recipe, (*options.overrides, *changes(changed)))
+
+    train_with_fields.__doc__ = train.__doc__
+    return train_with_fields
+
+
+def _train(options: TrainOptions, recipe: "Recipe", overrides: tuple[str, ...]) -> int:
+    from longspike.cli.training_progress import TrainingProgress
+    from longspike.errors import InterruptedRunError
+    from longspike.recipes import run, with_overrides
+
+    chosen = with_overrides(recipe, overrides)
+    folder = Path("runs") / chosen.name if options.run_dir is None else options.run_dir
     title = f"{chosen.name}: {chosen.description}\nexpected: {chosen.expected}\nrun folder: {folder}"
     try:
         with TrainingProgress(title) as progress:
             result = run(
                 chosen,
                 run_dir=folder,
-                resume=resume,
-                overwrite=overwrite,
-                data_root=data_root,
+                resume=options.resume,
+                overwrite=options.overwrite,
+                data_root=options.data_root,
                 progress=progress.update,
             )
     except InterruptedRunError as interruption:
-        note(f"\n{interruption}\nGo on with:\n  {resume_command(recipe, overrides, run_dir, data_root)}")
+        command = resume_command(options.recipe, overrides, options.run_dir, options.data_root)
+        note(f"\n{interruption}\nGo on with:\n  {command}")
         return 130
-    if json:
+    if options.json:
         print_json(_as_dict(result))
     else:
         _print_result(result)

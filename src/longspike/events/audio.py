@@ -16,6 +16,15 @@ from longspike.errors import DataFileError
 from longspike.events.arguments import check_integer, check_number
 from longspike.kernels.refractory_lif import refractory_lif_op
 
+__all__ = [
+    "centre_frequencies",
+    "erb_hz",
+    "gammatone_envelopes",
+    "gammatone_responses",
+    "read_wav",
+    "spikes_from_audio",
+]
+
 WHERE = "spikes_from_audio"
 HIGHEST_SHARE = 0.45
 """The highest centre frequency by default, as a share of the sampling rate."""

@@ -18,6 +18,8 @@ from longspike.events.transforms import (
     shift_space,
 )
 
+__all__ = ["Augmentation"]
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Augmentation:

@@ -4,6 +4,8 @@ import numpy as np
 
 from longspike.events.arguments import check_event_array, check_number, check_sorted
 
+__all__ = ["background_activity_filter", "hot_pixel_filter", "refractory_filter"]
+
 COLUMNS = 1 << 16
 """As many columns as EVENT_DTYPE can tell apart, so that y * COLUMNS + x numbers the pixels of any sensor."""
 NEIGHBOURS = tuple((dx, dy) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if (dx, dy) != (0, 0))

@@ -11,6 +11,8 @@ from longspike._core.checks import describe
 from longspike.events.arguments import check_event_array, check_on_sensor, check_sensor_size
 from longspike.events.record import EVENT_DTYPE, LATEST_TIME_US
 
+__all__ = ["RaggedEvents", "check_ragged", "collate_events"]
+
 FIELD_DTYPES = {"x": torch.int32, "y": torch.int32, "t": torch.int64, "p": torch.int32}
 
 

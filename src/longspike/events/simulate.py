@@ -6,6 +6,8 @@ from longspike.events.arguments import check_integer, check_number, check_rng, c
 from longspike.events.denoise import refractory_filter
 from longspike.events.record import EVENT_DTYPE
 
+__all__ = ["mismatched_contrast", "saccade_frames", "simulate_events"]
+
 SMALLEST_SHARE = 0.1
 """A mismatched threshold is at least this share of the nominal one."""
 TRIANGLE = ((0.0, 0.0), (0.5, 1.0), (1.0, 0.0), (0.0, 0.0))

@@ -6,6 +6,8 @@ import numpy as np
 
 from longspike.events.arguments import check_event_array, check_integer, check_sorted
 
+__all__ = ["by_count", "by_time"]
+
 
 def _check_stride(where: str, name: str, stride: int | None, size_name: str, size: int) -> int:
     """The stride, `size` by default; raise if it is none or steps over events."""

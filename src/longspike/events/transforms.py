@@ -16,6 +16,24 @@ from longspike.events.arguments import (
     check_sensor_size,
 )
 
+__all__ = [
+    "crop_space",
+    "crop_time",
+    "downsample_space",
+    "drop_area",
+    "drop_events",
+    "flip_polarity",
+    "flip_x",
+    "flip_y",
+    "jitter_space",
+    "jitter_time",
+    "merge",
+    "rotate",
+    "scale_time",
+    "shift_space",
+    "sort_time",
+]
+
 LONGEST_SCALED_US = 2**53
 """Up to here float64 counts microseconds exactly; 285 years."""
 

@@ -1,5 +1,6 @@
 """A recipe: everything that decides the outcome of a training run."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -8,6 +9,7 @@ from longspike.errors import ConfigError
 from longspike.events.augmentation import Augmentation
 from longspike.models.config import SpikeSSMConfig
 from longspike.models.flames_config import FlamesConfig, FlamesSequenceConfig
+from longspike.recipes.decoding import Decoder
 from longspike.training.config import TrainingConfig
 
 
@@ -16,7 +18,7 @@ class Recipe:
     """A named run.
 
     Attributes:
-        name: as in `longspike train NAME`. description: one line.
+        name: as in `longspike train NAME`; also of the run's folder. description: one line.
         data: the data set's name, see `longspike.data.available()`.
         model, training: the network and how it is trained.
         expected: what to expect, and how long it takes, honestly.
@@ -37,6 +39,8 @@ class Recipe:
             for name in ("name", "description", "data", "expected")
             if not getattr(self, name).strip()
         ]
+        if {"/", "\\"} & set(self.name) or self.name in (".", ".."):
+            mistakes.append(f"`name` must be the name of a folder, not a path; got {self.name!r}")
         if isinstance(self.model, SpikeSSMConfig):
             mistakes += self._sequence_mistakes(self.model)
         if mistakes:
@@ -56,3 +60,22 @@ class Recipe:
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         return asdict(self)
+
+    @classmethod
+    def from_dict(cls, tree: Mapping[str, Any]) -> "Recipe":
+        """The recipe that `as_dict` wrote; every field must be there, and nothing else.
+
+        Raises: ConfigError naming every key that is unknown or missing and every value that does not fit.
+
+        Example:
+            >>> from longspike.recipes import recipe
+            >>> Recipe.from_dict(recipe("digits").as_dict()) == recipe("digits")
+            True
+        """
+        if not isinstance(tree, Mapping):
+            raise ConfigError(f"a recipe must be an object with the keys of `Recipe`; got {tree!r}.")
+        decoder = Decoder()
+        recipe = decoder.decode(cls, tree)
+        if recipe is None:
+            raise ConfigError(f"the recipe is not valid: {' '.join([*decoder.misread, *decoder.invalid])}")
+        return recipe

@@ -8,9 +8,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from longspike.errors import ConfigError
+from longspike.errors import ConfigError, RunFolderError
 from longspike.recipes.definition import Recipe
-from longspike.training.errors import RunFolderError
 
 RECORD = "recipe.json"
 _OURS = (RECORD, "last.ckpt", "best.ckpt", "model", "logs", "evaluation.json", "report.html")

@@ -1,5 +1,7 @@
 """Recipes for two CPU cores: the long-sequence tasks with small networks."""
 
+from dataclasses import replace
+
 from longspike.models.flames_presets import flames_sequence_preset
 from longspike.models.presets import preset
 from longspike.recipes.definition import Recipe
@@ -18,27 +20,36 @@ def smnist() -> Recipe:
     )
 
 
+def _like_smnist(name: str, description: str, *, epochs: int, expected: str) -> Recipe:
+    base = smnist()
+    return replace(
+        base,
+        name=name,
+        description=f"{description} steps, small network",
+        data=name,
+        model=preset(f"{name}-small"),
+        training=replace(base.training, epochs=epochs),
+        expected=f"{expected}; published size: {name}-full",
+    )
+
+
 def psmnist() -> Recipe:
     """MNIST pixel by pixel, permuted."""
-    return Recipe(
-        name="psmnist",
-        description="permuted sequential MNIST, 784 steps, small network",
-        data="psmnist",
-        model=preset("psmnist-small"),
-        training=TrainingConfig(epochs=7, batch_size=50, lr=0.01, rate_target=0.1, checkpoint_every_steps=200),
-        expected="94.4 % at 7.5 % firing; 40 minutes on one shared core (results/psmnist); published size: psmnist-full",
+    return _like_smnist(
+        "psmnist",
+        "permuted sequential MNIST, 784",
+        epochs=7,
+        expected="94.4 % at 7.5 % firing; 40 minutes on one shared core (results/psmnist)",
     )
 
 
 def scifar() -> Recipe:
     """CIFAR-10 in grey, pixel by pixel."""
-    return Recipe(
-        name="scifar",
-        description="sequential grey CIFAR-10, 1024 steps, small network",
-        data="scifar",
-        model=preset("scifar-small"),
-        training=TrainingConfig(epochs=12, batch_size=50, lr=0.01, rate_target=0.1, checkpoint_every_steps=200),
-        expected="not trained by us yet; about 80 minutes on 2 idle cores; published size: scifar-full",
+    return _like_smnist(
+        "scifar",
+        "sequential grey CIFAR-10, 1024",
+        epochs=12,
+        expected="not trained by us yet; about 80 minutes on 2 idle cores",
     )
 
 

@@ -1,8 +1,8 @@
 """The recipes by name: a literal table."""
 
-import difflib
 from collections.abc import Callable
 
+from longspike._core.mistakes import did_you_mean
 from longspike.errors import ConfigError
 from longspike.recipes.definition import Recipe
 from longspike.recipes.digits import (
@@ -70,7 +70,9 @@ def recipe(name: str) -> Recipe:
     Raises: ConfigError with the nearest name and all names.
     """
     if name not in _RECIPES:
-        near = difflib.get_close_matches(name, _RECIPES, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise ConfigError(f"there is no recipe {name!r}.{hint} The recipes are: {', '.join(_RECIPES)}.")
+        hint = did_you_mean(name, _RECIPES)
+        raise ConfigError(
+            f"there is no recipe {name!r}.{hint} The recipes are: {', '.join(_RECIPES)}; or give a file of your own "
+            "(.py), or the recipe.json of a run."
+        )
     return _RECIPES[name]()

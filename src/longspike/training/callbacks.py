@@ -11,8 +11,8 @@ from typing import Any, Self
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
+from longspike.errors import InterruptedRunError
 from longspike.training.checkpoints import Checkpointing
-from longspike.training.errors import InterruptedRunError
 from longspike.training.fit import Progress
 from longspike.training.module import as_training_module
 from longspike.training.tally import Score

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from longspike._core.extras import require
+from longspike.errors import RunFolderError
 from longspike.models.classifier import AbstractClassifier
 from longspike.training.config import TrainingConfig
-from longspike.training.errors import RunFolderError
 from longspike.training.loaders import EpochLoader, Loader
 from longspike.training.tally import Score
 

@@ -11,6 +11,8 @@ from longspike._core.checks import describe
 from longspike._core.lengths import Batch
 from longspike.training.seeding import epoch_seed, seed_generators
 
+__all__ = ["EpochLoader", "LabelledBatch", "Loader"]
+
 
 class LabelledBatch(Protocol):
     """Samples that the network's `classify` knows how to read, and labels (batch)."""

@@ -6,9 +6,9 @@ from typing import Any
 from lightning.pytorch import LightningModule
 from torch import Tensor
 
+from longspike.errors import DivergedError
 from longspike.models.classifier import AbstractClassifier
 from longspike.training.config import TrainingConfig
-from longspike.training.errors import DivergedError
 from longspike.training.loaders import LabelledBatch, labelled
 from longspike.training.losses import rate_penalty
 from longspike.training.optim import build_optimizer

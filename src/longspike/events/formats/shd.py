@@ -16,6 +16,8 @@ import numpy as np
 from longspike.events.faults import Faults
 from longspike.events.formats.hdf5 import BROKEN, open_file
 
+__all__ = ["ShdFile", "SpikeTrain"]
+
 NUM_UNITS = 700
 
 
