@@ -37,7 +37,7 @@ def train(
         data_root: Data folder; LONGSPIKE_DATA or ~/.cache/longspike/data if not given.
         json: Print the result as JSON.
     """
-    from longspike.cli.training_progress import TrainingProgress
+    from longspike.cli.progress import TrainingProgress
     from longspike.recipes import recipe as recipe_named
     from longspike.recipes import run, with_overrides
     from longspike.training import InterruptedRunError
