@@ -130,10 +130,10 @@ def test_text_for_people(cli: Run, flames_path: Path, recording: Path) -> None:
         r"^recording +evt3, 40x30, 0\.\d{3} s$",
         r"^events +2,500 in 3 packets, 0 late$",
         r"^latency +p50 [\d,]+ us, p99 [\d,]+ us, max [\d,]+ us \(packet to decision\)$",
-        r"^real time x50 packets late by p50 ",
+        r"^real time x50 +packets late by p50 ",
         r"^end to end +p50 .*\(last event due to decision\)$",
         r"^firing rate +front 1 \d+\.\d\d%, memory 1 .*\(spikes per neuron update\)$",
-        r"^whole at once equal, bit for bit$",
+        r"^whole at once +equal, bit for bit$",
     ):
         assert re.search(pattern, out, flags=re.MULTILINE), pattern
 
