@@ -12,6 +12,7 @@ import torch
 from rich.text import Text
 
 from event_samples import random_events
+from longspike._studies.transitions import TransitionSettings, study_transitions
 from longspike.cli import data, events, info, recipes, stream_events, stream_steps, study
 from longspike.cli.characters import is_c_locale, prepare_output
 from longspike.cli.main import main
@@ -20,7 +21,6 @@ from longspike.cli.panel import LivePanel
 from longspike.cli.picture import EventPicture
 from longspike.cli.progress import count_bars, download_bars
 from longspike.events import write
-from longspike.study.transitions import TransitionSettings, study_transitions
 
 WIDTHS, ENCODINGS = (40, 80, 140), ("utf-8", "ascii", "latin-1")
 STEPS = {
