@@ -15,10 +15,10 @@ from event_samples import random_events
 from longspike._studies.transitions import TransitionSettings, study_transitions
 from longspike.cli import data, events, info, recipes, stream_events, stream_steps, study
 from longspike.cli.characters import is_c_locale, prepare_output
+from longspike.cli.event_view import EventPicture
 from longspike.cli.main import main
 from longspike.cli.output import note, print_facts, print_line, print_table
 from longspike.cli.panel import LivePanel
-from longspike.cli.picture import EventPicture
 from longspike.cli.progress import count_bars, download_bars
 from longspike.events import write
 
@@ -178,6 +178,7 @@ def test_colours_are_left_out_where_asked(monkeypatch: pytest.MonkeyPatch) -> No
     assert "\x1b[1m" in shown(monkeypatch, show)
     for environment in ({"TERM": "dumb"}, {"TERM": "unknown"}):
         assert shown(monkeypatch, show, **environment) == "a  b\n"
+        assert shown(monkeypatch, lambda: print_line("one two"), width=5, **environment) == "one\ntwo\n"
     assert not re.search(r"\x1b\[[0-9;]*3\d", shown(monkeypatch, show, NO_COLOR="1"))
 
 

@@ -14,9 +14,8 @@ from rich.console import Console
 import longspike
 from cli.conftest import Run
 from event_samples import random_events
+from longspike.cli.event_view import EventPicture, EventView
 from longspike.cli.panel import LivePanel
-from longspike.cli.picture import EventPicture
-from longspike.cli.stream_events import EventView
 from longspike.data import EventBundle
 from longspike.data.event_splits import split_of_samples
 from longspike.events import make_events, write

@@ -24,6 +24,7 @@ from longspike.streaming import (
 SIZE = (40, 30)
 
 
+@pytest.mark.needs_extension
 def test_steps_are_counted_and_compared() -> None:
     model = SpikeSSM(SpikeSSMConfig(d_model=6, num_layers=2, d_state=4))
     x, whole = torch.randn(9, 1), WholeSequence(model)

@@ -7,6 +7,7 @@ pipe or a file every line is whole, however long.
 import json
 import sys
 from collections.abc import Sequence
+from shutil import get_terminal_size
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 GAP = 2
 WHOLE_WORDS: dict[str, Any] = {"break_long_words": False, "break_on_hyphens": False}
+UNLIMITED = 1_000_000
 READABLE = 24
 """Characters below which a column of prose is not narrowed."""
 
@@ -29,8 +31,12 @@ def console(*, is_error: bool = False) -> "Console":
     from rich.console import Console
 
     stream = sys.stderr if is_error else sys.stdout
-    width = None if stream.isatty() else 1_000_000
-    return Console(file=stream, width=width, highlight=False, markup=False, emoji=False)
+    out = Console(file=stream, highlight=False, markup=False, emoji=False)
+    if not stream.isatty():
+        out.width = UNLIMITED
+    elif out.is_dumb_terminal:  # rich takes it for one of 80 columns
+        out.width = get_terminal_size().columns
+    return out
 
 
 def print_line(text: str = "", *, style: str = "") -> None:

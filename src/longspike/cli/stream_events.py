@@ -1,28 +1,22 @@
 """`longspike stream` for FLAMES: fed with the packets of a recording."""
 
 import math
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.table import Table
-from rich.text import Text
-
+from longspike.cli.event_view import EventView
 from longspike.cli.output import print_facts, print_json, print_line
 from longspike.cli.panel import LivePanel
-from longspike.cli.picture import EventPicture
 from longspike.cli.stream_steps import equality, verdict
 from longspike.errors import ConfigError
 
 if TYPE_CHECKING:
     import numpy as np
-    from torch import Tensor
 
     from longspike.models import Flames
     from longspike.streaming import Decision, EventRun, EventSource, EventStream, RealTime
 
 REFRESH_PER_SECOND = 8
-PICTURE_COLUMNS, PICTURE_ROWS = 46, 14
 
 
 def stream_events(
@@ -97,58 +91,6 @@ def _check_options(
             raise ConfigError(f"--{name} must be positive; got {value:g}.")
     if decide_us is not None and check:
         raise ConfigError("--check compares one decision about everything, --decide-us makes many. Give one of them.")
-
-
-class EventView:
-    """What the live panel shows of a stream of events: counts, latency and a picture of the events."""
-
-    def __init__(self, panel: LivePanel, stream: "EventStream") -> None:
-        self._panel, self._stream = panel, stream
-        columns = min(panel.width, PICTURE_COLUMNS)
-        self._picture = EventPicture(stream.config.sensor_size, columns=columns, rows=PICTURE_ROWS)
-        self._shown_s, self._shown_events, self._t_us = math.nan, 0, 0
-
-    def add(self, packet: "np.ndarray") -> None:
-        """Take a packet into the picture, and draw it if it is time."""
-        if not self._panel.is_on or not len(packet):
-            return
-        self._picture.add(packet)
-        self._t_us = int(packet["t"][-1])
-        if self._panel.is_due():
-            now, events = time.perf_counter(), self._stream.counts.events
-            rate = (events - self._shown_events) / (now - self._shown_s)
-            self._shown_s, self._shown_events = now, events
-            self.draw(rate)
-
-    def draw(self, events_per_s: float = math.nan) -> None:
-        """Draw the stream as it stands."""
-        if self._panel.is_on:
-            self._panel.show(*self.parts(events_per_s), subtitle=self.subtitle, beside=self.picture())
-
-    @property
-    def subtitle(self) -> str:
-        """How far the recording has come."""
-        return f"{self._t_us / 1e6:.3f} s of the recording"
-
-    def picture(self) -> Text:
-        """The events of late."""
-        return self._picture.render(has_colours=self._panel.has_colours)
-
-    def parts(self, events_per_s: float) -> "tuple[Tensor, Table]":
-        """Probabilities of the classes, and counts."""
-        counts = self._stream.counts
-        p50, p99, largest = self._stream.latency_us(0.5, 0.99, 1.0)
-        speed = "" if math.isnan(events_per_s) else f", {events_per_s:,.0f}/s"
-        facts = Table.grid(padding=(0, 1))
-        for name, value in (
-            ("events", f"{counts.events:,}{speed}"),
-            ("steps", f"{counts.steps:,}, {counts.ticks:,} ticks"),
-            ("firing", f"{counts.rate:.2%}"),
-            ("latency", "none yet" if math.isnan(p50) else f"p50 {p50:.0f}, p99 {p99:.0f}, max {largest:.0f} us"),
-            ("late", f"{counts.late:,}"),
-        ):
-            facts.add_row(Text(name, style="dim"), value)
-        return self._stream.logits().softmax(dim=-1), facts
 
 
 def _decision(decision: "Decision", names: list[str]) -> dict[str, Any]:

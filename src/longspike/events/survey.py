@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+__all__ = ["Survey", "survey"]
+
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Survey:

@@ -1,12 +1,25 @@
-"""The events of late as a picture in characters."""
+"""What is seen of a stream of events while it runs: counts, latency, and the events of late as a picture."""
 
+import math
+import time
 from functools import lru_cache
 from itertools import groupby
+from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.color import Color
 from rich.style import Style
+from rich.table import Table
 from rich.text import Text
+
+from longspike.cli.panel import LivePanel
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from longspike.streaming import EventStream
+
+PICTURE_COLUMNS, PICTURE_ROWS = 46, 14
 
 FADING = 0.6
 """What is left of an event's brightness in the next picture."""
@@ -17,13 +30,67 @@ SHADES = " .:+#@"
 """Brightness where there are no colours."""
 
 
+class EventView:
+    """What the live panel shows of a stream of events: counts, latency and a picture of the events."""
+
+    def __init__(self, panel: LivePanel, stream: "EventStream") -> None:
+        self._panel, self._stream = panel, stream
+        columns = min(panel.width, PICTURE_COLUMNS)
+        self._picture = EventPicture(stream.config.sensor_size, columns=columns)
+        self._shown_s, self._shown_events, self._t_us = math.nan, 0, 0
+
+    def add(self, packet: "np.ndarray") -> None:
+        """Take a packet into the picture, and draw it if it is time."""
+        if not self._panel.is_on or not len(packet):
+            return
+        self._picture.add(packet)
+        self._t_us = int(packet["t"][-1])
+        if self._panel.is_due():
+            now, events = time.perf_counter(), self._stream.counts.events
+            rate = (events - self._shown_events) / (now - self._shown_s)
+            self._shown_s, self._shown_events = now, events
+            self.draw(rate)
+
+    def draw(self, events_per_s: float = math.nan) -> None:
+        """Draw the stream as it stands."""
+        if self._panel.is_on:
+            self._panel.show(*self.parts(events_per_s), subtitle=self.subtitle, beside=self.picture())
+
+    @property
+    def subtitle(self) -> str:
+        """How far the recording has come."""
+        return f"{self._t_us / 1e6:.3f} s of the recording"
+
+    def picture(self) -> Text:
+        """The events of late."""
+        return self._picture.render(has_colours=self._panel.has_colours)
+
+    def parts(self, events_per_s: float) -> "tuple[Tensor, Table]":
+        """Probabilities of the classes, and counts."""
+        counts = self._stream.counts
+        p50, p99, largest = self._stream.latency_us(0.5, 0.99, 1.0)
+        speed = "" if math.isnan(events_per_s) else f", {events_per_s:,.0f}/s"
+        facts = Table.grid(padding=(0, 1))
+        for name, value in (
+            ("events", f"{counts.events:,}{speed}"),
+            ("steps", f"{counts.steps:,}, {counts.ticks:,} ticks"),
+            ("firing", f"{counts.rate:.2%}"),
+            ("latency", "none yet" if math.isnan(p50) else f"p50 {p50:.0f}, p99 {p99:.0f}, max {largest:.0f} us"),
+            ("late", f"{counts.late:,}"),
+        ):
+            facts.add_row(Text(name, style="dim"), value)
+        return self._stream.logits().softmax(dim=-1), facts
+
+
 class EventPicture:
     """The events of late on a coarse grid, fading from picture to picture; a cell of the terminal is two pixels high.
 
     On in blue, off in orange; without colours both together as characters of rising weight.
     """
 
-    def __init__(self, sensor_size: tuple[int, int], *, columns: int = 46, rows: int = 14) -> None:
+    def __init__(
+        self, sensor_size: tuple[int, int], *, columns: int = PICTURE_COLUMNS, rows: int = PICTURE_ROWS
+    ) -> None:
         width, height = sensor_size
         scale = max(width / columns, height / (2 * rows))
         self.width = min(max(round(width / scale), 1), columns)
