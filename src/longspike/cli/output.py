@@ -28,14 +28,14 @@ def print_json(value: Any) -> None:
 
 def console(*, is_error: bool = False) -> "Console":
     """Of rich, on stdout or stderr; unlimited in width where that is no terminal."""
-    from rich.console import Console
+    from rich.console import Console, ConsoleDimensions
 
     stream = sys.stderr if is_error else sys.stdout
     out = Console(file=stream, highlight=False, markup=False, emoji=False)
     if not stream.isatty():
         out.width = UNLIMITED
     elif out.is_dumb_terminal:  # rich takes it for one of 80 columns
-        out.width = get_terminal_size().columns
+        out.size = ConsoleDimensions(*get_terminal_size())
     return out
 
 
