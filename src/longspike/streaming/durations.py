@@ -31,7 +31,7 @@ class Durations:
         >>> durations = Durations()
         >>> durations.add([120.0, 80.0, 4000.0])
         >>> durations.summary()
-        {'p50': 121.6, 'p99': 4000.0, 'max': 4000.0}
+        {'p50': 120.2, 'p99': 4000.0, 'max': 4000.0}
     """
 
     def __init__(self) -> None:
