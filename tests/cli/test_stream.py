@@ -12,7 +12,8 @@ from rich.console import Console
 
 import longspike
 from cli.conftest import Run
-from longspike.cli.stream_panel import StreamPanel
+from longspike.cli.panel import LivePanel
+from longspike.cli.stream_steps import spike_rows
 from longspike.data import load, make_batch
 
 
@@ -54,7 +55,7 @@ def test_text_for_people(cli: Run, model_path: Path) -> None:
 
 
 def test_a_difference_fails(cli: Run, model_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("longspike.cli.stream_steps._is_equal", lambda network, outcome: False)
+    monkeypatch.setattr("longspike.streaming.WholeSequence.is_equal", lambda _: False)
     code, out, _ = cli("stream", str(model_path), "digits:7", "--check")
     assert code == 1
     assert "NOT equal" in out
@@ -104,12 +105,13 @@ def test_pace_and_model_are_checked(cli: Run, model_path: Path, tmp_path: Path) 
 
 
 def test_the_panel_shows_classes_and_spikes() -> None:
-    panel = StreamPanel("m <- x", ["cat", "dog"], num_steps=9)
-    picture = panel.render(4, torch.tensor([0.25, 0.75]), [torch.tensor([1.0, 0.0, 1.0])])
+    panel = LivePanel("m <- x", ["cat", "dog"], per_second=20)
+    rows = spike_rows(0, torch.tensor([1.0, 0.0, 1.0]), width=56)
+    picture = panel.render(torch.tensor([0.25, 0.75]), *rows, subtitle="step 4 of 9")
     console = Console(width=60, file=io.StringIO())
     console.print(picture)
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert "step 4 of 9" in text
-    assert re.search(r"dog +█{22,23}·+ +75\.0%", text)
+    assert re.search(r"dog +█{18}·{6} +75\.0%", text)
     assert "layer 1: 2 of 3 fire" in text
     assert "|·|" in text

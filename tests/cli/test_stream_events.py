@@ -14,13 +14,13 @@ from rich.console import Console
 import longspike
 from cli.conftest import Run
 from event_samples import random_events
-from longspike.cli.event_clock import Durations, RealTime
-from longspike.cli.event_input import fitted, packets_of_time
-from longspike.cli.event_panel import EventPanel, EventPicture
+from longspike.cli.event_view import EventPicture, EventView
+from longspike.cli.panel import LivePanel
 from longspike.data import EventBundle
 from longspike.data.event_splits import split_of_samples
 from longspike.events import make_events, write
 from longspike.events.ragged import collate_events
+from longspike.events.slicing import packets_by_time
 from longspike.models import Flames, FlamesSequence, FlamesSequenceConfig
 from longspike.streaming import EventStream
 
@@ -84,7 +84,7 @@ def test_decisions_are_about_what_came_since_the_last_one(cli: Run, flames_path:
     assert [made["t_us"] // 100_000 for made in result["decisions"]] == [1, 2, 3, 4]
     stream, expected = EventStream(longspike.load(flames_path)), []
     events = longspike.events.read(recording).events
-    for packet in packets_of_time([events], 1000):
+    for packet in packets_by_time([events], packet_us=1000):
         stream.push(packet)
         if packet["t"][-1] >= 100_000 * (len(expected) + 1):
             expected.append(round(float(stream.logits().softmax(-1).max()), 6))
@@ -129,10 +129,10 @@ def test_text_for_people(cli: Run, flames_path: Path, recording: Path) -> None:
         r"^recording +evt3, 40x30, 0\.\d{3} s$",
         r"^events +2,500 in 3 packets, 0 late$",
         r"^latency +p50 [\d,]+ us, p99 [\d,]+ us, max [\d,]+ us \(packet to decision\)$",
-        r"^real time x50 packets late by p50 ",
+        r"^real time x50 +packets late by p50 ",
         r"^end to end +p50 .*\(last event due to decision\)$",
         r"^firing rate +front 1 \d+\.\d\d%, memory 1 .*\(spikes per neuron update\)$",
-        r"^whole at once equal, bit for bit$",
+        r"^whole at once +equal, bit for bit$",
     ):
         assert re.search(pattern, out, flags=re.MULTILINE), pattern
 
@@ -147,11 +147,11 @@ def test_real_time_takes_its_time(cli: Run, flames_path: Path, recording: Path) 
 
 
 def test_a_difference_fails(cli: Run, flames_path: Path, recording: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("longspike.cli.stream_events._is_equal", lambda *_: False)
+    monkeypatch.setattr("longspike.streaming.WholeRecording.is_equal", lambda *_: False)
     code, out, _ = cli("stream", str(flames_path), str(recording), "--check")
     assert code == 1
     assert "NOT equal" in out
-    monkeypatch.setattr("longspike.cli.stream_events.LARGEST_CHECK", 2000)
+    monkeypatch.setattr("longspike.streaming.comparing.LARGEST_RECORDING", 2000)
     code, out, err = cli("stream", str(flames_path), str(recording), "--check")
     assert (code, out) == (2, "")
     assert "takes at most 2,000 events; this one has more. Leave --check out" in err
@@ -167,28 +167,6 @@ def test_another_sensor(cli: Run, flames_path: Path, tmp_path: Path) -> None:
     cropped = streamed(cli, model, path, "--fit", "crop", "--check")
     assert cropped["events"] + cropped["cropped"] == 600
     assert cropped["cropped"] > 0
-
-
-def test_fit_places_every_corner() -> None:
-    corners = make_events(x=[0, 49, 0, 49, 25], y=[0, 0, 19, 19, 10], t=[1, 2, 3, 4, 5], p=[0, 1, 0, 1, 1])
-    before = corners.copy()
-    scaled = fitted(corners, source=(50, 20), target=(40, 30), fit="scale")
-    assert scaled["x"].tolist() == [0, 39, 0, 39, 20]
-    assert scaled["y"].tolist() == [0, 0, 28, 28, 15]
-    cropped = fitted(corners, source=(50, 20), target=(40, 30), fit="crop")
-    assert cropped[["x", "y", "t"]].tolist() == [(20, 15, 5)]
-    assert (corners == before).all()
-
-
-def test_packets_of_time_hold_the_same_events() -> None:
-    events = random_events(300, SIZE, duration_us=5000, seed=3)
-    chunks = np.split(events, [0, 7, 7, 50, 211])
-    packets = list(packets_of_time(iter(chunks), 400))
-    assert (np.concatenate(packets) == events).all()
-    windows = [np.unique(packet["t"] // 400) for packet in packets]
-    assert all(len(window) == 1 for window in windows)
-    assert len({int(window[0]) for window in windows}) == len(windows)
-    assert list(packets_of_time(iter([]), 400)) == []
 
 
 @pytest.mark.parametrize(
@@ -244,35 +222,20 @@ def test_options_of_events_are_refused_elsewhere(cli: Run, model_path: Path, tmp
     )
 
 
-def test_durations_have_quantiles() -> None:
-    durations = Durations()
-    assert durations.summary() == {"p50": None, "p99": None, "max": None}
-    values = np.random.default_rng(0).lognormal(5, 2, 5000)
-    for part in np.split(values, [10, 10, 3000]):
-        durations.add(part)
-    assert durations.quantile_us(0.5) == pytest.approx(np.quantile(values, 0.5), rel=0.05)
-    assert durations.quantile_us(0.99) == pytest.approx(np.quantile(values, 0.99), rel=0.05)
-    assert durations.quantile_us(1.0) == durations.max_us == values.max()
-
-
-def test_real_time_counts_every_step_once() -> None:
-    clock = RealTime(1e6, step_us=1000)
-    for times in ([5, 900], [], [950, 1100, 1200], [3500, 4600]):
-        clock.wait(np.array(times, np.int64))
-        clock.decided(np.array(times, np.int64))
-    clock.flushed()
-    assert clock.latency._bins.sum() == 4  # steps 0, 1, 3 and 4
-    assert clock.lateness._bins.sum() == 3
-
-
-def test_the_panel_shows_classes_counts_and_events() -> None:
+def test_the_panel_shows_classes_counts_and_events(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = EventStream(Flames.from_preset("tiny", sensor_size=SIZE, num_classes=2))
-    panel = EventPanel("m <- x", ["cat", "dog"], sensor_size=SIZE)
-    stream.push(random_events(400, SIZE, duration_us=9000, seed=4))
+    monkeypatch.setenv("COLUMNS", "110")
+    panel = LivePanel("m <- x", ["cat", "dog"], per_second=8)
+    panel.is_on, panel.has_colours = True, True
+    monkeypatch.setattr(panel, "show", lambda *parts, **rest: None)
+    view = EventView(panel, stream)
+    events = random_events(400, SIZE, duration_us=9000, seed=4)
+    stream.push(events)
+    view.add(events)
     console = Console(width=110, file=io.StringIO())
-    console.print(panel.render(stream, 8000, 1234.0))
+    console.print(panel.render(*view.parts(1234.0), subtitle=view.subtitle, beside=view.picture()))
     text = console.file.getvalue()  # type: ignore[attr-defined]
-    for words in ("events  400, 1,234/s", "0.008 s of the recording", "dog", "late    0", "▀▀▀"):
+    for words in ("events  400, 1,234/s", "0.009 s of the recording", "dog", "late    0", "▀▀▀"):
         assert words in text
     assert re.search(r"latency p50 \d+, p99 \d+, max \d+ us", text)
 

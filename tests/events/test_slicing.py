@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from event_samples import event_arrays, random_events
 from longspike.events import EVENT_DTYPE
-from longspike.events.slicing import by_count, by_time
+from longspike.events.slicing import by_count, by_time, packets_by_time
 
 events_on_sensor = event_arrays((11, 7))
 EMPTY = np.empty(0, EVENT_DTYPE)
@@ -97,3 +97,16 @@ def test_rejects_at_the_call() -> None:
         by_time(at(3, 2), window_us=5)
     with pytest.raises(TypeError, match="by_count: `events` must be a numpy array"):
         by_count([1], num_events=1)
+
+
+def test_packets_by_time_hold_the_same_events() -> None:
+    events = random_events(300, (40, 30), duration_us=5000, seed=3)
+    chunks = np.split(events, [0, 7, 7, 50, 211])
+    packets = list(packets_by_time(iter(chunks), packet_us=400))
+    assert (np.concatenate(packets) == events).all()
+    windows = [np.unique(packet["t"] // 400) for packet in packets]
+    assert all(len(window) == 1 for window in windows)
+    assert len({int(window[0]) for window in windows}) == len(windows)
+    assert list(packets_by_time(iter([]), packet_us=400)) == []
+    with pytest.raises(ValueError, match="packets_by_time: `packet_us` must be an integer of at least 1; got 0"):
+        packets_by_time([events], packet_us=0)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from event_samples import event_arrays, random_events
-from longspike.events import EVENT_DTYPE, check_events, transforms
+from longspike.events import EVENT_DTYPE, check_events, make_events, transforms
 from longspike.events.augmentation import Augmentation
 
 SENSOR = (11, 7)
@@ -25,6 +25,8 @@ EVERY = {
     "crop_time": lambda e: transforms.crop_time(e, start_us=3, end_us=200),
     "crop_space": lambda e: transforms.crop_space(e, left=2, top=1, width=5, height=4),
     "shift_space": lambda e: transforms.shift_space(e, SENSOR, dx=2, dy=-1),
+    "scale_space": lambda e: transforms.scale_space(e, SENSOR, target=(5, 9)),
+    "crop_centre": lambda e: transforms.crop_centre(e, SENSOR, target=(5, 9)),
     "rotate": lambda e: transforms.rotate(e, SENSOR, degrees=10.0),
     "flip_x": lambda e: transforms.flip_x(e, SENSOR),
     "flip_y": lambda e: transforms.flip_y(e, SENSOR),
@@ -228,6 +230,15 @@ def test_augmentation_rejects(changes: dict[str, float], message: str) -> None:
         Augmentation(**changes)
 
 
+def test_another_sensor_size_places_every_corner() -> None:
+    corners = make_events(x=[0, 49, 0, 49, 25], y=[0, 0, 19, 19, 10], t=[1, 2, 3, 4, 5], p=[0, 1, 0, 1, 1])
+    scaled = transforms.scale_space(corners, (50, 20), target=(40, 30))
+    assert scaled["x"].tolist() == [0, 39, 0, 39, 20]
+    assert scaled["y"].tolist() == [0, 0, 28, 28, 15]
+    cropped = transforms.crop_centre(corners, (50, 20), target=(40, 30))
+    assert cropped[["x", "y", "t"]].tolist() == [(20, 15, 5)]
+
+
 ONE = np.array([(12, 0, 1, 1)], EVENT_DTYPE)
 LATE = np.array([(0, 0, 2**52, 1)], EVENT_DTYPE)
 
@@ -243,6 +254,11 @@ LATE = np.array([(0, 0, 2**52, 1)], EVENT_DTYPE)
         (lambda: transforms.rotate(ONE, (20, 5), degrees=400.0), r"`degrees` must lie in \[-360, 360\]; got 400"),
         (lambda: transforms.flip_y(ONE, (5, 0)), r"`sensor_size` must be \(width, height\) in pixels, each from"),
         (lambda: transforms.shift_space(ONE, (20, 5), dx=0.5, dy=0), "`dx` must be an integer of at least -65536"),
+        (
+            lambda: transforms.scale_space(ONE, SENSOR, target=(5, 5)),
+            "scale_space: `x` of the events must lie below 11",
+        ),
+        (lambda: transforms.crop_centre(ONE, (20, 5), target=(5, 0)), r"crop_centre: `sensor_size` must be \(width"),
         (lambda: transforms.crop_time(ONE, start_us=5, end_us=4), "`end_us` must be at least `start_us`, 5; got 4"),
         (
             lambda: transforms.crop_space(ONE, left=-1, top=0, width=1, height=1),

@@ -4,7 +4,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
-from longspike.cli.output import note, print_json, print_line, table
+from longspike.cli.output import note, print_json, print_line, print_table
 
 BUDGET_S = 10.0
 
@@ -81,7 +81,8 @@ def _print_table(stored: dict[str, Any]) -> None:
     from longspike.bench import text_cells
 
     print_line(f"\n{stored['title']}, {stored['setting']}")
-    print_line(table(text_cells(stored), indent=2))
+    header, *rows = text_cells(stored)
+    print_table(rows, header=header, indent=2)
     for remark in (f"Counted: {stored['counted']}.", *stored["remarks"]):
         print_line(f"  {remark}")
 
@@ -92,4 +93,5 @@ def _print_growth(lines: list[dict[str, Any]]) -> None:
     for by in dict.fromkeys(line["by"] for line in lines):
         some = [line for line in lines if line["by"] == by]
         print_line(f"\ngrowth with {by}, {some[0]['setting']}")
-        print_line(table(growth_cells(some), indent=2))
+        header, *rows = growth_cells(some)
+        print_table(rows, header=header, indent=2)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
-from longspike.cli.output import note, print_json, print_line, table
+from longspike.cli.output import note, print_json, print_line, print_table
 from longspike.errors import ConfigError, DataFileError
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def _list(name: str | None, json: bool) -> int:
     if json:
         print_json(rows)
     else:
-        print_line(table([(row["name"], _size(DATASETS[row["name"]]), row["description"]) for row in rows]))
+        print_table([(row["name"], _size(DATASETS[row["name"]]), row["description"]) for row in rows])
     return 0
 
 
@@ -88,7 +88,7 @@ def _status(name: str | None, data_root: Path | None, json: bool) -> int:
     if json:
         print_json([_status_dict(each) for each in found])
     else:
-        print_line(table([_status_row(each) for each in found]))
+        print_table([_status_row(each) for each in found])
     return 0 if name is None or found[0].is_present else 1
 
 
@@ -121,7 +121,7 @@ def _path(name: str, data_root: Path | None, json: bool) -> int:
 
 
 def _download(name: str, root: Path | None, json: bool) -> int:
-    from longspike.cli.download_progress import DownloadProgress
+    from longspike.cli.progress import download_bars
     from longspike.data import DATASETS, data_root, download
 
     _names(name)
@@ -134,8 +134,8 @@ def _download(name: str, root: Path | None, json: bool) -> int:
         note(f"{name} comes with the package {DATASETS[name].package}; there is nothing to download.")
         paths: tuple[Path, ...] = ()
     else:
-        with DownloadProgress() as progress:
-            paths = download(name, data_root(root), progress=progress.update)
+        with download_bars() as bars:
+            paths = download(name, data_root(root), progress=bars.update)
     if json:
         print_json({"name": name, "files": [str(path) for path in paths]})
     else:

@@ -1,15 +1,13 @@
 """`longspike events`: what a recording holds, and conversion between formats."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 
-from longspike.cli.output import print_json, print_line
+from longspike.cli.output import print_facts, print_json
 from longspike.errors import ConfigError, UnknownSensorError
-
-if TYPE_CHECKING:
-    from longspike.events import EventReader
 
 NUM_HOT = 3
 
@@ -43,76 +41,56 @@ def events(
         if out is not None or to is not None:
             raise ConfigError("`longspike events info` takes one file and writes none. Use `longspike events convert`.")
         result = _info(file, given)
-        rows = _info_rows(result)
+        facts = _facts(result)
     else:
         if out is None:
             raise ConfigError("`longspike events convert` needs a file to write: longspike events convert FILE OUT.")
         result = _convert(file, out, to, given)
         counts = f"{result['events']:,} events, {result['skipped']:,} faulty skipped"
-        rows = [("wrote", f"{out} ({result['bytes']:,} bytes, {counts})")]
+        facts = [("wrote", f"{out} ({result['bytes']:,} bytes, {counts})")]
     if json:
         print_json(result)
     else:
-        for name, text in rows:
-            print_line(f"{name:<12} {text}")
+        print_facts(facts)
     return 0
 
 
-def _open(file: Path, given: dict[str, Any]) -> "EventReader":
-    from longspike.events import open as open_recording
-
+def _read(read: Callable[..., Any], file: Path, given: dict[str, Any]) -> Any:
+    """What `read` makes of a file; one that does not say how large its sensor is needs the option."""
     try:
-        return open_recording(file, **given)
+        return read(file, **given)
     except UnknownSensorError:
         raise ConfigError(f"{file} does not say how large its sensor is. Add --sensor-size WIDTH HEIGHT.") from None
 
 
 def _info(file: Path, given: dict[str, Any]) -> dict[str, Any]:
-    """The facts, from one pass in memory that does not grow with the file."""
-    import numpy as np
+    from longspike.events import open as open_recording
+    from longspike.events.survey import survey
 
-    num_events = num_on = 0
-    first_us = last_us = 0
-    with _open(file, given) as reader:
-        width, height = reader.sensor_size
-        per_pixel = np.zeros(width * height, np.int64)
-        for packet in reader:
-            if not num_events:
-                first_us = int(packet["t"][0])
-            num_events, num_on, last_us = (
-                num_events + len(packet),
-                num_on + int(packet["p"].sum()),
-                int(packet["t"][-1]),
-            )
-            pixel, count = np.unique(packet["y"].astype(np.int64) * width + packet["x"], return_counts=True)
-            per_pixel[pixel] += count
-        duration_us = last_us - first_us
-        hottest = np.argsort(-per_pixel, kind="stable")[:NUM_HOT]
+    with _read(open_recording, file, given) as reader:
+        found = survey(reader, sensor_size=reader.sensor_size)
+        rate, num_events = found.events_per_s, found.num_events
         return {
             "file": str(file),
             "format": reader.format,
-            "sensor_size": [width, height],
+            "sensor_size": list(reader.sensor_size),
             "bytes": file.stat().st_size,
             "events": num_events,
             "skipped": reader.skipped,
-            "first_us": first_us,
-            "duration_us": duration_us,
+            "first_us": found.first_us,
+            "duration_us": found.duration_us,
             "start_us": reader.start_us,
-            "events_per_s": round(1e6 * num_events / duration_us, 1) if duration_us else None,
-            "on_share": round(num_on / num_events, 4) if num_events else None,
-            "active_pixels": int(np.count_nonzero(per_pixel)),
-            "hot_pixels": [
-                {"x": int(k % width), "y": int(k // width), "events": int(per_pixel[k])}
-                for k in hottest
-                if per_pixel[k]
-            ],
+            "events_per_s": None if rate is None else round(rate, 1),
+            "on_share": round(found.num_on / num_events, 4) if num_events else None,
+            "active_pixels": found.num_active_pixels,
+            "hot_pixels": [{"x": x, "y": y, "events": count} for x, y, count in found.hottest(NUM_HOT)],
         }
 
 
-def _info_rows(result: dict[str, Any]) -> list[tuple[str, str]]:
+def _facts(result: dict[str, Any]) -> list[tuple[str, ...]]:
     width, height = result["sensor_size"]
     num_events = result["events"]
-    rows = [
+    facts: list[tuple[str, ...]] = [
         ("format", result["format"]),
         ("sensor", f"{width}x{height} pixels, {result['active_pixels']:,} of them active"),
         ("events", f"{num_events:,} ({result['bytes'] / max(num_events, 1):.2f} bytes each)"),
@@ -120,32 +98,29 @@ def _info_rows(result: dict[str, Any]) -> list[tuple[str, str]]:
         ("duration", f"{result['duration_us'] / 1e6:.6f} s, camera clock starts at {result['start_us']:,} us"),
     ]
     if result["events_per_s"] is not None:
-        rows.append(("rate", f"{result['events_per_s']:,.0f} events/s"))
+        facts.append(("rate", f"{result['events_per_s']:,.0f} events/s"))
     if result["on_share"] is not None:
         on = round(100 * result["on_share"], 1)
-        rows.append(("polarity", f"{on:.1f}% on, {100 - on:.1f}% off"))
+        facts.append(("polarity", f"{on:.1f}% on, {100 - on:.1f}% off"))
         mean = num_events / result["active_pixels"]
         hot = (f"({each['x']}, {each['y']}) {each['events']:,}" for each in result["hot_pixels"])
-        rows.append(("hot pixels", f"{', '.join(hot)} events; the mean active pixel has {mean:.1f}"))
-    return rows
+        facts.append(("hot pixels", f"{', '.join(hot)} events; the mean active pixel has {mean:.1f}"))
+    return facts
 
 
 def _convert(file: Path, out: Path, to: str | None, given: dict[str, Any]) -> dict[str, Any]:
     """Read all, 13 bytes an event in memory, and write it."""
-    import numpy as np
-
-    from longspike.events import EVENT_DTYPE, write
+    from longspike.events import read, write
 
     if out.exists() and out.samefile(file):
         raise ConfigError(f"FILE and OUT are the same file, {out}. Choose another OUT.")
-    with _open(file, given) as reader:
-        everything = np.concatenate([np.empty(0, EVENT_DTYPE), *reader])
-        write(out, everything, sensor_size=reader.sensor_size, format=to)
-        return {
-            "file": str(file),
-            "out": str(out),
-            "bytes": out.stat().st_size,
-            "events": len(everything),
-            "skipped": reader.skipped,
-            "sensor_size": list(reader.sensor_size),
-        }
+    recording = _read(read, file, given)
+    write(out, recording.events, sensor_size=recording.sensor_size, format=to)
+    return {
+        "file": str(file),
+        "out": str(out),
+        "bytes": out.stat().st_size,
+        "events": len(recording),
+        "skipped": recording.skipped,
+        "sensor_size": list(recording.sensor_size),
+    }

@@ -4,7 +4,7 @@ import platform
 from importlib.util import find_spec
 from typing import Any
 
-from longspike.cli.output import print_json, print_line, table
+from longspike.cli.output import print_facts, print_json
 
 EXTRAS = {
     "train": ("lightning", "tensorboard"),
@@ -28,20 +28,18 @@ def info(*, json: bool = False) -> int:
         return 0
     extension = found["extension"]
     loaded = f"loaded, {extension['instruction_set']}" if extension["is_loaded"] else f"no: {extension['reason']}"
-    rows: list[tuple[str, ...]] = [
-        ("longspike", found["longspike"]),
-        ("python", found["python"]),
-        ("torch", found["torch"]),
-    ]
-    rows += [("platform", found["platform"]), ("extension", loaded)]
-    rows += [("thread pool", extension["thread_pool"] or "none"), ("threads", str(found["threads"]))]
-    rows += [("cuda", found["cuda"] or "no device")]
-    rows += [
-        ("gpu kernels", "no: " + found["triton"]["reason"] if found["triton"]["reason"] else "triton, when on cuda")
+    triton = found["triton"]["reason"]
+    facts: list[tuple[str, ...]] = [(name, found[name]) for name in ("longspike", "python", "torch", "platform")]
+    facts += [
+        ("extension", loaded),
+        ("thread pool", extension["thread_pool"] or "none"),
+        ("threads", str(found["threads"])),
+        ("cuda", found["cuda"] or "no device"),
+        ("gpu kernels", f"no: {triton}" if triton else "triton, when on cuda"),
     ]
     for extra, state in found["extras"].items():
-        rows.append((f"extra {extra}", "installed" if state["is_installed"] else f"missing; run: {state['install']}"))
-    print_line(table(rows))
+        facts.append((f"extra {extra}", "installed" if state["is_installed"] else f"missing; run: {state['install']}"))
+    print_facts(facts)
     return 0
 
 

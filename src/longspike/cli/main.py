@@ -6,6 +6,7 @@ import traceback
 
 from longspike._core.mistakes import did_you_mean
 from longspike.cli.arguments import fill_realtime, spread_overrides
+from longspike.cli.characters import prepare_output
 from longspike.cli.commands import command, command_names, overview
 from longspike.cli.output import note
 from longspike.cli.process import prepare_process
@@ -17,6 +18,7 @@ OK, FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
 def main(args: list[str] | None = None) -> int:
     """Run one command; returns the exit code: 0 ok, 1 failed, 2 wrong usage, 130 interrupted."""
     words = sys.argv[1:] if args is None else args
+    prepare_output()
     if words[:1] != ["bench"]:  # a benchmark measures what a program that imports the library gets
         prepare_process()
     try:

@@ -1,8 +1,24 @@
-"""Where output goes: results to stdout, progress and errors to stderr."""
+"""Where output goes and how it looks: results to stdout, progress and errors to stderr; one table for all commands.
+
+On a terminal text folds between words, and a table whose columns do not fit is stacked: a row becomes a few lines. In a
+pipe or a file every line is whole, however long.
+"""
 
 import json
 import sys
-from typing import Any
+from collections.abc import Sequence
+from shutil import get_terminal_size
+from textwrap import wrap
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+GAP = 2
+WHOLE_WORDS: dict[str, Any] = {"break_long_words": False, "break_on_hyphens": False}
+UNLIMITED = 1_000_000
+READABLE = 24
+"""Characters below which a column of prose is not narrowed."""
 
 
 def print_json(value: Any) -> None:
@@ -10,19 +26,116 @@ def print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, indent=2) + "\n")
 
 
-def print_line(text: str = "") -> None:
+def console(*, is_error: bool = False) -> "Console":
+    """Of rich, on stdout or stderr; unlimited in width where that is no terminal."""
+    from rich.console import Console, ConsoleDimensions
+
+    stream = sys.stderr if is_error else sys.stdout
+    out = Console(file=stream, highlight=False, markup=False, emoji=False)
+    if not stream.isatty():
+        out.width = UNLIMITED
+    elif out.is_dumb_terminal:  # rich takes it for one of 80 columns
+        out.size = ConsoleDimensions(*get_terminal_size())
+    return out
+
+
+def print_line(text: str = "", *, style: str = "") -> None:
     """A line of a result on stdout."""
-    sys.stdout.write(text + "\n")
+    _print_folded(console(), text, style=style)
 
 
 def note(text: str) -> None:
     """A remark on stderr."""
-    sys.stderr.write(text + "\n")
+    _print_folded(console(is_error=True), text)
     sys.stderr.flush()
 
 
-def table(rows: list[tuple[str, ...]], *, indent: int = 0) -> str:
-    """Rows of text in aligned columns."""
-    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))] if rows else []
-    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
-    return "\n".join(" " * indent + line for line in lines)
+def print_facts(facts: Sequence[tuple[str, ...]], *, title: str = "", remark: str = "") -> None:
+    """Names and values, (name, value) or (name, value, what to know of it); an empty tuple leaves a blank line."""
+    _print_title(title)
+    longest = max(map(len, facts), default=0)
+    _print_rows([fact + ("",) * (longest - len(fact)) for fact in facts], style="dim", last_style="dim")
+    if remark:
+        print_line(remark, style="dim")
+
+
+def print_table(rows: Sequence[Sequence[str]], *, header: Sequence[str] = (), title: str = "", indent: int = 0) -> None:
+    """Rows of equal length, in columns; the header names them."""
+    _print_title(title)
+    _print_rows(rows, header=header, style="bold", indent=indent)
+
+
+def _print_title(title: str) -> None:
+    if title:
+        print_line(title, style="bold")
+
+
+def _print_folded(out: "Console", text: str, *, style: str = "", styled: int | None = None, indent: int = 0) -> None:
+    """Lines that fold between words, continued `indent` blanks further in; the first `styled` characters have the style."""
+    from rich.text import Text
+
+    for line in text.split("\n"):
+        margin = " " * (len(line) - len(line.lstrip()) + indent)
+        is_short = len(line) <= out.width
+        parts = [line] if is_short else wrap(line, out.width, subsequent_indent=margin, **WHOLE_WORDS) or [""]
+        for k, part in enumerate(parts):
+            shown = Text(part)
+            shown.stylize(style, 0, None if styled is None else styled if k == 0 else 0)
+            out.print(shown, soft_wrap=True)
+
+
+def _print_rows(
+    rows: Sequence[Sequence[str]], *, style: str, last_style: str = "", header: Sequence[str] = (), indent: int = 0
+) -> None:
+    """In columns where all words fit, else stacked. The styles are of the first column, and of the last of three."""
+    from rich.table import Table
+    from rich.text import Text
+
+    out = console()
+    columns = list(zip(*([header, *rows] if header else rows), strict=True))
+    widths = _widths(columns, out.width - indent - GAP * (len(columns) - 1))
+    if widths is None:
+        _print_stacked(out, rows, style=style, header=header, indent=indent)
+        return
+    grid = Table(box=None, show_header=bool(header), header_style="bold", pad_edge=False, padding=(0, GAP, 0, 0))
+    for k, width in enumerate(widths):
+        column_style = style if k == 0 else last_style if k == 2 else ""
+        grid.add_column(Text(header[k]) if header else "", width=width, style=column_style)
+    for row in rows:
+        grid.add_row(*map(Text, row))
+    for line in out.render_lines(grid, out.options.update_width(sum(widths) + GAP * len(widths))):
+        text = Text.assemble(" " * indent, *((part.text, part.style or "") for part in line))
+        text.rstrip()
+        out.print(text, soft_wrap=True)
+
+
+def _widths(columns: Sequence[Sequence[str]], room: int) -> list[int] | None:
+    """Cells a column so that all fit, the widest giving way first; None if a word would break or prose be too narrow."""
+    from rich.cells import cell_len
+
+    widths = [max(map(cell_len, column)) for column in columns]
+    least = [
+        max([min(width, READABLE), *(cell_len(word) for cell in column for word in cell.split())])
+        for width, column in zip(widths, columns, strict=True)
+    ]
+    if sum(least) > room:
+        return None
+    while sum(widths) > room:
+        wide = [k for k in range(len(widths)) if widths[k] > least[k]]
+        widths[max(wide, key=lambda k: widths[k])] -= 1
+    return widths
+
+
+def _print_stacked(
+    out: "Console", rows: Sequence[Sequence[str]], *, style: str, header: Sequence[str], indent: int
+) -> None:
+    """The first cells of a row on a line, as many as fit, then a line for each of the others, with its column's name."""
+    for row in rows:
+        named = [f"{header[k]}: {cell}" if header and header[k] else cell for k, cell in enumerate(row)]
+        first, *rest = [name for name, cell in zip(named, row, strict=True) if cell] or [""]
+        styled = indent + len(first)
+        while rest and not header and indent + len(first) + GAP + len(rest[0]) <= out.width:
+            first += " " * GAP + rest.pop(0)
+        _print_folded(out, " " * indent + first, style=style, styled=styled, indent=GAP)
+        for cell in rest:
+            _print_folded(out, " " * (indent + GAP) + cell, indent=GAP)

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from longspike.cli.output import print_json, print_line, table
+from longspike.cli.output import print_facts, print_json, print_line, print_table
 from longspike.cli.recipe_fields import text_of
 
 
@@ -31,16 +31,15 @@ def recipes(
     if json:
         print_json([each.as_dict() for each in everything])
     else:
-        print_line(table([(each.name, each.description, each.expected) for each in everything]))
+        print_table([(each.name, each.description, each.expected) for each in everything])
     return 0
 
 
 def _print_recipe(tree: dict[str, Any]) -> None:
-    for key in ("name", "description", "data", "expected"):
-        print_line(f"{key:<12}  {tree[key]}")
+    print_facts([(key, tree[key]) for key in ("name", "description", "data", "expected")])
     print_line("\nchange with --set key=value, or as an option, e.g. --training.epochs 5:")
     sections = [name for name in ("model", "training", "augmentation") if tree[name] is not None]
-    print_line(table([row for name in sections for row in _rows(tree[name], name)], indent=2))
+    print_table([row for name in sections for row in _rows(tree[name], name)], indent=2)
 
 
 def _rows(tree: dict[str, Any], prefix: str) -> list[tuple[str, ...]]:

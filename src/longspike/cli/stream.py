@@ -51,6 +51,7 @@ def stream(
     import torch
 
     from longspike.models import Flames, SpikeSSM, load
+    from longspike.models.checkpoint import class_names
 
     network = load(model)
     torch.set_num_threads(1)  # one step is too little work to share
@@ -62,7 +63,7 @@ def stream(
         from longspike.cli.stream_steps import stream_steps
 
         _refuse(events_only, "FLAMES over events", model)
-        names = _class_names(model, network.config.num_outputs)
+        names = class_names(model, network.config.num_outputs)
         return stream_steps(network, source, names=names, pace=pace, **shared)
     if not isinstance(network, Flames):
         kind = type(network).__name__
@@ -70,7 +71,7 @@ def stream(
     from longspike.cli.stream_events import stream_events
 
     _refuse({"pace": pace}, "a SpikeSSM", model)
-    names = _class_names(model, network.config.num_outputs)
+    names = class_names(model, network.config.num_outputs)
     return stream_events(network, source, names=names, **events_only, **shared)
 
 
@@ -79,13 +80,3 @@ def _refuse(options: dict[str, Any], kind: str, model: Path) -> None:
     given = [f"--{name.replace('_', '-')}" for name, value in options.items() if value is not None]
     if given:
         raise ConfigError(f"{', '.join(given)}: only for {kind}, which {model} is not. Leave it out.")
-
-
-def _class_names(model: Path, num_outputs: int) -> list[str]:
-    """As saved with the model, or numbers."""
-    from longspike.models import checkpoint
-
-    given = checkpoint.read_description(model)["metadata"].get("class_names")
-    if isinstance(given, list) and len(given) == num_outputs:
-        return [str(name) for name in given]
-    return [str(k) for k in range(num_outputs)]

@@ -1,44 +1,22 @@
 """`longspike stream` for FLAMES: fed with the packets of a recording."""
 
-import sys
-import time
-from dataclasses import dataclass
-from importlib import import_module
-from importlib.util import find_spec
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from longspike.cli.event_clock import RealTime
-from longspike.cli.event_decisions import Decisions
-from longspike.cli.event_input import EventInput, open_events
-from longspike.cli.event_panel import EventPanel
-from longspike.cli.output import print_json, print_line
+from longspike.cli.event_view import EventView
+from longspike.cli.output import print_facts, print_json, print_line
+from longspike.cli.panel import LivePanel
+from longspike.cli.stream_steps import equality, verdict
 from longspike.errors import ConfigError
-from longspike.events import EVENT_DTYPE
-from longspike.streaming import EventStream
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from longspike.models import Flames
+    from longspike.streaming import Decision, EventRun, EventSource, EventStream, RealTime
 
-PACKET_EVENTS = 1000
-READ_EVENTS = 4096
-"""Events read at a time where packets are cut by time."""
-LARGEST_CHECK = 4_000_000
-"""Events that --check takes at once: the whole recording is then in memory, and so is everything the network does."""
-
-
-@dataclass(kw_only=True, slots=True)
-class _Flow:
-    """What went through: the first and last event's time, seconds in all and within the stream, and --check's events."""
-
-    first_us: int | None = None
-    last_us: int = 0
-    num_packets: int = 0
-    wall_s: float = 0.0
-    push_s: float = 0.0
-    kept: list[np.ndarray] | None = None
+REFRESH_PER_SECOND = 8
 
 
 def stream_events(
@@ -58,102 +36,71 @@ def stream_events(
     json: bool,
 ) -> int:
     """Feed `Flames` with a recording; see `longspike.cli.stream.stream`."""
-    _check_options(packet_events, packet_us, realtime)
-    if decide_us is not None and check:
-        raise ConfigError("--check compares one decision about everything, --decide-us makes many. Give one of them.")
-    config = network.config
-    decisions = None if decide_us is None else Decisions(decide_us, names, prints=not json)
-    live = EventStream(network)
+    from longspike.streaming import EventStream, RealTime, WholeRecording, feed_events, open_events
+
+    _check_options(packet_events, packet_us, realtime, decide_us, check)
+    live, whole = EventStream(network), WholeRecording(network) if check else None
+    clock = None if realtime is None else RealTime(realtime, step_us=network.config.step_us)
+    decided: list[Decision] = []
+
+    def decide(decision: "Decision") -> None:
+        decided.append(decision)
+        if not json:
+            share = f"{names[decision.index]} ({decision.probability:.1%})"
+            print_line(f"{decision.t_us / 1e6:12.6f} s  {share}")
+
     feed = open_events(
         source,
-        sensor_size=config.sensor_size,
-        packet_events=READ_EVENTS if packet_us is not None else packet_events or PACKET_EVENTS,
+        sensor_size=network.config.sensor_size,
+        packet_events=packet_events,
         packet_us=packet_us,
         fit=fit,
         on_error=on_error or "raise",
         data_root=data_root,
     )
-    clock = None if realtime is None else RealTime(realtime, step_us=config.step_us)
-    flow = _Flow(kept=[] if check else None)
-    try:
-        with EventPanel(title, names, sensor_size=config.sensor_size) as panel:
-            _feed(live, feed, panel, clock, decisions, flow)
-    finally:
-        feed.close()
-    is_equal = None if flow.kept is None else _is_equal(network, live, flow.kept)
-    result = _summary(network, live, feed, flow, names)
-    result["decisions"] = None if decisions is None else decisions.made
-    result["realtime"] = None if clock is None else clock.summary()
+    with feed, LivePanel(title, names, per_second=REFRESH_PER_SECOND) as panel:
+        view = EventView(panel, live)
+
+        def show(packet: "np.ndarray") -> None:
+            if whole is not None:
+                whole.add(packet)
+            view.add(packet)
+
+        run = feed_events(live, feed, clock=clock, decide_us=decide_us, on_packet=show, on_decision=decide)
+        view.draw()
+    if not live.counts.events:
+        raise ConfigError("the input holds no event. Give at least one.")
+    is_equal = None if whole is None else whole.is_equal(live)
+    result = _as_dict(network, live, feed, run, names)
+    result["decisions"] = None if decide_us is None else [_decision(each, names) for each in decided]
+    result["realtime"] = None if clock is None else _pace(clock)
     result["equals_whole_recording"] = is_equal
     if json:
         print_json(result)
     else:
-        _print(result)
+        print_facts(_facts(result))
     return 1 if is_equal is False else 0
 
 
-def _check_options(packet_events: int | None, packet_us: int | None, realtime: float | None) -> None:
-    if packet_events is not None and packet_us is not None:
-        raise ConfigError("--packet-events and --packet-us exclude each other. Give one.")
-    for name, value in (("--packet-events", packet_events), ("--packet-us", packet_us), ("--realtime", realtime)):
-        if value is not None and not 0 < value < float("inf"):
-            raise ConfigError(f"{name} must be positive; got {value:g}.")
-
-
-def _feed(
-    live: EventStream,
-    feed: EventInput,
-    panel: EventPanel,
-    clock: RealTime | None,
-    decisions: Decisions | None,
-    flow: _Flow,
+def _check_options(
+    packet_events: int | None, packet_us: int | None, realtime: float | None, decide_us: int | None, check: bool
 ) -> None:
-    """Push every packet, and complete the last step at the end."""
-    start = time.perf_counter()
-    for packet in feed.packets:
-        if clock is not None:
-            clock.wait(packet["t"])
-        before = time.perf_counter()
-        live.push(packet)
-        flow.push_s += time.perf_counter() - before
-        if clock is not None:
-            clock.decided(packet["t"])
-        flow.num_packets += 1
-        if len(packet):
-            flow.first_us = int(packet["t"][0]) if flow.first_us is None else flow.first_us
-            flow.last_us = int(packet["t"][-1])
-        if flow.kept is not None:
-            flow.kept.append(packet)
-            if live.counts.events > LARGEST_CHECK:
-                raise ConfigError(
-                    f"--check runs the whole recording at once, in memory, and takes at most {LARGEST_CHECK:,} events; "
-                    "this one has more. Leave --check out, or cut the recording."
-                )
-        panel.add(packet)
-        panel.show(live, flow.last_us, time.perf_counter())
-        if decisions is not None:
-            decisions.passed(live, flow.last_us)
-    before = time.perf_counter()
-    live.flush()
-    flow.push_s += time.perf_counter() - before
-    if clock is not None:
-        clock.flushed()
-    flow.wall_s = time.perf_counter() - start
-    panel.show(live, flow.last_us, time.perf_counter(), is_last=True)
-    if not live.counts.events:
-        raise ConfigError("the input holds no event. Give at least one.")
+    numbers = {"packet-events": packet_events, "packet-us": packet_us, "realtime": realtime, "decide-us": decide_us}
+    for name, value in numbers.items():
+        if value is not None and not 0 < value < math.inf:
+            raise ConfigError(f"--{name} must be positive; got {value:g}.")
+    if decide_us is not None and check:
+        raise ConfigError("--check compares one decision about everything, --decide-us makes many. Give one of them.")
 
 
-def _is_equal(network: "Flames", live: EventStream, packets: list[np.ndarray]) -> bool:
-    """Whether the whole recording at once gives the same logits."""
-    import torch
+def _decision(decision: "Decision", names: list[str]) -> dict[str, Any]:
+    name, probability = names[decision.index], round(decision.probability, 6)
+    return {"t_us": decision.t_us, "decision": name, "probability": probability}
 
-    from longspike.events.ragged import collate_events
 
-    events = np.concatenate([np.empty(0, EVENT_DTYPE), *packets])
-    with torch.inference_mode():
-        whole = network.outputs(collate_events([events]), keeps_state=False).logits[0]
-    return torch.equal(whole, live.logits())
+def _pace(clock: "RealTime") -> dict[str, Any]:
+    lateness, latency = clock.lateness.summary(), clock.latency.summary()
+    return {"factor": clock.factor, "lateness_us": lateness, "end_to_end_us": latency}
 
 
 def layer_names(network: "Flames") -> list[str]:
@@ -162,19 +109,14 @@ def layer_names(network: "Flames") -> list[str]:
     return fronts + [f"memory {k + 1}" for k in range(network.config.memory.num_layers)]
 
 
-def _peak_memory_bytes() -> int | None:
-    """The largest memory that this process has had; None where the system does not tell."""
-    if find_spec("resource") is None:
-        return None
-    resource = import_module("resource")
-    peak: int = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+def _as_dict(
+    network: "Flames", live: "EventStream", feed: "EventSource", run: "EventRun", names: list[str]
+) -> dict[str, Any]:
+    from longspike.evaluation.machine import peak_memory_bytes
 
-
-def _summary(network: "Flames", live: EventStream, feed: EventInput, flow: _Flow, names: list[str]) -> dict[str, Any]:
     counts, probabilities = live.counts, live.logits().softmax(dim=-1)
     best = int(probabilities.argmax())
-    latency = [None if np.isnan(value) else round(value, 2) for value in live.latency_us(0.5, 0.99, 1.0)]
+    latency = [None if math.isnan(value) else round(value, 2) for value in live.latency_us(0.5, 0.99, 1.0)]
     layers = zip(layer_names(network), counts.spikes, counts.updates, strict=True)
     return {
         "decision": names[best],
@@ -187,21 +129,21 @@ def _summary(network: "Flames", live: EventStream, feed: EventInput, flow: _Flow
         "late": counts.late,
         "skipped": feed.skipped,
         "cropped": feed.cropped,
-        "packets": flow.num_packets,
-        "duration_us": flow.last_us - (flow.first_us or 0),
+        "packets": run.num_packets,
+        "duration_us": run.duration_us,
         "steps": counts.steps,
         "ticks": counts.ticks,
-        "wall_s": round(flow.wall_s, 6),
-        "stream_s": round(flow.push_s, 6),
-        "events_per_s": round(counts.events / flow.push_s, 1),
-        "us_per_event": round(1e6 * flow.push_s / counts.events, 4),
+        "wall_s": round(run.wall_s, 6),
+        "stream_s": round(run.push_s, 6),
+        "events_per_s": round(counts.events / run.push_s, 1),
+        "us_per_event": round(1e6 * run.push_s / counts.events, 4),
         "latency_us": dict(zip(("p50", "p99", "max"), latency, strict=True)),
         "layers": [
             {"name": name, "spikes": spikes, "updates": updates, "rate": spikes / max(updates, 1)}
             for name, spikes, updates in layers
         ],
         "stream_memory_bytes": live.memory_bytes,
-        "process_memory_bytes": _peak_memory_bytes(),
+        "process_memory_bytes": peak_memory_bytes(),
     }
 
 
@@ -211,18 +153,13 @@ def _latency_text(summary: dict[str, float | None]) -> str:
     return f"p50 {summary['p50']:,.0f} us, p99 {summary['p99']:,.0f} us, max {summary['max']:,.0f} us"
 
 
-def _print(result: dict[str, Any]) -> None:
-    truth = ""
-    if result["label"] is not None:
-        truth = ", right" if result["label"] == result["decision"] else f", wrong: it is {result['label']}"
+def _facts(result: dict[str, Any]) -> list[tuple[str, ...]]:
     width, height = result["sensor_size"]
     lost = f", {result['late']:,} late"
     lost += "".join(f", {result[name]:,} {name}" for name in ("skipped", "cropped") if result[name])
-    rows = [
-        (
-            "decision" if result["decisions"] is None else "last decision",
-            f"{result['decision']} ({result['probability']:.1%}){truth}",
-        ),
+    name = "decision" if result["decisions"] is None else "last decision"
+    facts: list[tuple[str, ...]] = [
+        (name, f"{result['decision']} ({result['probability']:.1%}){verdict(result)}"),
         ("recording", f"{result['format']}, {width}x{height}, {result['duration_us'] / 1e6:.3f} s"),
         ("events", f"{result['events']:,} in {result['packets']:,} packets{lost}"),
         ("steps", f"{result['steps']:,}, of which {result['ticks']:,} tick the memory"),
@@ -232,14 +169,13 @@ def _print(result: dict[str, Any]) -> None:
     ]
     if result["realtime"] is not None:
         pace = result["realtime"]
-        rows.append((f"real time x{pace['factor']:g}", f"packets late by {_latency_text(pace['lateness_us'])}"))
-        rows.append(("end to end", f"{_latency_text(pace['end_to_end_us'])} (last event due to decision)"))
+        facts.append((f"real time x{pace['factor']:g}", f"packets late by {_latency_text(pace['lateness_us'])}"))
+        facts.append(("end to end", f"{_latency_text(pace['end_to_end_us'])} (last event due to decision)"))
     rates = ", ".join(f"{layer['name']} {layer['rate']:.2%}" for layer in result["layers"])
-    rows.append(("firing rate", f"{rates} (spikes per neuron update)"))
+    facts.append(("firing rate", f"{rates} (spikes per neuron update)"))
     peak = result["process_memory_bytes"]
     process = "" if peak is None else f"; process peak {peak / 2**20:.0f} MiB"
-    rows.append(("memory", f"stream at most {result['stream_memory_bytes'] / 2**20:.1f} MiB{process}"))
+    facts.append(("memory", f"stream at most {result['stream_memory_bytes'] / 2**20:.1f} MiB{process}"))
     if result["equals_whole_recording"] is not None:
-        rows.append(("whole at once", "equal, bit for bit" if result["equals_whole_recording"] else "NOT equal"))
-    for name, text in rows:
-        print_line(f"{name:<13} {text}")
+        facts.append(("whole at once", equality(result["equals_whole_recording"])))
+    return facts

@@ -1,29 +1,24 @@
 """`longspike stream` for a SpikeSSM: fed step by step."""
 
-import time
-from dataclasses import dataclass
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from longspike.cli.output import print_json, print_line
+from rich.text import Text
+
+from longspike.cli.output import print_facts, print_json
+from longspike.cli.panel import LivePanel
 from longspike.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor
 
-    from longspike.cli.stream_input import StreamInput
-    from longspike.cli.stream_panel import StreamPanel
     from longspike.models import SpikeSSM
+    from longspike.streaming import StepRun
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Outcome:
-    """What came out: inputs, spikes of every layer and step, probabilities at the end, time of every push."""
-
-    inputs: "Tensor"
-    spikes: "tuple[Tensor, ...]"
-    probabilities: "Tensor"
-    microseconds: "Tensor"
+REFRESH_PER_SECOND = 20
 
 
 def stream_steps(
@@ -38,94 +33,99 @@ def stream_steps(
     json: bool,
 ) -> int:
     """Feed a `SpikeSSM` step by step; see `longspike.cli.stream.stream`."""
-    from longspike.cli.stream_input import open_input
-    from longspike.cli.stream_panel import StreamPanel
+    import torch
+
+    from longspike.streaming import SequenceStream, WholeSequence, feed_steps, open_steps
 
     if pace is not None and pace <= 0:
         raise ConfigError(f"--pace must be positive; got {pace:g}.")
     if network.config.encoder != "linear":
         raise ConfigError("the model reads tokens; `longspike stream` feeds numbers.")
-    feed = open_input(source, d_input=network.config.d_input, data_root=data_root)
-    with StreamPanel(title, names, num_steps=feed.num_steps) as panel:
-        outcome = _feed(network, feed, panel, pace)
-    is_equal = _is_equal(network, outcome) if check else None
-    result = _summary(outcome, names, feed.label, is_equal, is_spiking=network.config.neuron.is_spiking)
+    feed = open_steps(source, d_input=network.config.d_input, lines=sys.stdin, data_root=data_root)
+    SequenceStream(network).push(torch.zeros(2, network.config.d_input))  # the first call loads things; it is no step
+    live, whole = SequenceStream(network), WholeSequence(network) if check else None
+    last: tuple[Tensor, ...] = ()
+    with LivePanel(title, names, per_second=REFRESH_PER_SECOND) as panel:
+
+        def show(x: "Tensor", fired: "tuple[Tensor, ...]") -> None:
+            nonlocal last
+            last = fired
+            if whole is not None:
+                whole.add(x, fired)
+            if panel.is_due():
+                draw(panel, live.num_steps, feed.num_steps, live.logits().softmax(dim=-1), fired)
+
+        run = feed_steps(live, feed.steps, pace=pace, on_step=show)
+        if not run.num_steps:
+            raise ConfigError("the input holds no step. Give at least one.")
+        draw(panel, live.num_steps, feed.num_steps, live.logits().softmax(dim=-1), last)
+    is_equal = None if whole is None else whole.is_equal()
+    label = None if feed.label is None else names[feed.label]
+    result = _as_dict(run, live.logits().softmax(dim=-1), names, label, is_equal)
+    if not network.config.neuron.is_spiking:
+        result["spikes"] = None
     if json:
         print_json(result)
     else:
-        _print(result)
+        print_facts(_facts(result))
     return 1 if is_equal is False else 0
 
 
-def _feed(network: "SpikeSSM", feed: "StreamInput", panel: "StreamPanel", pace: float | None) -> _Outcome:
-    import torch
-
-    from longspike.streaming import Stream
-
-    Stream(network).push(torch.zeros(2, network.config.d_input))  # the first call loads things; it is no step
-    live = Stream(network)
-    inputs, spikes, times = [], [], []
-    start = time.monotonic()
-    for x in feed.steps:
-        before = time.perf_counter_ns()
-        fired = live.push(x[None])
-        times.append((time.perf_counter_ns() - before) / 1000)
-        inputs.append(x)
-        spikes.append(fired)
-        if panel.is_due(time.monotonic()):
-            panel.show(live.num_steps, live.logits().softmax(dim=-1), [layer[-1] for layer in fired])
-        if pace is not None:
-            time.sleep(max(start + live.num_steps / pace - time.monotonic(), 0))
-    if not inputs:
-        raise ConfigError("the input holds no step. Give at least one.")
-    probabilities = live.logits().softmax(dim=-1)
-    panel.show(live.num_steps, probabilities, [layer[-1] for layer in spikes[-1]])
-    return _Outcome(
-        inputs=torch.stack(inputs),
-        spikes=tuple(torch.cat(layer) for layer in zip(*spikes, strict=True)),
-        probabilities=probabilities,
-        microseconds=torch.tensor(times, dtype=torch.float64),
-    )
+def draw(
+    panel: LivePanel, step: int, num_steps: int | None, probabilities: "Tensor", spikes: "Sequence[Tensor]"
+) -> None:
+    """Show a step: probabilities (classes), spikes (1, d_model) of every layer."""
+    rows = [row for k, layer in enumerate(spikes) for row in spike_rows(k, layer[-1], panel.width)]
+    of = "" if num_steps is None else f" of {num_steps}"
+    panel.show(probabilities, *rows, subtitle=f"step {step}{of}")
 
 
-def _is_equal(network: "SpikeSSM", outcome: _Outcome) -> bool:
-    """Whether the whole sequence at once gives the same spikes."""
-    import torch
-
-    with torch.inference_mode():
-        whole = network.outputs(outcome.inputs[None].to(network.dtype)).spikes
-    return all(torch.equal(a[0], b) for a, b in zip(whole, outcome.spikes, strict=True))
+def spike_rows(index: int, spikes: "Tensor", width: int) -> tuple[Text, Text]:
+    """How many neurons of a layer fire, spikes (d_model), and which, as far as the terminal is wide."""
+    room = width if len(spikes) <= width else width - 1
+    marks = "".join("|" if s else "·" for s in spikes[:room].tolist()) + ("…" if len(spikes) > room else "")
+    return Text(f"layer {index + 1}: {int(spikes.count_nonzero())} of {len(spikes)} fire", style="dim"), Text(marks)
 
 
-def _summary(
-    outcome: _Outcome, names: list[str], label: int | None, is_equal: bool | None, *, is_spiking: bool
+def _as_dict(
+    run: "StepRun", probabilities: "Tensor", names: list[str], label: str | None, is_equal: bool | None
 ) -> dict[str, Any]:
-    best = int(outcome.probabilities.argmax())
-    p50, p99 = (float(outcome.microseconds.quantile(q)) for q in (0.5, 0.99))
+    best = int(probabilities.argmax())
+    durations = run.durations.summary()
     return {
         "decision": names[best],
-        "probability": round(float(outcome.probabilities[best]), 6),
-        "label": None if label is None else names[label],
-        "probabilities": [round(p, 6) for p in outcome.probabilities.tolist()],
-        "steps": len(outcome.microseconds),
-        "microseconds_per_step": {"p50": round(p50, 1), "p99": round(p99, 1)},
-        "spikes": [int(layer.count_nonzero()) for layer in outcome.spikes] if is_spiking else None,
-        "neurons": [layer.shape[1] for layer in outcome.spikes],
+        "probability": round(float(probabilities[best]), 6),
+        "label": label,
+        "probabilities": [round(p, 6) for p in probabilities.tolist()],
+        "steps": run.num_steps,
+        "microseconds_per_step": {name: durations[name] for name in ("p50", "p99")},
+        "spikes": list(run.spikes),
+        "neurons": list(run.neurons),
         "equals_whole_sequence": is_equal,
     }
 
 
-def _print(result: dict[str, Any]) -> None:
-    truth = ""
-    if result["label"] is not None:
-        truth = ", right" if result["label"] == result["decision"] else f", wrong: it is {result['label']}"
-    print_line(f"decision      {result['decision']} ({result['probability']:.1%}){truth}")
+def _facts(result: dict[str, Any]) -> list[tuple[str, ...]]:
     speed = result["microseconds_per_step"]
-    print_line(f"steps         {result['steps']}, {speed['p50']:.0f} us each (p99 {speed['p99']:.0f} us)")
+    facts: list[tuple[str, ...]] = [
+        ("decision", f"{result['decision']} ({result['probability']:.1%}){verdict(result)}"),
+        ("steps", f"{result['steps']}, {speed['p50']:.0f} us each (p99 {speed['p99']:.0f} us)"),
+    ]
     if result["spikes"] is not None:
-        possible = result["steps"] * sum(result["neurons"])
-        total = sum(result["spikes"])
-        print_line(f"spikes        {total} of {possible} possible ({total / possible:.1%})")
+        possible, total = result["steps"] * sum(result["neurons"]), sum(result["spikes"])
+        facts.append(("spikes", f"{total} of {possible} possible ({total / possible:.1%})"))
     if result["equals_whole_sequence"] is not None:
-        verdict = "equal, bit for bit" if result["equals_whole_sequence"] else "NOT equal"
-        print_line(f"whole at once {verdict}")
+        facts.append(("whole at once", equality(result["equals_whole_sequence"])))
+    return facts
+
+
+def verdict(result: dict[str, Any]) -> str:
+    """Whether a decision is right, where the label is known."""
+    if result["label"] is None:
+        return ""
+    return ", right" if result["label"] == result["decision"] else f", wrong: it is {result['label']}"
+
+
+def equality(is_equal: bool) -> str:
+    """The result of --check."""
+    return "equal, bit for bit" if is_equal else "NOT equal"

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from longspike.cli.output import note, print_json, print_line, table
+from longspike.cli.output import note, print_json, print_table
 
 if TYPE_CHECKING:
     from longspike._studies import RankStudy, RetentionStudy, TransitionStudy
@@ -72,7 +72,8 @@ def study(
     if json:
         print_json(record.as_dict())
     else:
-        print_line(table(rows[name](result)))
+        header, *cells = rows[name](result)
+        print_table(cells, header=header)
     note(f"wrote {written[0]} and {written[1]}")
     return 0
 

@@ -72,7 +72,7 @@ def for_words(words: Sequence[str]) -> Callable[..., int]:
 
 
 def _train(options: TrainOptions, recipe: "Recipe", overrides: tuple[str, ...]) -> int:
-    from longspike.cli.training_progress import TrainingProgress
+    from longspike.cli.progress import TrainingProgress
     from longspike.errors import InterruptedRunError
     from longspike.recipes import run, with_overrides
 

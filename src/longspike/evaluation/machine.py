@@ -2,7 +2,10 @@
 
 import os
 import platform
+import sys
+from importlib import import_module
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -48,3 +51,11 @@ def machine(device: torch.device) -> dict[str, str | int]:
         "system": f"{platform.system()} {platform.machine()}",
         "device": torch.cuda.get_device_name(device) if is_gpu else device.type,
     }
+
+
+def peak_memory_bytes() -> int | None:
+    """The largest memory that this process has had; None where the system does not tell."""
+    if find_spec("resource") is None:
+        return None
+    peak: int = import_module("resource").getrusage(import_module("resource").RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

@@ -1,6 +1,6 @@
-"""Cutting an event array into windows of time or of event count; every event lies in at least one of them."""
+"""Cutting events into windows of time or of event count; every event lies in at least one of them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -101,3 +101,41 @@ def by_count(
     is_partial = (num_windows - 1) * step + num_events > len(events)
     starts = range(0, step * (num_windows - (1 if is_partial and not keep_partial else 0)), step)
     return (events[start : start + num_events] for start in starts)
+
+
+def packets_by_time(packets: Iterable[np.ndarray], *, packet_us: int) -> Iterator[np.ndarray]:
+    """The events of a recording read in packets of any size, cut anew where t // packet_us changes.
+
+    Needs no more memory than the longest new packet. A stretch of time without events makes no packet.
+
+    Args:
+        packets: arrays of EVENT_DTYPE in the order of time, as `longspike.events.open` yields them.
+        packet_us: at least 1.
+    Raises: ValueError, at the call, if `packet_us` is out of range.
+
+    Example:
+        >>> from longspike.events import EVENT_DTYPE
+        >>> events = np.array([(0, 0, t, 1) for t in (5, 9, 16, 31, 38)], EVENT_DTYPE)
+        >>> [packet["t"].tolist() for packet in packets_by_time([events[:1], events[1:]], packet_us=10)]
+        [[5, 9], [16], [31, 38]]
+    """
+    check_integer("packets_by_time", "packet_us", packet_us, low=1)
+    return _packets_by_time(packets, packet_us)
+
+
+def _packets_by_time(packets: Iterable[np.ndarray], packet_us: int) -> Iterator[np.ndarray]:
+    rest: list[np.ndarray] = []
+    for packet in packets:
+        if not len(packet):
+            continue
+        windows = packet["t"] // packet_us
+        if rest and int(rest[-1]["t"][-1]) // packet_us != int(windows[0]):
+            yield np.concatenate(rest)
+            rest = []
+        *whole, last = np.split(packet, np.flatnonzero(np.diff(windows)) + 1)
+        for part in whole:
+            yield np.concatenate([*rest, part])
+            rest = []
+        rest.append(last)
+    if rest:
+        yield np.concatenate(rest)

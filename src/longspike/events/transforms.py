@@ -1,4 +1,4 @@
-"""Pure functions from event arrays to event arrays: crop, shift, flip, rotate, jitter, drop, rescale, merge.
+"""Pure functions from event arrays to event arrays: crop, shift, scale, flip, rotate, jitter, drop, merge.
 
 Each takes events (num_events,) of EVENT_DTYPE, leaves them as they are and returns a new array. A random one takes a
 numpy Generator; its result is a function of the arguments and of the generator's state. Events that leave the sensor
@@ -99,6 +99,43 @@ def shift_space(events: np.ndarray, sensor_size: tuple[int, int], *, dx: int, dy
     check_integer("shift_space", "dx", dx, low=-65536)
     check_integer("shift_space", "dy", dy, low=-65536)
     return _moved(events, sensor_size, events["x"].astype(np.int64) + dx, events["y"].astype(np.int64) + dy)
+
+
+def scale_space(events: np.ndarray, sensor_size: tuple[int, int], *, target: tuple[int, int]) -> np.ndarray:
+    """Put the events of a sensor on one of another size, `target`; every event is kept.
+
+        x' = x * target_width // width        y' = y * target_height // height
+
+    In integers, so the result is the same everywhere. Sides that shrink let pixels share a place, sides that grow leave
+    some empty.
+
+    Example:
+        >>> from longspike.events import make_events
+        >>> events = make_events(x=[0, 49], y=[0, 19], t=[1, 2], p=[0, 1])
+        >>> scaled = scale_space(events, (50, 20), target=(40, 30))
+        >>> scaled["x"].tolist(), scaled["y"].tolist()
+        ([0, 39], [0, 28])
+    """
+    width, height = _checked("scale_space", events, sensor_size)
+    new_width, new_height = check_sensor_size("scale_space", target)
+    scaled = events.copy()
+    scaled["x"] = events["x"].astype(np.int64) * new_width // width
+    scaled["y"] = events["y"].astype(np.int64) * new_height // height
+    return scaled
+
+
+def crop_centre(events: np.ndarray, sensor_size: tuple[int, int], *, target: tuple[int, int]) -> np.ndarray:
+    """The events in the middle of a sensor, on one of another size, `target`; a smaller sensor lies amid a larger target.
+
+        x' = x - (width - target_width) // 2        y' = y - (height - target_height) // 2
+
+    Events that are not on the target are dropped.
+    """
+    width, height = _checked("crop_centre", events, sensor_size)
+    new_width, new_height = check_sensor_size("crop_centre", target)
+    x = events["x"].astype(np.int64) - (width - new_width) // 2
+    y = events["y"].astype(np.int64) - (height - new_height) // 2
+    return _moved(events, (new_width, new_height), x, y)
 
 
 def rotate(events: np.ndarray, sensor_size: tuple[int, int], *, degrees: float) -> np.ndarray:

@@ -82,6 +82,14 @@ def read_description(path: str | Path) -> dict[str, Any]:
     return description
 
 
+def class_names(path: str | Path, num_outputs: int) -> list[str]:
+    """The names of the classes as saved with a model, or numbers where it was saved with none that fit."""
+    given = read_description(path)["metadata"].get("class_names")
+    if isinstance(given, list) and len(given) == num_outputs:
+        return [str(name) for name in given]
+    return [str(k) for k in range(num_outputs)]
+
+
 def read_config(description: dict[str, Any], kind: type[Config]) -> Config:
     """The configuration in a description; unknown or invalid fields are an error."""
     return _decode(kind, description["config"])

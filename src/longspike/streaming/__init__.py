@@ -1,7 +1,36 @@
 """A trained model fed as its input arrives."""
 
+from longspike.streaming.comparing import WholeRecording, WholeSequence
+from longspike.streaming.decisions import Decision, Decisions
+from longspike.streaming.durations import Durations
+from longspike.streaming.event_source import EventSource, open_events
 from longspike.streaming.event_stream import EventStream, StreamCounts, StreamTick
+from longspike.streaming.feeding import EventRun, StepRun, feed_events, feed_steps
+from longspike.streaming.real_time import RealTime
 from longspike.streaming.sequence_stream import SequenceStream
+from longspike.streaming.step_source import StepSource, open_steps, parse_steps, read_steps
 from longspike.streaming.stream import Stream
 
-__all__ = ["EventStream", "SequenceStream", "Stream", "StreamCounts", "StreamTick"]
+__all__ = [
+    "Decision",
+    "Decisions",
+    "Durations",
+    "EventRun",
+    "EventSource",
+    "EventStream",
+    "RealTime",
+    "SequenceStream",
+    "StepRun",
+    "StepSource",
+    "Stream",
+    "StreamCounts",
+    "StreamTick",
+    "WholeRecording",
+    "WholeSequence",
+    "feed_events",
+    "feed_steps",
+    "open_events",
+    "open_steps",
+    "parse_steps",
+    "read_steps",
+]

@@ -13,6 +13,7 @@ from longspike.errors import BackendUnavailableError, CheckpointError
 from longspike.events.record import EVENT_DTYPE
 from longspike.kernels import native
 from longspike.models.flames import Flames
+from longspike.streaming.durations import bin_quantiles_us
 from longspike.streaming.flames_parameters import fingerprint, flames_parameters
 from longspike.streaming.stream import Stream
 
@@ -161,13 +162,7 @@ class EventStream(Stream):
         A decision is complete when the tick that it rests on is done. Kept in bins of 1/16 octave (4.4 %), whose upper
         edge is returned; NaN before the first decision.
         """
-        bins = self._stream.latency_histogram()
-        total = bins.sum()
-        if not total:
-            return tuple(float("nan") for _ in quantiles)
-        edges = 2.0 ** ((np.arange(len(bins)) + 1) / native.extension().latency_bins_per_octave) / 1000
-        ranks = np.ceil(np.array(quantiles) * total).clip(1, total)
-        return tuple(float(x) for x in edges[np.searchsorted(bins.cumsum(), ranks)])
+        return bin_quantiles_us(self._stream.latency_histogram(), quantiles)
 
     def save(self, path: str | Path) -> None:
         """Write the state to a file, from which `restore` continues bit for bit on the same kind of processor."""

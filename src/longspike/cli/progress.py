@@ -1,0 +1,139 @@
+"""The progress of something long on stderr: bars on a terminal, nothing or a line now and then elsewhere."""
+
+import sys
+from itertools import accumulate
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+from rich.table import Column
+
+from longspike.cli.output import console, note
+
+if TYPE_CHECKING:
+    from longspike.training import Progress as TrainingState
+    from longspike.training import Score
+
+BAR_WIDTH = 16
+
+
+class Bars:
+    """A context in which named bars grow; they are drawn on a terminal only, and vanish at the end if `is_passing`.
+
+    Args:
+        columns: what stands beside each other and how many cells it takes, the most important first; those at the end are
+            left out where the terminal is narrower.
+    """
+
+    def __init__(self, *columns: tuple[ProgressColumn, int], is_passing: bool = True) -> None:
+        out = console(is_error=True)
+        ends = accumulate(cells + 1 for _, cells in columns)
+        fitting = [column for (column, _), end in zip(columns, ends, strict=True) if end <= out.width + 1]
+        # what a pipe gets would otherwise be drawn on stderr as well
+        is_shared = sys.stdout.isatty()
+        self._bars = Progress(*fitting, console=out, transient=is_passing, redirect_stdout=is_shared)
+        self._tasks: dict[str, TaskID] = {}
+        self._is_on = out.is_terminal and not out.is_dumb_terminal
+
+    def __enter__(self) -> Self:
+        if self._is_on:
+            self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._is_on:
+            self._bars.stop()
+
+    def update(self, name: str, completed: int, total: int | None, **fields: str) -> None:
+        """Show how far `name` has come; `fields` are for columns that ask for them."""
+        if name not in self._tasks:
+            self._tasks[name] = self._bars.add_task(name, total=total, **fields)
+        self._bars.update(self._tasks[name], completed=completed, total=total, **fields)  # type: ignore[arg-type]
+
+
+def download_bars() -> Bars:
+    """One bar a file, in bytes."""
+    name = TextColumn("{task.description}", table_column=Column(overflow="ellipsis", no_wrap=True))
+    speed, left = TransferSpeedColumn(), TimeRemainingColumn()
+    return Bars(
+        (name, 27), (DownloadColumn(), 12), (BarColumn(BAR_WIDTH), 16), (speed, 11), (left, 7), is_passing=False
+    )
+
+
+def count_bars() -> Bars:
+    """A bar for things that are counted."""
+    name, count, left = TextColumn("{task.description}"), MofNCompleteColumn(), TimeRemainingColumn()
+    return Bars((name, 10), (count, 11), (BarColumn(BAR_WIDTH), 16), (left, 7))
+
+
+class TrainingProgress:
+    """Shows what `fit` reports: a bar on a terminal, and a line an epoch everywhere."""
+
+    def __init__(self, title: str) -> None:
+        self._title = title
+        self._bars = Bars(
+            (TextColumn("{task.fields[epoch]}"), 11),
+            (TextColumn("{task.fields[left]}"), 10),
+            (BarColumn(BAR_WIDTH), 16),
+            (TextColumn("{task.fields[rate]}"), 13),
+            (MofNCompleteColumn(), 11),
+            (TimeElapsedColumn(), 7),
+            (TextColumn("{task.fields[train]}", style="dim"), 42),
+        )
+
+    def __enter__(self) -> Self:
+        self._bars.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bars.__exit__(kind, error, trace)
+
+    def update(self, state: "TrainingState") -> None:
+        """Show a state; the end of an epoch leaves a line. The title comes with the first one, when all is well."""
+        if self._title:
+            note(self._title)
+            self._title = ""
+        left = _duration((state.num_steps - state.step) / max(state.steps_per_second, 1e-9))
+        self._bars.update(
+            "training",
+            state.step,
+            state.num_steps,
+            epoch=f"epoch {state.epoch}/{state.num_epochs}",
+            rate=f"{state.steps_per_second:.1f} steps/s",
+            left=f"{left} left",
+            train=_figures(state.train),
+        )
+        if state.val is not None:
+            train = "" if state.train is None else f"train loss {state.train.loss:.3f}; "
+            note(
+                f"epoch {state.epoch:>3}/{state.num_epochs}  {_duration(state.seconds):>7}  {train}"
+                f"val {_figures(state.val)}  ({left} left)"
+            )
+
+
+def _figures(score: "Score | None") -> str:
+    if score is None:
+        return ""
+    rate = "" if score.rate is None else f", firing {score.rate:.1%}"
+    return f"loss {score.loss:.3f}, accuracy {score.accuracy:.1%}{rate}"
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(max(round(seconds), 0), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
