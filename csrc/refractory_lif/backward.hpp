@@ -103,7 +103,8 @@ template <class T, Reset kReset, bool kRefractory, bool kSums, Store kStore, cla
 }
 
 template <class T, Reset kReset, bool kRefractory, bool kSums, Store kStore, class Moment>
-void lif_adjoint_span(const LifTile<T>& tile, LifFlow<T>* flow, const AdjointSpan<T, Moment>& span) {
+void lif_adjoint_span(const LifTile<T>& tile, LifFlow<T>* flow, const AdjointSpan<T, Moment>& given) {
+    const AdjointSpan<T, Moment> span = given;  // here: a store might change it
     Fetch<T> fetch = span.fetch;
     for (i64 stop = span.steps; stop > 0; stop -= kLifSteps) {
         const i64 n = std::min(kLifSteps, stop);
