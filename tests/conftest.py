@@ -1,6 +1,7 @@
 """Seeds and settings for every test."""
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 import torch
 from hypothesis import settings
 
+from longspike.errors import BackendUnavailableError
 from longspike.kernels import native
 
 if not torch.cuda.is_available():  # Triton reads it when a kernel is defined
@@ -17,21 +19,30 @@ settings.register_profile("longspike", deadline=None, derandomize=True, database
 settings.load_profile("longspike")
 
 
-COMPILED_METHODS = {"compiled", "fused", "scan", "sequential", "speculative"}  # routes that only compiled kernels have
-
-
-def _needs_extension(item: pytest.Item) -> bool:
-    parameters = item.callspec.params if hasattr(item, "callspec") else {}
-    return bool(item.get_closest_marker("needs_extension")) or parameters.get("method") in COMPILED_METHODS
+ASKED_BY_NAME = re.compile(r"method='(?!auto)\w+' cannot run")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Without the extension, what is marked `needs_extension` and cases of compiled methods are skipped, with the reason."""
+    """Without the compiled extension, what is marked `needs_extension` is skipped, with the reason."""
     if not native.is_available():
         skip = pytest.mark.skip(reason=native.unavailable_reason)
         for item in items:
-            if _needs_extension(item):
+            if item.get_closest_marker("needs_extension"):
                 item.add_marker(skip)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Without the extension, a test that asks for a compiled method by name is skipped, with the library's own words.
+
+    A call that does not ask, or that fails in another way, fails there as anywhere.
+    """
+    try:
+        return (yield)
+    except BackendUnavailableError as error:
+        if native.is_available() or not ASKED_BY_NAME.search(str(error)):
+            raise
+        pytest.skip(str(error))
 
 
 @pytest.fixture(autouse=True)
