@@ -8,7 +8,7 @@ from longspike._core.mistakes import did_you_mean
 from longspike.cli.arguments import fill_realtime, spread_overrides
 from longspike.cli.characters import prepare_output
 from longspike.cli.commands import command, command_names, overview
-from longspike.cli.output import note
+from longspike.cli.output import note, print_line
 from longspike.cli.process import prepare_process
 from longspike.errors import ConfigError, LongspikeError, RunFolderError
 
@@ -47,7 +47,7 @@ def _overview(words: list[str]) -> int:
     if words and words[0] not in ("-h", "--help"):
         hint = did_you_mean(words[0], command_names())
         raise ConfigError(f"there is no command {words[0]!r}.{hint} The commands are: {', '.join(command_names())}.")
-    (sys.stdout if words else sys.stderr).write(overview())
+    (print_line if words else note)(overview().rstrip())
     return OK if words else WRONG_USAGE
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from longspike.events.arguments import check_event_array, check_integer, check_sorted
 
-__all__ = ["by_count", "by_time"]
+__all__ = ["by_count", "by_time", "packets_by_time"]
 
 
 def _check_stride(where: str, name: str, stride: int | None, size_name: str, size: int) -> int:

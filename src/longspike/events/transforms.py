@@ -17,6 +17,7 @@ from longspike.events.arguments import (
 )
 
 __all__ = [
+    "crop_centre",
     "crop_space",
     "crop_time",
     "downsample_space",
@@ -29,6 +30,7 @@ __all__ = [
     "jitter_time",
     "merge",
     "rotate",
+    "scale_space",
     "scale_time",
     "shift_space",
     "sort_time",
