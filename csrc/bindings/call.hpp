@@ -1,4 +1,4 @@
-// From Python's arguments to a kernel's call: a tuple of addresses and a tuple of numbers fill the pointers and the numbers of
+// From Python's arguments to a kernel's call: a list of addresses and a tuple of numbers fill the pointers and the numbers of
 // its struct (core/kernels.hpp), each in the order of the fields. longspike/kernels/native.py calls, and vouches for them.
 #pragma once
 #include <string>
@@ -12,7 +12,7 @@ namespace longspike {
 
 class Arguments {
   public:
-    Arguments(const char* name, nb::tuple addresses, nb::tuple numbers)
+    Arguments(const char* name, nb::list addresses, nb::tuple numbers)
         : name_(name), addresses_(std::move(addresses)), numbers_(std::move(numbers)) {}
 
     template <class Field> Field next() {
@@ -31,7 +31,7 @@ class Arguments {
     }
 
   private:
-    nb::handle of(const nb::tuple& x, std::size_t k) const {
+    template <class Sequence> nb::handle of(const Sequence& x, std::size_t k) const {
         if (k >= x.size()) refuse();
         return x[k];
     }
@@ -42,7 +42,8 @@ class Arguments {
     }
 
     const char* name_;
-    nb::tuple addresses_, numbers_;
+    nb::list addresses_;
+    nb::tuple numbers_;
     std::size_t next_address_ = 0, next_number_ = 0;
 };
 
@@ -74,7 +75,7 @@ template <class Result, class... Parts> std::tuple<std::remove_cvref_t<Parts>...
 // Binds the function that `pick` finds when it is called: for a kernel, in the table of the instruction set in use. `give`
 // makes a result for Python.
 template <class Pick, class Give> void bind_call(nb::module_& m, const std::string& name, Pick pick, Give give) {
-    m.def(name.c_str(), [pick, give, name](nb::tuple addresses, nb::tuple numbers) {
+    m.def(name.c_str(), [pick, give, name](nb::list addresses, nb::tuple numbers) {
         using Parts = decltype(parts_of(pick()));
         Arguments arguments(name.c_str(), std::move(addresses), std::move(numbers));
         const Parts parts = [&]<std::size_t... k>(std::index_sequence<k...>) {

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from longspike._core.checks import check_choice
-from longspike.kernels._dispatch import ROUTES, Call, Choice, choose, methods
+from longspike.kernels._dispatch import ROUTES, Choice, choose, methods
 
 SEQUENCES = ("refractory_lif", "s4d_scan", "s4d_lif", "spiking_block", "sa_hippo", "linear", "glu")
 
@@ -39,7 +39,9 @@ def explain(
     else:
         shape = tuple(x)
     if operator not in SEQUENCES:
-        return choose(operator, method, Call(torch.device(device), dtype))
+        return choose(operator, method, torch.device(device), dtype)
     if len(shape) != 3:
         raise ValueError(f"explain: `x` must have shape (batch, seqlen, channels); got {shape}.")
-    return choose(operator, method, Call(torch.device(device), dtype, *shape, reset=reset))
+    batch, seqlen, channels = shape
+    sizes = {"batch": batch, "seqlen": seqlen, "channels": channels}
+    return choose(operator, method, torch.device(device), dtype, **sizes, reset=reset)

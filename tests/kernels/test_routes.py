@@ -41,7 +41,7 @@ def test_every_entry_with_a_method_is_in_the_table() -> None:
         name
         for room in ROOMS
         for name, function in inspect.getmembers(room, inspect.isfunction)
-        if "method" in inspect.signature(function).parameters
+        if function is not choose and "method" in inspect.signature(function).parameters
     }
     assert len(found) == 14
     assert found - set(ROUTES) == set()
@@ -52,7 +52,7 @@ def test_routes_that_hold_for_every_operator() -> None:
     for routes in ROUTES.values():
         assert any(route.method == "reference" and route.backend == "torch" for route in routes)
     half = Call(torch.device("cuda"), torch.float16, 1, 9, 3)
-    assert {choose(name, "auto", half).backend for name in ROUTES} == {"torch"}
+    assert {choose(name, "auto", **half._asdict()).backend for name in ROUTES} == {"torch"}
 
 
 def _names(tree: ast.AST) -> set[str]:
@@ -92,7 +92,7 @@ def test_an_unknown_method() -> None:
 )
 def test_methods_that_refuse_a_memory(method: str, call: dict, message: str) -> None:
     with pytest.raises(ValueError, match=f"sa_hippo: {message}"):
-        choose("sa_hippo", method, Call(torch.device("cpu"), torch.float32, **call))
+        choose("sa_hippo", method, torch.device("cpu"), torch.float32, **call)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_the_memory_in_pytorch(
     transition: str, seqlen: int, gaps: int, dtype: torch.dtype, route: tuple[str, str]
 ) -> None:
     call = Call(torch.device("cpu"), dtype, 2, seqlen, gaps=gaps, transition=transition)
-    choice = choose("sa_hippo", "auto", call)
+    choice = choose("sa_hippo", "auto", **call._asdict())
     assert (choice.method, choice.backend) == (route[0], "torch")
     assert choice.reason.endswith(route[1])
 
@@ -116,15 +116,15 @@ def test_the_memory_in_pytorch(
 def test_lengths_are_read_only_by_a_route_that_asks(monkeypatch: pytest.MonkeyPatch) -> None:
     call = Call(torch.device("cpu"), torch.float16, 2, gaps=3, offsets=torch.tensor([0, 2, 9]))
     assert call.longest == 7
-    assert choose("sa_hippo", "auto", call).method == "chunked"
+    assert choose("sa_hippo", "auto", **call._asdict()).method == "chunked"
     assert Call(call.device, call.dtype, offsets=torch.tensor([0])).longest == 0
     if native.is_available():
         monkeypatch.setattr(Call, "longest", property(lambda _: pytest.fail("it waits for the device")))
-        assert choose("sa_hippo", "auto", call._replace(dtype=torch.float32)).method == "recurrent"
+        assert choose("sa_hippo", "auto", **call._replace(dtype=torch.float32)._asdict()).method == "recurrent"
 
 
 def test_an_operator_without_triton_says_where_it_runs() -> None:
     assert _triton.why_not(torch.device("cpu"), torch.float32).startswith("the Triton kernels run on CUDA devices")
-    choice = choose("linear", "auto", Call(torch.device("cuda"), torch.float32))
+    choice = choose("linear", "auto", torch.device("cuda"), torch.float32)
     expected = "the compiled kernels run on the CPU and the tensors are on cuda"
     assert choice == Choice("linear", "reference", "torch", expected if native.is_available() else choice.reason)

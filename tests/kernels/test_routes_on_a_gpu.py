@@ -6,7 +6,7 @@ import torch
 from longspike import explain
 from longspike.errors import BackendUnavailableError
 from longspike.kernels import _triton
-from longspike.kernels._dispatch import Call, choose
+from longspike.kernels._dispatch import choose
 
 MISSING = "triton is not installed (pip install longspike[gpu])"
 CUDA = torch.device("cuda")
@@ -33,7 +33,7 @@ def no_triton(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_memory(longest: int, gaps: int, items: int, route: tuple[str, str]) -> None:
-    choice = choose("sa_hippo", "auto", Call(CUDA, torch.float32, items, longest, gaps=gaps))
+    choice = choose("sa_hippo", "auto", CUDA, torch.float32, batch=items, seqlen=longest, gaps=gaps)
     assert (choice.method, choice.backend) == route
 
 

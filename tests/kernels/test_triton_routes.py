@@ -63,19 +63,19 @@ def test_without_triton_torch_runs_and_says_why(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(
         BackendUnavailableError, match=r"refractory_lif: method='speculative' cannot run, because triton"
     ):
-        choose("refractory_lif", "speculative", call)
+        choose("refractory_lif", "speculative", **call._asdict())
     with pytest.raises(
         BackendUnavailableError, match=r"s4d_scan: method='scan' cannot run, because triton is not inst"
     ):
-        choose("s4d_scan", "scan", call)
+        choose("s4d_scan", "scan", **call._asdict())
 
 
 def test_kernels_are_refused_where_they_cannot_run() -> None:
     with pytest.raises(
         BackendUnavailableError, match=r"s4d_lif: method='fused' cannot run, because the Triton kernels"
     ):
-        choose("s4d_lif", "fused", Call(torch.device("cpu"), torch.float32))
-    assert "float32 and float64" in choose("s4d_scan", "auto", Call(CUDA, torch.float16, seqlen=7)).reason
+        choose("s4d_lif", "fused", torch.device("cpu"), torch.float32)
+    assert "float32 and float64" in choose("s4d_scan", "auto", CUDA, torch.float16, seqlen=7).reason
 
 
 def test_on_a_cpu_scan_and_neuron_run_in_turn() -> None:

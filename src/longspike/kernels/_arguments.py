@@ -8,9 +8,9 @@ def expect(
     where: str, like: Tensor, dtype: torch.dtype | None = None, **tensors: tuple[Tensor, tuple[int, ...]]
 ) -> None:
     """Raise unless every named tensor has its shape, the device of `like`, and its dtype or the one given."""
-    dtype, place = dtype or like.dtype, like.get_device()
+    dtype, on_cpu = dtype or like.dtype, like.is_cpu
     for name, (x, shape) in tensors.items():
-        if x.shape != shape or x.dtype != dtype or x.get_device() != place:
+        if x.shape != shape or x.dtype != dtype or not (x.is_cpu if on_cpu else x.device == like.device):
             raise ValueError(
                 f"{where}: `{name}` must have shape {shape} and dtype {dtype} on {like.device}; "
                 f"got shape {tuple(x.shape)} and dtype {x.dtype} on {x.device}."

@@ -1,7 +1,7 @@
 """How an operator call runs, and why: every operator's routes in one table, and the one function that chooses among them."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -68,19 +68,15 @@ class Route(NamedTuple):
 
     Attributes:
         method, backend: as in `Choice`.
-        wins: why "auto" takes it for a call that it can run, or "" if it does not. Its second argument says why there is
-            no kernel of ours for the call, or is "" where there is one.
+        wins: why "auto" takes it for a call that it can run, or "" if it does not; where that depends on the call, a
+            function of it and of why there is no kernel of ours for it ("" where there is one).
         refuses: what is wrong with a call that asks for it by name, or "".
     """
 
     method: str
     backend: str
-    wins: Callable[[Call, str], str] = lambda call, why_not: ""
+    wins: str | Callable[[Call, str], str] = ""
     refuses: Callable[[Call], str] = lambda call: ""
-
-
-def _always(reason: str) -> Callable[[Call, str], str]:
-    return lambda call, why_not: reason
 
 
 def _without_kernel(call: Call, why_not: str) -> str:
@@ -198,14 +194,14 @@ REFERENCE = Route("reference", "torch", _without_kernel)
 
 
 def _compiled_or_reference(reason: str) -> tuple[Route, ...]:
-    return Route("compiled", "cpp", _always(reason)), REFERENCE
+    return Route("compiled", "cpp", reason), REFERENCE
 
 
 _MIXING = _compiled_or_reference("it skips silent inputs and sums every row in the same order")
 _TICK = _compiled_or_reference("it gives a stream and a batch the same bits")
 _STRUCTURE = _compiled_or_reference("it counts and sorts in one pass")
 _DENDRITE = (
-    Route("compiled", "triton", _always("it walks the touched positions alone, each with its state in registers")),
+    Route("compiled", "triton", "it walks the touched positions alone, each with its state in registers"),
     *_compiled_or_reference("it walks the touched positions alone, each with its state in cache"),
 )
 
@@ -223,17 +219,17 @@ ROUTES: dict[str, tuple[Route, ...]] = {
         Route(
             "scan",
             "triton",
-            _always("the recurrence in registers gives the same bits whole and in chunks, and reads its input once"),
+            "the recurrence in registers gives the same bits whole and in chunks, and reads its input once",
         ),
-        Route("scan", "cpp", _always("the recurrence gives a whole sequence, its chunks and its steps the same bits")),
+        Route("scan", "cpp", "the recurrence gives a whole sequence, its chunks and its steps the same bits"),
         Route("reference", "torch", _few_steps),
         Route("fft", "torch", _without_kernel),
     ),
     "s4d_lif": (
-        Route("fused", "triton", _always("the current between scan and neuron never reaches memory")),
+        Route("fused", "triton", "the current between scan and neuron never reaches memory"),
         REFERENCE,
     ),
-    "spiking_block": (Route("fused", "cpp", _always("one pass keeps current and spikes in the caches")), REFERENCE),
+    "spiking_block": (Route("fused", "cpp", "one pass keeps current and spikes in the caches"), REFERENCE),
     "sa_hippo": (
         Route("recurrent", "cpp", _one_pass, _not_for_dense("recurrent")),
         Route("reference", "torch", _dense),
@@ -290,32 +286,50 @@ def _why_no_kernel(operator: str, device: torch.device, dtype: torch.dtype) -> s
     return _why_not_compiled(operator, device, dtype)
 
 
-def _can_run(route: Route, device: torch.device, why_not: str) -> bool:
-    return route.backend == "torch" or (not why_not and (route.backend == "triton") == (device.type == "cuda"))
+def _kernels_for(operator: str, device: torch.device, dtype: torch.dtype) -> tuple[str, str]:
+    """Whose kernels an operator has for such tensors, "cpp", "triton" or "torch", and in the last case why."""
+    if why_not := _why_no_kernel(operator, device, dtype):
+        return "torch", why_not
+    return ("triton" if device.type == "cuda" else "cpp"), ""
 
 
 def backend_of(operator: str, device: torch.device, dtype: torch.dtype) -> str:
     """Whose kernels an operator has for such tensors: "cpp", "triton", or "torch" where there are none."""
-    if _why_no_kernel(operator, device, dtype):
-        return "torch"
-    return "triton" if device.type == "cuda" else "cpp"
+    return _kernels_for(operator, device, dtype)[0]
 
 
-def choose(operator: str, method: str, call: Call) -> Choice:
-    """The route of a call.
+def _runnable(operator: str, backend: str) -> tuple[Route, ...]:
+    return tuple(route for route in ROUTES[operator] if route.backend in (backend, "torch"))
+
+
+_RUNNABLE = {(name, backend): _runnable(name, backend) for name in ROUTES for backend in ("cpp", "triton", "torch")}
+# Where the first route wins every call of "auto", made once: a small call has no time for more.
+_SETTLED = {
+    (name, backend): Choice(name, routes[0].method, routes[0].backend, routes[0].wins)
+    for (name, backend), routes in _RUNNABLE.items()
+    if isinstance(routes[0].wins, str) and routes[0].wins
+}
+
+
+def choose(operator: str, method: str, device: torch.device, dtype: torch.dtype, **facts: Any) -> Choice:
+    """The route of a call on such tensors; `facts` are the other fields of `Call`.
 
     Raises: ValueError for a method that the operator does not have or that refuses this call;
         BackendUnavailableError for one that was asked for by name and cannot run.
     """
-    routes, why_not = ROUTES[operator], _why_no_kernel(operator, call.device, call.dtype)
+    backend, why_not = _kernels_for(operator, device, dtype)
+    if method == "auto" and (settled := _SETTLED.get((operator, backend))):
+        return settled
+    call = Call(device, dtype, **facts)
     if method == "auto":
-        for route in routes:
-            if _can_run(route, call.device, why_not) and (reason := route.wins(call, why_not)):
+        for route in _RUNNABLE[operator, backend]:
+            if reason := route.wins if isinstance(route.wins, str) else route.wins(call, why_not):
                 return Choice(operator, route.method, route.backend, reason)
     check_choice(operator, "method", method, methods(operator))
-    for route in routes:
+    for route in ROUTES[operator]:
         if route.method == method and (refusal := route.refuses(call)):
             raise ValueError(f"{operator}: {refusal}")
-        if route.method == method and _can_run(route, call.device, why_not):
+    for route in _RUNNABLE[operator, backend]:
+        if route.method == method:
             return Choice(operator, method, route.backend, "it was asked for by name")
     raise BackendUnavailableError(f"{operator}: method={method!r} cannot run, because {why_not}. Use method='auto'.")

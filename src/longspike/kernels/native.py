@@ -1,5 +1,6 @@
 """The compiled extension: whether it is here, why not, memory for its results, and the one way to call its kernels."""
 
+import functools
 import math
 from collections.abc import Sequence
 from types import ModuleType
@@ -40,14 +41,15 @@ def supports(x: Tensor) -> bool:
     return is_available() and x.device.type == "cpu" and x.dtype in DTYPES
 
 
+@functools.cache
 def kernel(stem: str, dtype: torch.dtype) -> Any:
     """The compiled function `stem` for a dtype."""
     return getattr(extension(), f"{stem}_{DTYPES[dtype]}")
 
 
-def addresses(*tensors: Tensor | None) -> tuple[int, ...]:
+def addresses(tensors: Sequence[Tensor | None]) -> list[int]:
     """Where tensors lie; 0 for None and for one without entries."""
-    return tuple([0 if x is None else x.data_ptr() for x in tensors])
+    return [0 if x is None else x.data_ptr() for x in tensors]
 
 
 def call(stem: str, dtype: torch.dtype, tensors: Sequence[Tensor | None], numbers: tuple[float, ...]) -> Any:
@@ -57,7 +59,7 @@ def call(stem: str, dtype: torch.dtype, tensors: Sequence[Tensor | None], number
     struct (csrc/core/kernels.hpp); their count is checked there. Whether the tensors are what the kernel takes, the
     operator has checked before: addresses say nothing.
     """
-    return kernel(stem, dtype)(addresses(*tensors), numbers)
+    return kernel(stem, dtype)(addresses(tensors), numbers)
 
 
 def empty(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:

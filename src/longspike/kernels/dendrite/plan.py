@@ -124,7 +124,7 @@ def dendrite_plan(
     geometry = (*grid_size, kernel, stride, padding)
     if backend_of("dendrite_plan", step.device, step.dtype) == "cpp":
         tensors, numbers = (step, x, y, is_active, offsets), (offsets.numel() - 1, *geometry, native.threads())
-        unsorted, *found = native.extension().dendrite_plan(native.addresses(*tensors), numbers)
+        unsorted, *found = native.extension().dendrite_plan(native.addresses(tensors), numbers)
         arrays = [torch.from_numpy(array) for array in found]
     else:
         unsorted, arrays = reference_plan.dendrite_rows(step, x, y, is_active, offsets, *geometry)
@@ -144,7 +144,7 @@ def pool_plan(plan: DendritePlan, pool: int) -> PoolPlan:
     step, row_offsets, x, y = (t.contiguous() for t in (plan.row_step, plan.row_offsets, plan.row_x, plan.row_y))
     if backend_of("pool_plan", step.device, step.dtype) == "cpp":
         numbers = (row_offsets.numel() - 1, width, height, pool, native.threads())
-        found = native.extension().pool_plan(native.addresses(step, row_offsets, x, y), numbers)
+        found = native.extension().pool_plan(native.addresses((step, row_offsets, x, y)), numbers)
         arrays = [torch.from_numpy(array) for array in found]
     else:
         arrays = reference_plan.pooled_rows(step, row_offsets, x, y, plan.row_sample, grid, pool)

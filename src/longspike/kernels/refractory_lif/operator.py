@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from longspike.kernels import native
-from longspike.kernels._dispatch import Call, Choice, backend_of, choose
+from longspike.kernels._dispatch import Choice, backend_of, choose
 from longspike.kernels._operators import operator, register_gradient
 from longspike.kernels._spiking.modes import raise_if_nan
 from longspike.kernels._spiking.spans import LIF_SPAN, LIF_SPAN_ON_GPU, num_spans
@@ -68,7 +68,9 @@ def refractory_lif_op(
     method: str,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Spikes, final v, r, s, saved states, and the certificate as five integers (see `certificate_from`)."""
-    choice = choose("refractory_lif", method, Call(current.device, current.dtype, *current.shape, reset=reset))
+    batch, seqlen, channels = current.shape
+    sizes = {"batch": batch, "seqlen": seqlen, "channels": channels}
+    choice = choose("refractory_lif", method, current.device, current.dtype, **sizes, reset=reset)
     spikes, end, saved, numbers = _forward(choice, current, (beta, threshold, rho, gamma), (v, r, s), reset)
     if current.is_cpu:
         raise_if_nan(end[0])

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from longspike.kernels._dispatch import Call, choose
+from longspike.kernels._dispatch import choose
 from longspike.kernels.tick import reference
 from longspike.kernels.tick.operator import embed_op, event_pool_op
 
@@ -32,7 +32,7 @@ def embed_cells(values: Tensor, cell: Tensor, tick_offsets: Tensor, weight: Tens
     Shapes: values (items, channels), cell (items), tick_offsets (ticks + 1) into the items, weight (cells, channels,
     d_model) -> (ticks, d_model). The gradient reaches silent values too.
     """
-    choice = choose("embed_cells", method, Call(values.device, values.dtype))
+    choice = choose("embed_cells", method, values.device, values.dtype)
     call = embed_op if choice.backend == "cpp" else reference.embed_cells
     return call(values, cell, tick_offsets, weight)
 
@@ -45,7 +45,7 @@ def event_pool(
     Shapes: y (ticks, channels), weights (ticks) positive, offsets (batch + 1) -> (batch, channels), and the state.
     Zero where no tick was seen.
     """
-    choice = choose("event_pool", method, Call(y.device, y.dtype))
+    choice = choose("event_pool", method, y.device, y.dtype)
     call = event_pool_op if choice.backend == "cpp" else reference.event_pool
     window, windows, counts = (x.to(torch.float64) for x in state)
     mean, *end = call(y, weights.to(torch.float64), offsets, window, windows, counts, size)
