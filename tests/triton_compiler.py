@@ -61,7 +61,7 @@ def dendrite() -> None:
     """Chains of rows, dense sequences, pooling."""
     from dendrites import Geometry, conv_case
     from longspike.kernels.dendrite import triton_adjoint, triton_chains, triton_pool
-    from longspike.kernels.dendrite.compiled import Chains
+    from longspike.kernels.dendrite.arguments import Chains
 
     case = conv_case(2, 3, 2, [6, 4], Geometry((3, 2), 2, 1, 0))
     pairs = (case.plan.pair_offsets, case.plan.pair_input, case.plan.pair_tap)

@@ -25,13 +25,11 @@ template <class T> const KernelTable<T>& table() {
 }
 
 // One function a binding file.
-void bind_block(nb::module_& m);
-void bind_tick(nb::module_& m);
-void bind_dendrite(nb::module_& m);
+void bind_kernels(nb::module_& m);
+void bind_plans(nb::module_& m);
+void bind_sequence_stream(nb::module_& m);
+void bind_event_stream(nb::module_& m);
 void bind_events(nb::module_& m);
 void bind_limits(nb::module_& m);
-void bind_sa_hippo(nb::module_& m);
-void bind_stream(nb::module_& m);
-void bind_spikes(nb::module_& m);
 
 }  // namespace longspike

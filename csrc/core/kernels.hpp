@@ -1,4 +1,5 @@
-// The calls that every instruction set implements: pointers and sizes in, nothing else.
+// The calls that every instruction set implements: pointers and sizes in, nothing else. Python fills a struct by the order of
+// its fields (bindings/call.hpp; longspike/kernels/native.py): move none without the callers.
 #pragma once
 #include <cstdint>
 #include <memory>

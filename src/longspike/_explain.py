@@ -4,26 +4,9 @@ import torch
 from torch import Tensor
 
 from longspike._core.checks import check_choice
-from longspike.kernels._dispatch import (
-    BLOCK_METHODS,
-    DENDRITE_METHODS,
-    LIF_METHODS,
-    MIXING_METHODS,
-    S4D_LIF_METHODS,
-    S4D_METHODS,
-    SA_HIPPO_METHODS,
-    Choice,
-    choose_block,
-    choose_dendrite,
-    choose_lif,
-    choose_mixing,
-    choose_s4d,
-    choose_s4d_lif,
-    choose_sa_hippo,
-)
+from longspike.kernels._dispatch import ROUTES, Choice, choose, methods
 
-DENDRITE_OPERATORS = ("dendritic_conv", "dendritic_lif", "segment_max")
-OPERATORS = ("refractory_lif", "s4d_scan", "s4d_lif", "spiking_block", "sa_hippo", "linear", "glu", *DENDRITE_OPERATORS)
+SEQUENCES = ("refractory_lif", "s4d_scan", "s4d_lif", "spiking_block", "sa_hippo", "linear", "glu")
 
 
 def explain(
@@ -38,44 +21,27 @@ def explain(
     """Which method and backend a call would take, and why.
 
     Args:
-        operator: "refractory_lif", "s4d_scan", "s4d_lif", "spiking_block", "sa_hippo" (with equal gaps and one head),
-            "linear", "glu", "dendritic_conv", "dendritic_lif" or "segment_max".
-        x: the input, or its shape (batch, seqlen, channels) with `dtype` and `device`; of a dendritic
-            operator, the sparse values, the drive or the membranes, whatever their shape.
+        operator: of sequences: "refractory_lif", "s4d_scan", "s4d_lif", "spiking_block", "sa_hippo" (with equal gaps and
+            one head), "linear", "glu"; of dendrites: "dendrite_plan", "pool_plan", "dendritic_conv", "dendritic_lif",
+            "segment_max"; of a tick: "embed_cells", "layer_norm", "event_pool", "sa_hippo_tables"; "spikes" or
+            "count_spikes".
+        x: the input, or its shape with `dtype` and `device`: (batch, seqlen, channels) of a sequence, any of the others.
         method, reset: as the call would have them.
 
     Example:
         >>> explain("refractory_lif", (8, 128, 64), method="reference").method
         'reference'
     """
-    check_choice("explain", "operator", operator, OPERATORS)
+    check_choice("explain", "operator", operator, tuple(ROUTES))
+    check_choice("explain", "method", method, methods(operator))
     if isinstance(x, Tensor):
         shape, dtype, device = tuple(x.shape), x.dtype, x.device
     else:
         shape = tuple(x)
-    if operator in DENDRITE_OPERATORS:
-        check_choice("explain", "method", method, DENDRITE_METHODS)
-        return choose_dendrite(operator, method, device=torch.device(device), dtype=dtype)
+    if operator not in SEQUENCES:
+        return choose(operator, method, torch.device(device), dtype)
     if len(shape) != 3:
         raise ValueError(f"explain: `x` must have shape (batch, seqlen, channels); got {shape}.")
-    methods = {
-        "refractory_lif": LIF_METHODS,
-        "s4d_scan": S4D_METHODS,
-        "spiking_block": BLOCK_METHODS,
-        "s4d_lif": S4D_LIF_METHODS,
-        "sa_hippo": SA_HIPPO_METHODS,
-    }
-    check_choice("explain", "method", method, methods.get(operator, MIXING_METHODS))
-    place = torch.device(device)
-    if operator == "spiking_block":
-        return choose_block(method, device=place, dtype=dtype)
-    if operator == "refractory_lif":
-        batch, seqlen, channels = shape
-        return choose_lif(method, batch=batch, seqlen=seqlen, channels=channels, device=place, dtype=dtype, reset=reset)
-    if operator == "s4d_scan":
-        return choose_s4d(method, seqlen=shape[1], device=place, dtype=dtype)
-    if operator == "s4d_lif":
-        return choose_s4d_lif(method, device=place, dtype=dtype)
-    if operator == "sa_hippo":
-        return choose_sa_hippo(method, longest=shape[1], gaps=1, items=shape[0], device=place, dtype=dtype)
-    return choose_mixing(operator, method, device=place, dtype=dtype)
+    batch, seqlen, channels = shape
+    sizes = {"batch": batch, "seqlen": seqlen, "channels": channels}
+    return choose(operator, method, torch.device(device), dtype, **sizes, reset=reset)

@@ -340,10 +340,13 @@ def test_messages() -> None:
         run(data, [leaves[0].double(), *leaves[1:]])
     with pytest.raises(ValueError, match=r"dendritic_conv: `g` must have shape \(5,\)"):
         run(data, [*leaves[:4], leaves[4][:3], *leaves[5:]])
-    with pytest.raises(ValueError, match=r"`pair_input` must be torch.int64 in \[0, 7\). Take it from dendrite_plan"):
+    with pytest.raises(ValueError, match=r"`pair_input` must lie in \[0, 7\); got min=0, max=\d+. Take it from"):
         run(data, [leaves[0][:7], *leaves[1:]])
-    with pytest.raises(ValueError, match="`chain_offsets` must rise from 0"):
+    with pytest.raises(ValueError, match=r"`pair_offsets` must have shape \(\d+,\) and dtype torch.int64"):
         run(data._replace(gap=data.gap[:-1]), leaves)
+    falling = data.plan._replace(chain_offsets=data.plan.chain_offsets.flip(0))
+    with pytest.raises(ValueError, match=r"`chain_offsets` must rise from 0 to \d+, the number of rows; got .*"):
+        run(data._replace(plan=falling), leaves)
     plan = PoolPlan(*(torch.zeros(1).int(),) * 3, torch.tensor([0, 1]), torch.tensor([0, 1]), torch.tensor([5]), (1, 1))
-    with pytest.raises(ValueError, match=r"segment_max: `group_rows` must be torch.int64 in \[0, 2\)"):
+    with pytest.raises(ValueError, match=r"segment_max: `group_rows` must lie in \[0, 2\); got min=5, max=5. Take"):
         segment_max(torch.zeros(2, 3), plan)

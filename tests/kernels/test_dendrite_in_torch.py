@@ -45,7 +45,9 @@ def test_conv_backward() -> None:
     arguments = [x.detach() for x in conv_arguments(True)]
     membrane, i, v = operator.dendritic_conv_op(*arguments, *OPTIONS, True)
     grads = [torch.randn_like(x) for x in (membrane, i, v)]
-    torch.library.opcheck(operator.dendritic_conv_backward_op, (*arguments, membrane, *grads, *OPTIONS, True))
+    torch.library.opcheck(
+        operator.dendritic_conv_backward_op, (*arguments, OPTIONS[0], membrane, *grads, *OPTIONS[1:], True)
+    )
 
 
 @pytest.mark.slow
@@ -57,7 +59,9 @@ def test_lif() -> None:
     arguments = [x.detach() for x in arguments]
     results = operator.dendritic_lif_op(*arguments, *OPTIONS)
     grads = [torch.randn_like(x) for x in results]
-    torch.library.opcheck(operator.dendritic_lif_backward_op, (*arguments, results[0], *grads, *OPTIONS))
+    torch.library.opcheck(
+        operator.dendritic_lif_backward_op, (*arguments, OPTIONS[0], results[0], *grads, *OPTIONS[1:])
+    )
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ from tolerances import DENDRITE, DENDRITE_GRADIENT
 pytest.importorskip("triton", reason="triton is not installed")
 
 from longspike.kernels.dendrite import PoolPlan, pool_plan, reference, triton_adjoint, triton_chains, triton_pool
-from longspike.kernels.dendrite.compiled import Chains
+from longspike.kernels.dendrite.arguments import Chains
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 THRESHOLD = 0.8

@@ -123,7 +123,7 @@ def test_messages(backend: str) -> None:
         call(items, grid_size=(7, 2))
     with pytest.raises(ValueError, match=r"`offsets` must rise from 0 to the number of items \(10\); got \[0, 4, 9\]"):
         call(items._replace(offsets=torch.tensor([0, 4, 9])))
-    with pytest.raises(ValueError, match=r"`offsets` must be \(batch \+ 1\) int64"):
+    with pytest.raises(ValueError, match=r"`offsets` must be an int64 tensor \(batch \+ 1,\)"):
         call(items._replace(offsets=items.offsets.int()))
     with pytest.raises(ValueError, match=r"`x` must have shape \(10,\) and dtype torch.int32; got a tensor of shape"):
         call(items._replace(x=items.x.long()))

@@ -6,10 +6,10 @@ import torch
 from longspike import explain
 from longspike.errors import BackendUnavailableError
 from longspike.kernels import _triton
-from longspike.kernels._dispatch import choose_sa_hippo
+from longspike.kernels._dispatch import choose
 
 MISSING = "triton is not installed (pip install longspike[gpu])"
-HERE = {"device": torch.device("cuda"), "dtype": torch.float32}
+CUDA = torch.device("cuda")
 DENDRITES = ("dendritic_conv", "dendritic_lif", "segment_max")
 
 
@@ -33,7 +33,7 @@ def no_triton(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_memory(longest: int, gaps: int, items: int, route: tuple[str, str]) -> None:
-    choice = choose_sa_hippo("auto", longest=longest, gaps=gaps, items=items, **HERE)
+    choice = choose("sa_hippo", "auto", CUDA, torch.float32, batch=items, seqlen=longest, gaps=gaps)
     assert (choice.method, choice.backend) == route
 
 

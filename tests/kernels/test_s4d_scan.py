@@ -9,7 +9,8 @@ import torch
 from longspike import explain
 from longspike.kernels import native
 from longspike.kernels.s4d_scan import s4d_scan
-from longspike.kernels.s4d_scan.operator import checkpoint_interval, s4d_scan_op
+from longspike.kernels.s4d_scan.arguments import checkpoint_interval
+from longspike.kernels.s4d_scan.operator import s4d_scan_op
 from operators import LAYOUTS, SEQLENS, numpy_s4d, s4d_case, weighted_sum
 from tolerances import S4D_FFT, S4D_SCAN
 

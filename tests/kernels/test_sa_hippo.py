@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from longspike.kernels import native
-from longspike.kernels.sa_hippo import operator, sa_hippo
+from longspike.kernels.sa_hippo import arguments, sa_hippo
 from longspike.kernels.sa_hippo.tables import formula
 from longspike.nn import SAHippo
 from operators import relative_error, weighted_sum
@@ -233,7 +233,7 @@ def test_sinking_states_are_flushed() -> None:
 
 
 def test_block_sizes_of_python_and_the_kernels_agree() -> None:
-    assert native.extension().sa_hippo_block == operator.BLOCK
+    assert native.extension().sa_hippo_block == arguments.SPAN
 
 
 def test_addresses_are_vouched_for() -> None:
@@ -242,7 +242,7 @@ def test_addresses_are_vouched_for() -> None:
     gaps, index = delta.unique(return_inverse=True)
     good = [u, index, offsets, layer.tables(gaps, u.dtype), layer.R, layer.C, layer.D, start(layer, len(offsets) - 1)]
     for k, bad, message in (
-        (1, index + 1, "`index` must lie in 0 .. 5"),
+        (1, index + 1, r"`index` must lie in \[0, 6\)"),
         (1, index[:-1], "`index` must have shape"),
         (2, offsets.flip(0), "`offsets` must rise from 0 to 195"),
         (3, good[3][..., :-1], "`tables` must have shape"),

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from longspike.kernels.refractory_lif.surrogates import SURROGATES
+from longspike.kernels._spiking.surrogates import SURROGATES
 from longspike.kernels.spikes import count_spikes, spikes
 from longspike.kernels.spikes.operator import count_spikes_op, spikes_op
 

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from longspike.kernels.tick import EventPoolState, embed_cells, event_pool, layer_norm
+from longspike.kernels.layer_norm import layer_norm
+from longspike.kernels.tick import EventPoolState, embed_cells, event_pool
 
 DTYPES = [torch.float32, torch.float64]
 TOLERANCE = {torch.float32: 2e-5, torch.float64: 1e-12}

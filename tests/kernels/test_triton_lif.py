@@ -10,8 +10,8 @@ from tolerances import LIF_GRADIENT_F32, LIF_GRADIENT_F64
 pytest.importorskip("triton", reason="triton is not installed")
 pytestmark = pytest.mark.skipif(torch.cuda.is_available(), reason="the interpreter runs without a GPU; see tests/gpu")
 if not torch.cuda.is_available():
+    from longspike.kernels._spiking.spans import LIF_SPAN_ON_GPU, num_spans
     from longspike.kernels.refractory_lif import triton_backward, triton_forward, triton_speculative
-    from longspike.kernels.refractory_lif.saved import num_saved
 
 F32, F64 = torch.float32, torch.float64
 
@@ -118,8 +118,8 @@ def test_chunks_follow_from_sizes() -> None:
     assert triton_speculative.speculation(262_144, 128) == (2048, 4096)
     assert triton_speculative.speculation(16_384, 256) == (512, 1024)
     assert triton_speculative.speculation(100, 10**6)[0] == 512
-    assert num_saved(0) == 0
-    assert num_saved(17) == 2
+    assert num_spans(0, LIF_SPAN_ON_GPU) == 0
+    assert num_spans(17, LIF_SPAN_ON_GPU) == 2
 
 
 def gradients(case: LIFCase, reset: str, surrogate: str, scale: float, gradient: str, sums: bool = True):

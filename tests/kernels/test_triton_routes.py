@@ -10,7 +10,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from longspike import explain
 from longspike.errors import BackendUnavailableError
 from longspike.kernels import _triton, native
-from longspike.kernels._dispatch import choose_lif, choose_s4d, choose_s4d_lif
+from longspike.kernels._dispatch import Call, choose
 from longspike.kernels.refractory_lif import refractory_lif_op
 from longspike.kernels.s4d_lif import s4d_lif
 from longspike.kernels.s4d_lif.operator import s4d_lif_op
@@ -59,23 +59,23 @@ def test_without_triton_torch_runs_and_says_why(monkeypatch: pytest.MonkeyPatch)
         choice = explain(operator, (2, 7, 3), device="cuda")
         assert choice.backend == "torch"
         assert "triton is not installed" in choice.reason
-    sizes = {"batch": 2, "seqlen": 7, "channels": 3, "reset": "zero", "device": CUDA, "dtype": torch.float32}
+    call = Call(CUDA, torch.float32, 2, 7, 3, reset="zero")
     with pytest.raises(
         BackendUnavailableError, match=r"refractory_lif: method='speculative' cannot run, because triton"
     ):
-        choose_lif("speculative", **sizes)
+        choose("refractory_lif", "speculative", **call._asdict())
     with pytest.raises(
         BackendUnavailableError, match=r"s4d_scan: method='scan' cannot run, because triton is not inst"
     ):
-        choose_s4d("scan", seqlen=7, device=CUDA, dtype=torch.float32)
+        choose("s4d_scan", "scan", **call._asdict())
 
 
 def test_kernels_are_refused_where_they_cannot_run() -> None:
     with pytest.raises(
         BackendUnavailableError, match=r"s4d_lif: method='fused' cannot run, because the Triton kernels"
     ):
-        choose_s4d_lif("fused", device=torch.device("cpu"), dtype=torch.float32)
-    assert "float32 and float64" in choose_s4d("auto", seqlen=7, device=CUDA, dtype=torch.float16).reason
+        choose("s4d_lif", "fused", torch.device("cpu"), torch.float32)
+    assert "float32 and float64" in choose("s4d_scan", "auto", CUDA, torch.float16, seqlen=7).reason
 
 
 def test_on_a_cpu_scan_and_neuron_run_in_turn() -> None:

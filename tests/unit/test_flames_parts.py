@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from longspike.kernels.tick import layer_norm
+from longspike.kernels.layer_norm import layer_norm
 from longspike.layers.event_pool import EventPool
 from longspike.layers.memory_block import MemoryBlock
 from longspike.layers.norm import RowNorm

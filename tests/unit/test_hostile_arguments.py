@@ -10,9 +10,9 @@ from safetensors.torch import load_file, save_file
 import longspike
 from longspike.errors import CheckpointError
 from longspike.functional import hard_reset_orbit, refractory_lif
+from longspike.kernels._spiking import spans
 from longspike.kernels.mixing import glu, linear
-from longspike.kernels.refractory_lif import compiled as lif
-from longspike.kernels.s4d_scan import operator as s4d
+from longspike.kernels.s4d_scan import arguments as s4d
 from longspike.models import SpikeSSM, SpikeSSMConfig
 from longspike.nn import S4D, NeuronConfig, RefractoryLIF, SpikeLinear
 from longspike.streaming import Stream
@@ -166,4 +166,4 @@ def test_a_named_surrogate_compiles_with_dynamic_shapes() -> None:
 def test_both_sides_count_the_same_blocks() -> None:
     """Python allocates the saved states that C++ writes, one a block."""
     native = pytest.importorskip("longspike._native", reason="the compiled extension is not built")
-    assert (native.lif_block, native.s4d_block) == (lif.BLOCK, s4d.BLOCK)
+    assert (native.lif_block, native.s4d_block) == (spans.LIF_SPAN, s4d.SPAN)

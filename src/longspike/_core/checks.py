@@ -72,3 +72,15 @@ def check_positive_int(where: str, name: str, value: object, *, low: int = 1) ->
     """Raise unless `value` is an integer of at least `low`."""
     if isinstance(value, bool) or not isinstance(value, int) or value < low:
         raise ValueError(f"{where}: `{name}` must be an integer of at least {low}; got {value!r}.")
+
+
+def check_offsets(where: str, name: str, offsets: Tensor, count: int, to: str, *, remedy: str = "") -> None:
+    """Raise unless `offsets` (n + 1) is int64, begins at 0, does not decrease and ends at `count`; `to` says what it is."""
+    if not isinstance(offsets, Tensor) or offsets.dtype != torch.int64 or offsets.dim() != 1 or len(offsets) == 0:
+        raise ValueError(
+            f"{where}: `{name}` must be an int64 tensor (batch + 1,) that begins with 0; "
+            f"got {describe(offsets)}. {remedy}".rstrip()
+        )
+    if int(offsets[0]) != 0 or int(offsets[-1]) != count or bool((offsets.diff() < 0).any()):
+        shown = f"{offsets[:8].tolist()}{' ...' if len(offsets) > 8 else ''}"
+        raise ValueError(f"{where}: `{name}` must rise from 0 to {to}; got {shown}. {remedy}".rstrip())

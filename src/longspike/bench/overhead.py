@@ -10,9 +10,9 @@ from longspike.bench.tables import Table, rows_of
 from longspike.bench.timing import Rounds, Timing, time_rounds
 from longspike.events.record import EVENT_DTYPE
 from longspike.functional import refractory_lif
+from longspike.kernels.layer_norm import layer_norm
 from longspike.kernels.mixing import glu, linear
 from longspike.kernels.refractory_lif import refractory_lif_op
-from longspike.kernels.tick import layer_norm
 from longspike.layers.block import SpikingBlock
 from longspike.models import Flames, SpikeSSM
 from longspike.ssm.s4d import S4D

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from longspike._core.checks import describe
+from longspike._core.checks import check_offsets, describe
 from longspike.events.arguments import check_event_array, check_on_sensor, check_sensor_size
 from longspike.events.record import EVENT_DTYPE, LATEST_TIME_US
 
@@ -53,19 +53,6 @@ class RaggedEvents(NamedTuple):
         return np.split(everything, self.offsets[1:-1].cpu().numpy()) if self.batch else []
 
 
-def _check_offsets(where: str, offsets: Tensor, num_events: int) -> None:
-    """Raise unless `offsets` is int64, begins at 0, does not decrease and ends at `num_events`."""
-    if offsets.dtype != torch.int64 or offsets.dim() != 1 or len(offsets) == 0:
-        raise ValueError(
-            f"{where}: `offsets` must be an int64 tensor (batch + 1,) that begins with 0; got {describe(offsets)}."
-        )
-    if int(offsets[0]) != 0 or int(offsets[-1]) != num_events or bool((offsets.diff() < 0).any()):
-        raise ValueError(
-            f"{where}: `offsets` must rise from 0 to the number of events, {num_events}; got {offsets.tolist()[:8]}. "
-            "Build the batch with collate_events."
-        )
-
-
 def check_ragged(events: RaggedEvents, *, sensor_size: tuple[int, int] | None = None) -> None:
     """Raise unless a batch keeps the rules of `RaggedEvents`: shapes, dtypes, offsets, order of time, bounds.
 
@@ -82,7 +69,8 @@ def check_ragged(events: RaggedEvents, *, sensor_size: tuple[int, int] | None = 
                 f"{where}: `{name}` must be a tensor of shape ({num_events},) and dtype {dtype}; got "
                 f"{describe(tensor)}. Build the batch with collate_events."
             )
-    _check_offsets(where, events.offsets, num_events)
+    remedy = "Build the batch with collate_events."
+    check_offsets(where, "offsets", events.offsets, num_events, f"the number of events, {num_events}", remedy=remedy)
     width, height = sensor_size or (65536, 65536)
     for name, size in (("x", width), ("y", height), ("t", LATEST_TIME_US + 1), ("p", 2)):
         field = getattr(events, name)

@@ -1,19 +1,14 @@
-"""Chooses how one operator call runs, and says why. The only place where that is decided."""
+"""How an operator call runs, and why: every operator's routes in one table, and the one function that chooses among them."""
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import torch
+from torch import Tensor
 
+from longspike._core.checks import check_choice
 from longspike.errors import BackendUnavailableError
 from longspike.kernels import _triton, native
-
-LIF_METHODS = ("auto", "sequential", "pmbc", "speculative", "reference")
-S4D_METHODS = ("auto", "scan", "fft", "reference")
-S4D_LIF_METHODS = ("auto", "fused", "reference")
-MIXING_METHODS = ("auto", "compiled", "reference")
-BLOCK_METHODS = ("auto", "fused", "reference")
-SA_HIPPO_METHODS = ("auto", "recurrent", "reference", "chunked", "fft")
-DENDRITE_METHODS = ("auto", "compiled", "reference")
 
 # Speculation pays where the lanes are so few that a thread waits for every step, and the sequence holds several warm-ups.
 SPECULATIVE_MIN_SEQLEN = 16_384
@@ -44,206 +39,297 @@ class Choice(NamedTuple):
         return f"{self.operator}: {self.method} ({self.backend}), because {self.reason}"
 
 
-def _why_not_compiled(device: torch.device, dtype: torch.dtype) -> str:
+class Call(NamedTuple):
+    """What a choice may look at: the tensors' device and dtype, and sizes and options where they matter.
+
+    Of the spike-aware memory, `batch` is samples times heads, and `offsets` bound the samples' ticks.
+    """
+
+    device: torch.device
+    dtype: torch.dtype
+    batch: int = 1
+    seqlen: int = 0
+    channels: int = 1
+    reset: str = "subtract"
+    gaps: int = 1
+    offsets: Tensor | None = None
+    transition: str = "bilinear"
+
+    @property
+    def longest(self) -> int:
+        """Ticks of the longest sample; waits for the device, so only a route that needs it asks."""
+        if self.offsets is None:
+            return self.seqlen
+        return int(self.offsets.diff().max()) if len(self.offsets) > 1 else 0
+
+
+class Route(NamedTuple):
+    """One way to run an operator.
+
+    Attributes:
+        method, backend: as in `Choice`.
+        wins: why "auto" takes it for a call that it can run, or "" if it does not; where that depends on the call, a
+            function of it and of why there is no kernel of ours for it ("" where there is one).
+        refuses: what is wrong with a call that asks for it by name, or "".
+    """
+
+    method: str
+    backend: str
+    wins: str | Callable[[Call, str], str] = ""
+    refuses: Callable[[Call], str] = lambda call: ""
+
+
+def _without_kernel(call: Call, why_not: str) -> str:
+    return why_not
+
+
+def _few_lanes(call: Call) -> bool:
+    """Whether a thread would wait for every step of so few lanes, over so many of them."""
+    if call.device.type == "cuda":
+        return call.batch * call.channels < SPECULATIVE_MAX_LANES and call.seqlen >= SPECULATIVE_MIN_SEQLEN_ON_GPU
+    if call.batch != 1 or call.seqlen < SPECULATIVE_MIN_SEQLEN:
+        return False
+    threads = native.threads()
+    return threads > 1 and (call.channels + 15) // 16 <= threads
+
+
+def _sequential_on_cpu(call: Call, why_not: str) -> str:
+    if _few_lanes(call):
+        return ""
+    lanes = f"{call.batch} x {call.channels} lanes"
+    return f"a fused loop over time with {lanes} runs near memory speed on {native.threads()} thread(s)"
+
+
+def _sequential_on_gpu(call: Call, why_not: str) -> str:
+    if _few_lanes(call):
+        return ""
+    return f"a fused loop over time keeps the states of {call.batch} x {call.channels} lanes in registers"
+
+
+def _speculative_on_cpu(call: Call, why_not: str) -> str:
+    lanes = f"{call.batch} x {call.channels} lanes"
+    return f"{lanes} wait for each step on {native.threads()} thread(s), {call.seqlen} steps long"
+
+
+def _speculative_on_gpu(call: Call, why_not: str) -> str:
+    return f"{call.batch} x {call.channels} lanes leave most of a GPU idle over {call.seqlen} steps"
+
+
+def _no_linear_reset(call: Call) -> str:
+    if call.reset != "zero":
+        return ""
+    return (
+        "method='pmbc' needs a linear reset path; got reset='zero'. "
+        "Use method='sequential' or 'speculative', or hard_reset_orbit for rho = 0."
+    )
+
+
+def _few_steps(call: Call, why_not: str) -> str:
+    return f"{why_not}, and {call.seqlen} step(s) need no FFT" if call.seqlen <= 2 else ""
+
+
+def _is_dense(call: Call) -> bool:
+    return call.transition != "bilinear"
+
+
+def _dense(call: Call, why_not: str) -> str:
+    return f"transition={call.transition!r} is a dense matrix" if _is_dense(call) else ""
+
+
+def _one_pass(call: Call, why_not: str) -> str:
+    return "" if _is_dense(call) else "one pass of diagonal plus low rank keeps the state in the caches"
+
+
+def _not_for_dense(method: str) -> Callable[[Call], str]:
+    def refuses(call: Call) -> str:
+        if not _is_dense(call):
+            return ""
+        return (
+            f"transition={call.transition!r} is dense and runs by method='reference'; got method={method!r}. "
+            "Use transition='bilinear', or method='auto'."
+        )
+
+    return refuses
+
+
+def _several_gaps(call: Call) -> str:
+    if call.gaps <= 1 or _is_dense(call):
+        return _not_for_dense("fft")(call)
+    return (
+        f"method='fft' needs one gap for all ticks; got {call.gaps} different ones in `delta`. "
+        "Use method='auto' or 'chunked'."
+    )
+
+
+def _equal_gaps(call: Call, why_not: str) -> str:
+    if call.gaps > 1:
+        return ""
+    if why_not:
+        return f"{why_not}, and all gaps are equal"
+    is_on_gpu = call.device.type == "cuda"
+    return f"all gaps are equal over {call.longest} ticks" if is_on_gpu and call.longest >= CHUNKED_MIN_TICKS else ""
+
+
+def _few_items_on_gpu(call: Call, why_not: str) -> str:
+    if call.batch <= CHUNKED_MAX_ITEMS and call.longest >= CHUNKED_MIN_TICKS:
+        return f"{call.batch} samples x heads leave most of a GPU idle over {call.longest} ticks"
+    return ""
+
+
+def _many_items_on_gpu(call: Call, why_not: str) -> str:
+    return f"one pass keeps the states of {call.batch} samples x heads in registers"
+
+
+def _few_ticks(call: Call, why_not: str) -> str:
+    if why_not and call.longest <= 2:
+        return f"{why_not}, and {call.longest} tick(s) need no parallel form"
+    return ""
+
+
+def _gaps_differ(call: Call, why_not: str) -> str:
+    return f"{why_not}, and the gaps differ" if why_not else ""
+
+
+REFERENCE = Route("reference", "torch", _without_kernel)
+
+
+def _compiled_or_reference(reason: str) -> tuple[Route, ...]:
+    return Route("compiled", "cpp", reason), REFERENCE
+
+
+_MIXING = _compiled_or_reference("it skips silent inputs and sums every row in the same order")
+_TICK = _compiled_or_reference("it gives a stream and a batch the same bits")
+_STRUCTURE = _compiled_or_reference("it counts and sorts in one pass")
+_DENDRITE = (
+    Route("compiled", "triton", "it walks the touched positions alone, each with its state in registers"),
+    *_compiled_or_reference("it walks the touched positions alone, each with its state in cache"),
+)
+
+# The routes of every operator, in the order in which "auto" asks them.
+ROUTES: dict[str, tuple[Route, ...]] = {
+    "refractory_lif": (
+        Route("sequential", "triton", _sequential_on_gpu),
+        Route("sequential", "cpp", _sequential_on_cpu),
+        Route("pmbc", "torch", refuses=_no_linear_reset),
+        Route("speculative", "triton", _speculative_on_gpu),
+        Route("speculative", "cpp", _speculative_on_cpu),
+        REFERENCE,
+    ),
+    "s4d_scan": (
+        Route(
+            "scan",
+            "triton",
+            "the recurrence in registers gives the same bits whole and in chunks, and reads its input once",
+        ),
+        Route("scan", "cpp", "the recurrence gives a whole sequence, its chunks and its steps the same bits"),
+        Route("reference", "torch", _few_steps),
+        Route("fft", "torch", _without_kernel),
+    ),
+    "s4d_lif": (
+        Route("fused", "triton", "the current between scan and neuron never reaches memory"),
+        REFERENCE,
+    ),
+    "spiking_block": (Route("fused", "cpp", "one pass keeps current and spikes in the caches"), REFERENCE),
+    "sa_hippo": (
+        Route("recurrent", "cpp", _one_pass, _not_for_dense("recurrent")),
+        Route("reference", "torch", _dense),
+        Route("reference", "torch", _few_ticks),
+        Route("fft", "torch", _equal_gaps, _several_gaps),
+        Route("chunked", "triton", _few_items_on_gpu, _not_for_dense("chunked")),
+        Route("recurrent", "triton", _many_items_on_gpu),
+        Route("chunked", "torch", _gaps_differ),
+    ),
+    "sa_hippo_tables": _compiled_or_reference("a stream makes its rows by the same function"),
+    "linear": _MIXING,
+    "glu": _MIXING,
+    "dendritic_conv": _DENDRITE,
+    "dendritic_lif": _DENDRITE,
+    "dendrite_plan": _STRUCTURE,
+    "pool_plan": _STRUCTURE,
+    "segment_max": _DENDRITE,
+    "embed_cells": _TICK,
+    "layer_norm": _TICK,
+    "event_pool": _TICK,
+    "spikes": _TICK,
+    "count_spikes": _TICK,
+}
+
+
+def methods(operator: str) -> tuple[str, ...]:
+    """What `method` may be in a call of an operator."""
+    return "auto", *dict.fromkeys(route.method for route in ROUTES[operator])
+
+
+LIF_METHODS = methods("refractory_lif")
+S4D_METHODS = methods("s4d_scan")
+SA_HIPPO_METHODS = methods("sa_hippo")
+DENDRITE_METHODS = methods("dendritic_lif")
+_WITHOUT_FLOATS = ("dendrite_plan", "pool_plan")
+_BACKENDS = {name: {route.backend for route in routes} for name, routes in ROUTES.items()}
+
+
+def _why_not_compiled(operator: str, device: torch.device, dtype: torch.dtype) -> str:
     if not native.is_available():
         return native.unavailable_reason
     if device.type != "cpu":
         return f"the compiled kernels run on the CPU and the tensors are on {device.type}"
-    if dtype not in native.DTYPES:
+    if dtype not in native.DTYPES and operator not in _WITHOUT_FLOATS:
         return f"the compiled kernels take float32 and float64, not {dtype}"
     return ""
 
 
-def _why_no_kernel(device: torch.device, dtype: torch.dtype) -> str:
-    """Why there is no kernel of ours, compiled for the CPU or in Triton, for such tensors; empty if there is one."""
-    return _triton.why_not(device, dtype) if device.type == "cuda" else _why_not_compiled(device, dtype)
+def _why_no_kernel(operator: str, device: torch.device, dtype: torch.dtype) -> str:
+    """Why there is no kernel of ours, compiled for the CPU or in Triton, for such tensors; "" if there is one."""
+    backends = _BACKENDS[operator]
+    if "triton" in backends and (device.type == "cuda" or "cpp" not in backends):
+        return _triton.why_not(device, dtype)
+    return _why_not_compiled(operator, device, dtype)
 
 
-def _require_compiled(operator: str, method: str, why_not: str) -> None:
-    if why_not:
-        raise BackendUnavailableError(
-            f"{operator}: method={method!r} cannot run, because {why_not}. Use method='auto'."
-        )
+def _kernels_for(operator: str, device: torch.device, dtype: torch.dtype) -> tuple[str, str]:
+    """Whose kernels an operator has for such tensors, "cpp", "triton" or "torch", and in the last case why."""
+    if why_not := _why_no_kernel(operator, device, dtype):
+        return "torch", why_not
+    return ("triton" if device.type == "cuda" else "cpp"), ""
 
 
-def choose_lif(
-    method: str, *, batch: int, seqlen: int, channels: int, device: torch.device, dtype: torch.dtype, reset: str
-) -> Choice:
-    """The route of a `refractory_lif` call."""
-    why_not = _why_no_kernel(device, dtype)
-    backend = "triton" if device.type == "cuda" else "cpp"
-    if method in ("sequential", "speculative"):
-        _require_compiled("refractory_lif", method, why_not)
-        return Choice("refractory_lif", method, backend, "it was asked for by name")
-    if method == "pmbc" and reset == "zero":
-        raise ValueError(
-            "refractory_lif: method='pmbc' needs a linear reset path; got reset='zero'. "
-            "Use method='sequential' or 'speculative', or hard_reset_orbit for rho = 0."
-        )
-    if method in ("pmbc", "reference"):
-        return Choice("refractory_lif", method, "torch", "it was asked for by name")
-    if why_not:
-        return Choice("refractory_lif", "reference", "torch", why_not)
-    if backend == "triton":
-        return _lif_on_gpu(batch, seqlen, channels)
-    threads = native.threads()
-    vectors = batch * ((channels + 15) // 16)
-    if threads > 1 and batch == 1 and vectors <= threads and seqlen >= SPECULATIVE_MIN_SEQLEN:
-        reason = f"{batch} x {channels} lanes wait for each step on {threads} thread(s), {seqlen} steps long"
-        return Choice("refractory_lif", "speculative", "cpp", reason)
-    reason = f"a fused loop over time with {batch} x {channels} lanes runs near memory speed on {threads} thread(s)"
-    return Choice("refractory_lif", "sequential", "cpp", reason)
+def backend_of(operator: str, device: torch.device, dtype: torch.dtype) -> str:
+    """Whose kernels an operator has for such tensors: "cpp", "triton", or "torch" where there are none."""
+    return _kernels_for(operator, device, dtype)[0]
 
 
-def _lif_on_gpu(batch: int, seqlen: int, channels: int) -> Choice:
-    if batch * channels < SPECULATIVE_MAX_LANES and seqlen >= SPECULATIVE_MIN_SEQLEN_ON_GPU:
-        reason = f"{batch} x {channels} lanes leave most of a GPU idle over {seqlen} steps"
-        return Choice("refractory_lif", "speculative", "triton", reason)
-    reason = f"a fused loop over time keeps the states of {batch} x {channels} lanes in registers"
-    return Choice("refractory_lif", "sequential", "triton", reason)
+def _runnable(operator: str, backend: str) -> tuple[Route, ...]:
+    return tuple(route for route in ROUTES[operator] if route.backend in (backend, "torch"))
 
 
-def choose_s4d(method: str, *, seqlen: int, device: torch.device, dtype: torch.dtype) -> Choice:
-    """The route of an `s4d_scan` call."""
-    why_not = _why_no_kernel(device, dtype)
-    backend = "triton" if device.type == "cuda" else "cpp"
-    if method == "scan":
-        _require_compiled("s4d_scan", method, why_not)
-        return Choice("s4d_scan", "scan", backend, "it was asked for by name")
-    if method in ("fft", "reference"):
-        return Choice("s4d_scan", method, "torch", "it was asked for by name")
-    if not why_not:
-        reason = {
-            "cpp": "the recurrence gives a whole sequence, its chunks and its steps the same bits",
-            "triton": "the recurrence in registers gives the same bits whole and in chunks, and reads its input once",
-        }
-        return Choice("s4d_scan", "scan", backend, reason[backend])
-    if seqlen <= 2:
-        return Choice("s4d_scan", "reference", "torch", f"{why_not}, and {seqlen} step(s) need no FFT")
-    return Choice("s4d_scan", "fft", "torch", why_not)
+_RUNNABLE = {(name, backend): _runnable(name, backend) for name in ROUTES for backend in ("cpp", "triton", "torch")}
+# Where the first route wins every call of "auto", made once: a small call has no time for more.
+_SETTLED = {
+    (name, backend): Choice(name, routes[0].method, routes[0].backend, routes[0].wins)
+    for (name, backend), routes in _RUNNABLE.items()
+    if isinstance(routes[0].wins, str) and routes[0].wins
+}
 
 
-def choose_s4d_lif(method: str, *, device: torch.device, dtype: torch.dtype) -> Choice:
-    """The route of an `s4d_lif` call: one pass over memory on a GPU, or the scan and the neuron in turn, each by its own."""
-    why_not = _triton.why_not(device, dtype)
-    if method == "fused":
-        _require_compiled("s4d_lif", method, why_not)
-        return Choice("s4d_lif", "fused", "triton", "it was asked for by name")
-    if method == "reference":
-        return Choice("s4d_lif", "reference", "torch", "it was asked for by name")
-    if why_not:
-        return Choice("s4d_lif", "reference", "torch", why_not)
-    return Choice("s4d_lif", "fused", "triton", "the current between scan and neuron never reaches memory")
+def choose(operator: str, method: str, device: torch.device, dtype: torch.dtype, **facts: Any) -> Choice:
+    """The route of a call on such tensors; `facts` are the other fields of `Call`.
 
-
-def _compiled_or_reference(
-    operator: str, method: str, reason: str, *, device: torch.device, dtype: torch.dtype
-) -> Choice:
-    why_not = _why_not_compiled(device, dtype)
-    if method == "compiled":
-        _require_compiled(operator, method, why_not)
-        return Choice(operator, "compiled", "cpp", "it was asked for by name")
-    if method == "reference":
-        return Choice(operator, "reference", "torch", "it was asked for by name")
-    if why_not:
-        return Choice(operator, "reference", "torch", why_not)
-    return Choice(operator, "compiled", "cpp", reason)
-
-
-def choose_mixing(operator: str, method: str, *, device: torch.device, dtype: torch.dtype) -> Choice:
-    """The route of a `linear` or `glu` call."""
-    reason = "it skips silent inputs and sums every row in the same order"
-    return _compiled_or_reference(operator, method, reason, device=device, dtype=dtype)
-
-
-def choose_block(method: str, *, device: torch.device, dtype: torch.dtype) -> Choice:
-    """The route of a `spiking_block` call."""
-    why_not = _why_not_compiled(device, dtype)
-    if method == "fused":
-        _require_compiled("spiking_block", method, why_not)
-        return Choice("spiking_block", "fused", "cpp", "it was asked for by name")
-    if method == "reference":
-        return Choice("spiking_block", "reference", "torch", "it was asked for by name")
-    if why_not:
-        return Choice("spiking_block", "reference", "torch", why_not)
-    return Choice("spiking_block", "fused", "cpp", "one pass keeps current and spikes in the caches")
-
-
-def choose_tick(operator: str, method: str, *, device: torch.device, dtype: torch.dtype) -> Choice:
-    """The route of an `embed_cells`, `layer_norm`, `event_pool`, `spikes` or `count_spikes` call."""
-    reason = "it gives a stream and a batch the same bits"
-    return _compiled_or_reference(operator, method, reason, device=device, dtype=dtype)
-
-
-def choose_sa_hippo(
-    method: str,
-    *,
-    longest: int,
-    gaps: int,
-    device: torch.device,
-    dtype: torch.dtype,
-    items: int = 1,
-    transition: str = "bilinear",
-) -> Choice:
-    """The route of a call of the spike-aware memory.
-
-    Args: `longest` sample in ticks, number of different `gaps`, `items`: samples times heads.
+    Raises: ValueError for a method that the operator does not have or that refuses this call;
+        BackendUnavailableError for one that was asked for by name and cannot run.
     """
-    if transition != "bilinear":
-        if method not in ("auto", "reference"):
-            raise ValueError(
-                f"sa_hippo: transition={transition!r} is dense and runs by method='reference'; got method={method!r}. "
-                "Use transition='bilinear', or method='auto'."
-            )
-        return Choice("sa_hippo", "reference", "torch", f"transition={transition!r} is a dense matrix")
-    if method == "fft" and gaps > 1:
-        raise ValueError(
-            f"sa_hippo: method='fft' needs one gap for all ticks; got {gaps} different ones in `delta`. "
-            "Use method='auto' or 'chunked'."
-        )
-    why_not = _why_no_kernel(device, dtype)
-    on_gpu = device.type == "cuda" and not why_not
-    if method == "recurrent":
-        _require_compiled("sa_hippo", method, why_not)
-    if method in ("recurrent", "chunked"):
-        backend = "triton" if on_gpu else "cpp" if method == "recurrent" else "torch"
-        return Choice("sa_hippo", method, backend, "it was asked for by name")
-    if method in ("fft", "reference"):
-        return Choice("sa_hippo", method, "torch", "it was asked for by name")
-    if on_gpu:
-        return _sa_hippo_on_gpu(longest, gaps, items)
-    if not why_not:
-        return Choice(
-            "sa_hippo", "recurrent", "cpp", "one pass of diagonal plus low rank keeps the state in the caches"
-        )
-    if longest <= 2:
-        return Choice("sa_hippo", "reference", "torch", f"{why_not}, and {longest} tick(s) need no parallel form")
-    if gaps <= 1:
-        return Choice("sa_hippo", "fft", "torch", f"{why_not}, and all gaps are equal")
-    return Choice("sa_hippo", "chunked", "torch", f"{why_not}, and the gaps differ")
-
-
-def _sa_hippo_on_gpu(longest: int, gaps: int, items: int) -> Choice:
-    if longest >= CHUNKED_MIN_TICKS and gaps <= 1:
-        return Choice("sa_hippo", "fft", "torch", f"all gaps are equal over {longest} ticks")
-    if longest >= CHUNKED_MIN_TICKS and items <= CHUNKED_MAX_ITEMS:
-        reason = f"{items} samples x heads leave most of a GPU idle over {longest} ticks"
-        return Choice("sa_hippo", "chunked", "triton", reason)
-    reason = f"one pass keeps the states of {items} samples x heads in registers"
-    return Choice("sa_hippo", "recurrent", "triton", reason)
-
-
-def choose_dendrite(operator: str, method: str, *, device: torch.device, dtype: torch.dtype) -> Choice:
-    """The route of a `dendritic_conv`, `dendritic_lif` or `segment_max` call; "compiled" is Triton's on CUDA."""
-    if device.type != "cuda":
-        reason = "it walks the touched positions alone, each with its state in cache"
-        return _compiled_or_reference(operator, method, reason, device=device, dtype=dtype)
-    why_not = _triton.why_not(device, dtype)
-    if method == "compiled":
-        _require_compiled(operator, method, why_not)
-    if method != "auto":
-        return Choice(operator, method, "triton" if method == "compiled" else "torch", "it was asked for by name")
-    if why_not:
-        return Choice(operator, "reference", "torch", why_not)
-    reason = "it walks the touched positions alone, each with its state in registers"
-    return Choice(operator, "compiled", "triton", reason)
+    backend, why_not = _kernels_for(operator, device, dtype)
+    if method == "auto" and (settled := _SETTLED.get((operator, backend))):
+        return settled
+    call = Call(device, dtype, **facts)
+    if method == "auto":
+        for route in _RUNNABLE[operator, backend]:
+            if reason := route.wins if isinstance(route.wins, str) else route.wins(call, why_not):
+                return Choice(operator, route.method, route.backend, reason)
+    check_choice(operator, "method", method, methods(operator))
+    for route in ROUTES[operator]:
+        if route.method == method and (refusal := route.refuses(call)):
+            raise ValueError(f"{operator}: {refusal}")
+    for route in _RUNNABLE[operator, backend]:
+        if route.method == method:
+            return Choice(operator, method, route.backend, "it was asked for by name")
+    raise BackendUnavailableError(f"{operator}: method={method!r} cannot run, because {why_not}. Use method='auto'.")

@@ -4,19 +4,60 @@
 compares every output's storage with every input's, and imports the compiler at the first call. Here a call goes through
 PyTorch's dispatcher once. The dispatcher says which of its layers (fake tensors, modes, functorch, views with a pending
 sign) still lie between the call and the kernel; where there are none, the kernel runs directly.
+
+That rests on private parts of PyTorch. Where one is missing, or LONGSPIKE_PUBLIC_OPERATORS=1 is in the environment, the
+operators are made by `torch.library.custom_op` (`_public_operators`): the same results, more slowly.
 """
 
 import functools
+import os
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import _C
-from torch._ops import OpOverload
 
+from longspike.kernels import _public_operators
+
+if TYPE_CHECKING:
+    from torch._ops import OpOverload
+else:
+    OpOverload = type(torch.ops.aten.abs.default)
+
+NEWEST_TORCH = "2.13.0"
+"""The newest PyTorch with which the private parts were tried; `requirements/cpu.txt` installs it."""
+
+PRIVATE_PARTS = (
+    "DispatchKey.CPU",
+    "DispatchKey.CUDA",
+    "DispatchKeySet.from_raw_repr",
+    "DispatchKeySet.raw_repr",
+    "DispatchKeySet.highestPriorityTypeId",
+    "_after_ADInplaceOrView_keyset",
+    "_after_autograd_keyset",
+    "_AutoDispatchBelowAutograd",
+    "_any_requires_grad",
+)
+
+
+def _has(path: str) -> bool:
+    home: Any = _C
+    for name in path.split("."):
+        home = getattr(home, name, None)
+    return home is not None
+
+
+def uses_private_parts() -> bool:
+    """Whether operators are made here, or by `torch.library.custom_op`."""
+    is_asked_for = os.environ.get("LONGSPIKE_PUBLIC_OPERATORS", "") in ("", "0")
+    return is_asked_for and hasattr(OpOverload, "redispatch") and all(_has(part) for part in PRIVATE_PARTS)
+
+
+_IS_FAST = uses_private_parts()
 _LIBRARY = torch.library.Library("longspike", "FRAGMENT")
 _GRADIENTS: dict[OpOverload, tuple[Callable, Callable]] = {}  # backward and setup_context
+_KERNELS: dict[OpOverload, dict[str, Callable]] = {}  # by type of device
 
 
 def operator(name: str) -> Callable[[Callable], OpOverload]:
@@ -24,22 +65,44 @@ def operator(name: str) -> Callable[[Callable], OpOverload]:
 
     It must not change its inputs nor return one of them or a view of one. Shapes for tracing come from
     `torch.library.register_fake`, gradients from `register_gradient`; without them, going backward raises RuntimeError.
+    `on_cuda` gives it another kernel for tensors on CUDA: the dispatcher looks where they are, the operator need not.
     """
+    return _define(name) if _IS_FAST else _public_operators.operator(name)
 
+
+def on_cuda(op: OpOverload) -> Callable[[Callable], Callable]:
+    """Make the decorated function, of the same arguments, the operator's kernel for tensors on CUDA."""
+
+    def register(kernel: Callable) -> Callable:
+        if _IS_FAST:
+            _KERNELS[op]["CUDA"] = kernel
+            _LIBRARY.impl(op._opname, _hidden_from_compiler(kernel), "CUDA")
+        else:
+            _public_operators.on_cuda(op, kernel)
+        return kernel
+
+    return register
+
+
+def register_gradient(op: OpOverload, backward: Callable, *, setup_context: Callable) -> None:
+    """The gradient of an operator, as in `torch.library.register_autograd`: backward(ctx, *grads) -> a gradient an input."""
+    if _IS_FAST:
+        _GRADIENTS[op] = (backward, setup_context)
+    else:
+        torch.library.register_autograd(op, backward, setup_context=setup_context)
+
+
+def _define(name: str) -> Callable[[Callable], OpOverload]:
     def define(kernel: Callable) -> OpOverload:
         schema = torch.library.infer_schema(kernel, mutates_args=())
         _LIBRARY.define(name + schema, tags=(torch.Tag.pt2_compliant_tag,))
         _LIBRARY.impl(name, _hidden_from_compiler(kernel), "CompositeExplicitAutograd")
         op: OpOverload = getattr(torch.ops.longspike, name).default
-        _LIBRARY.impl(name, _hidden_from_compiler(_with_gradient(op, kernel)), "Autograd", with_keyset=True)
+        _KERNELS[op] = {"CPU": kernel, "CUDA": kernel}
+        _LIBRARY.impl(name, _hidden_from_compiler(_with_gradient(op)), "Autograd", with_keyset=True)
         return op
 
     return define
-
-
-def register_gradient(op: OpOverload, backward: Callable, *, setup_context: Callable) -> None:
-    """The gradient of an operator, as in `torch.library.register_autograd`: backward(ctx, *grads) -> a gradient an input."""
-    _GRADIENTS[op] = (backward, setup_context)
 
 
 def _hidden_from_compiler(function: Callable) -> Callable:
@@ -58,18 +121,19 @@ def _hidden_from_compiler(function: Callable) -> Callable:
 
 
 @functools.cache
-def _reaches_the_kernel(keys: int) -> bool:
-    """Whether nothing lies between autograd and the kernel for these dispatch keys."""
+def _device_reached(keys: int) -> str:
+    """The type of device whose kernel comes next below autograd for these dispatch keys; "" if something lies between."""
     below = _C.DispatchKeySet.from_raw_repr(keys) & _C._after_ADInplaceOrView_keyset
-    return below.highestPriorityTypeId() in (_C.DispatchKey.CPU, _C.DispatchKey.CUDA)
+    return {_C.DispatchKey.CPU: "CPU", _C.DispatchKey.CUDA: "CUDA"}.get(below.highestPriorityTypeId(), "")
 
 
-def _with_gradient(op: OpOverload, kernel: Callable) -> Callable:
+def _with_gradient(op: OpOverload) -> Callable:
     """The operator as autograd sees it."""
+    kernels = _KERNELS[op]
 
     def below_autograd(keys: _C.DispatchKeySet, args: tuple) -> Any:
-        if _reaches_the_kernel(keys.raw_repr()):
-            return kernel(*args)
+        if device := _device_reached(keys.raw_repr()):
+            return kernels[device](*args)
         with _C._AutoDispatchBelowAutograd():
             return op.redispatch(keys & _C._after_autograd_keyset, *args)
 
@@ -115,6 +179,4 @@ class _WithoutGradient(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> Any:
-        raise RuntimeError(
-            f"{ctx.op} has no gradient of its own; what it belongs to can be differentiated once, not twice."
-        )
+        raise RuntimeError(_public_operators.NO_GRADIENT.format(ctx.op))

@@ -1,7 +1,10 @@
-"""The compiled extension: whether it is here, why not, and memory and addresses for its calls."""
+"""The compiled extension: whether it is here, why not, memory for its results, and the one way to call its kernels."""
 
+import functools
 import math
+from collections.abc import Sequence
 from types import ModuleType
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,6 +21,7 @@ except ImportError as error:  # a pure-Python install; `longspike info` shows th
 
 POOLED_BYTES = 1 << 20
 DTYPES = {torch.float32: "f32", torch.float64: "f64"}
+THREADED_WORK = 1 << 15  # numbers; less is done before other threads wake
 
 
 def is_available() -> bool:
@@ -37,9 +41,25 @@ def supports(x: Tensor) -> bool:
     return is_available() and x.device.type == "cpu" and x.dtype in DTYPES
 
 
-def kernel(stem: str, dtype: torch.dtype):  # type: ignore[no-untyped-def]
+@functools.cache
+def kernel(stem: str, dtype: torch.dtype) -> Any:
     """The compiled function `stem` for a dtype."""
     return getattr(extension(), f"{stem}_{DTYPES[dtype]}")
+
+
+def addresses(tensors: Sequence[Tensor | None]) -> list[int]:
+    """Where tensors lie; 0 for None and for one without entries."""
+    return [0 if x is None else x.data_ptr() for x in tensors]
+
+
+def call(stem: str, dtype: torch.dtype, tensors: Sequence[Tensor | None], numbers: tuple[float, ...]) -> Any:
+    """Run the compiled kernel `stem`.
+
+    `tensors` and `numbers` are the pointers and the numbers of the kernel's call, each in the order of the fields of its
+    struct (csrc/core/kernels.hpp); their count is checked there. Whether the tensors are what the kernel takes, the
+    operator has checked before: addresses say nothing.
+    """
+    return kernel(stem, dtype)(addresses(tensors), numbers)
 
 
 def empty(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
@@ -68,25 +88,14 @@ def empty_like(x: Tensor) -> Tensor:
     return y.transpose(1, 2) if is_channels_first(x) else y
 
 
+def in_layout_of(x: Tensor, y: Tensor) -> Tensor:
+    """The contiguous `y`, of x's shape, as `empty_like(x)` lies in memory."""
+    return empty_like(x).copy_(y) if is_channels_first(x) else y
+
+
 def contiguous(x: Tensor) -> Tensor:
     """x itself if it is contiguous, else a copy in a pooled buffer."""
     return x if x.is_contiguous() else empty(tuple(x.shape), x.dtype).copy_(x)
-
-
-def view(x: Tensor) -> tuple[int, int, int, int]:
-    """Address and strides of a (batch, seqlen, channels) tensor."""
-    batch, time, channel = x.stride()
-    return x.data_ptr(), batch, time, channel
-
-
-def expect(where: str, dtype: torch.dtype, **tensors: tuple[Tensor, tuple[int, ...]]) -> None:
-    """Raise unless every named tensor is on the CPU with this dtype and its shape: addresses follow, which check nothing."""
-    for name, (x, shape) in tensors.items():
-        if x.shape != shape or x.dtype != dtype or not x.is_cpu:
-            raise ValueError(
-                f"{where}: `{name}` must have shape {shape} and dtype {dtype} on the CPU; "
-                f"got shape {tuple(x.shape)} and dtype {x.dtype} on {x.device}."
-            )
 
 
 def copy(x: Tensor) -> Tensor:
@@ -94,6 +103,6 @@ def copy(x: Tensor) -> Tensor:
     return x.clone() if x.is_contiguous() else x.contiguous()
 
 
-def threads() -> int:
-    """Threads for a compiled call: PyTorch's own setting."""
-    return torch.get_num_threads()
+def threads(work: int = THREADED_WORK) -> int:
+    """Threads for a compiled call on so many numbers: PyTorch's own setting, or one where others would come too late."""
+    return torch.get_num_threads() if work >= THREADED_WORK else 1

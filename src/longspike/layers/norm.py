@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from longspike.kernels.tick import layer_norm
+from longspike.kernels.layer_norm import layer_norm
 
 
 class RowNorm(nn.LayerNorm):

@@ -7,12 +7,12 @@ from typing import Protocol
 from torch import Tensor
 
 from longspike._core.checks import check_choice
-from longspike.kernels.refractory_lif.surrogates import SURROGATES, surrogate_primitive, surrogate_slope
+from longspike.kernels._spiking.surrogates import SURROGATES, surrogate_primitive, surrogate_slope
 
 
 @dataclass(frozen=True)
 class Surrogate:
-    """A slope g'(z) at z = v - rho*r - threshold; the table of formulas is in `kernels/refractory_lif/surrogates.py`.
+    """A slope g'(z) at z = v - rho*r - threshold; the table of formulas is in `kernels/_spiking/surrogates.py`.
 
     Attributes:
         name: "triangle", "fast_sigmoid", "atan", "boxcar" or "sigmoid".

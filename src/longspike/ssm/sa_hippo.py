@@ -15,7 +15,7 @@ from longspike._core.checks import (
 )
 from longspike._core.dtypes import compute_dtype
 from longspike._core.sequence import AbstractTickLayer
-from longspike.kernels._dispatch import SA_HIPPO_METHODS, choose_sa_hippo
+from longspike.kernels._dispatch import SA_HIPPO_METHODS, choose
 from longspike.kernels.sa_hippo import sa_hippo, sa_hippo_tables
 from longspike.kernels.sa_hippo.tables import INPUTS, STRUCTURES, Dynamics
 from longspike.ssm.dplr import legs_dplr
@@ -173,9 +173,7 @@ class SAHippo(AbstractTickLayer):
             tables = sa_hippo_tables(gaps.to(dtype), dynamics, structure=self.structure, inputs=self.input)
             y, end = sa_hippo(u.to(dtype), index, offsets, tables, dynamics.r, c, d, state, method=self.method)
         else:
-            choose_sa_hippo(
-                self.method, longest=0, gaps=len(gaps), device=u.device, dtype=dtype, transition=self.transition
-            )
+            choose("sa_hippo", self.method, u.device, dtype, gaps=len(gaps), transition=self.transition)
             t, b = dense_transition(gaps, self.dynamics(dtype), self.transition, self.input)
             y, end = run_dense(u.to(dtype), index, offsets, t, b, c, d, state)
         return y.to(u.dtype), end

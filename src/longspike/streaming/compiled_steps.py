@@ -7,15 +7,13 @@ from torch import Tensor, nn
 
 from longspike._core.states import flatten_state, map_state
 from longspike.kernels import native
-from longspike.kernels.refractory_lif.compiled import RESETS
-from longspike.kernels.spiking_block.operator import EPS
+from longspike.kernels._spiking.modes import RESETS
+from longspike.kernels.layer_norm import EPS
 from longspike.layers.block import SpikingBlock
 from longspike.layers.norm import RowNorm
 from longspike.layers.pooling import PoolState
 from longspike.models.spike_ssm import SpikeSSM, SpikeSSMState
 from longspike.neurons.refractory import RefractoryLIF
-
-MIN_THREADED = 1 << 15  # numbers a push must hold before threads share its samples
 
 
 def _can_run(model: SpikeSSM) -> bool:
@@ -83,8 +81,7 @@ class CompiledSteps:
         """Spikes of every block ([batch,] steps, d_model); None, and nothing has changed, if x holds no valid input."""
         x, seqlen = x.detach().cpu().contiguous(), x.shape[1]
         spikes = torch.empty((self._size[0], self._size[1], seqlen, self._size[2]), dtype=self._dtype)
-        threads = native.threads() if spikes.numel() >= MIN_THREADED else 1
-        if not self._stack.push(x.data_ptr(), seqlen, spikes.data_ptr(), threads):
+        if not self._stack.push(x.data_ptr(), seqlen, spikes.data_ptr(), native.threads(spikes.numel())):
             return None
         self._steps += seqlen
         self._has_last = self._has_last or seqlen > 0

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from longspike.kernels import native
-from longspike.kernels.tick import EPS
+from longspike.kernels.layer_norm import EPS
 from longspike.layers.memory_block import THRESHOLD, MemoryBlock
 from longspike.models.flames import Flames
 from longspike.models.flames_parts import POLARITIES, front_grids

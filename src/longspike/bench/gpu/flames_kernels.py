@@ -8,7 +8,7 @@ from torch import Tensor
 
 from longspike.kernels.dendrite import DendritePlan, dendrite_plan, pool_plan
 from longspike.kernels.dendrite import reference as dendrite_reference
-from longspike.kernels.dendrite.compiled import Chains
+from longspike.kernels.dendrite.arguments import Chains
 from longspike.kernels.sa_hippo import reference as sa_hippo_reference
 from longspike.nn import SAHippo
 

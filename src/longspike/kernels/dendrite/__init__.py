@@ -6,7 +6,7 @@ One definition (`reference`), compiled kernels (`operator`), and the entries of 
 import torch
 from torch import Tensor
 
-from longspike.kernels._dispatch import choose_dendrite
+from longspike.kernels._dispatch import choose
 from longspike.kernels.dendrite import reference
 from longspike.kernels.dendrite.operator import dendritic_conv_op, dendritic_lif_op, segment_max_op
 from longspike.kernels.dendrite.plan import DendritePlan as DendritePlan
@@ -50,7 +50,7 @@ def dendritic_conv(
 
     Returns: the membranes before the reset (rows, channels), and the state or None.
     """
-    choice = choose_dendrite("dendritic_conv", method, device=values.device, dtype=values.dtype)
+    choice = choose("dendritic_conv", method, values.device, values.dtype)
     rate, rate_soma, g = parameters
     branches, channels = weight.shape[2:]
     pairs = (plan.pair_offsets, plan.pair_input, plan.pair_tap)
@@ -82,7 +82,7 @@ def dendritic_lif(
 
     The equations of `dendritic_conv` with gap 1; the state, of every sample, goes in and comes out.
     """
-    choice = choose_dendrite("dendritic_lif", method, device=drive.device, dtype=drive.dtype)
+    choice = choose("dendritic_lif", method, drive.device, drive.dtype)
     if choice.backend != "torch":
         rates = torch.cat([parameters[0], parameters[1].reshape(1)])
         membrane, i, v = dendritic_lif_op(drive, rates, parameters[2], *state, threshold, surrogate, scale)
@@ -93,7 +93,7 @@ def dendritic_lif(
 
 def segment_max(x: Tensor, plan: PoolPlan, *, method: str = "auto") -> Tensor:
     """The largest row of x (rows, channels) in each group of a plan, channel by channel; the first of equals."""
-    choice = choose_dendrite("segment_max", method, device=x.device, dtype=x.dtype)
+    choice = choose("segment_max", method, x.device, x.dtype)
     if choice.backend != "torch":
         return segment_max_op(x, plan.group_offsets, plan.group_rows)[0]
     return reference.segment_max(x, plan.group_offsets, plan.group_rows)[0]

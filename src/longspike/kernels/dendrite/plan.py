@@ -9,8 +9,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from longspike._core.checks import check_positive_int, describe
+from longspike._core.checks import check_offsets, check_positive_int, describe
 from longspike.kernels import native
+from longspike.kernels._dispatch import backend_of
 from longspike.kernels.dendrite import reference_plan
 
 WHERE = "dendrite_plan"
@@ -76,17 +77,6 @@ def output_grid(where: str, grid_size: tuple[int, int], *, kernel: int, stride: 
     return width, height
 
 
-def check_offsets(where: str, name: str, offsets: Tensor, count: int) -> None:
-    """Raise unless `offsets` (batch + 1) rise from 0 to `count`."""
-    if offsets.dtype != torch.int64 or offsets.dim() != 1 or offsets.numel() < 1:
-        raise ValueError(f"{where}: `{name}` must be (batch + 1) int64; got {describe(offsets)}.")
-    if int(offsets[0]) != 0 or int(offsets[-1]) != count or bool((offsets.diff() < 0).any()):
-        raise ValueError(
-            f"{where}: `{name}` must rise from 0 to the number of items ({count}); got {offsets.tolist()[:8]}"
-            f"{' ...' if offsets.numel() > 8 else ''}."
-        )
-
-
 def _check_inputs(
     step: Tensor, x: Tensor, y: Tensor, is_active: Tensor, offsets: Tensor, grid_size: tuple[int, int]
 ) -> None:
@@ -96,7 +86,7 @@ def _check_inputs(
             raise ValueError(
                 f"{WHERE}: `{name}` must have shape ({step.numel()},) and dtype {dtype}; got {describe(value)}."
             )
-    check_offsets(WHERE, "offsets", offsets, step.numel())
+    check_offsets(WHERE, "offsets", offsets, step.numel(), f"the number of items ({step.numel()})")
     for name, value, size in (("x", x, grid_size[0]), ("y", y, grid_size[1])):
         if value.numel() and not (int(value.min()) >= 0 and int(value.max()) < size):
             raise ValueError(
@@ -132,10 +122,9 @@ def dendrite_plan(
     _check_inputs(step, x, y, is_active, offsets, grid_size)
     step, x, y, is_active, offsets = (t.contiguous() for t in (step, x, y, is_active, offsets))
     geometry = (*grid_size, kernel, stride, padding)
-    if native.is_available() and step.device.type == "cpu":
-        addresses = (t.data_ptr() for t in (step, x, y, is_active, offsets))
-        batch = offsets.numel() - 1
-        unsorted, *found = native.extension().dendrite_plan(*addresses, batch, *geometry, native.threads())
+    if backend_of("dendrite_plan", step.device, step.dtype) == "cpp":
+        tensors, numbers = (step, x, y, is_active, offsets), (offsets.numel() - 1, *geometry, native.threads())
+        unsorted, *found = native.extension().dendrite_plan(native.addresses(tensors), numbers)
         arrays = [torch.from_numpy(array) for array in found]
     else:
         unsorted, arrays = reference_plan.dendrite_rows(step, x, y, is_active, offsets, *geometry)
@@ -153,10 +142,9 @@ def pool_plan(plan: DendritePlan, pool: int) -> PoolPlan:
     width, height = plan.grid_size
     grid = ((width + pool - 1) // pool, (height + pool - 1) // pool)
     step, row_offsets, x, y = (t.contiguous() for t in (plan.row_step, plan.row_offsets, plan.row_x, plan.row_y))
-    if native.is_available() and plan.row_step.device.type == "cpu":
-        batch = row_offsets.numel() - 1
-        addresses = (t.data_ptr() for t in (step, row_offsets, x, y))
-        found = native.extension().pool_plan(*addresses, batch, width, height, pool, native.threads())
+    if backend_of("pool_plan", step.device, step.dtype) == "cpp":
+        numbers = (row_offsets.numel() - 1, width, height, pool, native.threads())
+        found = native.extension().pool_plan(native.addresses((step, row_offsets, x, y)), numbers)
         arrays = [torch.from_numpy(array) for array in found]
     else:
         arrays = reference_plan.pooled_rows(step, row_offsets, x, y, plan.row_sample, grid, pool)

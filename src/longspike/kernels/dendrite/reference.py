@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from longspike.kernels.refractory_lif.surrogates import surrogate_slope
+from longspike.kernels._spiking.surrogates import surrogate_slope
 
 State = tuple[Tensor, Tensor]  # i (chains, branches, channels), v (chains, channels)
 

@@ -16,10 +16,10 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from longspike.kernels._triton import ROUNDED, device_of, expect
-from longspike.kernels.dendrite.compiled import Chains
-from longspike.kernels.dendrite.triton_chains import add_drive, alpha_stride, checked, decays, shape_options
-from longspike.kernels.refractory_lif.triton_surrogates import surrogate_slope
+from longspike.kernels._spiking.triton_surrogates import surrogate_slope
+from longspike.kernels._triton import ROUNDED, device_of
+from longspike.kernels.dendrite.arguments import Chains, fitting, fitting_gradients
+from longspike.kernels.dendrite.triton_chains import add_drive, alpha_stride, decays, shape_options
 
 LARGEST_PATH = 1 << 30  # bytes of i at a time
 
@@ -134,12 +134,10 @@ def backward(
     wants_values: bool,
 ) -> tuple[Tensor, ...]:
     """Gradients of values, weight (of the drive, where that is dense), rate, g, i0, v0."""
-    where = f"dendritic_{'lif' if call.is_dense else 'conv'}_backward"
-    call = checked(where, call)
+    where = f"{call.stem}_backward"
+    call = fitting(where, call)
     inputs, c_in, _, branches, channels, rows, chains = call.sizes()
-    expect(where, call.weight, membrane=(membrane, (rows, channels)), grad_membrane=(grad_membrane, (rows, channels)))
-    membrane, grad_membrane = membrane.contiguous(), grad_membrane.contiguous()
-    grad_end = tuple(x if x is None else x.contiguous() for x in grad_end)  # type: ignore[assignment]
+    membrane, grad_membrane, *of_end = fitting_gradients(where, call, membrane, grad_membrane, grad_end)
     options = shape_options(branches, channels)
     parts = triton.cdiv(channels, options["CHANNELS"])
     zeros, empty = call.weight.new_zeros, call.weight.new_empty
@@ -156,10 +154,10 @@ def backward(
             with device_of(call.weight):
                 _backward[(last_chain - first_chain, parts)](
                     call.values, call.weight, alphas, call.g, call.i0, call.v0, call.chain_offsets, *pairs,
-                    membrane, grad_membrane, *grad_end, path, grad_alphas, grad_g, grad_i, grad_v,
+                    membrane, grad_membrane, *of_end, path, grad_alphas, grad_g, grad_i, grad_v,
                     first_chain, first_row, c_in, branches, channels, alpha_stride(call), rows,
                     THRESHOLD=call.threshold, SURROGATE=surrogate, SCALE=scale, HAS_STATE=call.i0 is not None,
-                    HAS_GRAD_END=grad_end[0] is not None, IS_DENSE=call.is_dense, **options, **ROUNDED,
+                    HAS_GRAD_END=of_end[0] is not None, IS_DENSE=call.is_dense, **options, **ROUNDED,
                 )  # fmt: skip
         if call.is_dense:
             grad_weight[first_row:last_row] = path

@@ -10,8 +10,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from longspike.kernels._triton import ROUNDED, device_of, expect, power_of_two
-from longspike.kernels.dendrite.compiled import Chains
+from longspike.kernels._triton import ROUNDED, device_of, power_of_two
+from longspike.kernels.dendrite.arguments import Chains, fitting
 
 LARGEST_BLOCK = 2048  # numbers of i in one program
 NUMBERS_A_WARP = 512
@@ -80,29 +80,9 @@ def alpha_stride(call: Chains) -> int:
     return 0 if call.gap is None else call.rate.shape[0]
 
 
-def checked(where: str, call: Chains) -> Chains:
-    """The call, contiguous; raise unless shapes fit. What offsets and indices hold stays unread on the device."""
-    _, c_in, taps, branches, channels, rows, chains = call.sizes()
-    shapes: dict[str, tuple[Tensor, tuple[int, ...]]]
-    shapes = {"rate": (call.rate, (branches + 1,)), "g": (call.g, (branches,))}
-    if call.i0 is not None and call.v0 is not None:
-        shapes |= {"i": (call.i0, (chains, branches, channels)), "v": (call.v0, (chains, channels))}
-    if call.values is not None:
-        shapes |= {
-            "values": (call.values, (call.values.shape[0], c_in)),
-            "weight": (call.weight, (taps, c_in, branches, channels)),
-        }
-    expect(where, call.weight, **shapes)
-    if call.pairs is not None:
-        expect(where, call.chain_offsets, pair_offsets=(call.pairs[0], (rows + 1,)))
-    held = [x.contiguous() if isinstance(x, Tensor) else x for x in call[:8]]
-    pairs = None if call.pairs is None else tuple(x.contiguous() for x in call.pairs)
-    return Chains(*held, pairs, call.threshold)  # type: ignore[arg-type, call-arg]
-
-
 def forward(call: Chains, keeps_state: bool) -> tuple[Tensor, Tensor, Tensor]:
     """Membranes (rows, channels), and i and v of every chain after its last row (or of no chain)."""
-    call = checked("dendritic_lif" if call.is_dense else "dendritic_conv", call)
+    call = fitting(call.stem, call)
     _, c_in, _, branches, channels, rows, chains = call.sizes()
     kept = chains if keeps_state else 0
     membrane = call.weight.new_empty((rows, channels))

@@ -7,17 +7,17 @@ sequence gives the same numbers whole, in chunks and step by step.
 import torch
 from torch import Tensor
 
-from longspike.kernels._dispatch import choose_mixing
+from longspike.kernels._dispatch import choose
 from longspike.kernels.mixing.operator import glu_op, linear_op
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None, *, method: str = "auto") -> Tensor:
     """x weight^T + bias; x (..., inputs), weight (outputs, inputs), bias (outputs)."""
-    choice = choose_mixing("linear", method, device=x.device, dtype=x.dtype)
+    choice = choose("linear", method, x.device, x.dtype)
     return linear_op(x, weight, bias) if choice.backend == "cpp" else torch.nn.functional.linear(x, weight, bias)
 
 
 def glu(x: Tensor, *, method: str = "auto") -> Tensor:
     """a * sigmoid(b) for x = (a, b) on the last axis; (..., 2*channels) -> (..., channels)."""
-    choice = choose_mixing("glu", method, device=x.device, dtype=x.dtype)
+    choice = choose("glu", method, x.device, x.dtype)
     return glu_op(x) if choice.backend == "cpp" else torch.nn.functional.glu(x, dim=-1)

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from longspike.kernels import native
+from longspike.kernels._arguments import expect
 from longspike.kernels._operators import operator, register_gradient
 
 
@@ -20,11 +21,10 @@ def linear_op(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         raise ValueError(f"linear: `x` must have {inputs} features on its last axis; got shape {tuple(x.shape)}.")
     by_input = weight.t().contiguous()
     held_bias = torch.zeros(outputs, dtype=x.dtype) if bias is None else bias.contiguous()
-    native.expect("linear", x.dtype, weight=(weight, (outputs, inputs)), bias=(held_bias, (outputs,)))
+    expect("linear", x, weight=(weight, (outputs, inputs)), bias=(held_bias, (outputs,)))
     y = native.empty((*x.shape[:-1], outputs), x.dtype)
     rows = y.numel() // outputs if outputs else 0
-    tensors = (x, by_input, held_bias, y)
-    native.kernel("linear", x.dtype)(*[t.data_ptr() for t in tensors], rows, inputs, outputs, native.threads())
+    native.call("linear", x.dtype, (x, by_input, held_bias, y), (rows, inputs, outputs, native.threads()))
     return y
 
 
@@ -58,7 +58,7 @@ def glu_op(x: Tensor) -> Tensor:
         raise ValueError(f"glu: `x` must have an even number of features on its last axis; got shape {tuple(x.shape)}.")
     channels = x.shape[-1] // 2
     y = native.empty((*x.shape[:-1], channels), x.dtype)
-    native.kernel("glu_forward", x.dtype)(x.data_ptr(), y.data_ptr(), _rows(x), channels, native.threads())
+    native.call("glu_forward", x.dtype, (x, None, y), (_rows(x), channels, native.threads()))
     return y
 
 
@@ -71,11 +71,9 @@ def _(x: Tensor) -> Tensor:
 def glu_backward_op(x: Tensor, grad_y: Tensor) -> Tensor:
     """The gradient of x."""
     x, grad_y = x.contiguous(), grad_y.contiguous()
-    native.expect("glu_backward", x.dtype, grad_y=(grad_y, (*x.shape[:-1], x.shape[-1] // 2)))
+    expect("glu_backward", x, grad_y=(grad_y, (*x.shape[:-1], x.shape[-1] // 2)))
     grad_x = native.empty(tuple(x.shape), x.dtype)
-    native.kernel("glu_backward", x.dtype)(
-        x.data_ptr(), grad_y.data_ptr(), grad_x.data_ptr(), _rows(x), x.shape[-1] // 2, native.threads()
-    )
+    native.call("glu_backward", x.dtype, (x, grad_y, grad_x), (_rows(x), x.shape[-1] // 2, native.threads()))
     return grad_x
 
 

@@ -1,28 +1,54 @@
 """The refractory LIF neuron as PyTorch operators: shapes for tracing, gradients, one entry for every method."""
 
-import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from longspike.kernels import _triton, native
-from longspike.kernels._dispatch import choose_lif
+from longspike.kernels import native
+from longspike.kernels._dispatch import Choice, backend_of, choose
 from longspike.kernels._operators import operator, register_gradient
-from longspike.kernels.refractory_lif import compiled, pmbc, reference, saved
+from longspike.kernels._spiking.modes import raise_if_nan
+from longspike.kernels._spiking.spans import LIF_SPAN, LIF_SPAN_ON_GPU, num_spans
+from longspike.kernels.refractory_lif import compiled, pmbc, reference
 
 METHOD_NUMBERS = ("reference", "sequential", "speculative", "pmbc")
+Found = tuple[Tensor, reference.State, Tensor, list[int | Tensor]]  # spikes, state, saved states, certificate
 
 
-def raise_if_nan(v: Tensor) -> None:
-    """A NaN in the current stays in the membrane, so the final state shows it at no cost."""
-    if not math.isfinite(float(v.sum())) and bool(v.isnan().any()):
-        channel = int(v.isnan().any(dim=0).nonzero()[0])
-        raise ValueError(
-            f"refractory_lif: `current` must not hold NaN; the membrane of channel {channel} became NaN. "
-            "Look for a division by zero or a diverged weight before this layer."
-        )
+def _forward(
+    choice: Choice, current: Tensor, parameters: reference.Parameters, state: reference.State, reset: str
+) -> Found:
+    """The operator by the chosen route; the certificate's five numbers as `certificate_from` takes them."""
+    numbers: list[int | Tensor] = [METHOD_NUMBERS.index(choice.method), 0, current.numel(), 0, current.numel()]
+    if choice.backend == "cpp":
+        spikes, end, saved, numbers[3] = compiled.forward(current, parameters, state, reset, choice.method)
+        return spikes, end, saved, numbers
+    if choice.backend == "triton":
+        from longspike.kernels.refractory_lif import triton_forward, triton_speculative
+
+        run = triton_speculative.forward if choice.method == "speculative" else triton_forward.forward
+        spikes, end, saved, numbers[3] = run(current, parameters, state, reset)
+        return spikes, end, saved, numbers
+    saved = current.new_empty((current.shape[0], 0, 3, current.shape[2]))
+    if choice.method == "pmbc":
+        spikes, end, certificate = pmbc.forward(current, parameters, state, reset)
+        numbers[1:4] = certificate.iterations, certificate.resolved, certificate.repaired
+        return spikes, end, saved, numbers
+    spikes, end = reference.forward(current, parameters, state, reset)
+    return native.in_layout_of(current, spikes), end, saved, numbers
+
+
+def _as_tensor(numbers: list[int | Tensor], device: torch.device) -> Tensor:
+    """The certificate. Nothing waits for the device: the number of repaired lanes stays there until it is read."""
+    repaired = numbers[3]
+    if not isinstance(repaired, Tensor):
+        return torch.from_numpy(np.array(numbers)).to(device)
+    found = torch.from_numpy(np.array([*numbers[:3], 0, numbers[4]])).to(device)
+    found[3] += repaired
+    return found
 
 
 @operator("refractory_lif")
@@ -43,72 +69,16 @@ def refractory_lif_op(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Spikes, final v, r, s, saved states, and the certificate as five integers (see `certificate_from`)."""
     batch, seqlen, channels = current.shape
-    choice = choose_lif(
-        method, batch=batch, seqlen=seqlen, channels=channels, device=current.device, dtype=current.dtype, reset=reset
-    )
-    parameters, state = (beta, threshold, rho, gamma), (v, r, s)
-    numbers = [METHOD_NUMBERS.index(choice.method), 0, current.numel(), 0, current.numel()]
-    if choice.backend == "cpp":
-        spikes, end, checkpoints, numbers[3] = compiled.forward(current, parameters, state, reset, choice.method)
-    elif choice.backend == "triton":
-        return _forward_on_gpu(current, parameters, state, reset, numbers)
-    else:
-        checkpoints = current.new_empty((batch, 0, 3, channels))
-        if choice.method == "pmbc":
-            spikes, end, certificate = pmbc.forward(current, parameters, state, reset)
-            numbers[1:4] = certificate.iterations, certificate.resolved, certificate.repaired
-        else:
-            spikes, end = reference.forward(current, parameters, state, reset)
+    sizes = {"batch": batch, "seqlen": seqlen, "channels": channels}
+    choice = choose("refractory_lif", method, current.device, current.dtype, **sizes, reset=reset)
+    spikes, end, saved, numbers = _forward(choice, current, (beta, threshold, rho, gamma), (v, r, s), reset)
     if current.is_cpu:
         raise_if_nan(end[0])
-    return spikes, *end, checkpoints, torch.from_numpy(np.array(numbers))
+    return spikes, *end, saved, _as_tensor(numbers, _place_of_certificate(current, choice.backend))
 
 
-def _forward_on_gpu(
-    current: Tensor, parameters: reference.Parameters, state: reference.State, reset: str, numbers: list[int]
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """The operator in Triton. Nothing waits for the device: the number of repaired lanes stays there until it is read."""
-    from longspike.kernels.refractory_lif import triton_forward, triton_speculative
-
-    is_speculative = METHOD_NUMBERS[numbers[0]] == "speculative"
-    run = triton_speculative.forward if is_speculative else triton_forward.forward
-    spikes, end, checkpoints, repaired = run(current, parameters, state, reset)
-    certificate = torch.from_numpy(np.array(numbers)).to(current.device)
-    certificate[3] += repaired
-    return spikes, *end, checkpoints, certificate
-
-
-def _backward_on_gpu(
-    current: Tensor,
-    grad_spikes: Tensor,
-    grad_state: reference.State,
-    parameters: reference.Parameters,
-    state: reference.State,
-    checkpoints: Tensor,
-    *,
-    reset: str,
-    surrogate: str,
-    scale: float,
-    gradient: str,
-    wants_parameters: bool,
-) -> tuple[Tensor, ...]:
-    """The adjoint in Triton; a route that saved no states has them made here."""
-    from longspike.kernels.refractory_lif import triton_backward, triton_forward
-
-    if checkpoints.shape[1] == 0:
-        checkpoints = triton_forward.forward(current, parameters, state, reset)[2]
-    return triton_backward.backward(
-        current,
-        grad_spikes,
-        grad_state,
-        parameters,
-        checkpoints,
-        reset=reset,
-        surrogate=surrogate,
-        scale=scale,
-        gradient=gradient,
-        wants_parameters=wants_parameters,
-    )
+def _place_of_certificate(current: Tensor, backend: str) -> torch.device:
+    return current.device if backend == "triton" else torch.device("cpu")
 
 
 def certificate_from(numbers: Tensor) -> pmbc.Certificate:
@@ -117,39 +87,19 @@ def certificate_from(numbers: Tensor) -> pmbc.Certificate:
     return pmbc.Certificate(METHOD_NUMBERS[method], *rest)
 
 
-def _num_saved(current: Tensor, method: str) -> int:
-    """Saved states of a sequence, by the route that `method` takes."""
-    if method in ("reference", "pmbc"):
-        return 0
-    if _triton.supports(current):
-        return saved.num_saved(current.shape[1])
-    return compiled.num_blocks(current.shape[1]) if method != "auto" or native.supports(current) else 0
-
-
 @torch.library.register_fake(refractory_lif_op)
-def _(
-    current: Tensor,
-    beta: Tensor,
-    threshold: Tensor,
-    rho: Tensor,
-    gamma: Tensor,
-    v: Tensor,
-    r: Tensor,
-    s: Tensor,
-    reset: str,
-    surrogate: str,
-    scale: float,
-    gradient: str,
-    method: str,
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
-    batch, _, channels = current.shape
-    blocks = _num_saved(current, method)
-    is_on_gpu = method not in ("reference", "pmbc") and _triton.supports(current)
+def _(current: Tensor, *arguments: Any) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+    state, method = arguments[4:7], arguments[11]
+    batch, seqlen, channels = current.shape
+    backend = (
+        "torch" if method in ("reference", "pmbc") else backend_of("refractory_lif", current.device, current.dtype)
+    )
+    spans = {"cpp": num_spans(seqlen, LIF_SPAN), "triton": num_spans(seqlen, LIF_SPAN_ON_GPU), "torch": 0}[backend]
     return (  # type: ignore[return-value]
         native.empty_like(current),
-        *(torch.empty_like(x, memory_format=torch.contiguous_format) for x in (v, r, s)),
-        current.new_empty((batch, blocks, 3, channels)),
-        torch.empty(5, dtype=torch.int64, device=current.device if is_on_gpu else "cpu"),
+        *(torch.empty_like(x, memory_format=torch.contiguous_format) for x in state),
+        current.new_empty((batch, spans, 3, channels)),
+        torch.empty(5, dtype=torch.int64, device=_place_of_certificate(current, backend)),
     )
 
 
@@ -167,66 +117,33 @@ def refractory_lif_backward_op(
     wants_parameters: bool,
     has_grad_r: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Gradients of current, beta, threshold, rho, gamma, and of the initial v, r, s; `grads` of spikes, v, r, s."""
-    grad_spikes, *grad_end = grads
-    grad_state, held = (grad_end[0], grad_end[1], grad_end[2]), (state[0], state[1], state[2])
-    dynamics = (parameters[0], parameters[1], parameters[2], parameters[3])
-    if _triton.supports(current):
-        return _backward_on_gpu(  # type: ignore[return-value]
-            current,
-            grad_spikes,
-            grad_state,
-            dynamics,
-            held,
-            checkpoints,
-            reset=reset,
-            surrogate=surrogate,
-            scale=scale,
-            gradient=gradient,
-            wants_parameters=wants_parameters,
-        )
-    if not native.supports(current):
-        return reference.backward(  # type: ignore[return-value]
-            current,
-            grad_spikes,
-            grad_state,
-            dynamics,
-            held,
-            reset=reset,
-            surrogate=surrogate,
-            scale=scale,
-            gradient=gradient,
-        )
+    """Gradients of current, beta, threshold, rho, gamma, and of the initial v, r, s; `grads` of spikes, v, r, s.
+
+    `checkpoints` are the states that the forward route saved; where it saved none, they are made here.
+    """
+    dynamics, held = (parameters[0], parameters[1], parameters[2], parameters[3]), (state[0], state[1], state[2])
+    grad_spikes, grad_state = grads[0], (grads[1], grads[2], grads[3])
+    modes: dict[str, Any] = {"reset": reset, "surrogate": surrogate, "scale": scale, "gradient": gradient}
+    backend = backend_of("refractory_lif", current.device, current.dtype)
+    if backend == "torch":
+        grad_current, *rest = reference.backward(current, grad_spikes, grad_state, dynamics, held, **modes)
+        return native.in_layout_of(current, grad_current), *rest  # type: ignore[return-value]
     if checkpoints.shape[1] == 0 and current.shape[1] > 0:
-        checkpoints = compiled.forward(current, dynamics, held, reset, "sequential")[2]
+        sequential = Choice("refractory_lif", "sequential", backend, "it saves the states")
+        checkpoints = _forward(sequential, current, dynamics, held, reset)[2]
+    call = (current, grad_spikes, grad_state, dynamics, checkpoints)
+    if backend == "triton":
+        from longspike.kernels.refractory_lif import triton_backward
+
+        return triton_backward.backward(*call, **modes, wants_parameters=wants_parameters)  # type: ignore[return-value]
     return compiled.backward(  # type: ignore[return-value]
-        current,
-        grad_spikes,
-        grad_state,
-        dynamics,
-        checkpoints,
-        reset=reset,
-        surrogate=surrogate,
-        scale=scale,
-        gradient=gradient,
-        wants_parameters=wants_parameters,
-        has_grad_r=has_grad_r,
+        *call, **modes, wants_parameters=wants_parameters, has_grad_r=has_grad_r
     )
 
 
 @torch.library.register_fake(refractory_lif_backward_op)
 def _(
-    current: Tensor,
-    grads: Sequence[Tensor],
-    parameters: Sequence[Tensor],
-    state: Sequence[Tensor],
-    checkpoints: Tensor,
-    reset: str,
-    surrogate: str,
-    scale: float,
-    gradient: str,
-    wants_parameters: bool,
-    has_grad_r: bool,
+    current: Tensor, grads: Sequence[Tensor], parameters: Sequence[Tensor], state: Sequence[Tensor], *_: Any
 ) -> tuple[Tensor, ...]:
     small = (torch.empty_like(x, memory_format=torch.contiguous_format) for x in (*parameters, *state))
     return native.empty_like(current), *small

@@ -18,9 +18,9 @@ import torch
 from torch import Tensor
 
 from longspike.kernels import native
+from longspike.kernels._dispatch import backend_of
 from longspike.kernels.refractory_lif import compiled, reference
 from longspike.kernels.refractory_lif.reference import Parameters, State
-from longspike.kernels.s4d_scan.operator import BLOCK
 
 MAX_ITERATIONS = 64
 
@@ -40,7 +40,7 @@ def leaky_scan(x: Tensor, decay: Tensor) -> Tensor:
 
     On a GPU by doubling, log2(seqlen) passes; on a CPU by the compiled scan, which is one pass.
     """
-    if native.supports(x) and x.dim() == 3:
+    if x.dim() == 3 and backend_of("s4d_scan", x.device, x.dtype) == "cpp":
         return _compiled_scan(x, decay)
     y = x
     power, shift = decay, 1
@@ -55,12 +55,12 @@ def _compiled_scan(x: Tensor, decay: Tensor) -> Tensor:
     x = x.contiguous()
     batch, seqlen, channels = x.shape
     zero = torch.zeros(channels, dtype=x.dtype)
-    pole = torch.stack([decay.to(x.dtype).expand(channels), zero]).contiguous()
+    pole = torch.stack([decay.to(x.dtype).expand(channels), zero])
     read = torch.stack([torch.ones_like(zero), zero])
     state = torch.zeros(batch, 2, channels, dtype=x.dtype)
     y = native.empty((batch, seqlen, channels), x.dtype)
-    addresses = [tensor.data_ptr() for tensor in (x, pole, read, zero, y, state)]
-    native.kernel("s4d_forward", x.dtype)(*addresses, 0, batch, seqlen, channels, 1, BLOCK, native.threads())
+    numbers = (batch, seqlen, channels, 1, native.extension().s4d_block, native.threads())
+    native.call("s4d_forward", x.dtype, (x, pole, read, zero, y, state, None), numbers)
     return y
 
 
@@ -182,7 +182,7 @@ def _solve_lanes(
     lanes = current[sample, :, channel].t()[None]
     v, r, s = (x[sample, channel][None] for x in state)
     beta, threshold, rho, gamma = (p[channel] for p in parameters)
-    if native.supports(current):
+    if backend_of("refractory_lif", current.device, current.dtype) == "cpp":
         solved, lane_end, _, _ = compiled.forward(lanes, (beta, threshold, rho, gamma), (v, r, s), reset, "sequential")
     else:
         solved, lane_end = reference.forward(lanes, (beta, threshold, rho, gamma), (v, r, s), reset)

@@ -8,8 +8,7 @@ s[t] = 1 if v[t] - rho*r[t] > theta else 0
 import torch
 from torch import Tensor
 
-from longspike.kernels import native
-from longspike.kernels.refractory_lif.surrogates import surrogate_slope
+from longspike.kernels._spiking.surrogates import surrogate_slope
 
 Parameters = tuple[Tensor, Tensor, Tensor, Tensor]  # beta, threshold, rho, gamma, each (channels)
 State = tuple[Tensor, Tensor, Tensor]  # v, r, s, each (batch, channels)
@@ -35,7 +34,7 @@ def lif_step(current: Tensor, state: State, parameters: Parameters, reset: str) 
 
 def forward(current: Tensor, parameters: Parameters, state: State, reset: str) -> tuple[Tensor, State]:
     """Spikes (batch, seqlen, channels) and the state (v, r, s) after the last step."""
-    spikes = native.empty_like(current)
+    spikes = torch.empty_like(current, memory_format=torch.contiguous_format)
     for t in range(current.shape[1]):
         state = lif_step(current[:, t], state, parameters, reset)
         spikes[:, t] = state[2]
@@ -67,7 +66,7 @@ def backward(
     trajectory = [state]
     for t in range(current.shape[1]):
         trajectory.append(lif_step(current[:, t], trajectory[-1], parameters, reset))
-    grad_current = native.empty_like(current)
+    grad_current = torch.empty_like(current, memory_format=torch.contiguous_format)
     sums = [torch.zeros_like(beta) for _ in range(4)]
     to_lam, to_kap, to_mu = grad_state  # what the step after sends back to v, r, s
     for t in reversed(range(current.shape[1])):

@@ -13,10 +13,11 @@ import triton.language as tl
 from torch import Tensor
 
 from longspike.kernels import _triton
+from longspike.kernels._spiking.spans import LIF_SPAN_ON_GPU
+from longspike.kernels._spiking.triton_surrogates import surrogate_slope
 from longspike.kernels._triton_lanes import lane_numbers, load_rows
+from longspike.kernels.refractory_lif.arguments import expect_shapes
 from longspike.kernels.refractory_lif.reference import Parameters, State
-from longspike.kernels.refractory_lif.saved import num_saved
-from longspike.kernels.refractory_lif.triton_forward import expect_shapes
 from longspike.kernels.refractory_lif.triton_step import (
     BLOCK,
     begin,
@@ -25,7 +26,6 @@ from longspike.kernels.refractory_lif.triton_step import (
     load_state,
     store_state,
 )
-from longspike.kernels.refractory_lif.triton_surrogates import surrogate_slope
 
 
 @triton.jit
@@ -155,14 +155,7 @@ def backward(
     Without `wants_parameters` the parameters' gradients are zero.
     """
     batch, seqlen, channels = current.shape
-    saved = (batch, num_saved(seqlen), 3, channels)
-    expect_shapes(current, parameters, grad_state)
-    _triton.expect(
-        "refractory_lif_backward",
-        current,
-        grad_spikes=(grad_spikes, tuple(current.shape)),
-        checkpoints=(checkpoints, saved),
-    )
+    expect_shapes(current, parameters, grad_state, grad_spikes, checkpoints, LIF_SPAN_ON_GPU)
     current, grad_spikes, checkpoints = current.contiguous(), grad_spikes.contiguous(), checkpoints.contiguous()
     grad_current = torch.empty_like(current)
     flow = torch.stack(grad_state)

@@ -6,9 +6,10 @@ import triton.language as tl
 from torch import Tensor
 
 from longspike.kernels import _triton
+from longspike.kernels._spiking.spans import LIF_SPAN_ON_GPU, num_spans
 from longspike.kernels._triton_lanes import lane_numbers
+from longspike.kernels.refractory_lif.arguments import expect_shapes
 from longspike.kernels.refractory_lif.reference import Parameters, State
-from longspike.kernels.refractory_lif.saved import num_saved
 from longspike.kernels.refractory_lif.triton_step import (
     BLOCK,
     lif_advance,
@@ -47,21 +48,13 @@ def lif_forward_kernel(
     store_state(state + lane, lanes, after, exists)
 
 
-def expect_shapes(current: Tensor, parameters: Parameters, state: State) -> None:
-    """Raise unless the arguments of a call fit together."""
-    batch, _, channels = current.shape
-    named = zip(("beta", "threshold", "rho", "gamma", "v", "r", "spike"), (*parameters, *state), strict=True)
-    shapes = {name: (x, (channels,) if x.dim() == 1 else (batch, channels)) for name, x in named}
-    _triton.expect("refractory_lif", current, **shapes)
-
-
 def forward(current: Tensor, parameters: Parameters, state: State, reset: str) -> tuple[Tensor, State, Tensor, int]:
-    """Spikes, final state and saved states (batch, blocks of saved.STEPS steps, 3, channels), and that nothing ran twice."""
+    """Spikes, final state, saved states (batch, spans of LIF_SPAN_ON_GPU steps, 3, channels); no lane ran twice."""
     expect_shapes(current, parameters, state)
     current = current.contiguous()
     batch, seqlen, channels = current.shape
     spikes = torch.empty_like(current)
-    checkpoints = current.new_empty((batch, num_saved(seqlen), 3, channels))
+    checkpoints = current.new_empty((batch, num_spans(seqlen, LIF_SPAN_ON_GPU), 3, channels))
     held = torch.stack(state)
     if batch and channels:
         with _triton.device_of(current):

@@ -13,10 +13,10 @@ import triton.language as tl
 from torch import Tensor
 
 from longspike.kernels import _triton
+from longspike.kernels._spiking.spans import LIF_SPAN_ON_GPU, num_spans
 from longspike.kernels._triton_lanes import lane_numbers
+from longspike.kernels.refractory_lif.arguments import expect_shapes
 from longspike.kernels.refractory_lif.reference import Parameters, State
-from longspike.kernels.refractory_lif.saved import STEPS, num_saved
-from longspike.kernels.refractory_lif.triton_forward import expect_shapes
 from longspike.kernels.refractory_lif.triton_step import (
     BLOCK,
     lif_advance,
@@ -160,12 +160,12 @@ def speculation(seqlen: int, lanes: int) -> tuple[int, int]:
     """Steps per chunk, and of the longest warm-up, from sizes alone: reading the decays would wait for the GPU."""
     chunks = max(1, LANES_WANTED // max(lanes, 1))
     chunk = max(SHORTEST_CHUNK, -(-seqlen // chunks))
-    chunk = -(-chunk // STEPS) * STEPS
+    chunk = -(-chunk // LIF_SPAN_ON_GPU) * LIF_SPAN_ON_GPU
     return chunk, 2 * chunk
 
 
 def forward(current: Tensor, parameters: Parameters, state: State, reset: str) -> tuple[Tensor, State, Tensor, Tensor]:
-    """Spikes, final state, saved states (batch, blocks of saved.STEPS steps, 3, channels), and repairs.
+    """Spikes, final state, saved states (batch, spans of LIF_SPAN_ON_GPU steps, 3, channels), and repairs.
 
     Repairs are (lane, chunk) pairs that ran again, counted on the device.
     """
@@ -176,7 +176,7 @@ def forward(current: Tensor, parameters: Parameters, state: State, reset: str) -
     chunk, longest_warmup = speculation(seqlen, lanes)
     chunks = max(1, -(-seqlen // chunk))
     spikes = torch.empty_like(current)
-    checkpoints = current.new_empty((batch, num_saved(seqlen), 3, channels))
+    checkpoints = current.new_empty((batch, num_spans(seqlen, LIF_SPAN_ON_GPU), 3, channels))
     held = torch.stack(state)
     ends = current.new_empty((chunks, 3, lanes))
     programs = _triton.num_programs(lanes)

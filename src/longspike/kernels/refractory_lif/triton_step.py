@@ -7,10 +7,10 @@ bit.
 import triton
 import triton.language as tl
 
+from longspike.kernels._spiking.spans import LIF_SPAN_ON_GPU
 from longspike.kernels._triton_lanes import load_rows
-from longspike.kernels.refractory_lif.saved import STEPS
 
-BLOCK = tl.constexpr(STEPS)
+BLOCK = tl.constexpr(LIF_SPAN_ON_GPU)
 
 
 @triton.jit

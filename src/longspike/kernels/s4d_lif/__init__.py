@@ -4,7 +4,7 @@ in registers."""
 import torch
 from torch import Tensor
 
-from longspike.kernels._dispatch import choose_s4d_lif
+from longspike.kernels._dispatch import choose
 from longspike.kernels.refractory_lif import refractory_lif_op
 from longspike.kernels.refractory_lif.reference import Parameters, State
 from longspike.kernels.s4d_lif.operator import s4d_lif_op
@@ -28,7 +28,7 @@ def s4d_lif(
 
     `coefficients` are the scan's lambda, c and d, `parameters` the neuron's beta, threshold, rho and gamma.
     """
-    choice = choose_s4d_lif(method, device=u.device, dtype=u.dtype)
+    choice = choose("s4d_lif", method, u.device, u.dtype)
     lam, c, d = coefficients
     if choice.method == "reference":
         current, ssm_end = s4d_scan(u, lam, c, d, ssm_state)

@@ -1,11 +1,13 @@
 """The scan and the neuron in one pass on a GPU, as a PyTorch operator with its gradient."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from longspike.kernels._operators import operator, register_gradient
+from longspike.kernels._spiking.spans import LIF_SPAN_ON_GPU, num_spans
 from longspike.kernels.refractory_lif.operator import refractory_lif_backward_op
-from longspike.kernels.refractory_lif.saved import num_saved
 from longspike.kernels.s4d_scan.operator import s4d_scan_backward_op, s4d_scan_op
 
 
@@ -40,29 +42,12 @@ def s4d_lif_op(
 
 
 @torch.library.register_fake(s4d_lif_op)
-def _(
-    u: Tensor,
-    lam: Tensor,
-    c: Tensor,
-    d: Tensor,
-    ssm_state: Tensor,
-    beta: Tensor,
-    threshold: Tensor,
-    rho: Tensor,
-    gamma: Tensor,
-    v: Tensor,
-    r: Tensor,
-    s: Tensor,
-    reset: str,
-    surrogate: str,
-    scale: float,
-    gradient: str,
-    saves: bool,
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+def _(u: Tensor, *arguments: Any) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+    ssm_state, state, saves = arguments[3], arguments[8:11], arguments[-1]
     batch, seqlen, channels = u.shape
     return (  # type: ignore[return-value]
-        *(torch.empty_like(x, memory_format=torch.contiguous_format) for x in (u, ssm_state, v, r, s)),
-        u.new_empty((batch, num_saved(seqlen) if saves else 0, 3, channels)),
+        *(torch.empty_like(x, memory_format=torch.contiguous_format) for x in (u, ssm_state, *state)),
+        u.new_empty((batch, num_spans(seqlen, LIF_SPAN_ON_GPU) if saves else 0, 3, channels)),
     )
 
 

@@ -9,10 +9,10 @@ import triton.language as tl
 from torch import Tensor
 
 from longspike.kernels import _triton
+from longspike.kernels._spiking.spans import LIF_SPAN_ON_GPU, num_spans
 from longspike.kernels._triton_lanes import lane_numbers, load_rows
-from longspike.kernels.refractory_lif import triton_forward as lif
+from longspike.kernels.refractory_lif import arguments as lif
 from longspike.kernels.refractory_lif.reference import Parameters, State
-from longspike.kernels.refractory_lif.saved import num_saved
 from longspike.kernels.refractory_lif.triton_step import (
     BLOCK,
     begin,
@@ -21,7 +21,8 @@ from longspike.kernels.refractory_lif.triton_step import (
     load_state,
     store_state,
 )
-from longspike.kernels.s4d_scan import triton_forward as scan
+from longspike.kernels.s4d_scan.arguments import expect_shapes
+from longspike.kernels.s4d_scan.triton_forward import shape_options
 from longspike.kernels.s4d_scan.triton_step import ROWS, load_pairs, pair_offsets, scan_read, scan_step, store_pairs
 
 
@@ -74,7 +75,7 @@ def forward(
     saves: bool,
 ) -> tuple[Tensor, Tensor, State, Tensor]:
     """Spikes, the scan's state and the neuron's after the last step, and (if `saves`) the neuron's saved states."""
-    scan.expect_shapes(u, *coefficients, ssm_state)
+    expect_shapes(u, *coefficients, ssm_state)
     lif.expect_shapes(u, parameters, state)
     u = u.contiguous()
     batch, seqlen, channels = u.shape
@@ -83,7 +84,7 @@ def forward(
         ssm_state.clone(memory_format=torch.contiguous_format),
         torch.stack(state),
     )
-    checkpoints = u.new_empty((batch, num_saved(seqlen) if saves else 0, 3, channels))
+    checkpoints = u.new_empty((batch, num_spans(seqlen, LIF_SPAN_ON_GPU) if saves else 0, 3, channels))
     n_pairs = ssm_state.shape[1]
     if u.numel():
         kept = [x.contiguous() for x in (*coefficients, *parameters)]
@@ -91,7 +92,7 @@ def forward(
         with _triton.device_of(u):
             s4d_lif_forward_kernel[(_triton.num_programs(batch * channels),)](
                 u, *kept[:3], ssm_end, *kept[3:], held, spikes, checkpoints,
-                *sizes, RESET=reset, SAVES=saves, **scan.shape_options(n_pairs),
+                *sizes, RESET=reset, SAVES=saves, **shape_options(n_pairs),
             )  # fmt: skip
     v, r, s = (x.clone() for x in held)
     return spikes, ssm_end, (v, r, s), checkpoints

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from longspike.kernels._dispatch import choose_s4d
+from longspike.kernels._dispatch import choose
 from longspike.kernels.s4d_scan import convolution, reference
 from longspike.kernels.s4d_scan.operator import s4d_scan_op
 
@@ -12,7 +12,7 @@ def s4d_scan(
     u: Tensor, lam: Tensor, c: Tensor, d: Tensor, state: Tensor, *, method: str = "auto"
 ) -> tuple[Tensor, Tensor]:
     """y (batch, seqlen, channels) and the state (batch, n_pairs, 2, channels) after the last step."""
-    choice = choose_s4d(method, seqlen=u.shape[1], device=u.device, dtype=u.dtype)
+    choice = choose("s4d_scan", method, u.device, u.dtype, seqlen=u.shape[1])
     if choice.method == "scan":
         saves = torch.is_grad_enabled() and any(x.requires_grad for x in (u, lam, c, d, state))
         y, end, _ = s4d_scan_op(u, lam, c, d, state, saves)

@@ -1,31 +1,15 @@
-"""The diagonal state-space scan as PyTorch operators over the compiled kernel."""
+"""The diagonal state-space scan as PyTorch operators over the compiled kernel, and on CUDA over the Triton ones."""
+
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from longspike.kernels import native
-from longspike.kernels._operators import operator, register_gradient
-
-BLOCK = 64
-
-
-def checkpoint_interval(n_pairs: int) -> int:
-    """Steps between two saved states: at most one byte of them per element of the input in float32.
-
-    The backward pass computes the states in between once more, block by block from the saved one.
-    """
-    return BLOCK * max(1, (n_pairs + 7) // 8)
-
-
-def _num_saves(seqlen: int, n_pairs: int) -> int:
-    interval = checkpoint_interval(n_pairs)
-    return (seqlen + interval - 1) // interval
-
-
-def _expect_shapes(u: Tensor, lam: Tensor, c: Tensor, d: Tensor, state: Tensor) -> None:
-    pairs = (lam.shape[0], 2, u.shape[2])
-    state_shape = (u.shape[0], *pairs)
-    native.expect("s4d_scan", u.dtype, lam=(lam, pairs), c=(c, pairs), d=(d, (u.shape[2],)), state=(state, state_shape))
+from longspike.kernels._arguments import expect
+from longspike.kernels._dispatch import backend_of
+from longspike.kernels._operators import on_cuda, operator, register_gradient
+from longspike.kernels.s4d_scan.arguments import checkpoint_interval, expect_shapes, num_saved
 
 
 @operator("s4d_scan")
@@ -36,39 +20,29 @@ def s4d_scan_op(
 
     In Triton it needs the state before the first step alone.
     """
-    if u.is_cuda:
-        from longspike.kernels.s4d_scan import triton_forward
-
-        y, end = triton_forward.forward(u, lam, c, d, state)
-        return y, end, state[:, None].clone() if saves else state.new_empty((len(u), 0, *lam.shape))
-    u = u.contiguous()
-    batch, seqlen, channels = u.shape
-    n_pairs = lam.shape[0]
-    _expect_shapes(u, lam, c, d, state)
-    y = native.empty((batch, seqlen, channels), u.dtype)
-    end = native.copy(state)
-    count = _num_saves(seqlen, n_pairs) if saves else 0
+    expect_shapes(u, lam, c, d, state)
+    u, lam, c, d = u.contiguous(), lam.contiguous(), c.contiguous(), d.contiguous()
+    (batch, seqlen, channels), n_pairs = u.shape, lam.shape[0]
+    y, end = native.empty((batch, seqlen, channels), u.dtype), native.copy(state)
+    count = num_saved(seqlen, n_pairs) if saves else 0
     checkpoints = native.empty((batch, count, n_pairs, 2, channels), u.dtype)
-    kept = [x.contiguous() for x in (lam, c, d)]
-    native.kernel("s4d_forward", u.dtype)(
-        u.data_ptr(),
-        *[x.data_ptr() for x in kept],
-        y.data_ptr(),
-        end.data_ptr(),
-        checkpoints.data_ptr() if count else 0,
-        batch,
-        seqlen,
-        channels,
-        n_pairs,
-        checkpoint_interval(n_pairs),
-        native.threads() if u.numel() * n_pairs >= 1 << 15 else 1,
-    )
+    numbers = (batch, seqlen, channels, n_pairs, checkpoint_interval(n_pairs), native.threads(u.numel() * n_pairs))
+    native.call("s4d_forward", u.dtype, (u, lam, c, d, y, end, checkpoints), numbers)
     return y, end, checkpoints
+
+
+@on_cuda(s4d_scan_op)
+def _(u: Tensor, lam: Tensor, c: Tensor, d: Tensor, state: Tensor, saves: bool) -> tuple[Tensor, Tensor, Tensor]:
+    from longspike.kernels.s4d_scan import triton_forward
+
+    y, end = triton_forward.forward(u, lam, c, d, state)
+    return y, end, state[:, None].clone() if saves else state.new_empty((len(u), 0, *lam.shape))
 
 
 @torch.library.register_fake(s4d_scan_op)
 def _(u: Tensor, lam: Tensor, c: Tensor, d: Tensor, state: Tensor, saves: bool) -> tuple[Tensor, Tensor, Tensor]:
-    count = (1 if u.is_cuda else _num_saves(u.shape[1], lam.shape[0])) if saves else 0
+    is_first_enough = backend_of("s4d_scan", u.device, u.dtype) == "triton"
+    count = (1 if is_first_enough else num_saved(u.shape[1], lam.shape[0])) if saves else 0
     return (
         torch.empty_like(u, memory_format=torch.contiguous_format),
         torch.empty_like(state, memory_format=torch.contiguous_format),
@@ -81,33 +55,25 @@ def s4d_scan_backward_op(
     u: Tensor, grad_y: Tensor, grad_end: Tensor, lam: Tensor, c: Tensor, d: Tensor, checkpoints: Tensor
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Gradients of u, lambda, c, d and of the initial state; the states in between are computed again."""
-    if u.is_cuda:
-        from longspike.kernels.s4d_scan import triton_backward
-
-        return triton_backward.backward(u, grad_y, grad_end, lam, c, d, checkpoints[:, 0])
-    u, grad_y = u.contiguous(), grad_y.contiguous()
-    batch, seqlen, channels = u.shape
-    n_pairs = lam.shape[0]
-    _expect_shapes(u, lam, c, d, grad_end)
-    saved = (batch, _num_saves(seqlen, n_pairs), n_pairs, 2, channels)
-    native.expect("s4d_scan_backward", u.dtype, grad_y=(grad_y, tuple(u.shape)), checkpoints=(checkpoints, saved))
-    grad_u = native.empty((batch, seqlen, channels), u.dtype)
-    grad_state = native.copy(grad_end)
+    (batch, seqlen, channels), n_pairs = u.shape, lam.shape[0]
+    expect_shapes(u, lam, c, d, grad_end)
+    saved = (batch, num_saved(seqlen, n_pairs), n_pairs, 2, channels)
+    expect("s4d_scan_backward", u, grad_y=(grad_y, tuple(u.shape)), checkpoints=(checkpoints, saved))
+    grad_u, grad_state = native.empty((batch, seqlen, channels), u.dtype), native.copy(grad_end)
     grad_lam = torch.empty((batch, n_pairs, 2, channels), dtype=u.dtype)
-    grad_c = torch.empty_like(grad_lam)
-    grad_d = torch.empty((batch, channels), dtype=u.dtype)
-    kept = [x.contiguous() for x in (lam, c, d, checkpoints)]
-    tensors = (u, grad_y, *kept, grad_u, grad_state, grad_lam, grad_c, grad_d)
-    native.kernel("s4d_backward", u.dtype)(
-        *[x.data_ptr() for x in tensors],
-        batch,
-        seqlen,
-        channels,
-        n_pairs,
-        checkpoint_interval(n_pairs),
-        native.threads(),
-    )
+    grad_c, grad_d = torch.empty_like(grad_lam), torch.empty((batch, channels), dtype=u.dtype)
+    kept = [x.contiguous() for x in (u, grad_y, lam, c, d, checkpoints)]
+    numbers = (batch, seqlen, channels, n_pairs, checkpoint_interval(n_pairs), native.threads())
+    native.call("s4d_backward", u.dtype, (*kept, grad_u, grad_state, grad_lam, grad_c, grad_d), numbers)
     return grad_u, grad_lam.sum(0), grad_c.sum(0), grad_d.sum(0), grad_state
+
+
+@on_cuda(s4d_scan_backward_op)
+def _(u: Tensor, grad_y: Tensor, grad_end: Tensor, *arguments: Any) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    from longspike.kernels.s4d_scan import triton_backward
+
+    *coefficients, checkpoints = arguments
+    return triton_backward.backward(u, grad_y, grad_end, *coefficients, checkpoints[:, 0])
 
 
 @torch.library.register_fake(s4d_scan_backward_op)

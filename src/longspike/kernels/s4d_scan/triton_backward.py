@@ -18,7 +18,8 @@ from torch import Tensor
 
 from longspike.kernels import _triton
 from longspike.kernels._triton_lanes import lane_numbers, load_rows
-from longspike.kernels.s4d_scan.triton_forward import expect_shapes, shape_options
+from longspike.kernels.s4d_scan.arguments import expect_shapes
+from longspike.kernels.s4d_scan.triton_forward import shape_options
 from longspike.kernels.s4d_scan.triton_step import ROWS, load_pairs, pair_offsets, scan_step, store_pairs
 
 PAIRS_AT_ONCE = 8

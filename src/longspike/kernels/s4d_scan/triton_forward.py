@@ -7,6 +7,7 @@ from torch import Tensor
 
 from longspike.kernels import _triton
 from longspike.kernels._triton_lanes import lane_numbers, load_rows
+from longspike.kernels.s4d_scan.arguments import expect_shapes
 from longspike.kernels.s4d_scan.triton_step import ROWS, load_pairs, pair_offsets, scan_read, scan_step, store_pairs
 
 
@@ -42,12 +43,6 @@ def shape_options(n_pairs: int) -> dict[str, int | bool]:
     """The sizes that a scan is compiled for, and warps enough to hold the pairs in registers."""
     pairs = _triton.power_of_two(n_pairs)
     return {"PAIRS": pairs, "LANES": _triton.LANES, **_triton.A_WARP, "num_warps": max(1, pairs // 32)}
-
-
-def expect_shapes(u: Tensor, lam: Tensor, c: Tensor, d: Tensor, state: Tensor) -> None:
-    """Raise unless the arguments of a scan fit together."""
-    pairs = (lam.shape[0], 2, u.shape[2])
-    _triton.expect("s4d_scan", u, lam=(lam, pairs), c=(c, pairs), d=(d, pairs[2:]), state=(state, (len(u), *pairs)))
 
 
 def forward(u: Tensor, lam: Tensor, c: Tensor, d: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:

@@ -3,8 +3,7 @@
 import torch
 from torch import Tensor
 
-from longspike.kernels import native
-from longspike.kernels._dispatch import choose_sa_hippo
+from longspike.kernels._dispatch import choose
 from longspike.kernels.sa_hippo import chunked, convolution, reference
 from longspike.kernels.sa_hippo.operator import sa_hippo_op, sa_hippo_tables_op
 from longspike.kernels.sa_hippo.tables import Dynamics, formula
@@ -12,7 +11,8 @@ from longspike.kernels.sa_hippo.tables import Dynamics, formula
 
 def sa_hippo_tables(delta: Tensor, dynamics: Dynamics, *, structure: str, inputs: str) -> Tensor:
     """The rows (gaps, heads, size) of every gap in `delta` (gaps,); compiled where the tensors allow it."""
-    if native.supports(dynamics.r):
+    choice = choose("sa_hippo_tables", "auto", dynamics.r.device, dynamics.r.dtype)
+    if choice.backend == "cpp":
         return sa_hippo_tables_op(delta, *dynamics, structure, inputs)
     return formula(delta, dynamics, structure, inputs)
 
@@ -33,10 +33,9 @@ def sa_hippo(
 
     Tick k has the row tables[index[k]] and sample i owns the ticks offsets[i] .. offsets[i+1]-1; shapes as in `reference`.
     """
-    needs_lengths = method == "auto" and not native.supports(u) and len(offsets) > 1  # waits for the device
-    longest = int(offsets.diff().max()) if needs_lengths else 0
     items = state.shape[0] * state.shape[1]
-    choice = choose_sa_hippo(method, longest=longest, gaps=tables.shape[0], items=items, device=u.device, dtype=u.dtype)
+    facts = {"batch": items, "gaps": tables.shape[0], "offsets": offsets}
+    choice = choose("sa_hippo", method, u.device, u.dtype, **facts)
     if choice.method == "recurrent":
         saves = torch.is_grad_enabled() and any(x.requires_grad for x in (u, tables, r, c, d, state))
         y, end, _ = sa_hippo_op(u, index, offsets, tables, r, c, d, state, saves)

@@ -5,17 +5,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from longspike._core.checks import check_offsets
 from longspike.kernels import native
-from longspike.kernels._operators import operator, register_gradient
+from longspike.kernels._arguments import expect, expect_indices
+from longspike.kernels._operators import on_cuda, operator, register_gradient
+from longspike.kernels.sa_hippo.arguments import expect_saved, expect_shapes, num_saved
 from longspike.kernels.sa_hippo.tables import Dynamics, formula, row_size
 
-BLOCK = 64
 GROUPS = 8  # partial sums of the gradients: fixed by the sizes, never by the number of threads
 GROUP_BYTES = 1 << 28
-
-
-def _addresses(*tensors: Tensor) -> list[int]:
-    return [x.data_ptr() for x in tensors]
 
 
 @operator("sa_hippo_tables")
@@ -34,43 +32,22 @@ def sa_hippo_tables_op(
     heads, n_pairs, _, rank = r.shape
     if structure == "diag" and rank:
         raise ValueError(f"sa_hippo_tables: structure 'diag' takes an `r` of rank 0; got rank {rank}.")
-    kept = [x.contiguous() for x in (delta, log_dt, log_a_real, a_imag, r, b)]
-    decay = None if log_decay is None else log_decay.contiguous()
     pairs = (heads, n_pairs)
     shapes = {"log_dt": (log_dt, (heads,)), "log_a_real": (log_a_real, pairs), "a_imag": (a_imag, pairs)}
-    if decay is not None:
-        shapes["log_decay"] = (decay, pairs)
+    if log_decay is not None:
+        shapes["log_decay"] = (log_decay, pairs)
     shapes |= {"r": (r, (*pairs, 2, rank)), "b": (b, (*pairs, 2)), "delta": (delta, (delta.numel(),))}
-    native.expect("sa_hippo_tables", r.dtype, **shapes)
+    expect("sa_hippo_tables", r, **shapes)
     tables = native.empty((delta.shape[0], heads, row_size(n_pairs, rank)), r.dtype)
-    before, after = kept[:4], [*kept[4:], tables]
-    native.kernel("sa_hippo_tables", r.dtype)(
-        *_addresses(*before),
-        0 if decay is None else decay.data_ptr(),
-        *_addresses(*after),
-        delta.shape[0],
-        heads,
-        n_pairs,
-        rank,
-        structure == "diag",
-        inputs == "held",
-        native.threads(),
-    )
+    kept = [None if x is None else x.contiguous() for x in (delta, log_dt, log_a_real, a_imag, log_decay, r, b)]
+    numbers = (delta.shape[0], heads, n_pairs, rank, structure == "diag", inputs == "held", native.threads())
+    native.call("sa_hippo_tables", r.dtype, (*kept, tables), numbers)
     return tables
 
 
 @torch.library.register_fake(sa_hippo_tables_op)
-def _(
-    delta: Tensor,
-    log_dt: Tensor,
-    log_a_real: Tensor,
-    a_imag: Tensor,
-    log_decay: Tensor | None,
-    r: Tensor,
-    b: Tensor,
-    structure: str,
-    inputs: str,
-) -> Tensor:
+def _(delta: Tensor, *arguments: Any) -> Tensor:
+    r = arguments[4]
     heads, n_pairs, _, rank = r.shape
     return r.new_empty((delta.shape[0], heads, row_size(n_pairs, rank)))
 
@@ -96,31 +73,9 @@ def _tables_backward(ctx, grad):  # type: ignore[no-untyped-def]
 register_gradient(sa_hippo_tables_op, _tables_backward, setup_context=_tables_context)
 
 
-def _num_blocks(u: Tensor, offsets: Tensor) -> int:
-    """Room for ceil(length/64) saved states of every sample, whatever the lengths."""
-    return u.shape[0] // BLOCK + offsets.shape[0] - 1
-
-
-def _expect_shapes(
-    u: Tensor, index: Tensor, offsets: Tensor, tables: Tensor, r: Tensor, c: Tensor, d: Tensor, state: Tensor
-) -> None:
-    heads, n_pairs, _, rank = r.shape
-    ticks, d_model = u.shape
-    batch = offsets.shape[0] - 1
-    native.expect(
-        "sa_hippo",
-        u.dtype,
-        tables=(tables, (tables.shape[0], heads, row_size(n_pairs, rank))),
-        r=(r, (heads, n_pairs, 2, rank)),
-        c=(c, (n_pairs, 2, d_model)),
-        d=(d, (d_model,)),
-        state=(state, (batch, heads, n_pairs, 2, d_model // heads)),
-    )
-    native.expect("sa_hippo", torch.int64, index=(index, (ticks,)), offsets=(offsets, (batch + 1,)))
-    if ticks and not 0 <= int(index.min()) <= int(index.max()) < tables.shape[0]:
-        raise ValueError(f"sa_hippo: `index` must lie in 0 .. {tables.shape[0] - 1}, the rows of `tables`.")
-    if int(offsets[0]) != 0 or int(offsets[-1]) != ticks or bool((offsets.diff() < 0).any()):
-        raise ValueError(f"sa_hippo: `offsets` must rise from 0 to {ticks}, the ticks of `u`; got {offsets.tolist()}.")
+def _expect_structure(u: Tensor, index: Tensor, offsets: Tensor, tables: Tensor) -> None:
+    expect_indices("sa_hippo", "index", index, tables.shape[0])
+    check_offsets("sa_hippo", "offsets", offsets, u.shape[0], f"{u.shape[0]}, the ticks of `u`")
 
 
 @operator("sa_hippo")
@@ -136,46 +91,32 @@ def sa_hippo_op(
     saves: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """y, the states after the last ticks, and (if `saves`) those before every block of 64 ticks for the backward."""
-    if u.is_cuda:
-        from longspike.kernels.sa_hippo import triton_recurrent
-
-        return triton_recurrent.forward(u, index, offsets, tables, r, c, d, state, saves)
-    _expect_shapes(u, index, offsets, tables, r, c, d, state)
+    expect_shapes(u, index, offsets, tables, r, c, d, state)
+    _expect_structure(u, index, offsets, tables)
     heads, n_pairs, _, rank = r.shape
-    y = native.empty(tuple(u.shape), u.dtype)
-    end = native.copy(state)
-    blocks = _num_blocks(u, offsets) if saves else 0
-    checkpoints = native.empty((blocks, *state.shape[1:]), u.dtype)
+    y, end = native.empty(tuple(u.shape), u.dtype), native.copy(state)
+    count = num_saved(u.shape[0], state.shape[0]) if saves else 0
+    checkpoints = native.empty((count, *state.shape[1:]), u.dtype)
     kept = [x.contiguous() for x in (u, index, offsets, tables, r, c, d)]
-    native.kernel("sa_hippo_forward", u.dtype)(
-        *_addresses(*kept, y, end),
-        checkpoints.data_ptr() if saves else 0,
-        state.shape[0],
-        u.shape[1],
-        heads,
-        n_pairs,
-        rank,
-        native.threads() if u.numel() * n_pairs >= 1 << 15 else 1,
-    )
+    numbers = (state.shape[0], u.shape[1], heads, n_pairs, rank, native.threads(u.numel() * n_pairs))
+    native.call("sa_hippo_forward", u.dtype, (*kept, y, end, checkpoints), numbers)
     return y, end, checkpoints
 
 
+@on_cuda(sa_hippo_op)
+def _(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
+    from longspike.kernels.sa_hippo import triton_recurrent
+
+    return triton_recurrent.forward(*arguments)
+
+
 @torch.library.register_fake(sa_hippo_op)
-def _(
-    u: Tensor,
-    index: Tensor,
-    offsets: Tensor,
-    tables: Tensor,
-    r: Tensor,
-    c: Tensor,
-    d: Tensor,
-    state: Tensor,
-    saves: bool,
-) -> tuple[Tensor, Tensor, Tensor]:
+def _(u: Tensor, index: Tensor, offsets: Tensor, *arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
+    *_, state, saves = arguments
     return (
         torch.empty_like(u, memory_format=torch.contiguous_format),
         torch.empty_like(state, memory_format=torch.contiguous_format),
-        u.new_empty((_num_blocks(u, offsets) if saves else 0, *state.shape[1:])),
+        u.new_empty((num_saved(u.shape[0], offsets.shape[0] - 1) if saves else 0, *state.shape[1:])),
     )
 
 
@@ -193,13 +134,9 @@ def sa_hippo_backward_op(
     checkpoints: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Gradients of u, tables, r, c, d and of the initial states; the states in between are computed again."""
-    if u.is_cuda:
-        from longspike.kernels.sa_hippo import triton_adjoint
-
-        return triton_adjoint.backward(u, index, offsets, tables, r, c, d, grad_y, grad_end, checkpoints)
-    _expect_shapes(u, index, offsets, tables, r, c, d, grad_end)
-    saved = (_num_blocks(u, offsets), *grad_end.shape[1:])
-    native.expect("sa_hippo_backward", u.dtype, grad_y=(grad_y, tuple(u.shape)), checkpoints=(checkpoints, saved))
+    expect_shapes(u, index, offsets, tables, r, c, d, grad_end)
+    expect_saved(u, offsets, grad_y, grad_end, checkpoints)
+    _expect_structure(u, index, offsets, tables)
     heads, n_pairs, _, rank = r.shape
     batch, gaps = offsets.shape[0] - 1, tables.shape[0]
     groups = max(1, min(GROUPS, batch, GROUP_BYTES // (8 * tables.numel() + 1)))
@@ -207,37 +144,23 @@ def sa_hippo_backward_op(
     grad_state = native.copy(grad_end)
     sums = [torch.zeros((groups, *x.shape), dtype=torch.float64) for x in (tables, r, c, d)]
     kept = [x.contiguous() for x in (u, index, offsets, tables, r, c, d, grad_y, checkpoints)]
-    native.kernel("sa_hippo_backward", u.dtype)(
-        *_addresses(*kept, grad_u, grad_state, *sums),
-        gaps,
-        groups,
-        batch,
-        u.shape[1],
-        heads,
-        n_pairs,
-        rank,
-        native.threads(),
-    )
+    numbers = (batch, u.shape[1], heads, n_pairs, rank, native.threads(), gaps, groups)
+    native.call("sa_hippo_backward", u.dtype, (*kept, grad_u, grad_state, *sums), numbers)
     grad_tables, grad_r, grad_c, grad_d = (x.sum(0).to(u.dtype) for x in sums)
     return grad_u, grad_tables, grad_r, grad_c, grad_d, grad_state
 
 
+@on_cuda(sa_hippo_backward_op)
+def _(*arguments: Any) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+    from longspike.kernels.sa_hippo import triton_adjoint
+
+    return triton_adjoint.backward(*arguments)
+
+
 @torch.library.register_fake(sa_hippo_backward_op)
-def _(
-    u: Tensor,
-    index: Tensor,
-    offsets: Tensor,
-    tables: Tensor,
-    r: Tensor,
-    c: Tensor,
-    d: Tensor,
-    grad_y: Tensor,
-    grad_end: Tensor,
-    checkpoints: Tensor,
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
-    return tuple(  # type: ignore[return-value]
-        torch.empty_like(x, memory_format=torch.contiguous_format) for x in (u, tables, r, c, d, grad_end)
-    )
+def _(*arguments: Any) -> tuple[Tensor, ...]:
+    u, _, _, *parameters, _, grad_end, _ = arguments
+    return tuple(torch.empty_like(x, memory_format=torch.contiguous_format) for x in (u, *parameters, grad_end))
 
 
 def _setup_context(ctx, inputs, output) -> None:  # type: ignore[no-untyped-def]

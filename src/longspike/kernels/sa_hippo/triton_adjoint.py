@@ -17,7 +17,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from longspike.kernels._triton import ROUNDED, device_of, expect
+from longspike.kernels._triton import ROUNDED, device_of
+from longspike.kernels.sa_hippo.arguments import expect_saved
 from longspike.kernels.sa_hippo.triton_algebra import (
     advance,
     columns_of,
@@ -32,7 +33,7 @@ from longspike.kernels.sa_hippo.triton_algebra import (
     store_pair,
     times,
 )
-from longspike.kernels.sa_hippo.triton_recurrent import num_blocks, shape_options
+from longspike.kernels.sa_hippo.triton_recurrent import shape_options
 
 LARGEST_PATH = 1 << 30  # bytes of states of blocks at a time
 
@@ -273,8 +274,7 @@ def backward(
     checkpoints: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Gradients of u, tables, r, c, d and of the initial states; the states in between are computed again."""
-    saved = (num_blocks(u.shape[0], offsets.shape[0] - 1), *grad_end.shape[1:])
-    expect("sa_hippo_backward", u, grad_y=(grad_y, tuple(u.shape)), checkpoints=(checkpoints, saved))
+    expect_saved(u, offsets, grad_y, grad_end, checkpoints)
     kept = [x.contiguous() for x in (u, index, offsets, tables, r, c, d, grad_y, grad_end, checkpoints)]
     return _launch(*kept)  # type: ignore[return-value]
 

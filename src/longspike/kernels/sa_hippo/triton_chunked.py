@@ -15,6 +15,7 @@ from torch import Tensor
 
 from longspike.kernels._operators import operator, register_gradient
 from longspike.kernels.sa_hippo import triton_adjoint, triton_recurrent
+from longspike.kernels.sa_hippo.arguments import num_saved
 from longspike.kernels.sa_hippo.chunked import CHUNK
 from longspike.kernels.sa_hippo.operator import sa_hippo_op
 from longspike.kernels.sa_hippo.triton_starts import sa_hippo_starts_op
@@ -31,7 +32,7 @@ def sa_hippo_transitions_op(
 @torch.library.register_fake(sa_hippo_transitions_op)
 def _(index: Tensor, offsets: Tensor, tables: Tensor, r: Tensor, saves: bool) -> tuple[Tensor, Tensor]:
     (heads, n_pairs, _, _), batch = r.shape, offsets.shape[0] - 1
-    blocks = triton_recurrent.num_blocks(index.shape[0], batch) if saves else 0
+    blocks = num_saved(index.shape[0], batch) if saves else 0
     shape = (heads, n_pairs, 2, 2 * n_pairs)
     return r.new_empty((batch, *shape)), r.new_empty((blocks, *shape))
 

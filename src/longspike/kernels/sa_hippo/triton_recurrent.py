@@ -11,11 +11,10 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from longspike.kernels._triton import ROUNDED, device_of, expect, power_of_two
-from longspike.kernels.sa_hippo.tables import row_size
+from longspike.kernels._triton import ROUNDED, device_of, power_of_two
+from longspike.kernels.sa_hippo.arguments import SPAN, expect_shapes, num_saved
 from longspike.kernels.sa_hippo.triton_algebra import advance, columns_of, load_pair, pair_row, store_pair
 
-BLOCK = 64
 CHANNELS = 16  # of one program
 STAGES = tl.constexpr(3)  # ticks whose rows are on their way while one is computed
 
@@ -68,31 +67,9 @@ def shape_options(n_pairs: int, rank: int, d_head: int) -> dict[str, int]:
         "COLUMNS": columns,
         "PAIRS": pairs,
         "CHANNELS": min(CHANNELS, power_of_two(d_head)),
-        "BLOCK": BLOCK,
+        "BLOCK": SPAN,
         "num_warps": 4 if columns * pairs > 64 else 1,
     }
-
-
-def num_blocks(ticks: int, batch: int) -> int:
-    """Room for ceil(length/64) saved states of every sample, whatever the lengths."""
-    return ticks // BLOCK + batch
-
-
-def _checked(
-    u: Tensor, index: Tensor, offsets: Tensor, tables: Tensor, r: Tensor, c: Tensor, d: Tensor, state: Tensor
-) -> list[Tensor]:
-    """The arguments, contiguous; raise unless their shapes fit. What `index` and `offsets` hold is not read."""
-    (heads, n_pairs, _, rank), (ticks, d_model), batch = r.shape, u.shape, offsets.shape[0] - 1
-    shapes = {
-        "tables": (tables, (tables.shape[0], heads, row_size(n_pairs, rank))),
-        "r": (r, (heads, n_pairs, 2, rank)),
-        "c": (c, (n_pairs, 2, d_model)),
-        "d": (d, (d_model,)),
-        "state": (state, (batch, heads, n_pairs, 2, d_model // heads)),
-    }
-    expect("sa_hippo", u, **shapes)
-    expect("sa_hippo", offsets, index=(index, (ticks,)))
-    return [x.contiguous() for x in (u, index, offsets, tables, r, c, d, state)]
 
 
 def forward(
@@ -107,10 +84,11 @@ def forward(
     saves: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """y, the states after the last ticks, and (if `saves`) those before every block of 64 ticks for the backward."""
-    u, index, offsets, tables, r, c, d, state = _checked(u, index, offsets, tables, r, c, d, state)
+    expect_shapes(u, index, offsets, tables, r, c, d, state)
+    u, index, offsets, tables, r, c, d, state = (x.contiguous() for x in (u, index, offsets, tables, r, c, d, state))
     batch, heads, n_pairs, _, d_head = state.shape
     y, end = torch.empty_like(u), torch.empty_like(state)
-    checkpoints = u.new_empty((num_blocks(u.shape[0], batch) if saves else 0, *state.shape[1:]))
+    checkpoints = u.new_empty((num_saved(u.shape[0], batch) if saves else 0, *state.shape[1:]))
     options = shape_options(n_pairs, r.shape[3], d_head)
     if end.numel():
         with device_of(r):
@@ -127,7 +105,7 @@ def transitions(index: Tensor, offsets: Tensor, tables: Tensor, r: Tensor, saves
     index, offsets, tables, r = (x.contiguous() for x in (index, offsets, tables, r))
     (heads, n_pairs, _, rank), batch = r.shape, offsets.shape[0] - 1
     end = r.new_empty((batch, heads, n_pairs, 2, 2 * n_pairs))
-    checkpoints = r.new_empty((num_blocks(index.shape[0], batch) if saves else 0, *end.shape[1:]))
+    checkpoints = r.new_empty((num_saved(index.shape[0], batch) if saves else 0, *end.shape[1:]))
     options = shape_options(n_pairs, rank, 2 * n_pairs)
     if end.numel():
         with device_of(r):

@@ -5,20 +5,20 @@ One pass forward and one backward, where PyTorch's elementwise operators take fi
 
 from torch import Tensor
 
-from longspike.kernels._dispatch import choose_tick
+from longspike.kernels._dispatch import choose
 from longspike.kernels.spikes import reference
 from longspike.kernels.spikes.operator import count_spikes_op, spikes_op
 
 
 def spikes(x: Tensor, *, threshold: float, surrogate: str, scale: float, method: str = "auto") -> Tensor:
     """1 where x > threshold, else 0, shaped like x; the gradient is the surrogate's slope at x - threshold."""
-    choice = choose_tick("spikes", method, device=x.device, dtype=x.dtype)
+    choice = choose("spikes", method, x.device, x.dtype)
     call = spikes_op if choice.backend == "cpp" else reference.spikes
     return call(x, threshold, surrogate, scale)
 
 
 def count_spikes(x: Tensor, *, threshold: float, surrogate: str, scale: float, method: str = "auto") -> Tensor:
     """The sum of `spikes`, () of x's dtype, with its gradient, without the spikes."""
-    choice = choose_tick("count_spikes", method, device=x.device, dtype=x.dtype)
+    choice = choose("count_spikes", method, x.device, x.dtype)
     call = count_spikes_op if choice.backend == "cpp" else reference.count_spikes
     return call(x, threshold, surrogate, scale)

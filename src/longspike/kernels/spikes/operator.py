@@ -1,11 +1,18 @@
 """Spikes without time as PyTorch operators over the compiled kernels."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from longspike.kernels import native
+from longspike.kernels._arguments import expect
 from longspike.kernels._operators import operator, register_gradient
-from longspike.kernels.refractory_lif.surrogates import SURROGATES
+from longspike.kernels._spiking.surrogates import SURROGATES
+
+
+def _numbers(x: Tensor, threshold: float, surrogate: str, scale: float, is_one_grad: bool) -> tuple[float, ...]:
+    return threshold, scale, x.numel(), SURROGATES[surrogate][0], native.threads(), is_one_grad
 
 
 @operator("spikes")
@@ -13,12 +20,12 @@ def spikes_op(x: Tensor, threshold: float, surrogate: str, scale: float) -> Tens
     """1 where x > threshold, else 0."""
     x = x.contiguous()
     y = native.empty(tuple(x.shape), x.dtype)
-    native.kernel("spikes_forward", x.dtype)(x.data_ptr(), threshold, y.data_ptr(), x.numel(), native.threads())
+    native.call("spikes_forward", x.dtype, (x, None, y), _numbers(x, threshold, surrogate, scale, False))
     return y
 
 
 @torch.library.register_fake(spikes_op)
-def _(x: Tensor, threshold: float, surrogate: str, scale: float) -> Tensor:
+def _(x: Tensor, *_: Any) -> Tensor:
     return torch.empty_like(x, memory_format=torch.contiguous_format)
 
 
@@ -26,12 +33,12 @@ def _(x: Tensor, threshold: float, surrogate: str, scale: float) -> Tensor:
 def count_spikes_op(x: Tensor, threshold: float, surrogate: str, scale: float) -> Tensor:
     """How many entries exceed the threshold."""
     x = x.contiguous()
-    count = native.kernel("count_spikes", x.dtype)(x.data_ptr(), threshold, x.numel(), native.threads())
+    count = native.call("count_spikes", x.dtype, (x, None, None), _numbers(x, threshold, surrogate, scale, False))
     return torch.tensor(count, dtype=x.dtype)
 
 
 @torch.library.register_fake(count_spikes_op)
-def _(x: Tensor, threshold: float, surrogate: str, scale: float) -> Tensor:
+def _(x: Tensor, *_: Any) -> Tensor:
     return x.new_empty(())
 
 
@@ -39,16 +46,15 @@ def _(x: Tensor, threshold: float, surrogate: str, scale: float) -> Tensor:
 def spikes_backward_op(x: Tensor, grad: Tensor, threshold: float, surrogate: str, scale: float) -> Tensor:
     """grad times the surrogate's slope at x - threshold; grad is shaped like x, or one number for all."""
     x, grad = x.contiguous(), grad.contiguous()
-    native.expect("spikes_backward", x.dtype, grad=(grad, tuple(x.shape) if grad.dim() else ()))
+    expect("spikes_backward", x, grad=(grad, tuple(x.shape) if grad.dim() else ()))
     grad_x = native.empty(tuple(x.shape), x.dtype)
-    pointers, options = (x.data_ptr(), grad.data_ptr()), (threshold, scale)
-    sizes = (grad_x.data_ptr(), x.numel(), SURROGATES[surrogate][0], grad.dim() == 0, native.threads())
-    native.kernel("spikes_backward", x.dtype)(*pointers, *options, *sizes)
+    numbers = _numbers(x, threshold, surrogate, scale, grad.dim() == 0)
+    native.call("spikes_backward", x.dtype, (x, grad, grad_x), numbers)
     return grad_x
 
 
 @torch.library.register_fake(spikes_backward_op)
-def _(x: Tensor, grad: Tensor, threshold: float, surrogate: str, scale: float) -> Tensor:
+def _(x: Tensor, *_: Any) -> Tensor:
     return torch.empty_like(x, memory_format=torch.contiguous_format)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from longspike.kernels.refractory_lif.surrogates import surrogate_slope
+from longspike.kernels._spiking.surrogates import surrogate_slope
 
 
 class _Spikes(torch.autograd.Function):

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from longspike.kernels._dispatch import choose_block
+from longspike.kernels._dispatch import choose
 from longspike.kernels.spiking_block import reference
 from longspike.kernels.spiking_block.operator import Inputs, spiking_block_op
 from longspike.kernels.spiking_block.reference import State
@@ -30,7 +30,7 @@ def spiking_block(
     Both routes give the same bits. The fused one keeps 1/8 byte an element for the spikes and the states before every
     span of 256 steps (scan) and every block of 64 (neuron) for the backward pass, and computes the rest again.
     """
-    choice = choose_block(method, device=x.device, dtype=x.dtype)
+    choice = choose("spiking_block", method, x.device, x.dtype)
     if choice.method == "reference":
         return reference.forward(x, inputs, state, reset, surrogate, scale, gradient)
     if any(mask is not None and mask.requires_grad for mask in (inputs.spike_scale, inputs.output_scale)):

@@ -7,13 +7,14 @@ import torch
 from torch import Tensor
 
 from longspike.kernels import native
+from longspike.kernels._arguments import expect
 from longspike.kernels._operators import operator, register_gradient
-from longspike.kernels.refractory_lif.compiled import GRADIENTS, RESETS, num_blocks
-from longspike.kernels.refractory_lif.operator import raise_if_nan
-from longspike.kernels.refractory_lif.surrogates import SURROGATES
+from longspike.kernels._spiking.modes import GRADIENTS, RESETS, raise_if_nan
+from longspike.kernels._spiking.spans import LIF_SPAN, num_spans
+from longspike.kernels._spiking.surrogates import SURROGATES
+from longspike.kernels.layer_norm import EPS
 
-SPAN = 256
-EPS = 1e-5
+SCAN_SPAN = 256  # steps between two saved states of the scan inside a block
 MAX_GROUPS, MAX_GROUP_NUMBERS = 16, 1 << 24  # sums of weights that a backward pass holds side by side
 
 
@@ -54,11 +55,11 @@ class Inputs(NamedTuple):
             )
         named["x"] = (x, tuple(x.shape))
         named["ssm_state"] = (state[0], (batch, *pairs))
-        native.expect("spiking_block", x.dtype, **named)
+        expect("spiking_block", x, **named)
         if (self.norm_weight is None) != (self.norm_bias is None):
             raise ValueError("spiking_block: `norm_weight` and `norm_bias` go together; got one of them.")
         if self.lengths is not None:
-            native.expect("spiking_block", torch.int64, lengths=(self.lengths, (batch,)))
+            expect("spiking_block", x, torch.int64, lengths=(self.lengths, (batch,)))
 
     def ready(self) -> list[Tensor | None]:
         """Contiguous, the weight by input: as the compiled call reads them."""
@@ -66,13 +67,8 @@ class Inputs(NamedTuple):
         return [None if t is None else t.contiguous() for t in ordered]
 
 
-def _addresses(tensors: Sequence[Tensor | None]) -> list[int]:
-    return [0 if t is None or t.numel() == 0 else t.data_ptr() for t in tensors]
-
-
-def _sizes(x: Tensor, n_pairs: int, reset: str) -> tuple[int, int, int, int, float, int, int]:
-    threads = native.threads() if x.numel() * n_pairs >= 1 << 15 else 1
-    return *x.shape, n_pairs, EPS, RESETS[reset], threads  # type: ignore[return-value]
+def _sizes(x: Tensor, n_pairs: int, reset: str) -> tuple[float, ...]:
+    return *x.shape, n_pairs, EPS, RESETS[reset], native.threads(x.numel() * n_pairs)
 
 
 def _saved_shapes(x: Tensor, n_pairs: int, saves: bool) -> tuple[tuple[int, ...], ...]:
@@ -81,8 +77,8 @@ def _saved_shapes(x: Tensor, n_pairs: int, saves: bool) -> tuple[tuple[int, ...]
     kept = seqlen if saves else 0
     return (
         (batch, kept, (channels + 63) // 64),
-        (batch, (kept + SPAN - 1) // SPAN, n_pairs, 2, channels),
-        (batch, num_blocks(kept), 3, channels),
+        (batch, num_spans(kept, SCAN_SPAN), n_pairs, 2, channels),
+        (batch, num_spans(kept, LIF_SPAN), 3, channels),
     )
 
 
@@ -125,13 +121,7 @@ def spiking_block_op(
     ends = [s.clone(memory_format=torch.contiguous_format) for s in state]
     dtypes = (torch.int64, x.dtype, x.dtype)
     saved = [native.empty(shape, dtype) for shape, dtype in zip(_saved_shapes(x, n_pairs, saves), dtypes, strict=True)]
-    native.kernel("block_forward", x.dtype)(
-        _addresses(ready),
-        *_addresses((x, y)),
-        _addresses(ends),
-        *_addresses((counts, *saved)),
-        *_sizes(x, n_pairs, reset),
-    )
+    native.call("block_forward", x.dtype, (*ready, x, y, *ends, counts, *saved, None), _sizes(x, n_pairs, reset))
     raise_if_nan(ends[1])
     return y, counts, *ends, *saved  # type: ignore[return-value]
 
@@ -177,8 +167,8 @@ def spiking_block_backward_op(
     counts = None if grad_counts is None else grad_counts.contiguous()
     named = {"scan_states": (saved[1], scan_states), "neuron_states": (saved[2], neuron_states)}
     named |= {} if counts is None else {"grad_counts": (counts, (batch, channels))}
-    native.expect("spiking_block_backward", x.dtype, grad_y=(grad_y, tuple(x.shape)), **named)
-    native.expect("spiking_block_backward", torch.int64, bits=(saved[0], bits))
+    expect("spiking_block_backward", x, grad_y=(grad_y, tuple(x.shape)), **named)
+    expect("spiking_block_backward", x, torch.int64, bits=(saved[0], bits))
     kept = [s.contiguous() for s in saved]
     grad_x = native.empty(tuple(x.shape), x.dtype)
     starts = [s.clone(memory_format=torch.contiguous_format) for s in grad_state]
@@ -187,20 +177,13 @@ def spiking_block_backward_op(
     grad_d, neuron = x.new_zeros((batch, channels)), x.new_zeros((batch, 4, channels), dtype=torch.float64)
     norm, weights = x.new_zeros((groups, 2, channels)), x.new_zeros((groups, channels, 2 * channels))
     biases = x.new_zeros((groups, 2 * channels))
-    native.kernel("block_backward", x.dtype)(
-        _addresses(ready),
-        *_addresses((x, grad_y, counts, by_output)),
-        _addresses(kept),
-        grad_x.data_ptr(),
-        _addresses(starts),
-        _addresses((grad_lam, grad_c, grad_d, neuron, norm, weights, biases)),
-        *_sizes(x, n_pairs, reset),
-        groups,
-        scale,
-        SURROGATES[surrogate][0],
-        GRADIENTS[gradient],
-        True,
-        wants_neuron,
+    results = (grad_x, *starts, grad_lam, grad_c, grad_d, neuron, norm, weights, biases)
+    modes = (scale, SURROGATES[surrogate][0], GRADIENTS[gradient], True, wants_neuron)
+    native.call(
+        "block_backward",
+        x.dtype,
+        (*ready, x, grad_y, counts, by_output, *kept, *results),
+        (*_sizes(x, n_pairs, reset), groups, *modes),
     )
     norm_weight, norm_bias = norm.sum(0).unbind() if held.norm_weight is not None else (x.new_empty(0), x.new_empty(0))
     dynamics = (row.clone() for row in neuron.sum(0).to(x.dtype))

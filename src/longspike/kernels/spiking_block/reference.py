@@ -4,10 +4,10 @@ import torch
 from torch import Tensor
 
 from longspike._core.lengths import length_mask
+from longspike.kernels.layer_norm import layer_norm
 from longspike.kernels.mixing import glu, linear
 from longspike.kernels.s4d_lif import s4d_lif
 from longspike.kernels.spiking_block.operator import Inputs
-from longspike.kernels.tick import layer_norm
 
 State = tuple[Tensor, Tensor, Tensor, Tensor]
 

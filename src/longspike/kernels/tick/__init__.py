@@ -1,6 +1,6 @@
-"""What happens at a tick of the memory besides the memory itself: embedding of cells, layer norm, pooling of ticks.
+"""What happens at a tick of the memory besides the memory itself: embedding of cells, pooling of ticks.
 
-Every result depends on its own row, tick or sample alone and is summed in a stated order, so a stream gives the bits of
+Every result depends on its own tick or sample alone and is summed in a stated order, so a stream gives the bits of
 a batch.
 """
 
@@ -9,11 +9,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from longspike.kernels._dispatch import choose_tick
+from longspike.kernels._dispatch import choose
 from longspike.kernels.tick import reference
-from longspike.kernels.tick.operator import embed_op, event_pool_op, layer_norm_op
-
-EPS = 1e-5
+from longspike.kernels.tick.operator import embed_op, event_pool_op
 
 
 class EventPoolState(NamedTuple):
@@ -34,17 +32,9 @@ def embed_cells(values: Tensor, cell: Tensor, tick_offsets: Tensor, weight: Tens
     Shapes: values (items, channels), cell (items), tick_offsets (ticks + 1) into the items, weight (cells, channels,
     d_model) -> (ticks, d_model). The gradient reaches silent values too.
     """
-    choice = choose_tick("embed_cells", method, device=values.device, dtype=values.dtype)
+    choice = choose("embed_cells", method, values.device, values.dtype)
     call = embed_op if choice.backend == "cpp" else reference.embed_cells
     return call(values, cell, tick_offsets, weight)
-
-
-def layer_norm(x: Tensor, weight: Tensor, bias: Tensor, *, method: str = "auto") -> Tensor:
-    """(x - mean) / sqrt(variance + 1e-5) * weight + bias over the last axis; moments in float64."""
-    choice = choose_tick("layer_norm", method, device=x.device, dtype=x.dtype)
-    if choice.backend == "cpp":
-        return layer_norm_op(x, weight, bias, EPS)
-    return torch.nn.functional.layer_norm(x, weight.shape, weight, bias, EPS)
 
 
 def event_pool(
@@ -55,7 +45,7 @@ def event_pool(
     Shapes: y (ticks, channels), weights (ticks) positive, offsets (batch + 1) -> (batch, channels), and the state.
     Zero where no tick was seen.
     """
-    choice = choose_tick("event_pool", method, device=y.device, dtype=y.dtype)
+    choice = choose("event_pool", method, y.device, y.dtype)
     call = event_pool_op if choice.backend == "cpp" else reference.event_pool
     window, windows, counts = (x.to(torch.float64) for x in state)
     mean, *end = call(y, weights.to(torch.float64), offsets, window, windows, counts, size)

@@ -1,9 +1,13 @@
 """The operators of a tick as PyTorch operators over the compiled kernels."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
+from longspike._core.checks import check_offsets
 from longspike.kernels import native
+from longspike.kernels._arguments import expect, expect_indices
 from longspike.kernels._operators import operator, register_gradient
 
 
@@ -14,24 +18,14 @@ def embed_op(values: Tensor, cell: Tensor, tick_offsets: Tensor, weight: Tensor)
     items, channels = values.shape
     cells, _, d_model = weight.shape
     ticks = len(tick_offsets) - 1
-    native.expect("embed_cells", values.dtype, weight=(weight, (cells, channels, d_model)))
-    native.expect("embed_cells", torch.int64, cell=(cell, (items,)), tick_offsets=(tick_offsets, (ticks + 1,)))
-    _check_embedding(cell, tick_offsets, cells)
+    expect("embed_cells", values, weight=(weight, (cells, channels, d_model)))
+    expect("embed_cells", values, torch.int64, cell=(cell, (items,)))
+    expect_indices("embed_cells", "cell", cell, cells)
+    check_offsets("embed_cells", "tick_offsets", tick_offsets, items, f"{items}, the number of items")
     u = native.empty((ticks, d_model), values.dtype)
-    tensors = (values, weight, cell, tick_offsets, u)
-    sizes = (items, ticks, channels, d_model, native.threads())
-    native.kernel("embed_forward", values.dtype)(*[x.data_ptr() for x in tensors], *sizes)
+    numbers = (items, ticks, channels, d_model, native.threads())
+    native.call("embed_forward", values.dtype, (values, weight, cell, tick_offsets, u), numbers)
     return u
-
-
-def _check_embedding(cell: Tensor, tick_offsets: Tensor, cells: int) -> None:
-    if len(cell) and not (int(cell.min()) >= 0 and int(cell.max()) < cells):
-        raise ValueError(f"embed_cells: `cell` must lie in [0, {cells}); got {int(cell.min())} to {int(cell.max())}.")
-    is_sound = (
-        int(tick_offsets[0]) == 0 and int(tick_offsets[-1]) == len(cell) and bool((tick_offsets.diff() >= 0).all())
-    )
-    if not is_sound:
-        raise ValueError(f"embed_cells: `tick_offsets` must rise from 0 to {len(cell)}, the number of items.")
 
 
 @torch.library.register_fake(embed_op)
@@ -46,16 +40,15 @@ def embed_backward_op(
     """The gradients of the values and of the weight."""
     values, cell, tick_offsets, weight, grad = (x.contiguous() for x in (values, cell, tick_offsets, weight, grad))
     (items, channels), (_, _, d_model), ticks = values.shape, weight.shape, len(tick_offsets) - 1
-    native.expect("embed_cells_backward", values.dtype, grad=(grad, (ticks, d_model)))
+    expect("embed_cells_backward", values, grad=(grad, (ticks, d_model)))
     grad_values, grad_weight = torch.empty_like(values), torch.zeros_like(weight)
-    tensors = (values, weight, cell, tick_offsets, grad, grad_values, grad_weight)
-    sizes = (items, ticks, channels, d_model, native.threads())
-    native.kernel("embed_backward", values.dtype)(*[x.data_ptr() for x in tensors], *sizes)
+    tensors = (values, weight, cell, tick_offsets, None, grad, grad_values, grad_weight)
+    native.call("embed_backward", values.dtype, tensors, (items, ticks, channels, d_model, native.threads()))
     return grad_values, grad_weight
 
 
 @torch.library.register_fake(embed_backward_op)
-def _(values: Tensor, cell: Tensor, tick_offsets: Tensor, weight: Tensor, grad: Tensor) -> tuple[Tensor, Tensor]:
+def _(values: Tensor, cell: Tensor, tick_offsets: Tensor, weight: Tensor, *_: Any) -> tuple[Tensor, Tensor]:
     return torch.empty_like(values), torch.empty_like(weight)
 
 
@@ -71,43 +64,6 @@ def _embed_backward(ctx, grad):  # type: ignore[no-untyped-def]
 register_gradient(embed_op, _embed_backward, setup_context=_embed_context)
 
 
-@operator("layer_norm")
-def layer_norm_op(x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
-    """(x - mean) / sqrt(variance + eps) * weight + bias over the last axis, each row on its own."""
-    x, weight, bias = x.contiguous(), weight.contiguous(), bias.contiguous()
-    channels = x.shape[-1]
-    native.expect("layer_norm", x.dtype, weight=(weight, (channels,)), bias=(bias, (channels,)))
-    y = native.empty(tuple(x.shape), x.dtype)
-    rows = x.numel() // channels if channels else 0
-    tensors = (x, weight, bias, y)
-    native.kernel("layer_norm", x.dtype)(*[t.data_ptr() for t in tensors], eps, rows, channels, native.threads())
-    return y
-
-
-@torch.library.register_fake(layer_norm_op)
-def _(x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
-    return torch.empty_like(x, memory_format=torch.contiguous_format)
-
-
-def _norm_context(ctx, inputs, output) -> None:  # type: ignore[no-untyped-def]
-    x, weight, _, ctx.eps = inputs
-    ctx.save_for_backward(x, weight)
-
-
-def _norm_backward(ctx, grad):  # type: ignore[no-untyped-def]
-    x, weight = ctx.saved_tensors
-    centred = x - x.mean(dim=-1, keepdim=True)
-    scale = torch.rsqrt(centred.square().mean(dim=-1, keepdim=True) + ctx.eps)
-    standard, upper = centred * scale, grad * weight
-    spread = (upper * standard).mean(dim=-1, keepdim=True)
-    grad_x = scale * (upper - upper.mean(dim=-1, keepdim=True) - standard * spread)
-    rest = tuple(range(x.dim() - 1))
-    return grad_x, (grad * standard).sum(rest), grad.sum(rest), None
-
-
-register_gradient(layer_norm_op, _norm_backward, setup_context=_norm_context)
-
-
 @operator("event_pool")
 def event_pool_op(
     y: Tensor, weights: Tensor, offsets: Tensor, window: Tensor, windows: Tensor, counts: Tensor, size: int
@@ -121,20 +77,17 @@ def event_pool_op(
         "windows": (windows, (batch, channels)),
         "counts": (counts, (batch, 3)),
     }
-    native.expect("event_pool", torch.float64, weights=(weights, (y.shape[0],)), **state)
-    native.expect("event_pool", torch.int64, offsets=(offsets, (batch + 1,)))
-    if int(offsets[0]) != 0 or int(offsets[-1]) != y.shape[0] or bool((offsets.diff() < 0).any()):
-        raise ValueError(f"event_pool: `offsets` must rise from 0 to {y.shape[0]}, the number of ticks.")
+    expect("event_pool", y, torch.float64, weights=(weights, (y.shape[0],)), **state)
+    check_offsets("event_pool", "offsets", offsets, y.shape[0], f"{y.shape[0]}, the number of ticks")
     mean = torch.empty(batch, channels, dtype=y.dtype)
     tensors = (y, weights, offsets, window, windows, counts, mean)
-    sizes = (batch, channels, size, native.threads())
-    native.kernel("event_pool", y.dtype)(*[x.data_ptr() for x in tensors], *sizes)
+    native.call("event_pool", y.dtype, tensors, (batch, channels, size, native.threads()))
     return mean, window, windows, counts
 
 
 @torch.library.register_fake(event_pool_op)
 def _(
-    y: Tensor, weights: Tensor, offsets: Tensor, window: Tensor, windows: Tensor, counts: Tensor, size: int
+    y: Tensor, weights: Tensor, offsets: Tensor, window: Tensor, windows: Tensor, counts: Tensor, *_: Any
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     mean = y.new_empty((window.shape[0], y.shape[1]))
     return mean, torch.empty_like(window), torch.empty_like(windows), torch.empty_like(counts)

@@ -82,7 +82,7 @@ nb::list take_records(AbstractFlamesStream& stream) {
 
 }  // namespace
 
-void bind_stream(nb::module_& m) {
+void bind_event_stream(nb::module_& m) {
     nb::class_<FlamesParameters>(m, "FlamesParameters")
         .def(nb::init<>())
         .def("set_sizes", [](FlamesParameters& p, i64 width, i64 height, i64 step_us, i64 downsample, i64 window, i64 outputs, bool is_time_weighted) {

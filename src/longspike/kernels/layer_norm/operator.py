@@ -1,0 +1,46 @@
+"""The normalisation of rows as a PyTorch operator over the compiled kernel."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from longspike.kernels import native
+from longspike.kernels._arguments import expect
+from longspike.kernels._operators import operator, register_gradient
+
+
+@operator("layer_norm")
+def layer_norm_op(x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
+    """(x - mean) / sqrt(variance + eps) * weight + bias over the last axis, each row on its own."""
+    x, weight, bias = x.contiguous(), weight.contiguous(), bias.contiguous()
+    channels = x.shape[-1]
+    expect("layer_norm", x, weight=(weight, (channels,)), bias=(bias, (channels,)))
+    y = native.empty(tuple(x.shape), x.dtype)
+    rows = x.numel() // channels if channels else 0
+    native.call("layer_norm", x.dtype, (x, weight, bias, y), (eps, rows, channels, native.threads()))
+    return y
+
+
+@torch.library.register_fake(layer_norm_op)
+def _(x: Tensor, *_: Any) -> Tensor:
+    return torch.empty_like(x, memory_format=torch.contiguous_format)
+
+
+def _norm_context(ctx, inputs, output) -> None:  # type: ignore[no-untyped-def]
+    x, weight, _, ctx.eps = inputs
+    ctx.save_for_backward(x, weight)
+
+
+def _norm_backward(ctx, grad):  # type: ignore[no-untyped-def]
+    x, weight = ctx.saved_tensors
+    centred = x - x.mean(dim=-1, keepdim=True)
+    scale = torch.rsqrt(centred.square().mean(dim=-1, keepdim=True) + ctx.eps)
+    standard, upper = centred * scale, grad * weight
+    spread = (upper * standard).mean(dim=-1, keepdim=True)
+    grad_x = scale * (upper - upper.mean(dim=-1, keepdim=True) - standard * spread)
+    rest = tuple(range(x.dim() - 1))
+    return grad_x, (grad * standard).sum(rest), grad.sum(rest), None
+
+
+register_gradient(layer_norm_op, _norm_backward, setup_context=_norm_context)
