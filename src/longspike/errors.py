@@ -12,6 +12,7 @@ __all__ = [
     "LongspikeError",
     "MissingExtraError",
     "RunFolderError",
+    "UnknownSensorError",
 ]
 
 

@@ -58,6 +58,17 @@ def test_every_public_name_is_there(module: str) -> None:
         assert getattr(found, name) is not None
 
 
+def test_a_public_module_lists_all_that_it_defines() -> None:
+    """What is meant for its room alone starts with an underscore or lives in a file without `__all__`."""
+    missing = []
+    for module, names in public_modules().items():
+        path = (ROOT / "src").joinpath(*module.split(".")).with_suffix(".py")
+        for node in ast.parse(path.read_text()).body if path.is_file() else ():
+            if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+                missing += [f"{module}.{node.name}"] if node.name not in names else []
+    assert missing == []
+
+
 def test_every_public_room_is_reached_from_the_package() -> None:
     rooms = {name.split(".")[1] for name in public_modules() if "." in name}
     source = ROOT / "src" / "longspike"

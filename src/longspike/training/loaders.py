@@ -11,7 +11,7 @@ from longspike._core.checks import describe
 from longspike._core.lengths import Batch
 from longspike.training.seeding import epoch_seed, seed_generators
 
-__all__ = ["EpochLoader", "LabelledBatch", "Loader"]
+__all__ = ["EpochLoader", "FromStep", "LabelledBatch", "Loader", "PlainLoader", "labelled"]
 
 
 class LabelledBatch(Protocol):
