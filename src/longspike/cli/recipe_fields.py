@@ -38,7 +38,8 @@ def text_of(value: Any) -> str:
 
 def _options(config: Any, names: list[str]) -> type:
     """A twin of `config` whose values are texts, so that all mistakes are found at once, when the recipe is whole."""
-    hints, options = get_type_hints(type(config)), []
+    hints = get_type_hints(type(config))
+    options: list[tuple[str, Any, Any]] = []
     for name in names:
         value = getattr(config, name)
         if is_dataclass(value):

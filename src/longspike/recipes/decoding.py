@@ -42,7 +42,8 @@ class Decoder:
             return _scalar(target, value)
         except (ValueError, KeyError, OverflowError):
             what = "an object" if classes else _WORDS[target]
-            return self._expected(what + (" or none" if has_none else ""), value, key)
+            self._expected(what + (" or none" if has_none else ""), value, key)
+            return None
 
     def _expected(self, what: str, value: Any, key: str) -> None:
         self.misread.append(f"{'--set ' * isinstance(value, Text)}{key}: expected {what}; got {value!r}.")

@@ -35,7 +35,9 @@ def with_overrides(recipe: Recipe, overrides: Sequence[str]) -> Recipe:
         0.0
     """
     tree, keys = recipe.as_dict(), override_keys(recipe)
-    mistakes, given, has_unknown = [], set(), False
+    mistakes: list[str] = []
+    given: set[str] = set()
+    has_unknown = False
     for text in overrides:
         key, sign, value = text.partition("=")
         if not sign:
