@@ -19,7 +19,7 @@ settings.register_profile("longspike", deadline=None, derandomize=True, database
 settings.load_profile("longspike")
 
 
-ASKED_BY_NAME = re.compile(r"method='(?!auto)\w+' cannot run")
+ASKED_BY_NAME = re.compile(r"method='(?!auto)\w+' cannot run|EventStream runs compiled")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -33,7 +33,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
-    """Without the extension, a test that asks for a compiled method by name is skipped, with the library's own words.
+    """Without the extension, a test that asks for a compiled method or stream is skipped, with the library's own words.
 
     A call that does not ask, or that fails in another way, fails there as anywhere.
     """

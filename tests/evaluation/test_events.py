@@ -74,6 +74,7 @@ def test_steps_of_a_batch_do_not_run_together() -> None:
     assert count_steps(collate_events([samples[1]]), 500) == 0
 
 
+@pytest.mark.needs_extension
 @pytest.mark.parametrize("is_streamed", [True, False])
 def test_traces(flames: Flames, split: EventSplit, monkeypatch: pytest.MonkeyPatch, is_streamed: bool) -> None:
     monkeypatch.setattr("longspike.evaluation.events.PIECE_EVENTS", 40)

@@ -23,6 +23,7 @@ def run(*command: str, **environment: str) -> subprocess.CompletedProcess:
     return subprocess.run([sys.executable, *command], capture_output=True, text=True, env=environment, check=False)
 
 
+@pytest.mark.needs_extension
 @pytest.mark.slow
 def test_the_same_results_gradients_shapes_and_checks(tmp_path: Path) -> None:
     file = tmp_path / "found.pt"
@@ -37,6 +38,7 @@ def test_the_same_results_gradients_shapes_and_checks(tmp_path: Path) -> None:
         assert all(torch.equal(a, b) for a, b in zip(found[name], tensors, strict=True)), name
 
 
+@pytest.mark.needs_extension
 @pytest.mark.slow
 def test_without_a_private_part_the_public_ones_are_taken() -> None:
     """The part is taken away before the package is imported; going backward twice is refused in the same words."""

@@ -104,6 +104,7 @@ def test_speculative_in_many_chunks_is_sequential(reset: str, monkeypatch: pytes
         assert_same_bits(part, truth)
 
 
+@pytest.mark.needs_extension
 def test_speculative_checkpoints_are_those_of_sequential(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiled, "speculation", lambda *_: (64, 2))
     case = lif_case(2, 333, 5)

@@ -136,6 +136,7 @@ def test_gradients_in_float32_follow_those_in_float64(n_pairs: int, architecture
             assert error(a.double().numpy(), b.numpy()) <= S4D_SCAN["float32"]
 
 
+@pytest.mark.needs_extension
 @pytest.mark.parametrize("n_pairs", [1, 8, 9, 32, 100])
 def test_saved_states_take_a_byte_per_element(n_pairs: int) -> None:
     seqlen = 4 * checkpoint_interval(n_pairs)

@@ -232,10 +232,12 @@ def test_sinking_states_are_flushed() -> None:
     assert not bool(end.any())
 
 
+@pytest.mark.needs_extension
 def test_block_sizes_of_python_and_the_kernels_agree() -> None:
     assert native.extension().sa_hippo_block == arguments.SPAN
 
 
+@pytest.mark.needs_extension
 def test_addresses_are_vouched_for() -> None:
     layer = memory("rank 3", 6, 4, 2, torch.float32)
     u, delta, offsets = ticks(6, torch.float32)
