@@ -1,5 +1,6 @@
 """FLAMES over dense sequences: every step is a tick of the memory."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,10 +13,10 @@ from longspike.layers.linear import SpikeLinear
 from longspike.layers.memory_block import MemoryBlock
 from longspike.layers.pooling import MeanPool, PoolState, check_lengths
 from longspike.models import checkpoint
-from longspike.models.classifier import AbstractClassifier, Classification, LayerActivity
+from longspike.models.classifier import AbstractClassifier, Summary
 from longspike.models.flames_config import FlamesSequenceConfig
 from longspike.models.flames_parts import build_memory
-from longspike.models.spike_ssm import SequenceBatch
+from longspike.models.observation import Classification, LayerActivity, Observation, SequenceBatch, observe_sequences
 from longspike.neurons.dendritic import DendriticLIF, DendriticState
 from longspike.neurons.surrogate import Surrogate
 
@@ -80,6 +81,27 @@ class FlamesSequence(AbstractClassifier):
         """The dtype of the parameters."""
         return self.decoder.weight.dtype
 
+    @property
+    def layer_names(self) -> tuple[str, ...]:
+        """The dendrites, then the memory blocks."""
+        return ("dendrites", *(f"memory {k + 1}" for k in range(self.config.memory.num_layers)))
+
+    @property
+    def is_causal(self) -> bool:
+        """Always."""
+        return True
+
+    def summary(self) -> Summary:
+        """The network in words."""
+        memory = self.config.memory
+        front = f"dendritic layer with {self.config.num_branches} branches"
+        stack = f"{memory.num_layers} memory blocks ({memory.kind}), d_model {memory.d_model}"
+        return Summary(
+            title="FLAMES over sequences",
+            rate="spikes per neuron and step",
+            rows={"Network": f"{front}; {stack}, d_state {memory.d_state}"},
+        )
+
     def init_state(self, batch: int) -> FlamesSequenceState:
         """The silent state of `batch` samples."""
         memory = tuple(block.init_state(batch) for block in self.blocks)  # type: ignore[operator]
@@ -96,6 +118,16 @@ class FlamesSequence(AbstractClassifier):
             x: (batch, seqlen, d_input). state: before the first step, silent by default.
             lengths: valid steps of a right-padded batch; the samples then end at different steps and no state comes back.
         """
+        features, spikes, end = self._features(x, state, lengths)
+        pool = None if state is None else state.pool
+        pooled, pool_end = self.pool(features, pool, lengths)
+        end_state = FlamesSequenceState(*end, pool_end) if lengths is None else None
+        return FlamesSequenceOutput(self.decoder(pooled), end_state, spikes)
+
+    def _features(
+        self, x: Tensor, state: FlamesSequenceState | None, lengths: Tensor | None
+    ) -> tuple[Tensor, tuple[Tensor, ...], tuple[DendriticState, tuple[Tensor, ...]]]:
+        """The last block's output (batch, seqlen, d_model), the layers' spikes, and their states."""
         check_sequence("FlamesSequence", "x", x, channels=self.config.d_input)
         if lengths is not None:
             check_lengths("FlamesSequence", lengths, x)
@@ -110,9 +142,7 @@ class FlamesSequence(AbstractClassifier):
             u, fired, end = block(u, delta, offsets, memory)
             spikes.append(fired.unflatten(0, (batch, seqlen)))
             ends.append(end)
-        pooled, pool = self.pool(u.unflatten(0, (batch, seqlen)), state.pool, lengths)
-        end_state = FlamesSequenceState(dendrites, tuple(ends), pool) if lengths is None else None
-        return FlamesSequenceOutput(self.decoder(pooled), end_state, tuple(spikes))
+        return u.unflatten(0, (batch, seqlen)), tuple(spikes), (dendrites, tuple(ends))
 
     def forward(
         self, x: Tensor, state: FlamesSequenceState | None = None, lengths: Tensor | None = None
@@ -134,6 +164,20 @@ class FlamesSequence(AbstractClassifier):
         return Classification(
             logits,
             tuple(LayerActivity((s if valid is None else s * valid).sum(), num_steps * s.shape[2]) for s in spikes),
+        )
+
+    def observe(self, batch: SequenceBatch, *, fractions: Sequence[float]) -> Observation:
+        """The answer to padded sequences, with early ones, and traces."""
+        features, spikes, _ = self._features(batch.x, None, batch.lengths)
+        pooled, _ = self.pool(features, None, batch.lengths)
+        return observe_sequences(
+            batch,
+            logits=self.decoder(pooled),
+            spikes=spikes,
+            layer_names=self.layer_names,
+            features=features,
+            read_out=self.decoder,
+            fractions=fractions,
         )
 
     def save(self, path: str | Path, *, metadata: dict[str, Any] | None = None) -> None:

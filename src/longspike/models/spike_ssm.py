@@ -1,8 +1,9 @@
 """The SPikE-SSM network: encoder, blocks, pooling, read-out."""
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, Self
+from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -12,8 +13,9 @@ from longspike.layers.block import BlockState, SpikingBlock
 from longspike.layers.linear import SpikeLinear
 from longspike.layers.pooling import MeanPool, PoolState, check_lengths
 from longspike.models import checkpoint
-from longspike.models.classifier import AbstractClassifier, Classification, LayerActivity
+from longspike.models.classifier import AbstractClassifier, Summary
 from longspike.models.config import SpikeSSMConfig
+from longspike.models.observation import Classification, LayerActivity, Observation, SequenceBatch, observe_sequences
 from longspike.models.presets import preset
 
 
@@ -30,15 +32,6 @@ class SpikeSSMOutput(NamedTuple):
     logits: Tensor
     state: SpikeSSMState | None
     spikes: tuple[Tensor, ...]
-
-
-class SequenceBatch(Protocol):
-    """Padded sequences x (batch, seqlen, d_input) or tokens (batch, seqlen), and their valid steps (batch)."""
-
-    @property
-    def x(self) -> Tensor: ...
-    @property
-    def lengths(self) -> Tensor: ...
 
 
 class SpikeSSM(AbstractClassifier):
@@ -91,6 +84,29 @@ class SpikeSSM(AbstractClassifier):
         """The dtype of the parameters."""
         return self.decoder.weight.dtype
 
+    @property
+    def layer_names(self) -> tuple[str, ...]:
+        """The blocks; none with a dense neuron."""
+        config = self.config
+        return tuple(f"block {k + 1}" for k in range(config.num_layers if config.neuron.is_spiking else 0))
+
+    @property
+    def is_causal(self) -> bool:
+        """Unless it reads in both directions."""
+        return not self.config.is_bidirectional
+
+    def summary(self) -> Summary:
+        """The network in words."""
+        config = self.config
+        shape = f"{config.num_layers} blocks, d_model {config.d_model}, d_state {config.d_state}"
+        direction = "causal" if self.is_causal else "bidirectional"
+        neuron = ", ".join(f"{name} {value}" for name, value in asdict(config.neuron).items() if value is not None)
+        return Summary(
+            title=f"SpikeSSM with {config.neuron.kind} neurons",
+            rate="spikes per neuron and step",
+            rows={"Network": f"{shape}, {direction}, {config.norm} norm", "Neuron": neuron},
+        )
+
     def init_state(self, batch: int) -> SpikeSSMState:
         """The silent state of `batch` samples."""
         blocks = tuple(block.init_state(batch) for block in self.blocks)  # type: ignore[operator]
@@ -126,13 +142,20 @@ class SpikeSSM(AbstractClassifier):
             lengths: valid steps per sample of a right-padded batch; padding changes nothing. The samples then end at
                 different steps, so no state comes back.
         """
+        h, ends, spikes = self._features(x, state, lengths)
+        logits, end_state = self._read_out(h, ends, state, lengths)
+        return SpikeSSMOutput(logits, end_state, spikes)
+
+    def _features(
+        self, x: Tensor, state: SpikeSSMState | None, lengths: Tensor | None
+    ) -> tuple[Tensor, list[BlockState], tuple[Tensor, ...]]:
+        """The last block's output (batch, seqlen, d_model), the blocks' states and their spikes."""
         h, ends, spikes = self._encode(x, lengths), [], []
         for k, block in enumerate(self.blocks):
             h, block_spikes, end = block.outputs(h, None if state is None else state.blocks[k], lengths)  # type: ignore[operator]
             ends.append(end)
             spikes.append(block_spikes)
-        logits, end_state = self._read_out(h, ends, state, lengths)
-        return SpikeSSMOutput(logits, end_state, tuple(spikes))
+        return h, ends, tuple(spikes)
 
     def _count(
         self, x: Tensor, state: SpikeSSMState | None, lengths: Tensor | None
@@ -156,16 +179,34 @@ class SpikeSSM(AbstractClassifier):
         """Logits after one more step; x_t (batch, d_input), or tokens (batch)."""
         return self(x_t[:, None], state)
 
-    def classify(self, batch: "SequenceBatch") -> Classification:
+    def classify(self, batch: SequenceBatch) -> Classification:
         """Logits and activity on padded sequences; lengths are used only if a sample is padded, which is faster."""
         num_steps = int(batch.lengths.sum())
         lengths = None if num_steps == batch.x.shape[0] * batch.x.shape[1] else batch.lengths
         logits, _, counts = self._count(batch.x, None, lengths)
         activity = tuple(
-            LayerActivity(count.sum(), num_steps * count.shape[1])
-            for count in (counts if self.config.neuron.is_spiking else ())
+            LayerActivity(count.sum(), num_steps * count.shape[1]) for count in (counts if self.is_spiking else ())
         )
         return Classification(logits, activity)
+
+    def observe(self, batch: SequenceBatch, *, fractions: Sequence[float]) -> Observation:
+        """The answer to padded sequences, with early ones if the network is causal, and traces.
+
+        Raises: ValueError without a pool.
+        """
+        if self.pool is None:
+            raise ValueError("SpikeSSM.observe: `model` must pool over time to classify; got one with pool='none'.")
+        h, ends, spikes = self._features(batch.x, None, batch.lengths)
+        logits, _ = self._read_out(h, ends, None, batch.lengths)
+        return observe_sequences(
+            batch,
+            logits=logits,
+            spikes=spikes if self.is_spiking else (),
+            layer_names=self.layer_names,
+            features=h if self.is_causal else None,
+            read_out=self.decoder,
+            fractions=fractions,
+        )
 
     def save(self, path: str | Path, *, metadata: dict[str, Any] | None = None) -> None:
         """Write weights (safetensors) and configuration (JSON) to the folder `path`, whole or not at all."""
