@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
 from torch import nn
 
+from longspike.models import checkpoint
 from longspike.models.observation import Classification, Observation
 
 
@@ -41,6 +43,11 @@ class AbstractClassifier(nn.Module, ABC):
         """Whether what it says after a step rests on the steps so far alone."""
 
     @property
+    def dtype(self) -> torch.dtype:
+        """The dtype of the parameters."""
+        return next(self.parameters()).dtype
+
+    @property
     def is_spiking(self) -> bool:
         """Whether any layer spikes."""
         return bool(self.layer_names)
@@ -62,6 +69,6 @@ class AbstractClassifier(nn.Module, ABC):
         Raises: ValueError if the network does not give one answer a sample.
         """
 
-    @abstractmethod
     def save(self, path: str | Path, *, metadata: dict[str, Any] | None = None) -> None:
         """Write weights (safetensors) and configuration (JSON) to the folder `path`, whole or not at all."""
+        checkpoint.save(self, self.config, path, metadata=metadata or {})

@@ -1,6 +1,7 @@
 """What FLAMES did with a batch of events."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -8,8 +9,11 @@ from torch import Tensor
 
 from longspike.events.ragged import RaggedEvents
 from longspike.layers.event_pool import EventPool
-from longspike.layers.ticks import Ticks
+from longspike.models.flames_config import FlamesConfig
 from longspike.models.observation import Classification, EventCounts, EventInput, Observation, Trace
+
+if TYPE_CHECKING:
+    from longspike.models.flames import FlamesOutput
 
 
 def count_steps(events: RaggedEvents, step_us: int) -> int:
@@ -33,24 +37,20 @@ def running_pool(pool: EventPool, features: Tensor, delta: Tensor) -> Tensor:
 
 def observe_events(
     events: RaggedEvents,
-    answer: Classification,
-    ticks: Ticks,
-    *,
-    spikes: tuple[Tensor, ...],
-    layer_names: tuple[str, ...],
+    output: "FlamesOutput",
     features: Tensor,
+    *,
+    config: FlamesConfig,
+    layer_names: tuple[str, ...],
     pool: EventPool,
     read_out: Callable[[Tensor], Tensor],
-    sensor_size: tuple[int, int],
-    step_us: int,
 ) -> Observation:
     """The answer with its counts and traces.
 
     Args:
-        spikes: (ticks, neurons) of each layer in `layer_names`. features: (ticks, channels), what `pool` averages.
-        read_out: from averages to logits.
+        features: (ticks, channels), what `pool` averages. layer_names: of the blocks. read_out: from means to logits.
     """
-    width, height = sensor_size
+    (width, height), ticks = config.sensor_size, output.ticks
 
     def trace(row: int) -> Trace | None:
         first, end = events.offsets[row : row + 2].tolist()
@@ -59,13 +59,15 @@ def observe_events(
         x, y, t, p = (part[first:end].cpu().numpy().astype(np.int64) for part in events[:4])
         image = np.bincount((p * height + y) * width + x, minlength=2 * height * width).reshape(2, height, width)
         own = slice(*ticks.offsets[row : row + 2].tolist())
-        delta = ticks.delta[own].to(features.dtype)
+        running = read_out(running_pool(pool, features[own], ticks.delta[own].to(features.dtype)))
         return Trace(
             x=EventInput(image, t),
-            times=ticks.step[own].cpu().numpy() * step_us,
-            spikes=tuple(s[own].bool().cpu().numpy() for s in spikes),
+            times=ticks.step[own].cpu().numpy() * config.step_us,
+            spikes=tuple(s[own].bool().cpu().numpy() for s in output.spikes),
             layer_names=layer_names,
-            probabilities=read_out(running_pool(pool, features[own], delta)).softmax(dim=-1).float().cpu().numpy(),
+            probabilities=running.softmax(dim=-1).float().cpu().numpy(),
         )
 
-    return Observation(answer, count_steps(events, step_us), trace, events=EventCounts(len(events.t), len(ticks.step)))
+    counts = EventCounts(len(events.t), len(ticks.step))
+    answer = Classification(output.logits, output.activity)
+    return Observation(answer, count_steps(events, config.step_us), trace, events=counts)

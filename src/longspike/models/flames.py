@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, NamedTuple, Protocol, Self
 
 import torch
@@ -18,7 +17,6 @@ from longspike.layers.linear import SpikeLinear
 from longspike.layers.memory_block import MemoryBlock
 from longspike.layers.sparse import SparseSpikes, from_events
 from longspike.layers.ticks import NEVER, Ticks, find_ticks
-from longspike.models import checkpoint
 from longspike.models.classifier import AbstractClassifier, Summary
 from longspike.models.event_observation import observe_events
 from longspike.models.flames_config import FlamesConfig
@@ -118,11 +116,6 @@ class Flames(AbstractClassifier):
         """FLAMES "tiny", "small" or "normal" for a sensor; `changes` are fields of `FlamesConfig`."""
         config = flames_preset(name, sensor_size=sensor_size, num_classes=num_classes)
         return cls(replace(config, **changes))
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """The dtype of the parameters."""
-        return self.embedding.dtype
 
     @property
     def layer_names(self) -> tuple[str, ...]:
@@ -235,17 +228,10 @@ class Flames(AbstractClassifier):
         output, features = self._outputs(batch.events, None, False)
         return observe_events(
             batch.events,
-            Classification(output.logits, output.activity),
-            output.ticks,
-            spikes=output.spikes,
+            output,
+            features,
+            config=self.config,
             layer_names=self.layer_names[self.config.num_fronts :],
-            features=features,
             pool=self.pool,
             read_out=self.decoder,
-            sensor_size=self.config.sensor_size,
-            step_us=self.config.step_us,
         )
-
-    def save(self, path: str | Path, *, metadata: dict[str, Any] | None = None) -> None:
-        """Write weights (safetensors) and configuration (JSON) to the folder `path`, whole or not at all."""
-        checkpoint.save(self, self.config, path, metadata=metadata or {})

@@ -1,8 +1,6 @@
 """FLAMES over dense sequences: every step is a tick of the memory."""
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -12,11 +10,11 @@ from longspike._core.lengths import length_mask
 from longspike.layers.linear import SpikeLinear
 from longspike.layers.memory_block import MemoryBlock
 from longspike.layers.pooling import MeanPool, PoolState, check_lengths
-from longspike.models import checkpoint
-from longspike.models.classifier import AbstractClassifier, Summary
+from longspike.models.classifier import Summary
 from longspike.models.flames_config import FlamesSequenceConfig
 from longspike.models.flames_parts import build_memory
-from longspike.models.observation import Classification, LayerActivity, Observation, SequenceBatch, observe_sequences
+from longspike.models.observation import Classification, LayerActivity
+from longspike.models.sequence_classifier import AbstractSequenceClassifier, SequenceBatch
 from longspike.neurons.dendritic import DendriticLIF, DendriticState
 from longspike.neurons.surrogate import Surrogate
 
@@ -37,7 +35,7 @@ class FlamesSequenceOutput(NamedTuple):
     spikes: tuple[Tensor, ...]
 
 
-class FlamesSequence(AbstractClassifier):
+class FlamesSequence(AbstractSequenceClassifier):
     """FLAMES in its sequence form.
 
         x -> dendritic LIF -> [SA-HiPPO -> spikes -> mix -> residual -> LayerNorm] x m -> mean over time -> linear
@@ -77,11 +75,6 @@ class FlamesSequence(AbstractClassifier):
         self.decoder = SpikeLinear(memory.d_model, config.num_outputs)
 
     @property
-    def dtype(self) -> torch.dtype:
-        """The dtype of the parameters."""
-        return self.decoder.weight.dtype
-
-    @property
     def layer_names(self) -> tuple[str, ...]:
         """The dendrites, then the memory blocks."""
         return ("dendrites", *(f"memory {k + 1}" for k in range(self.config.memory.num_layers)))
@@ -118,16 +111,16 @@ class FlamesSequence(AbstractClassifier):
             x: (batch, seqlen, d_input). state: before the first step, silent by default.
             lengths: valid steps of a right-padded batch; the samples then end at different steps and no state comes back.
         """
-        features, spikes, end = self._features(x, state, lengths)
+        features, end, spikes = self.features(x, state, lengths)
         pool = None if state is None else state.pool
         pooled, pool_end = self.pool(features, pool, lengths)
         end_state = FlamesSequenceState(*end, pool_end) if lengths is None else None
         return FlamesSequenceOutput(self.decoder(pooled), end_state, spikes)
 
-    def _features(
+    def features(
         self, x: Tensor, state: FlamesSequenceState | None, lengths: Tensor | None
-    ) -> tuple[Tensor, tuple[Tensor, ...], tuple[DendriticState, tuple[Tensor, ...]]]:
-        """The last block's output (batch, seqlen, d_model), the layers' spikes, and their states."""
+    ) -> tuple[Tensor, tuple[DendriticState, tuple[Tensor, ...]], tuple[Tensor, ...]]:
+        """The last block's output (batch, seqlen, d_model), the layers' states and their spikes."""
         check_sequence("FlamesSequence", "x", x, channels=self.config.d_input)
         if lengths is not None:
             check_lengths("FlamesSequence", lengths, x)
@@ -142,7 +135,7 @@ class FlamesSequence(AbstractClassifier):
             u, fired, end = block(u, delta, offsets, memory)
             spikes.append(fired.unflatten(0, (batch, seqlen)))
             ends.append(end)
-        return u.unflatten(0, (batch, seqlen)), tuple(spikes), (dendrites, tuple(ends))
+        return u.unflatten(0, (batch, seqlen)), (dendrites, tuple(ends)), tuple(spikes)
 
     def forward(
         self, x: Tensor, state: FlamesSequenceState | None = None, lengths: Tensor | None = None
@@ -165,21 +158,3 @@ class FlamesSequence(AbstractClassifier):
             logits,
             tuple(LayerActivity((s if valid is None else s * valid).sum(), num_steps * s.shape[2]) for s in spikes),
         )
-
-    def observe(self, batch: SequenceBatch, *, fractions: Sequence[float]) -> Observation:
-        """The answer to padded sequences, with early ones, and traces."""
-        features, spikes, _ = self._features(batch.x, None, batch.lengths)
-        pooled, _ = self.pool(features, None, batch.lengths)
-        return observe_sequences(
-            batch,
-            logits=self.decoder(pooled),
-            spikes=spikes,
-            layer_names=self.layer_names,
-            features=features,
-            read_out=self.decoder,
-            fractions=fractions,
-        )
-
-    def save(self, path: str | Path, *, metadata: dict[str, Any] | None = None) -> None:
-        """Write weights (safetensors) and configuration (JSON) to the folder `path`, whole or not at all."""
-        checkpoint.save(self, self.config, path, metadata=metadata or {})

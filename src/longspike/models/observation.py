@@ -1,15 +1,11 @@
 """Answers of a network to a batch, and what led to them: activity, early answers, traces of single samples."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
-import torch
-from jaxtyping import Bool, Float, Int
 from torch import Tensor
-
-from longspike._core.lengths import length_mask
 
 
 class LayerActivity(NamedTuple):
@@ -85,78 +81,3 @@ class Observation(NamedTuple):
     neuron_spikes: tuple[Tensor, ...] = ()
     early: EarlyAnswers | None = None
     events: EventCounts | None = None
-
-
-class SequenceBatch(Protocol):
-    """Padded sequences x (batch, seqlen, d_input) or tokens (batch, seqlen), and their valid steps (batch)."""
-
-    @property
-    def x(self) -> Tensor: ...
-    @property
-    def lengths(self) -> Tensor: ...
-
-
-def spike_counts(
-    spikes: Float[Tensor, "batch seqlen channels"], valid: Bool[Tensor, "batch seqlen"]
-) -> Float[Tensor, " channels"]:
-    """Spikes of every channel over the valid steps of all samples, float64.
-
-    rate = spike_counts(spikes, valid).sum() / (valid.sum() * channels)
-    """
-    return torch.einsum("blc,bl->c", spikes, valid.to(spikes.dtype)).double()
-
-
-def running_means(
-    x: Float[Tensor, "batch seqlen channels"], lengths: Int[Tensor, " batch"], fractions: Sequence[float]
-) -> tuple[Float[Tensor, "batch points channels"], Int[Tensor, "batch points"]]:
-    """Means over the first ceil(fraction * length) steps, at least one, of every sample; and those numbers of steps."""
-    steps = torch.stack([torch.ceil(lengths * fraction).long() for fraction in fractions], dim=1).clamp(min=1)
-    steps = torch.minimum(steps, lengths.clamp(min=1)[:, None])
-    is_seen = torch.arange(x.shape[1], device=x.device) < torch.minimum(steps, lengths[:, None])[..., None]
-    return torch.bmm(is_seen.to(x.dtype) / steps[..., None].to(x.dtype), x), steps
-
-
-def observe_sequences(
-    batch: SequenceBatch,
-    *,
-    logits: Tensor,
-    spikes: Sequence[Tensor],
-    layer_names: tuple[str, ...],
-    features: Tensor | None,
-    read_out: Callable[[Tensor], Tensor],
-    fractions: Sequence[float],
-) -> Observation:
-    """What a network that averages over time did with padded sequences.
-
-    Args:
-        logits, spikes: its outputs; spikes (batch, seqlen, neurons) of each layer in `layer_names`.
-        features: (batch, seqlen, channels), what is averaged; None for a network that is not causal.
-        read_out: from averages to logits.
-    """
-    lengths, num_steps = batch.lengths, int(batch.lengths.sum())
-    valid = length_mask(lengths, batch.x.shape[1])
-    counts = tuple(spike_counts(s, valid) for s in spikes)
-    activity = tuple(LayerActivity(count.sum(), num_steps * len(count)) for count in counts)
-
-    def trace(row: int) -> Trace | None:
-        length = int(lengths[row])
-        if length == 0:
-            return None
-        x, probabilities = batch.x[row, :length], None
-        if features is not None:
-            seen = torch.arange(1, length + 1, device=features.device, dtype=features.dtype)[:, None]
-            running = features[row, :length].cumsum(dim=0) / seen
-            probabilities = read_out(running).softmax(dim=-1).float().cpu().numpy()
-        return Trace(
-            x=(x[:, None] if x.dim() == 1 else x).float().cpu().numpy(),
-            times=np.arange(length),
-            spikes=tuple(s[row, :length].bool().cpu().numpy() for s in spikes),
-            layer_names=layer_names,
-            probabilities=probabilities,
-        )
-
-    early = None
-    if features is not None:
-        means, steps = running_means(features, lengths, fractions)
-        early = EarlyAnswers(read_out(means), steps)
-    return Observation(Classification(logits, activity), num_steps, trace, counts, early)

@@ -1,8 +1,6 @@
 """The SPikE-SSM network: encoder, blocks, pooling, read-out."""
 
-from collections.abc import Sequence
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import torch
@@ -12,11 +10,11 @@ from longspike._core.checks import check_sequence, describe
 from longspike.layers.block import BlockState, SpikingBlock
 from longspike.layers.linear import SpikeLinear
 from longspike.layers.pooling import MeanPool, PoolState, check_lengths
-from longspike.models import checkpoint
-from longspike.models.classifier import AbstractClassifier, Summary
+from longspike.models.classifier import Summary
 from longspike.models.config import SpikeSSMConfig
-from longspike.models.observation import Classification, LayerActivity, Observation, SequenceBatch, observe_sequences
+from longspike.models.observation import Classification, LayerActivity
 from longspike.models.presets import preset
+from longspike.models.sequence_classifier import AbstractSequenceClassifier, SequenceBatch
 
 
 class SpikeSSMState(NamedTuple):
@@ -34,7 +32,7 @@ class SpikeSSMOutput(NamedTuple):
     spikes: tuple[Tensor, ...]
 
 
-class SpikeSSM(AbstractClassifier):
+class SpikeSSM(AbstractSequenceClassifier):
     """A stack of spiking state-space blocks between an encoder and a read-out.
 
     Whole sequences, chunks with the state passed on, and single steps give the same spikes, bit for bit, on the compiled
@@ -78,11 +76,6 @@ class SpikeSSM(AbstractClassifier):
     def from_preset(cls, name: str, **changes: Any) -> Self:
         """The network of a preset (`longspike.models.presets()`), with fields of its config changed."""
         return cls(replace(preset(name), **changes))
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """The dtype of the parameters."""
-        return self.decoder.weight.dtype
 
     @property
     def layer_names(self) -> tuple[str, ...]:
@@ -142,11 +135,11 @@ class SpikeSSM(AbstractClassifier):
             lengths: valid steps per sample of a right-padded batch; padding changes nothing. The samples then end at
                 different steps, so no state comes back.
         """
-        h, ends, spikes = self._features(x, state, lengths)
+        h, ends, spikes = self.features(x, state, lengths)
         logits, end_state = self._read_out(h, ends, state, lengths)
         return SpikeSSMOutput(logits, end_state, spikes)
 
-    def _features(
+    def features(
         self, x: Tensor, state: SpikeSSMState | None, lengths: Tensor | None
     ) -> tuple[Tensor, list[BlockState], tuple[Tensor, ...]]:
         """The last block's output (batch, seqlen, d_model), the blocks' states and their spikes."""
@@ -188,26 +181,3 @@ class SpikeSSM(AbstractClassifier):
             LayerActivity(count.sum(), num_steps * count.shape[1]) for count in (counts if self.is_spiking else ())
         )
         return Classification(logits, activity)
-
-    def observe(self, batch: SequenceBatch, *, fractions: Sequence[float]) -> Observation:
-        """The answer to padded sequences, with early ones if the network is causal, and traces.
-
-        Raises: ValueError without a pool.
-        """
-        if self.pool is None:
-            raise ValueError("SpikeSSM.observe: `model` must pool over time to classify; got one with pool='none'.")
-        h, ends, spikes = self._features(batch.x, None, batch.lengths)
-        logits, _ = self._read_out(h, ends, None, batch.lengths)
-        return observe_sequences(
-            batch,
-            logits=logits,
-            spikes=spikes if self.is_spiking else (),
-            layer_names=self.layer_names,
-            features=h if self.is_causal else None,
-            read_out=self.decoder,
-            fractions=fractions,
-        )
-
-    def save(self, path: str | Path, *, metadata: dict[str, Any] | None = None) -> None:
-        """Write weights (safetensors) and configuration (JSON) to the folder `path`, whole or not at all."""
-        checkpoint.save(self, self.config, path, metadata=metadata or {})
