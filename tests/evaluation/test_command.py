@@ -39,7 +39,7 @@ def bundle(monkeypatch: pytest.MonkeyPatch) -> DataBundle:
         assert root in (None, Path("somewhere"))
         return made
 
-    monkeypatch.setattr("longspike.data.load_sequences", load)
+    monkeypatch.setattr("longspike.evaluation.saved.load_data", load)
     return made
 
 
@@ -98,9 +98,12 @@ def test_a_model_that_does_not_know_its_data(model: SpikeSSM, bundle: DataBundle
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"d_input": 3}, "the model reads 3 features a step; the data set 'noise' has 2 features a step"),
-        ({"encoder": "embedding"}, "the model reads 2 kinds of tokens; the data set 'noise' has 2 features a step"),
-        ({"num_outputs": 4}, "the model has 4 outputs; the data set 'noise' has 3 classes. Choose another with --data"),
+        (
+            {"d_input": 3},
+            r"does not fit the data set 'noise': it reads 3 features a step \(d_input\); the data has 2 features a step",
+        ),
+        ({"encoder": "embedding"}, r"it reads 2 kinds of tokens \(d_input\); the data has 2 features a step"),
+        ({"num_outputs": 4}, r"it has 4 outputs \(num_outputs\); the data has 3 classes\. Choose another with --data"),
     ],
 )
 def test_models_that_do_not_fit_the_data(
@@ -124,7 +127,7 @@ def test_without_the_packages_of_the_page(
     def write(*_: object, **__: object) -> Path:
         raise MissingExtraError("The report needs the package 'jinja2', which is not installed.")
 
-    monkeypatch.setattr("longspike.evaluation.write_report", write)
+    monkeypatch.setattr("longspike.evaluation.saved.write_report", write)
     assert command.evaluate(saved) == 0
     assert "no report: The report needs the package 'jinja2'" in capsys.readouterr().err
     with pytest.raises(MissingExtraError, match="The report needs"):

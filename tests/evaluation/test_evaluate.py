@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from longspike.data import Batch
-from longspike.evaluation import Evaluation, evaluate_model
+from longspike.evaluation import Evaluation, evaluate
 from longspike.layers.neuron import NEURONS, NeuronConfig
 from longspike.models import SpikeSSM, SpikeSSMConfig
 
 
 def test_the_numbers_are_those_of_the_model(model: SpikeSSM, batches: list[Batch]) -> None:
-    result = evaluate_model(model, batches)
+    result = evaluate(model, batches)
     with torch.no_grad():
         outputs = [model.outputs(b.x, lengths=b.lengths) for b in batches]
     logits = torch.cat([o.logits for o in outputs])
@@ -43,42 +43,42 @@ def equal_but_for_time(a: Evaluation, b: Evaluation) -> None:
 
 def test_padded_equals_unpadded(model: SpikeSSM, batches: list[Batch]) -> None:
     rows = [(b.x[i : i + 1], b.lengths[i : i + 1], b.labels[i : i + 1]) for b in batches for i in range(4)]
-    alone = evaluate_model(model, [Batch(x[:, : int(n)], n, y) for x, n, y in rows])
-    padded = evaluate_model(model, batches)
+    alone = evaluate(model, [Batch(x[:, : int(n)], n, y) for x, n, y in rows])
+    padded = evaluate(model, batches)
     equal_but_for_time(padded, alone)
     garbage = []
     for b in batches:
         x = torch.where((torch.arange(7) < b.lengths[:, None])[..., None], b.x, torch.full_like(b.x, 50.0))
         garbage.append(Batch(x, b.lengths, b.labels))
-    equal_but_for_time(evaluate_model(model, garbage), padded)
+    equal_but_for_time(evaluate(model, garbage), padded)
     for a, b in zip(padded.samples, alone.samples, strict=True):
-        assert all((s == t).all() for s, t in zip(a.spikes, b.spikes, strict=True))
-        torch.testing.assert_close(torch.from_numpy(a.probabilities), torch.from_numpy(b.probabilities))
+        assert all((s == t).all() for s, t in zip(a.trace.spikes, b.trace.spikes, strict=True))
+        torch.testing.assert_close(torch.from_numpy(a.trace.probabilities), torch.from_numpy(b.trace.probabilities))
 
 
 def test_the_accuracy_curve_is_that_of_shorter_inputs(model: SpikeSSM, batches: list[Batch]) -> None:
-    result = evaluate_model(model, batches)
+    result = evaluate(model, batches)
     assert [point.fraction for point in result.anytime] == [k / 8 for k in range(1, 9)]
     assert result.anytime[-1].accuracy == result.accuracy
     assert result.anytime[-1].steps == result.mean_seqlen
     for point in result.anytime:
         shorter = [b.lengths if point.fraction == 1 else torch.ceil(b.lengths * point.fraction).long() for b in batches]
-        expected = evaluate_model(model, [Batch(b.x, n, b.labels) for b, n in zip(batches, shorter, strict=True)])
+        expected = evaluate(model, [Batch(b.x, n, b.labels) for b, n in zip(batches, shorter, strict=True)])
         assert (point.accuracy, point.steps) == (expected.accuracy, expected.mean_seqlen)
 
 
 def test_samples_are_the_first_of_their_class(model: SpikeSSM, batches: list[Batch]) -> None:
-    result = evaluate_model(model, batches, num_samples_kept=2)
+    result = evaluate(model, batches, num_samples_kept=2)
     assert [(s.index, s.label) for s in result.samples] == [(0, 0), (1, 1)]
     sample = result.samples[1]
     out = model.outputs(batches[0].x, lengths=batches[0].lengths)
-    assert sample.x.shape == (3, 2)
-    assert [s.shape for s in sample.spikes] == [(3, 5), (3, 5)]
-    assert sample.probabilities is not None
-    torch.testing.assert_close(torch.from_numpy(sample.probabilities[-1]), out.logits[1].softmax(0))
+    assert sample.trace.x.shape == (3, 2)
+    assert [s.shape for s in sample.trace.spikes] == [(3, 5), (3, 5)]
+    assert sample.trace.probabilities is not None
+    torch.testing.assert_close(torch.from_numpy(sample.trace.probabilities[-1]), out.logits[1].softmax(0))
     assert sample.prediction == int(out.logits[1].argmax())
-    assert len(evaluate_model(model, batches).samples) == 3  # one for each of three classes, though four were allowed
-    assert evaluate_model(model, batches, num_samples_kept=0).samples == ()
+    assert len(evaluate(model, batches).samples) == 3  # one for each of three classes, though four were allowed
+    assert evaluate(model, batches, num_samples_kept=0).samples == ()
 
 
 def test_modes_come_back_and_nothing_is_trained(model: SpikeSSM, batches: list[Batch]) -> None:
@@ -88,19 +88,18 @@ def test_modes_come_back_and_nothing_is_trained(model: SpikeSSM, batches: list[B
     modes = [m.training for m in model.modules()]
     assert any(modes)
     assert not all(modes)
-    evaluate_model(model, batches)
+    evaluate(model, batches)
     assert [m.training for m in model.modules()] == modes
     assert all(torch.equal(x, before[name]) for name, x in model.state_dict().items())
     assert torch.is_grad_enabled()
     with pytest.raises(ValueError, match="the classes of the model"):
-        evaluate_model(model, [Batch(batches[0].x, batches[0].lengths, torch.tensor([0, 1, 2, 3]))])
+        evaluate(model, [Batch(batches[0].x, batches[0].lengths, torch.tensor([0, 1, 2, 3]))])
     assert [m.training for m in model.modules()] == modes
-    assert not model.pool._forward_pre_hooks  # type: ignore[union-attr]
 
 
 def test_dropout_is_off(batches: list[Batch]) -> None:
     model = SpikeSSM(SpikeSSMConfig(d_input=2, num_outputs=3, d_model=5, num_layers=1, d_state=4, dropout=0.5)).train()
-    equal_but_for_time(evaluate_model(model, batches), evaluate_model(model, batches))
+    equal_but_for_time(evaluate(model, batches), evaluate(model, batches))
 
 
 @pytest.mark.parametrize("kind", NEURONS)
@@ -108,11 +107,11 @@ def test_every_neuron(kind: str, batches: list[Batch]) -> None:
     config = SpikeSSMConfig(
         d_input=2, num_outputs=3, d_model=5, num_layers=2, d_state=4, neuron=NeuronConfig(kind=kind)
     )
-    result = evaluate_model(SpikeSSM(config), batches)
+    result = evaluate(SpikeSSM(config), batches)
     if kind == "gelu":
         assert (result.firing_rate, result.silent_share, result.layer_rates) == (None, None, ())
         assert result.energy.full.saving == 1
-        assert result.samples[0].spikes == ()
+        assert result.samples[0].trace.spikes == ()
     else:
         assert len(result.layer_rates) == 2
         assert result.energy.full.saving is not None
@@ -121,33 +120,33 @@ def test_every_neuron(kind: str, batches: list[Batch]) -> None:
 
 def test_bidirectional_networks_have_no_curve_over_time(batches: list[Batch]) -> None:
     config = SpikeSSMConfig(d_input=2, num_outputs=3, d_model=5, num_layers=1, d_state=4, is_bidirectional=True)
-    result = evaluate_model(SpikeSSM(config), batches)
+    result = evaluate(SpikeSSM(config), batches)
     assert result.anytime == ()
-    assert result.samples[0].probabilities is None
+    assert result.samples[0].trace.probabilities is None
 
 
 def test_tokens(model: SpikeSSM) -> None:
     network = SpikeSSM(replace(model.config, encoder="embedding", d_input=9))
     batch = Batch(torch.randint(0, 9, (4, 7)), torch.tensor([7, 2, 3, 1]), torch.tensor([0, 1, 2, 0]))
-    result = evaluate_model(network, [batch])
-    assert result.samples[1].x.shape == (2, 1)
+    result = evaluate(network, [batch])
+    assert result.samples[1].trace.x.shape == (2, 1)
 
 
 def test_double_precision(model: SpikeSSM, batches: list[Batch]) -> None:
-    assert evaluate_model(model.double(), batches).num_samples == 8
+    assert evaluate(model.double(), batches).num_samples == 8
 
 
 def test_progress_counts_samples(model: SpikeSSM, batches: list[Batch]) -> None:
     seen: list[int] = []
-    evaluate_model(model, batches, on_progress=seen.append)
+    evaluate(model, batches, on_progress=seen.append)
     assert seen == [4, 8]
 
 
 def test_as_json(model: SpikeSSM, batches: list[Batch]) -> None:
-    result = evaluate_model(model, batches)
+    result = evaluate(model, batches)
     content = json.loads(json.dumps(result.to_json(), allow_nan=False))
     assert content["accuracy"] == result.accuracy
-    assert content["samples"][0]["num_spikes"] == [int(s.sum()) for s in result.samples[0].spikes]
+    assert content["samples"][0]["num_spikes"] == [int(s.sum()) for s in result.samples[0].trace.spikes]
     assert content["model"]["neuron"]["kind"] == "refractory"
     assert content["machine"]["cores"] >= 1
     assert content["num_parameters"] == sum(p.numel() for p in model.parameters())
@@ -156,12 +155,12 @@ def test_as_json(model: SpikeSSM, batches: list[Batch]) -> None:
 
 def test_models_that_do_not_pool(model: SpikeSSM, batches: list[Batch]) -> None:
     with pytest.raises(ValueError, match="`model` must pool over time to classify; got one with pool='none'"):
-        evaluate_model(SpikeSSM(replace(model.config, pool="none")), batches)
+        evaluate(SpikeSSM(replace(model.config, pool="none")), batches)
 
 
 def test_nothing_to_evaluate(model: SpikeSSM, batches: list[Batch]) -> None:
     with pytest.raises(ValueError, match="`batches` must hold at least one valid step; got 0 samples"):
-        evaluate_model(model, [])
+        evaluate(model, [])
     empty = Batch(batches[0].x, torch.zeros(4, dtype=torch.int64), batches[0].labels)
     with pytest.raises(ValueError, match="`batches` must hold at least one valid step; got 4 samples"):
-        evaluate_model(model, [empty])
+        evaluate(model, [empty])

@@ -14,12 +14,12 @@ from longspike.cli import evaluate as command
 from longspike.data import Batch, BatchLoader, EventBundle, EventSplit
 from longspike.data.event_splits import split_of_samples
 from longspike.errors import ConfigError
-from longspike.evaluation import evaluate_events, evaluate_model, render_event_report, render_report
-from longspike.evaluation.event_figures import event_image
-from longspike.evaluation.events import count_steps
+from longspike.evaluation import Sample, evaluate, render_report
+from longspike.evaluation.sample_figure import event_image
 from longspike.events.ragged import collate_events
 from longspike.models import Flames, FlamesSequence, FlamesSequenceConfig, MemoryConfig
-from longspike.streaming import Stream
+from longspike.models.event_observation import count_steps
+from longspike.streaming import EventStream, Stream
 from longspike.training import score
 
 SIZE, NAMES = (20, 13), ("<b>cat</b>", "dog", "owl")
@@ -46,21 +46,21 @@ def loader(split: EventSplit, batch_size: int = 3) -> BatchLoader:
 
 
 def test_the_numbers_are_those_of_the_trainers_score(flames: Flames, split: EventSplit) -> None:
-    found, expected = evaluate_events(flames, loader(split)), score(flames, loader(split))
+    found, expected = evaluate(flames, loader(split)), score(flames, loader(split))
     assert found.accuracy == expected.accuracy
     assert found.loss == pytest.approx(expected.loss, rel=1e-5)
     assert found.layer_rates == pytest.approx(expected.layer_rates)
     assert found.firing_rate == pytest.approx(expected.rate)
     assert found.layer_names == ("front 1", "memory 1", "memory 2", "memory 3")
-    assert (found.num_samples, found.num_events) == (7, len(split.events))
+    assert (found.num_samples, found.events.num_events) == (7, len(split.events))
     assert np.array(found.confusion).sum(axis=1).tolist() == [2, 3, 2]
     assert found.num_steps == sum(len(np.unique(split.sample(k)["t"] // 1000)) for k in range(7))
-    assert found.num_ticks <= found.num_steps
-    one = evaluate_events(flames, loader(split, 7))
-    assert (one.confusion, one.num_steps, one.num_ticks, one.layer_rates) == (
+    assert found.events.num_ticks <= found.num_steps
+    one = evaluate(flames, loader(split, 7))
+    assert (one.confusion, one.num_steps, one.events, one.layer_rates) == (
         found.confusion,
         found.num_steps,
-        found.num_ticks,
+        found.events,
         found.layer_rates,
     )
     json.dumps(found.to_json(), allow_nan=False)
@@ -74,30 +74,37 @@ def test_steps_of_a_batch_do_not_run_together() -> None:
     assert count_steps(collate_events([samples[1]]), 500) == 0
 
 
-@pytest.mark.needs_extension
-@pytest.mark.parametrize("is_streamed", [True, False])
-def test_traces(flames: Flames, split: EventSplit, monkeypatch: pytest.MonkeyPatch, is_streamed: bool) -> None:
-    monkeypatch.setattr("longspike.evaluation.events.PIECE_EVENTS", 40)
-    if not is_streamed:
-        monkeypatch.setattr("longspike.evaluation.events._stream_of", lambda model: None)
-    traces = evaluate_events(flames, loader(split), num_samples_kept=2).samples
-    assert [trace.index for trace in traces] == [1, 3]  # the empty one is left out
-    trace, events = traces[1], split.sample(3)
+def check_trace(sample: Sample, flames: Flames, events: np.ndarray) -> None:
+    """A trace against the network's outputs for this sample alone."""
     whole = flames.outputs(collate_events([events]))
-    assert (trace.label, trace.prediction) == (0, int(whole.logits.argmax()))
-    assert trace.image.shape == (2, SIZE[1], SIZE[0])
-    assert trace.image.sum() == len(trace.t_us) == 300
+    assert sample.prediction == int(whole.logits.argmax())
+    trace = sample.trace
+    assert trace.x.image.shape == (2, SIZE[1], SIZE[0])
+    assert trace.x.image.sum() == len(trace.x.t_us) == len(events)
+    assert trace.x.t_us.tolist() == events["t"].tolist()
     x, y, _, p = events[0].tolist()
-    assert trace.image[p, y, x] >= 1
-    assert trace.tick_us.tolist() == (whole.ticks.step * 1000).tolist()
+    assert trace.x.image[p, y, x] >= 1
+    assert trace.times.tolist() == (whole.ticks.step * 1000).tolist()
+    assert trace.layer_names == ("memory 1", "memory 2", "memory 3")
     for block, expected in zip(trace.spikes, whole.spikes, strict=True):
         assert (block == expected.detach().bool().numpy()).all()
-    if is_streamed:
-        assert trace.probabilities is not None
-        assert trace.probabilities[-1] == pytest.approx(whole.logits[0].softmax(-1).tolist(), abs=1e-6)
-        assert len(trace.probabilities) == len(trace.tick_us)
-    else:
-        assert trace.probabilities is None
+    assert len(trace.probabilities) == len(trace.times)
+    assert trace.probabilities[-1] == pytest.approx(whole.logits[0].softmax(-1).tolist(), abs=1e-6)
+
+
+@pytest.mark.needs_extension
+@pytest.mark.parametrize("window", [1, 3])
+def test_traces(flames: Flames, split: EventSplit, window: int) -> None:
+    network = Flames(replace(flames.config, window=window)).eval()
+    network.load_state_dict(flames.state_dict())
+    samples = evaluate(network, loader(split), num_samples_kept=2).samples
+    assert [(sample.index, sample.label) for sample in samples] == [(1, 1), (3, 0)]  # the empty one is left out
+    check_trace(samples[1], network, split.sample(3))
+    stream = EventStream(network, is_recording=True)
+    stream.push(split.sample(3))
+    stream.flush()
+    logits = torch.from_numpy(np.stack([tick.logits for tick in stream.take_ticks()]))
+    assert samples[1].trace.probabilities == pytest.approx(logits.softmax(-1).numpy(), abs=1e-6)
 
 
 def test_a_model_that_cannot_be_streamed(flames: Flames, split: EventSplit) -> None:
@@ -105,16 +112,14 @@ def test_a_model_that_cannot_be_streamed(flames: Flames, split: EventSplit) -> N
     leaky = Flames(replace(flames.config, memory=memory))
     with pytest.raises(ValueError, match="the compiled stream runs SA-HiPPO"):
         Stream(leaky)
-    evaluation = evaluate_events(leaky, loader(split), num_samples_kept=1)
-    assert evaluation.samples[0].probabilities is None
-    assert "not counted" in Page(render_event_report(evaluation)).words
+    evaluation = evaluate(leaky, loader(split), num_samples_kept=1)
+    check_trace(evaluation.samples[0], leaky, split.sample(1))
+    assert "not counted" in Page(render_report(evaluation)).words
 
 
-def test_bad_arguments(flames: Flames) -> None:
-    with pytest.raises(ValueError, match="`batches` must hold at least one sample; got none"):
-        evaluate_events(flames, [])
-    with pytest.raises(TypeError, match="`model` must be Flames; got Linear"):
-        evaluate_events(torch.nn.Linear(1, 1), [])  # type: ignore[arg-type]
+def test_nothing_to_evaluate(flames: Flames) -> None:
+    with pytest.raises(ValueError, match="`batches` must hold at least one valid step; got 0 samples"):
+        evaluate(flames, [])
 
 
 def test_colours_of_an_event_image() -> None:
@@ -129,9 +134,7 @@ def test_colours_of_an_event_image() -> None:
 
 
 def test_the_page(flames: Flames, split: EventSplit) -> None:
-    text = render_event_report(
-        evaluate_events(flames, loader(split)), title="t < u", class_names=NAMES, source="Random numbers."
-    )
+    text = render_report(evaluate(flames, loader(split)), title="t < u", class_names=NAMES, source="Random numbers.")
     page = Page(text)
     assert page.open == []
     assert "script" not in page.tags
@@ -146,8 +149,8 @@ def test_the_page(flames: Flames, split: EventSplit) -> None:
         "20x13 pixels",
     ):
         assert words in page.words
-    with pytest.raises(ValueError, match="render_event_report: `class_names` must have 3 entries, one a class; got 2"):
-        render_event_report(evaluate_events(flames, loader(split)), class_names=NAMES[:2])
+    with pytest.raises(ValueError, match="render_report: `class_names` must have 3 entries, one a class; got 2"):
+        render_report(evaluate(flames, loader(split)), class_names=NAMES[:2])
 
 
 @pytest.fixture
@@ -163,7 +166,7 @@ def saved(flames: Flames, split: EventSplit, tmp_path: Path, monkeypatch: pytest
         class_names=NAMES,
         source="Random numbers.",
     )
-    monkeypatch.setattr("longspike.data.load_events", lambda name, root: bundle)
+    monkeypatch.setattr("longspike.evaluation.saved.load_data", lambda name, root: bundle)
     flames.save(tmp_path / "run" / "model", metadata={"data": "noise"})
     return tmp_path / "run" / "model"
 
@@ -187,8 +190,11 @@ def test_the_command(saved: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_models_that_do_not_fit(saved: Path, flames: Flames) -> None:
     for changes, message in (
-        ({"sensor_size": (20, 14)}, "the model reads events of 20x14 pixels; the data set 'noise' has 20x13"),
-        ({"num_outputs": 4}, "the model has 4 outputs; the data set 'noise' has 3 classes"),
+        (
+            {"sensor_size": (20, 14)},
+            "the model does not fit the data set 'noise': it reads events of 20x14 pixels .*; the data has events of 20x13",
+        ),
+        ({"num_outputs": 4}, r"it has 4 outputs \(num_outputs\); the data has 3 classes"),
     ):
         Flames(replace(flames.config, **changes)).save(saved, metadata={"data": "noise"})  # type: ignore[arg-type]
         with pytest.raises(ConfigError, match=message):
@@ -198,7 +204,7 @@ def test_models_that_do_not_fit(saved: Path, flames: Flames) -> None:
 def test_sequences(batches: list[Batch]) -> None:
     memory = MemoryConfig(d_model=4, num_layers=2, d_state=6, rank=2, num_heads=1, input="held")
     model = FlamesSequence(FlamesSequenceConfig(d_input=2, num_outputs=3, num_branches=2, memory=memory)).eval()
-    found, expected = evaluate_model(model, batches), score(model, batches)  # type: ignore[arg-type]
+    found, expected = evaluate(model, batches), score(model, batches)  # type: ignore[arg-type]
     assert found.accuracy == expected.accuracy
     assert found.loss == pytest.approx(expected.loss, rel=1e-5)
     assert found.layer_rates == pytest.approx(expected.layer_rates)
@@ -207,6 +213,6 @@ def test_sequences(batches: list[Batch]) -> None:
     assert found.anytime[-1].accuracy == found.accuracy
     json.dumps(found.to_json(), allow_nan=False)
     page = Page(render_report(found))
-    for words in ("dendritic layer with 2 branches", "Not counted yet", "not counted"):
+    for words in ("FLAMES over sequences", "dendritic layer with 2 branches", "Not counted yet", "not counted"):
         assert words in page.words
     assert "below dense" not in str(command.build_table(found, "t").caption)

@@ -11,7 +11,7 @@ import pytest
 from longspike._core import extras
 from longspike.data import Batch
 from longspike.errors import MissingExtraError
-from longspike.evaluation import evaluate_model, render_report, write_report
+from longspike.evaluation import evaluate, render_report, write_report
 from longspike.evaluation.curves import read_curves
 from longspike.evaluation.figures import plain
 from longspike.layers.neuron import NeuronConfig
@@ -62,7 +62,7 @@ def run(tmp_path: Path) -> Path:
 @pytest.mark.slow
 def test_the_page_stands_alone_and_escapes_names(model: SpikeSSM, batches: list[Batch], run: Path) -> None:
     text = render_report(
-        evaluate_model(model, batches), title="<i>title</i>", class_names=NAMES, source="<u>source</u>", run=run
+        evaluate(model, batches), title="<i>title</i>", class_names=NAMES, source="<u>source</u>", run=run
     )
     page = Page(text)
     assert not page.open
@@ -80,7 +80,7 @@ def test_the_page_stands_alone_and_escapes_names(model: SpikeSSM, batches: list[
 
 @pytest.mark.slow
 def test_images_are_whole(model: SpikeSSM, batches: list[Batch], run: Path) -> None:
-    page = Page(render_report(evaluate_model(model, batches), run=run))
+    page = Page(render_report(evaluate(model, batches), run=run))
     images = [base64.b64decode(source.partition(",")[2]) for source in page.sources]
     assert len(images) == 3 + 3  # curves, accuracy over time, rates; a sample a class
     assert sum(image.startswith(b"\x89PNG") for image in images) == 3
@@ -88,7 +88,7 @@ def test_images_are_whole(model: SpikeSSM, batches: list[Batch], run: Path) -> N
 
 
 def test_both_figures_and_their_assumptions_are_shown(model: SpikeSSM, batches: list[Batch]) -> None:
-    result = evaluate_model(model, batches)
+    result = evaluate(model, batches)
     words = Page(render_report(result)).words
     assert f"{result.accuracy:.2%}" in words
     for phrase in (
@@ -106,13 +106,13 @@ def test_both_figures_and_their_assumptions_are_shown(model: SpikeSSM, batches: 
 
 @pytest.mark.slow
 def test_the_same_evaluation_gives_the_same_page(model: SpikeSSM, batches: list[Batch]) -> None:
-    result = evaluate_model(model, batches, num_samples_kept=1)
+    result = evaluate(model, batches, num_samples_kept=1)
     assert render_report(result) == render_report(result)
 
 
 def test_dense_bidirectional_networks_have_a_page(model: SpikeSSM, batches: list[Batch]) -> None:
     config = replace(model.config, is_bidirectional=True, neuron=NeuronConfig(kind="gelu"))
-    page = Page(render_report(evaluate_model(SpikeSSM(config), batches)))
+    page = Page(render_report(evaluate(SpikeSSM(config), batches)))
     assert "Accuracy over time" not in page.words
     assert "Firing rate per block" not in page.words
     assert "real-valued activations" in page.words
@@ -121,18 +121,18 @@ def test_dense_bidirectional_networks_have_a_page(model: SpikeSSM, batches: list
 @pytest.mark.slow
 def test_many_classes_and_features(batches: list[Batch], model: SpikeSSM) -> None:
     network = SpikeSSM(replace(model.config, num_outputs=30))
-    page = Page(render_report(evaluate_model(network, batches)))
+    page = Page(render_report(evaluate(network, batches)))
     assert page.tags.count("td") > 900
 
 
 def test_writing_makes_the_folder(tmp_path: Path, model: SpikeSSM, batches: list[Batch]) -> None:
-    path = write_report(evaluate_model(model, batches, num_samples_kept=0), tmp_path / "a" / "b.html")
+    path = write_report(evaluate(model, batches, num_samples_kept=0), tmp_path / "a" / "b.html")
     assert path.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
 
 
 def test_as_many_names_as_classes(model: SpikeSSM, batches: list[Batch]) -> None:
     with pytest.raises(ValueError, match="`class_names` must have 3 entries, one a class; got 2"):
-        render_report(evaluate_model(model, batches), class_names=("a", "b"))
+        render_report(evaluate(model, batches), class_names=("a", "b"))
 
 
 def test_a_missing_package_is_named(model: SpikeSSM, batches: list[Batch], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,7 +141,7 @@ def test_a_missing_package_is_named(model: SpikeSSM, batches: list[Batch], monke
 
     monkeypatch.setattr(extras.importlib, "import_module", missing)
     with pytest.raises(MissingExtraError, match=r"The report needs the package 'jinja2'.*longspike\[viz\]"):
-        render_report(evaluate_model(model, batches))
+        render_report(evaluate(model, batches))
 
 
 def test_curves_of_a_resumed_run(run: Path) -> None:

@@ -42,7 +42,9 @@ def test_run_saves_the_recipe_and_the_versions(tmp_path: Path) -> None:
 
 
 def test_sizes_must_fit_the_data(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"the data set 'digits' needs model\.d_input=1; the recipe 'digits' has 2"):
+    with pytest.raises(
+        ConfigError, match=r"the recipe 'digits' does not fit .* 2 features a step \(d_input\); the data has 1 "
+    ):
         run(with_overrides(tiny(), ["model.d_input=2"]), run_dir=tmp_path / "run")
     assert not (tmp_path / "run").exists()
 

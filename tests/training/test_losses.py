@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from longspike.models.classifier import Classification, LayerActivity
+from longspike.models.observation import Classification, LayerActivity
 from longspike.training import classification_loss, firing_rate, rate_penalty
-from longspike.training.tally import Tally
+from longspike.training.tally import Tally, score_batch
 
 
 def test_firing_rate_is_the_documented_mean() -> None:
@@ -53,17 +53,13 @@ def test_a_tally_of_parts_is_the_tally_of_the_whole() -> None:
     whole, parts = Tally(), Tally()
     for tally, cuts in ((whole, [(0, 7)]), (parts, [(0, 4), (4, 7)])):
         for low, high in cuts:
-            tally.add(
-                loss=torch.nn.functional.cross_entropy(logits[low:high], labels[low:high]),
-                answer=Classification(
-                    logits[low:high],
-                    tuple(LayerActivity(s, n * (high - low)) for s, n in zip(spikes[low:high].sum(dim=0), updates)),
-                ),
-                labels=labels[low:high],
-            )
+            layers = zip(spikes[low:high].sum(dim=0), updates, strict=True)
+            activity = tuple(LayerActivity(s, n * (high - low)) for s, n in layers)
+            tally.add(score_batch(Classification(logits[low:high], activity), labels[low:high]))
     a, b = whole.score(), parts.score()
     assert a.accuracy == b.accuracy
     assert a.loss == pytest.approx(b.loss)
+    assert a.loss == pytest.approx(torch.nn.functional.cross_entropy(logits, labels).item())
     assert a.layer_rates == pytest.approx(b.layer_rates)
     assert a.layer_rates == pytest.approx((spikes.sum(dim=0) / torch.tensor([35, 77])).tolist())
     assert a.rate == pytest.approx(spikes.sum().item() / (7 * 16))

@@ -1,7 +1,7 @@
 """Operations counted apart from joules: what a network does per step, and what that costs under a stated table."""
 
 from longspike.energy.costs import HOROWITZ_45NM_FLOAT32, HOROWITZ_45NM_INT8, CostTable
-from longspike.energy.counts import NetworkCounts, PartCount, count_operations
+from longspike.energy.counts import NetworkCounts, PartCount, count_operations, is_counted
 from longspike.energy.operations import OperationCounts
 from longspike.energy.report import EnergyFigure, EnergyReport, dense_twin, energy
 
@@ -17,4 +17,5 @@ __all__ = [
     "count_operations",
     "dense_twin",
     "energy",
+    "is_counted",
 ]

@@ -206,6 +206,11 @@ def _check_rates(config: SpikeSSMConfig, rates: Sequence[float]) -> None:
         )
 
 
+def is_counted(config: object) -> bool:
+    """Whether `count_operations` knows networks of this configuration; FLAMES, so far, it does not."""
+    return isinstance(config, SpikeSSMConfig)
+
+
 def count_operations(config: SpikeSSMConfig, rates: Sequence[float], *, word_bytes: int = 4) -> NetworkCounts:
     """Operations of a network, part by part, at the measured firing rates of its blocks.
 

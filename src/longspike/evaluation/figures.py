@@ -10,7 +10,7 @@ import numpy as np
 
 from longspike._core.extras import require
 from longspike.evaluation.curves import Curve
-from longspike.evaluation.result import AnytimePoint, SampleTrace
+from longspike.evaluation.result import AnytimePoint
 
 INK, MUTED, GRID = "#1f2430", "#6b7280", "#e5e7eb"
 COLOURS = ("#3b5bdb", "#e8590c", "#2b8a3e", "#9c36b5", "#0c8599", "#c2255c", "#5c940d", "#862e9c")
@@ -33,10 +33,6 @@ STYLE = {
     "svg.fonttype": "path",
     "svg.hashsalt": "longspike",
 }
-MAX_INPUT_LINES = 3
-"""Inputs with more features are drawn as an image."""
-
-
 MAX_NAME = 24
 """Longer class names are cut in legends."""
 
@@ -123,73 +119,3 @@ def _paint_rates(figure: Any, rates: Sequence[float], silent: Sequence[float], l
 def rates_figure(rates: Sequence[float], silent: Sequence[float], layers: Sequence[str]) -> str:
     """Firing rate and share of silent neurons, if known, of every layer."""
     return draw(5.2, max(2.9, 0.55 * len(rates) + 1), "svg", _paint_rates, rates, silent, layers)
-
-
-def _paint_input(axes: Any, x: np.ndarray) -> None:
-    steps = np.arange(len(x))
-    if x.shape[1] > MAX_INPUT_LINES:
-        axes.imshow(
-            x.T, aspect="auto", cmap="Greys", interpolation="nearest", extent=(-0.5, len(x) - 0.5, x.shape[1], 0)
-        )
-    else:
-        for k in range(x.shape[1]):
-            axes.plot(steps, x[:, k], color=COLOURS[k] if x.shape[1] > 1 else INK, linewidth=0.9, drawstyle="steps-mid")
-    axes.set_ylabel("input")
-
-
-def _paint_spikes(axes: Any, spikes: Sequence[np.ndarray], layers: Sequence[str]) -> None:
-    """All layers under each other, one row a neuron, a colour a layer."""
-    base, centres = 0, []
-    for k, block in enumerate(spikes):
-        steps, channels = np.nonzero(block)
-        size = float(np.clip(1400 / max(block.shape[0], 1), 0.6, 9))
-        axes.scatter(steps, channels + base, s=size, marker="s", linewidths=0, color=COLOURS[k % len(COLOURS)])
-        centres.append(base + block.shape[1] / 2)
-        base += block.shape[1]
-        if k + 1 < len(spikes):
-            axes.axhline(base - 0.5, color=GRID, linewidth=1)
-    axes.set_ylim(base - 0.5, -0.5)
-    axes.set_yticks(centres, layers)
-    axes.tick_params(axis="y", length=0, labelcolor=INK)
-
-
-def _paint_probabilities(axes: Any, sample: SampleTrace, class_names: Sequence[str]) -> None:
-    probabilities = sample.probabilities
-    if probabilities is None:
-        return
-    leading = set(np.argsort(probabilities.max(axis=0))[-4:].tolist()) | {sample.label, sample.prediction}
-    order = sorted(leading, key=lambda c: -float(probabilities[-1, c]))
-    axes.plot(np.delete(probabilities, order, axis=1), color=GRID, linewidth=0.8)
-    for k, c in enumerate(order):
-        name = plain(class_names[c]) + (" (true)" if c == sample.label else "")
-        axes.plot(probabilities[:, c], color=COLOURS[k], linewidth=1.6, label=name, linestyle="-" if k < 4 else "--")
-    axes.set_ylim(-0.02, 1.05)
-    axes.set_ylabel("probability")
-    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
-
-
-def _paint_sample(
-    figure: Any, sample: SampleTrace, class_names: Sequence[str], layers: Sequence[str], panels: dict[str, float]
-) -> None:
-    grid = figure.subplots(len(panels), 1, sharex=True, height_ratios=list(panels.values()), squeeze=False)[:, 0]
-    for axes, name in zip(grid, panels, strict=True):
-        if name == "input":
-            _paint_input(axes, sample.x)
-        elif name == "spikes":
-            _paint_spikes(axes, sample.spikes, layers)
-        else:
-            _paint_probabilities(axes, sample, class_names)
-    grid[-1].set_xlim(-0.5, len(sample.x) - 0.5)
-    grid[-1].xaxis.get_major_locator().set_params(integer=True)
-    grid[-1].set_xlabel("step")
-
-
-def sample_figure(sample: SampleTrace, class_names: Sequence[str], layers: Sequence[str]) -> str:
-    """The input above, the spikes of every neuron, and class probabilities below, over time."""
-    neurons = sum(block.shape[1] for block in sample.spikes)
-    panels = {"input": 0.9}
-    if neurons:
-        panels["spikes"] = 1.0 + min(neurons, 600) / 120
-    if sample.probabilities is not None:
-        panels["probabilities"] = 1.1
-    return draw(10.2, 0.7 + sum(panels.values()), "png", _paint_sample, sample, class_names, layers, panels)

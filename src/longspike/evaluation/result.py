@@ -3,9 +3,9 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-
 from longspike.energy import EnergyReport
+from longspike.models.classifier import Summary
+from longspike.models.observation import EventCounts, EventInput, Trace
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -18,42 +18,44 @@ class AnytimePoint:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class SampleTrace:
-    """One sample from input to decision, over its valid steps.
-
-    Attributes:
-        index: its position in the batches. label, prediction: classes.
-        x: (seqlen, d_input) float32, or (seqlen, 1) tokens.
-        spikes: for each layer (seqlen, d_model) bool; empty for a dense network.
-        probabilities: (seqlen, num_outputs) float32, softmax of the running read-out after every step; None for a
-            bidirectional network, whose first step already knows the last.
-    """
+class Sample:
+    """A sample that was kept: its position in the batches, its class, the class it was taken for, and its trace."""
 
     index: int
     label: int
     prediction: int
-    x: np.ndarray
-    spikes: tuple[np.ndarray, ...]
-    probabilities: np.ndarray | None
+    trace: Trace
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, with numbers of steps or of events and ticks, and of spikes, instead of arrays."""
+        trace = self.trace
+        if isinstance(trace.x, EventInput):
+            sizes = {"num_events": len(trace.x.t_us), "num_ticks": len(trace.times)}
+        else:
+            sizes = {"num_steps": len(trace.times)}
+        spikes = [int(layer.sum()) for layer in trace.spikes]
+        place = {"index": self.index, "label": self.label, "prediction": self.prediction}
+        return {**place, **sizes, "num_spikes": spikes}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Evaluation:
-    """All that `evaluate_model` measures.
+    """All that `evaluate` measures.
 
     Attributes:
-        num_samples, num_steps: samples, and their valid steps together.
+        num_samples, num_steps: samples, and their steps together: valid ones, of events those that hold one.
         accuracy, loss: share recognised; mean cross-entropy in nats.
         confusion: rows are true classes. class_accuracy: recall, None for a class without samples.
-        firing_rate: mean of the spikes over valid steps, samples, channels and blocks; layer_rates: of each block;
-            layer_names: their names.
-        silent_share: share of the neurons that never fired; layer_silent_shares: of each block. All four are None or
-            empty for a dense network.
-        anytime: accuracy against steps seen; empty for a bidirectional network.
-        samples: traces, at most one a class. energy: both figures, at the measured rates;
-            None for FLAMES, whose operations are not counted yet.
-        wall_s: time of the whole loop. samples_per_s, steps_per_s: num_samples and num_steps over it.
-        model: its configuration. num_parameters: of the model, trained or not. versions, machine: strings.
+        firing_rate: spikes per neuron update over all layers; layer_rates: of each layer; layer_names: their names.
+        silent_share: share of the neurons that never fired, mean over the layers; layer_silent_shares: of each layer.
+            None or empty for a dense network, and where neurons are not told apart, as in FLAMES over events.
+        anytime: accuracy against steps seen; empty for a bidirectional network and for events.
+        samples: traces, at most one a class.
+        energy: both figures, at the measured rates; None for a network whose operations are not counted yet.
+        events: what a network that reads events had to do; None for others.
+        wall_s: time of the whole loop, in seconds.
+        summary: the network in words. model: its configuration. num_parameters: of the model, trained or not.
+        versions, machine: strings.
     """
 
     num_samples: int
@@ -68,11 +70,11 @@ class Evaluation:
     silent_share: float | None
     layer_silent_shares: tuple[float, ...]
     anytime: tuple[AnytimePoint, ...]
-    samples: tuple[SampleTrace, ...]
+    samples: tuple[Sample, ...]
     energy: EnergyReport | None
+    events: EventCounts | None
     wall_s: float
-    samples_per_s: float
-    steps_per_s: float
+    summary: Summary
     model: dict[str, Any]
     num_parameters: int
     versions: dict[str, str]
@@ -80,29 +82,36 @@ class Evaluation:
 
     @property
     def mean_seqlen(self) -> float:
-        """Mean number of valid steps of a sample."""
+        """Mean number of steps of a sample."""
         return self.num_steps / self.num_samples
 
+    @property
+    def samples_per_s(self) -> float:
+        """Samples over the time of the whole loop."""
+        return self.num_samples / self.wall_s
+
+    @property
+    def steps_per_s(self) -> float:
+        """Steps over the time of the whole loop."""
+        return self.num_steps / self.wall_s
+
+    @property
+    def events_per_s(self) -> float | None:
+        """Events over the time of the whole loop; None for a network that does not read events."""
+        return None if self.events is None else self.events.num_events / self.wall_s
+
     def to_json(self) -> dict[str, Any]:
-        """Plain values for `json.dumps`; the samples without their arrays, with numbers of steps and spikes."""
-        derived = {
+        """Plain values for `json.dumps`; the samples without their arrays. Counts of events come only where there are."""
+        plain = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "events"}
+        events = {} if self.events is None else {**self.events._asdict(), "events_per_s": self.events_per_s}
+        return {
+            **plain,
+            "samples_per_s": self.samples_per_s,
+            "steps_per_s": self.steps_per_s,
+            **events,
             "confusion": [list(row) for row in self.confusion],
-            "class_accuracy": list(self.class_accuracy),
-            "layer_rates": list(self.layer_rates),
-            "layer_names": list(self.layer_names),
-            "layer_silent_shares": list(self.layer_silent_shares),
             "anytime": [asdict(point) for point in self.anytime],
-            "samples": [
-                {
-                    "index": sample.index,
-                    "label": sample.label,
-                    "prediction": sample.prediction,
-                    "num_steps": len(sample.x),
-                    "num_spikes": [int(spikes.sum()) for spikes in sample.spikes],
-                }
-                for sample in self.samples
-            ],
+            "samples": [sample.to_json() for sample in self.samples],
             "energy": None if self.energy is None else self.energy.to_json(),
+            "summary": self.summary._asdict(),
         }
-        plain = {name: getattr(self, name) for name in self.__dataclass_fields__ if name not in derived}
-        return {**plain, **derived}

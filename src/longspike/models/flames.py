@@ -1,7 +1,7 @@
 """FLAMES: events through dendritic neurons, spatial pooling and a spike-aware memory to logits."""
 
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, NamedTuple, Protocol, Self
 
 import torch
@@ -16,11 +16,12 @@ from longspike.layers.event_pool import EventPool
 from longspike.layers.linear import SpikeLinear
 from longspike.layers.sparse import SparseSpikes, from_events
 from longspike.layers.ticks import NEVER, Ticks, find_ticks
-from longspike.models import checkpoint
-from longspike.models.classifier import AbstractClassifier, Classification, LayerActivity
+from longspike.models.classifier import AbstractClassifier, Summary
+from longspike.models.event_observation import observe_events
 from longspike.models.flames_config import FlamesConfig
 from longspike.models.flames_parts import build_blocks, build_fronts, front_grids
 from longspike.models.flames_presets import flames_preset
+from longspike.models.observation import Classification, LayerActivity, Observation
 from longspike.neurons.surrogate import surrogate_of
 
 
@@ -108,9 +109,28 @@ class Flames(AbstractClassifier):
         return cls(replace(config, **changes))
 
     @property
-    def dtype(self) -> torch.dtype:
-        """The dtype of the parameters."""
-        return self.embedding.dtype
+    def layer_names(self) -> tuple[str, ...]:
+        """The fronts, then the memory blocks."""
+        fronts = (f"front {k + 1}" for k in range(self.config.num_fronts))
+        return (*fronts, *(f"memory {k + 1}" for k in range(self.config.memory.num_layers)))
+
+    @property
+    def is_causal(self) -> bool:
+        """Always."""
+        return True
+
+    def summary(self) -> Summary:
+        """The network in words."""
+        config, memory = self.config, self.config.memory
+        width, height = config.sensor_size
+        front = f"{config.num_fronts} front(s) of {config.channels} channels, {config.num_branches} branches"
+        stack = f"{memory.num_layers} memory blocks ({memory.kind}), d_model {memory.d_model}"
+        size = f"{width}x{height} pixels, coordinates divided by {config.downsample}, {config.step_us} us a step"
+        return Summary(
+            title="FLAMES over events",
+            rate="spikes per neuron update, of a front where events touch it, of the memory at every tick",
+            rows={"Network": f"{front}; {stack}, d_state {memory.d_state}", "Input": size},
+        )
 
     def init_state(self, batch: int) -> FlamesState:
         """The silent state of `batch` samples."""
@@ -163,6 +183,12 @@ class Flames(AbstractClassifier):
             keeps_state: also return the touched positions' state, which takes memory; False when training on recordings.
         Raises: ValueError if an event lies off the sensor or time runs backwards.
         """
+        return self._outputs(events, state, keeps_state)[0]
+
+    def _outputs(
+        self, events: RaggedEvents, state: FlamesState | None, keeps_state: bool
+    ) -> tuple[FlamesOutput, Tensor]:
+        """The outputs, and the last block's (ticks, d_model), which the pool averages."""
         _check_ragged(events)
         state = self.init_state(events.batch) if state is None else state
         front, front_ends, activity = self._front(self.encode(events), state.fronts, keeps_state)
@@ -176,7 +202,7 @@ class Flames(AbstractClassifier):
             activity.append(LayerActivity(fired.sum(), fired.numel()))
         pooled, pool_end = self.pool(u, delta, ticks.offsets, state.pool)
         end_state = FlamesState(front_ends, ticks.last_step, tuple(ends), pool_end)
-        return FlamesOutput(self.decoder(pooled), end_state, tuple(activity), front, ticks, tuple(spikes))
+        return FlamesOutput(self.decoder(pooled), end_state, tuple(activity), front, ticks, tuple(spikes)), u
 
     def forward(self, events: RaggedEvents, state: FlamesState | None = None) -> tuple[Tensor, FlamesState]:
         """Logits (batch, num_outputs) and the state after the last event; see `outputs`."""
@@ -188,6 +214,15 @@ class Flames(AbstractClassifier):
         output = self.outputs(batch.events, keeps_state=False)
         return Classification(output.logits, output.activity)
 
-    def save(self, path: str | Path, *, metadata: dict[str, Any] | None = None) -> None:
-        """Write weights (safetensors) and configuration (JSON) to the folder `path`, whole or not at all."""
-        checkpoint.save(self, self.config, path, metadata=metadata or {})
+    def observe(self, batch: EventBatch, *, fractions: Sequence[float]) -> Observation:
+        """The answer to labelled events, with counts and traces; no early answers (`fractions` is not read)."""
+        output, features = self._outputs(batch.events, None, False)
+        return observe_events(
+            batch.events,
+            output,
+            features,
+            config=self.config,
+            layer_names=self.layer_names[self.config.num_fronts :],
+            pool=self.pool,
+            read_out=self.decoder,
+        )

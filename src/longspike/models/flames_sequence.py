@@ -1,7 +1,6 @@
 """FLAMES over dense sequences: every step is a tick of the memory."""
 
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -10,11 +9,11 @@ from longspike._core.checks import check_sequence
 from longspike._core.lengths import length_mask
 from longspike.layers.linear import SpikeLinear
 from longspike.layers.pooling import MeanPool, PoolState, check_lengths
-from longspike.models import checkpoint
-from longspike.models.classifier import AbstractClassifier, Classification, LayerActivity
+from longspike.models.classifier import Summary
 from longspike.models.flames_config import FlamesSequenceConfig
 from longspike.models.flames_parts import build_blocks
-from longspike.models.spike_ssm import SequenceBatch
+from longspike.models.observation import Classification, LayerActivity
+from longspike.models.sequence_classifier import AbstractSequenceClassifier, SequenceBatch
 from longspike.neurons.dendritic import DendriticLIF, DendriticState
 from longspike.neurons.surrogate import surrogate_of
 
@@ -35,7 +34,7 @@ class FlamesSequenceOutput(NamedTuple):
     spikes: tuple[Tensor, ...]
 
 
-class FlamesSequence(AbstractClassifier):
+class FlamesSequence(AbstractSequenceClassifier):
     """FLAMES in its sequence form.
 
         x -> dendritic LIF -> [SA-HiPPO -> spikes -> mix -> residual -> LayerNorm] x m -> mean over time -> linear
@@ -67,9 +66,25 @@ class FlamesSequence(AbstractClassifier):
         self.decoder = SpikeLinear(memory.d_model, config.num_outputs)
 
     @property
-    def dtype(self) -> torch.dtype:
-        """The dtype of the parameters."""
-        return self.decoder.weight.dtype
+    def layer_names(self) -> tuple[str, ...]:
+        """The dendrites, then the memory blocks."""
+        return ("dendrites", *(f"memory {k + 1}" for k in range(self.config.memory.num_layers)))
+
+    @property
+    def is_causal(self) -> bool:
+        """Always."""
+        return True
+
+    def summary(self) -> Summary:
+        """The network in words."""
+        memory = self.config.memory
+        front = f"dendritic layer with {self.config.num_branches} branches"
+        stack = f"{memory.num_layers} memory blocks ({memory.kind}), d_model {memory.d_model}"
+        return Summary(
+            title="FLAMES over sequences",
+            rate="spikes per neuron and step",
+            rows={"Network": f"{front}; {stack}, d_state {memory.d_state}"},
+        )
 
     def init_state(self, batch: int) -> FlamesSequenceState:
         """The silent state of `batch` samples."""
@@ -87,6 +102,16 @@ class FlamesSequence(AbstractClassifier):
             x: (batch, seqlen, d_input). state: before the first step, silent by default.
             lengths: valid steps of a right-padded batch; the samples then end at different steps and no state comes back.
         """
+        features, end, spikes = self.features(x, state, lengths)
+        pool = None if state is None else state.pool
+        pooled, pool_end = self.pool(features, pool, lengths)
+        end_state = FlamesSequenceState(*end, pool_end) if lengths is None else None
+        return FlamesSequenceOutput(self.decoder(pooled), end_state, spikes)
+
+    def features(
+        self, x: Tensor, state: FlamesSequenceState | None, lengths: Tensor | None
+    ) -> tuple[Tensor, tuple[DendriticState, tuple[Tensor, ...]], tuple[Tensor, ...]]:
+        """The last block's output (batch, seqlen, d_model), the layers' states and their spikes."""
         check_sequence("FlamesSequence", "x", x, channels=self.config.d_input)
         if lengths is not None:
             check_lengths("FlamesSequence", lengths, x)
@@ -101,9 +126,7 @@ class FlamesSequence(AbstractClassifier):
             u, fired, end = block(u, delta, offsets, memory)
             spikes.append(fired.unflatten(0, (batch, seqlen)))
             ends.append(end)
-        pooled, pool = self.pool(u.unflatten(0, (batch, seqlen)), state.pool, lengths)
-        end_state = FlamesSequenceState(dendrites, tuple(ends), pool) if lengths is None else None
-        return FlamesSequenceOutput(self.decoder(pooled), end_state, tuple(spikes))
+        return u.unflatten(0, (batch, seqlen)), (dendrites, tuple(ends)), tuple(spikes)
 
     def forward(
         self, x: Tensor, state: FlamesSequenceState | None = None, lengths: Tensor | None = None
@@ -126,7 +149,3 @@ class FlamesSequence(AbstractClassifier):
             logits,
             tuple(LayerActivity((s if valid is None else s * valid).sum(), num_steps * s.shape[2]) for s in spikes),
         )
-
-    def save(self, path: str | Path, *, metadata: dict[str, Any] | None = None) -> None:
-        """Write weights (safetensors) and configuration (JSON) to the folder `path`, whole or not at all."""
-        checkpoint.save(self, self.config, path, metadata=metadata or {})

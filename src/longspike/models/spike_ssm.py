@@ -1,8 +1,7 @@
 """The SPikE-SSM network: encoder, blocks, pooling, read-out."""
 
-from dataclasses import replace
-from pathlib import Path
-from typing import Any, NamedTuple, Protocol, Self
+from dataclasses import asdict, replace
+from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -11,10 +10,11 @@ from longspike._core.checks import check_sequence, describe
 from longspike.layers.block import BlockState, SpikingBlock
 from longspike.layers.linear import SpikeLinear
 from longspike.layers.pooling import MeanPool, PoolState, check_lengths
-from longspike.models import checkpoint
-from longspike.models.classifier import AbstractClassifier, Classification, LayerActivity
+from longspike.models.classifier import Summary
 from longspike.models.config import SpikeSSMConfig
+from longspike.models.observation import Classification, LayerActivity
 from longspike.models.presets import preset
+from longspike.models.sequence_classifier import AbstractSequenceClassifier, SequenceBatch
 
 
 class SpikeSSMState(NamedTuple):
@@ -32,16 +32,7 @@ class SpikeSSMOutput(NamedTuple):
     spikes: tuple[Tensor, ...]
 
 
-class SequenceBatch(Protocol):
-    """Padded sequences x (batch, seqlen, d_input) or tokens (batch, seqlen), and their valid steps (batch)."""
-
-    @property
-    def x(self) -> Tensor: ...
-    @property
-    def lengths(self) -> Tensor: ...
-
-
-class SpikeSSM(AbstractClassifier):
+class SpikeSSM(AbstractSequenceClassifier):
     """A stack of spiking state-space blocks between an encoder and a read-out.
 
     Whole sequences, chunks with the state passed on, and single steps give the same spikes, bit for bit, on the compiled
@@ -87,9 +78,27 @@ class SpikeSSM(AbstractClassifier):
         return cls(replace(preset(name), **changes))
 
     @property
-    def dtype(self) -> torch.dtype:
-        """The dtype of the parameters."""
-        return self.decoder.weight.dtype
+    def layer_names(self) -> tuple[str, ...]:
+        """The blocks; none with a dense neuron."""
+        config = self.config
+        return tuple(f"block {k + 1}" for k in range(config.num_layers if config.neuron.is_spiking else 0))
+
+    @property
+    def is_causal(self) -> bool:
+        """Unless it reads in both directions."""
+        return not self.config.is_bidirectional
+
+    def summary(self) -> Summary:
+        """The network in words."""
+        config = self.config
+        shape = f"{config.num_layers} blocks, d_model {config.d_model}, d_state {config.d_state}"
+        direction = "causal" if self.is_causal else "bidirectional"
+        neuron = ", ".join(f"{name} {value}" for name, value in asdict(config.neuron).items() if value is not None)
+        return Summary(
+            title=f"SpikeSSM with {config.neuron.kind} neurons",
+            rate="spikes per neuron and step",
+            rows={"Network": f"{shape}, {direction}, {config.norm} norm", "Neuron": neuron},
+        )
 
     def init_state(self, batch: int) -> SpikeSSMState:
         """The silent state of `batch` samples."""
@@ -126,13 +135,20 @@ class SpikeSSM(AbstractClassifier):
             lengths: valid steps per sample of a right-padded batch; padding changes nothing. The samples then end at
                 different steps, so no state comes back.
         """
+        h, ends, spikes = self.features(x, state, lengths)
+        logits, end_state = self._read_out(h, ends, state, lengths)
+        return SpikeSSMOutput(logits, end_state, spikes)
+
+    def features(
+        self, x: Tensor, state: SpikeSSMState | None, lengths: Tensor | None
+    ) -> tuple[Tensor, list[BlockState], tuple[Tensor, ...]]:
+        """The last block's output (batch, seqlen, d_model), the blocks' states and their spikes."""
         h, ends, spikes = self._encode(x, lengths), [], []
         for k, block in enumerate(self.blocks):
             h, block_spikes, end = block.outputs(h, None if state is None else state.blocks[k], lengths)  # type: ignore[operator]
             ends.append(end)
             spikes.append(block_spikes)
-        logits, end_state = self._read_out(h, ends, state, lengths)
-        return SpikeSSMOutput(logits, end_state, tuple(spikes))
+        return h, ends, tuple(spikes)
 
     def _count(
         self, x: Tensor, state: SpikeSSMState | None, lengths: Tensor | None
@@ -156,17 +172,12 @@ class SpikeSSM(AbstractClassifier):
         """Logits after one more step; x_t (batch, d_input), or tokens (batch)."""
         return self(x_t[:, None], state)
 
-    def classify(self, batch: "SequenceBatch") -> Classification:
+    def classify(self, batch: SequenceBatch) -> Classification:
         """Logits and activity on padded sequences; lengths are used only if a sample is padded, which is faster."""
         num_steps = int(batch.lengths.sum())
         lengths = None if num_steps == batch.x.shape[0] * batch.x.shape[1] else batch.lengths
         logits, _, counts = self._count(batch.x, None, lengths)
         activity = tuple(
-            LayerActivity(count.sum(), num_steps * count.shape[1])
-            for count in (counts if self.config.neuron.is_spiking else ())
+            LayerActivity(count.sum(), num_steps * count.shape[1]) for count in (counts if self.is_spiking else ())
         )
         return Classification(logits, activity)
-
-    def save(self, path: str | Path, *, metadata: dict[str, Any] | None = None) -> None:
-        """Write weights (safetensors) and configuration (JSON) to the folder `path`, whole or not at all."""
-        checkpoint.save(self, self.config, path, metadata=metadata or {})

@@ -8,9 +8,8 @@ from typing import Any
 import torch
 
 from longspike.data import BatchLoader, DataBundle, EventBundle, load
-from longspike.errors import ConfigError
 from longspike.models import build
-from longspike.models.flames_config import FlamesConfig
+from longspike.models.matching import check_data
 from longspike.recipes.definition import Recipe
 from longspike.recipes.run_folder import prepare, versions, write_record
 from longspike.training import FitResult, Progress, Score, fit, score
@@ -39,22 +38,6 @@ def _record(recipe: Recipe, bundle: DataBundle | EventBundle) -> dict[str, Any]:
     return record
 
 
-def _check_fits(recipe: Recipe, bundle: DataBundle | EventBundle) -> None:
-    is_events = isinstance(bundle, EventBundle)
-    if is_events != isinstance(recipe.model, FlamesConfig):
-        kinds = ("events", "sequences") if is_events else ("sequences", "events")
-        raise ConfigError(
-            f"the data set {bundle.name!r} holds {kinds[0]}; the recipe {recipe.name!r} reads {kinds[1]}."
-        )
-    size = ("sensor_size", bundle.sensor_size) if isinstance(bundle, EventBundle) else ("d_input", bundle.d_input)
-    for name, expected in (size, ("num_outputs", bundle.num_classes)):
-        if getattr(recipe.model, name) != expected:
-            raise ConfigError(
-                f"the data set {bundle.name!r} needs model.{name}={expected}; the recipe {recipe.name!r} has "
-                f"{getattr(recipe.model, name)}."
-            )
-
-
 def run(
     recipe: Recipe,
     *,
@@ -73,7 +56,8 @@ def run(
     """
     run_dir = Path(run_dir)
     bundle = load(recipe.data, root=data_root)
-    _check_fits(recipe, bundle)
+    remedy = "Change these fields of `model`, or choose other data."
+    check_data(recipe.model, bundle, reader=f"the recipe {recipe.name!r}", remedy=remedy)
     prepare(run_dir, recipe, resume=resume, overwrite=overwrite)
     record = _record(recipe, bundle)
     write_record(run_dir, record)

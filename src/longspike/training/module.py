@@ -13,8 +13,7 @@ from longspike.training.loaders import LabelledBatch, labelled
 from longspike.training.losses import rate_penalty
 from longspike.training.optim import build_optimizer
 from longspike.training.seeding import seed_generators, step_seed
-from longspike.training.step import batch_outputs
-from longspike.training.tally import Tally
+from longspike.training.tally import Tally, score_batch
 
 CHECK_EVERY_STEPS = 20
 """How often a loss on a GPU is looked at; on a CPU every one is, for nothing."""
@@ -39,9 +38,9 @@ class TrainingModule(LightningModule):
     def _forward(self, batch: LabelledBatch, tally: Tally) -> tuple[Tensor, tuple[Tensor, ...]]:
         """The cross entropy and the rates of a batch, which is added to `tally`."""
         smoothing = self.config.label_smoothing if self.training else 0.0
-        loss, answer = batch_outputs(self.model, batch, label_smoothing=smoothing)
-        tally.add(loss=loss, answer=answer, labels=batch.labels)
-        return loss, tuple(layer.rate for layer in answer.activity)
+        score = score_batch(self.model.classify(batch), batch.labels, label_smoothing=smoothing)
+        tally.add(score)
+        return score.loss, tuple(layer.rate for layer in score.activity)
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """The loss; its randomness is a function of (seed, step) alone."""

@@ -1,25 +1,33 @@
 """A trained network on a set of samples."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
+from torch import nn
 
 from longspike.models.classifier import AbstractClassifier
-from longspike.training.loaders import LabelledBatch, Loader, labelled
-from longspike.training.step import batch_outputs
-from longspike.training.tally import Score, Tally
+from longspike.training.loaders import Loader, labelled
+from longspike.training.tally import Score, Tally, score_batch
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode without gradients; every module's own mode comes back afterwards."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        for module, was_training in modes:
+            module.training = was_training
 
 
 def score(model: AbstractClassifier, loader: Loader) -> Score:
     """Mean loss, accuracy and firing rates of `model`, in evaluation mode, over the batches of `loader`."""
     tally = Tally()
-    was_training = model.training
-    model.eval()
-    with torch.inference_mode():
+    with evaluating(model):
         for batch in map(labelled, loader):
-            _count(model, batch, tally)
-    model.train(was_training)
+            tally.add(score_batch(model.classify(batch), batch.labels))
     return tally.score()
-
-
-def _count(model: AbstractClassifier, batch: LabelledBatch, tally: Tally) -> None:
-    loss, answer = batch_outputs(model, batch)
-    tally.add(loss=loss, answer=answer, labels=batch.labels)

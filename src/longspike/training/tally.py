@@ -1,11 +1,39 @@
-"""Loss, accuracy and firing rates over many batches, without a synchronisation per batch."""
+"""Loss, accuracy and firing rates: of a batch, and over many without a synchronisation per batch."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from longspike.models.classifier import Classification
+from longspike.models.observation import Classification, LayerActivity
+from longspike.training.losses import classification_loss
+
+
+class BatchScore(NamedTuple):
+    """How a network does on a batch: the one place that training, validation and evaluation ask for loss and metrics.
+
+    loss: mean over the samples, differentiable. num_correct: right answers, a scalar tensor. num_samples: in the batch.
+    activity: of every spiking layer.
+    """
+
+    loss: Tensor
+    num_correct: Tensor
+    num_samples: int
+    activity: tuple[LayerActivity, ...]
+
+
+def score_batch(answer: Classification, labels: Tensor, *, label_smoothing: float = 0.0) -> BatchScore:
+    """An answer against the labels (batch).
+
+    Raises: ValueError if the network does not give one answer a sample.
+    """
+    return BatchScore(
+        loss=classification_loss(answer.logits, labels, label_smoothing=label_smoothing),
+        num_correct=(answer.logits.argmax(dim=-1) == labels).sum(),
+        num_samples=labels.shape[0],
+        activity=answer.activity,
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,15 +79,14 @@ class Tally:
         """Samples added so far."""
         return self._num_samples
 
-    def add(self, *, loss: Tensor, answer: Classification, labels: Tensor) -> None:
+    def add(self, batch: BatchScore) -> None:
         """Count a batch."""
-        batch = labels.shape[0]
-        correct = (answer.logits.argmax(dim=-1) == labels).sum()
-        parts = [loss.detach() * batch, correct, *(layer.num_spikes.detach() for layer in answer.activity)]
+        spikes = (layer.num_spikes.detach() for layer in batch.activity)
+        parts = [batch.loss.detach() * batch.num_samples, batch.num_correct, *spikes]
         sums = torch.stack([part.to(torch.float64) for part in parts])
         self._sums = sums if self._sums is None else self._sums + sums
-        self._num_samples += batch
-        updates = [layer.num_updates for layer in answer.activity]
+        self._num_samples += batch.num_samples
+        updates = [layer.num_updates for layer in batch.activity]
         self._num_updates = [a + b for a, b in zip(self._num_updates or [0] * len(updates), updates, strict=True)]
 
     def score(self) -> Score:

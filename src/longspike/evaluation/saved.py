@@ -1,0 +1,124 @@
+"""A saved model on the data set that it was trained on, or on another: the numbers, the JSON file and the page."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from longspike._core.checks import check_choice, check_positive_int
+from longspike.data import BatchLoader, DataBundle, EventBundle
+from longspike.data import load as load_data
+from longspike.errors import ConfigError
+from longspike.evaluation.evaluate import evaluate
+from longspike.evaluation.report import write_report
+from longspike.evaluation.result import Evaluation
+from longspike.models import checkpoint
+from longspike.models import load as load_model
+from longspike.models.matching import check_data
+
+SPLITS = ("train", "val", "test")
+BATCH_SIZE, EVENT_BATCH_SIZE = 100, 16
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class SavedEvaluation:
+    """A saved model's evaluation, and what of.
+
+    Attributes:
+        evaluation: the numbers. data, split: names. limit: of the number of samples, None for all.
+        class_names, source: of the data set, for the page. run: the run folder, in which the model lies.
+    """
+
+    evaluation: Evaluation
+    data: str
+    split: str
+    limit: int | None
+    class_names: tuple[str, ...]
+    source: str
+    run: Path
+
+    @property
+    def title(self) -> str:
+        """The data set and its split."""
+        return f"{self.data}, {self.split} split"
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for `json.dumps`: what was measured, then `Evaluation.to_json`."""
+        return {"data": self.data, "split": self.split, "limit": self.limit, **self.evaluation.to_json()}
+
+    def write_json(self, path: str | Path | None = None) -> Path:
+        """Write `to_json` to a file, evaluation.json in the run folder by default, making its folder; the path."""
+        path = self.run / "evaluation.json" if path is None else Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(self.to_json(), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        return path
+
+    def write_report(self, path: str | Path | None = None) -> Path:
+        """Write the page with the run's training curves, report.html in the run folder by default; the path.
+
+        Raises: MissingExtraError without matplotlib or Jinja2.
+        """
+        path = self.run / "report.html" if path is None else Path(path)
+        words = {"title": self.title, "source": self.source}
+        return write_report(self.evaluation, path, class_names=self.class_names, run=self.run, **words)
+
+
+def _data_name(model: Path, data: str | None) -> str:
+    """The name given, or else the one that the model was saved with."""
+    name = data or checkpoint.read_description(model)["metadata"].get("data")
+    if not isinstance(name, str):
+        raise ConfigError(f"{model} does not say which data it was trained on. Name the data set with --data.")
+    return name
+
+
+def _choose(bundle: DataBundle | EventBundle, split: str, limit: int | None) -> Any:
+    """A split of a data set, or its first `limit` samples."""
+    chosen = getattr(bundle, split)
+    return chosen if limit is None else chosen.select(torch.arange(min(limit, len(chosen))))
+
+
+def evaluate_saved(
+    model: str | Path,
+    *,
+    data: str | None = None,
+    data_root: str | Path | None = None,
+    split: str = "test",
+    batch_size: int | None = None,
+    limit: int | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> SavedEvaluation:
+    """`evaluate` for the model saved at `model`, a folder; nothing is written.
+
+    Args:
+        data: name of the data set; by default the one that the model was trained on.
+        data_root: the data folder, see `longspike.data.load`.
+        split: "train", "val" or "test". limit: use only this many samples, the first ones.
+        batch_size: by default 100 sequences or 16 event samples.
+        on_progress: called after each batch with the number of samples so far and in all.
+    Raises: CheckpointError if the folder is not a model; ConfigError if it does not name its data or does not fit it;
+        ValueError for an unknown split or data set; what `longspike.data.load` raises.
+    """
+    model = Path(model)
+    check_choice("evaluate_saved", "split", split, SPLITS)
+    if limit is not None:
+        check_positive_int("evaluate_saved", "limit", limit)
+    network = load_model(model)
+    bundle = load_data(_data_name(model, data), root=data_root)
+    check_data(network.config, bundle, remedy="Choose another with --data.")
+    samples = _choose(bundle, split, limit)
+    if batch_size is None:
+        batch_size = EVENT_BATCH_SIZE if isinstance(bundle, EventBundle) else BATCH_SIZE
+    loader: Any = BatchLoader(samples, batch_size=batch_size, shuffle=False, seed=0)
+    told = None if on_progress is None else lambda done: on_progress(done, len(samples))
+    return SavedEvaluation(
+        evaluation=evaluate(network, loader, on_progress=told),
+        data=bundle.name,
+        split=split,
+        limit=limit,
+        class_names=bundle.class_names,
+        source=bundle.source,
+        run=model.resolve().parent,
+    )

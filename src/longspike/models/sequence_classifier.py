@@ -1,0 +1,96 @@
+"""What networks that average over time before they answer have in common."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from longspike._core.lengths import length_mask
+from longspike.layers.pooling import MeanPool
+from longspike.models.classifier import AbstractClassifier
+from longspike.models.observation import Classification, EarlyAnswers, LayerActivity, Observation, Trace
+
+
+class SequenceBatch(Protocol):
+    """Padded sequences x (batch, seqlen, d_input) or tokens (batch, seqlen), and their valid steps (batch)."""
+
+    @property
+    def x(self) -> Tensor: ...
+    @property
+    def lengths(self) -> Tensor: ...
+
+
+def spike_counts(
+    spikes: Float[Tensor, "batch seqlen channels"], valid: Bool[Tensor, "batch seqlen"]
+) -> Float[Tensor, " channels"]:
+    """Spikes of every channel over the valid steps of all samples, float64.
+
+    rate = spike_counts(spikes, valid).sum() / (valid.sum() * channels)
+    """
+    return torch.einsum("blc,bl->c", spikes, valid.to(spikes.dtype)).double()
+
+
+def running_means(
+    x: Float[Tensor, "batch seqlen channels"], lengths: Int[Tensor, " batch"], fractions: Sequence[float]
+) -> tuple[Float[Tensor, "batch points channels"], Int[Tensor, "batch points"]]:
+    """Means over the first ceil(fraction * length) steps, at least one, of every sample; and those numbers of steps."""
+    steps = torch.stack([torch.ceil(lengths * fraction).long() for fraction in fractions], dim=1).clamp(min=1)
+    steps = torch.minimum(steps, lengths.clamp(min=1)[:, None])
+    is_seen = torch.arange(x.shape[1], device=x.device) < torch.minimum(steps, lengths[:, None])[..., None]
+    return torch.bmm(is_seen.to(x.dtype) / steps[..., None].to(x.dtype), x), steps
+
+
+class AbstractSequenceClassifier(AbstractClassifier):
+    """Sequences through layers, the mean over valid steps, and a linear read-out."""
+
+    pool: MeanPool | None
+    decoder: nn.Linear
+
+    @abstractmethod
+    def features(self, x: Tensor, state: Any, lengths: Tensor | None) -> tuple[Tensor, Any, tuple[Tensor, ...]]:
+        """What is averaged, (batch, seqlen, d_model); the layers' states; their outputs (batch, seqlen, neurons)."""
+
+    def observe(self, batch: SequenceBatch, *, fractions: Sequence[float]) -> Observation:
+        """The answer to padded sequences and traces, with early answers if the network is causal.
+
+        Raises: ValueError without a pool.
+        """
+        if self.pool is None:
+            raise ValueError("observe: `model` must pool over time to classify; got one with pool='none'.")
+        lengths, num_steps = batch.lengths, int(batch.lengths.sum())
+        features, _, spikes = self.features(batch.x, None, lengths)
+        spikes = spikes if self.is_spiking else ()
+        counts = tuple(spike_counts(s, length_mask(lengths, s.shape[1])) for s in spikes)
+        activity = tuple(LayerActivity(count.sum(), num_steps * len(count)) for count in counts)
+        pooled, _ = self.pool(features, None, lengths)
+        early = None
+        if self.is_causal:
+            means, steps = running_means(features, lengths, fractions)
+            early = EarlyAnswers(self.decoder(means), steps)
+
+        def trace(row: int) -> Trace | None:
+            own = slice(0, int(lengths[row]))
+            return self._trace(batch.x[row, own], features[row, own], tuple(s[row, own] for s in spikes))
+
+        return Observation(Classification(self.decoder(pooled), activity), num_steps, trace, counts, early)
+
+    def _trace(self, x: Tensor, features: Tensor, spikes: tuple[Tensor, ...]) -> Trace | None:
+        """What happened to one sample, without padding."""
+        if len(x) == 0:
+            return None
+        probabilities = None
+        if self.is_causal:
+            seen = torch.arange(1, len(x) + 1, device=features.device, dtype=features.dtype)[:, None]
+            running = self.decoder(features.cumsum(dim=0) / seen)
+            probabilities = running.softmax(dim=-1).float().cpu().numpy()
+        return Trace(
+            x=(x[:, None] if x.dim() == 1 else x).float().cpu().numpy(),
+            times=np.arange(len(x)),
+            spikes=tuple(s.bool().cpu().numpy() for s in spikes),
+            layer_names=self.layer_names,
+            probabilities=probabilities,
+        )
