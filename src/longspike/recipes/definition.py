@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from longspike._core.mistakes import Mistakes
 from longspike.data.image_augment import CropAndFlip
 from longspike.errors import ConfigError
 from longspike.events.augmentation import Augmentation
@@ -34,28 +35,24 @@ class Recipe:
     augmentation: Augmentation | CropAndFlip | None = None
 
     def __post_init__(self) -> None:
-        mistakes = [
-            f"`{name}` must not be empty"
-            for name in ("name", "description", "data", "expected")
-            if not getattr(self, name).strip()
-        ]
+        mistakes = Mistakes(f"Recipe {self.name!r}", self)
+        for name in ("name", "description", "data", "expected"):
+            if not getattr(self, name).strip():
+                mistakes.add(f"`{name}` must not be empty")
         if {"/", "\\"} & set(self.name) or self.name in (".", ".."):
-            mistakes.append(f"`name` must be the name of a folder, not a path; got {self.name!r}")
+            mistakes.add(f"`name` must be the name of a folder, not a path; got {self.name!r}")
         if isinstance(self.model, SpikeSSMConfig):
-            mistakes += self._sequence_mistakes(self.model)
-        if mistakes:
-            raise ConfigError(f"Recipe {self.name!r}: " + "; ".join(mistakes) + ".")
+            self._check_sequence_model(self.model, mistakes)
+        mistakes.raise_any()
 
-    def _sequence_mistakes(self, model: SpikeSSMConfig) -> list[str]:
-        mistakes = []
+    def _check_sequence_model(self, model: SpikeSSMConfig, mistakes: Mistakes) -> None:
         if model.pool != "mean":
-            mistakes.append(f'`model.pool` must be "mean" to classify sequences; got {model.pool!r}')
+            mistakes.add(f'`model.pool` must be "mean" to classify sequences; got {model.pool!r}')
         if self.training.rate_target is not None and not model.neuron.is_spiking:
-            mistakes.append(
+            mistakes.add(
                 f"`training.rate_target` has no effect on the neuron {model.neuron.kind!r}, which does not spike; "
                 "set it to None"
             )
-        return mistakes
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""

@@ -1,6 +1,5 @@
 """What every stream can do, and the one name under which they are made."""
 
-from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
     from longspike.streaming.sequence_stream import SequenceStream
 
 
-class Stream(ABC):
+class Stream:
     """A model fed as its input arrives: push what has come, ask for logits at any moment, save, restore, reset.
 
     `Stream(model)` makes the one for the model: `SequenceStream` feeds a `SpikeSSM` with steps, `EventStream` feeds
@@ -60,25 +59,25 @@ class Stream(ABC):
             )
         return super().__new__(EventStream)
 
-    @abstractmethod
     def push(self, x: Any) -> Any:
         """Feed what has arrived, nothing included; a push that raises leaves the stream where it stood."""
+        raise NotImplementedError
 
-    @abstractmethod
     def logits(self) -> Tensor:
         """The answer for what was seen so far."""
+        raise NotImplementedError
 
-    @abstractmethod
     def reset(self) -> None:
         """Forget everything."""
+        raise NotImplementedError
 
-    @abstractmethod
     def save(self, path: str | Path) -> None:
         """Write the state to a file, from which `restore` continues bit for bit."""
+        raise NotImplementedError
 
-    @abstractmethod
     def restore(self, path: str | Path) -> None:
         """Continue from a file that `save` wrote.
 
         Raises: CheckpointError if it is missing, damaged, or of another model; the stream then stays as it is.
         """
+        raise NotImplementedError
