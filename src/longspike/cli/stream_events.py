@@ -46,7 +46,7 @@ def stream_events(
     def decide(decision: "Decision") -> None:
         decided.append(decision)
         if not json:
-            share = f"{names[decision.index]} ({decision.probability:.1%})"
+            share = f"{names[decision.class_index]} ({decision.probability:.1%})"
             print_line(f"{decision.t_us / 1e6:12.6f} s  {share}")
 
     feed = open_events(
@@ -94,7 +94,7 @@ def _check_options(
 
 
 def _decision(decision: "Decision", names: list[str]) -> dict[str, Any]:
-    name, probability = names[decision.index], round(decision.probability, 6)
+    name, probability = names[decision.class_index], round(decision.probability, 6)
     return {"t_us": decision.t_us, "decision": name, "probability": probability}
 
 

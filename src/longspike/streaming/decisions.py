@@ -10,7 +10,7 @@ class Decision(NamedTuple):
     """The most probable class at a moment of a recording."""
 
     t_us: int
-    index: int
+    class_index: int
     probability: float
 
 
@@ -38,5 +38,5 @@ class Decisions:
         self._ticks = ticks
         probabilities = stream.logits().softmax(dim=-1)
         stream.restart_mean()
-        index = int(probabilities.argmax())
-        return Decision(t_us, index, float(probabilities[index]))
+        best = int(probabilities.argmax())
+        return Decision(t_us, best, float(probabilities[best]))

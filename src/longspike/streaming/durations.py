@@ -20,8 +20,8 @@ def bin_quantiles_us(bins: np.ndarray, quantiles: Sequence[float]) -> tuple[floa
     if not total:
         return tuple(math.nan for _ in quantiles)
     ranks = np.ceil(np.array(quantiles) * total).clip(1, total)
-    found = np.searchsorted(bins.cumsum(), ranks)
-    return tuple(float(edge) for edge in 2.0 ** ((found + 1) / BINS_PER_OCTAVE) / 1000)
+    found = np.asarray(np.searchsorted(bins.cumsum(), ranks))
+    return tuple((2.0 ** ((found + 1) / BINS_PER_OCTAVE) / 1000).tolist())
 
 
 class Durations:
@@ -35,7 +35,7 @@ class Durations:
     """
 
     def __init__(self) -> None:
-        self._bins = np.zeros(BINS_PER_OCTAVE * OCTAVES, np.int64)
+        self._bins: np.ndarray = np.zeros(BINS_PER_OCTAVE * OCTAVES, np.int64)
         self.max_us = math.nan
 
     def __len__(self) -> int:
