@@ -11,7 +11,7 @@
 namespace longspike {
 
 class Arguments {
-  public:
+public:
     Arguments(const char* name, nb::list addresses, nb::tuple numbers)
         : name_(name), addresses_(std::move(addresses)), numbers_(std::move(numbers)) {}
 
@@ -30,7 +30,7 @@ class Arguments {
         if (next_address_ != addresses_.size() || next_number_ != numbers_.size()) refuse();
     }
 
-  private:
+private:
     template <class Sequence> nb::handle of(const Sequence& x, std::size_t k) const {
         if (k >= x.size()) refuse();
         return x[k];
@@ -38,7 +38,8 @@ class Arguments {
 
     [[noreturn]] void refuse() const {
         throw nb::value_error((std::string(name_) + ": " + std::to_string(addresses_.size()) + " tensors and " +
-                               std::to_string(numbers_.size()) + " numbers are not what the kernel takes").c_str());
+                               std::to_string(numbers_.size()) + " numbers are not what the kernel takes")
+                                  .c_str());
     }
 
     const char* name_;
@@ -50,7 +51,11 @@ class Arguments {
 // Becomes whatever scalar a field is: the next argument of its kind. A struct in a struct is filled field by field.
 struct Next {
     Arguments* from;
-    template <class Field> requires std::is_scalar_v<Field> operator Field() const { return from->next<Field>(); }
+    template <class Field>
+        requires std::is_scalar_v<Field>
+    operator Field() const {
+        return from->next<Field>();
+    }
 };
 
 // How many scalars make a T.

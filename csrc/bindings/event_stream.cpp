@@ -22,15 +22,18 @@ template <class T> nb::ndarray<nb::numpy, T, nb::ndim<1>> array(std::vector<T> v
     return {held->data(), {held->size()}, owner};
 }
 
-void add_front(FlamesParameters& p, const std::vector<i64>& n, float rate_soma, float threshold, Floats weight, Floats rate, Floats coupling) {
-    p.fronts.push_back({n.at(0), n.at(1), n.at(2), n.at(3), n.at(4), n.at(5), n.at(6), n.at(7), n.at(8), n.at(9), n.at(10),
-                        rate_soma, threshold, copied(weight), copied(rate), copied(coupling)});
+void add_front(FlamesParameters& p, const std::vector<i64>& n, float rate_soma, float threshold, Floats weight, Floats rate,
+               Floats coupling) {
+    p.fronts.push_back({n.at(0), n.at(1), n.at(2), n.at(3), n.at(4), n.at(5), n.at(6), n.at(7), n.at(8), n.at(9), n.at(10), rate_soma,
+                        threshold, copied(weight), copied(rate), copied(coupling)});
 }
 
 void add_block(FlamesParameters& p, const std::vector<i64>& n, bool is_diagonal, bool is_held, float threshold, float eps,
                const std::vector<Floats>& x) {
-    p.blocks.push_back({n.at(0), n.at(1), n.at(2), n.at(3), is_diagonal, is_held, threshold, eps, copied(x.at(0)), copied(x.at(1)),
-                        copied(x.at(2)), copied(x.at(3)), copied(x.at(4)), copied(x.at(5)), copied(x.at(6)), copied(x.at(7)),
+    p.blocks.push_back({n.at(0),         n.at(1),         n.at(2),          n.at(3),
+                        is_diagonal,     is_held,         threshold,        eps,
+                        copied(x.at(0)), copied(x.at(1)), copied(x.at(2)),  copied(x.at(3)),
+                        copied(x.at(4)), copied(x.at(5)), copied(x.at(6)),  copied(x.at(7)),
                         copied(x.at(8)), copied(x.at(9)), copied(x.at(10)), copied(x.at(11))});
 }
 
@@ -54,7 +57,8 @@ struct Memory {
 void push(AbstractFlamesStream& stream, nb::handle events) {
     const Memory memory(events);
     if (memory.view.len % kEventBytes) throw nb::value_error("push: events must be whole records of 13 bytes");
-    in_turn(stream, [&] { stream.push(static_cast<const std::uint8_t*>(memory.view.buf), static_cast<i64>(memory.view.len / kEventBytes)); });
+    in_turn(stream,
+            [&] { stream.push(static_cast<const std::uint8_t*>(memory.view.buf), static_cast<i64>(memory.view.len / kEventBytes)); });
 }
 
 auto logits(const AbstractFlamesStream& stream, std::size_t outputs) {
@@ -76,7 +80,8 @@ nb::list take_records(AbstractFlamesStream& stream) {
     in_turn(stream, [&] { records.swap(stream.records); });
     nb::list found;
     for (auto& r : records)
-        found.append(nb::make_tuple(r.step, array(std::move(r.cells)), array(std::move(r.front)), array(std::move(r.spikes)), array(std::move(r.logits))));
+        found.append(nb::make_tuple(r.step, array(std::move(r.cells)), array(std::move(r.front)), array(std::move(r.spikes)),
+                                    array(std::move(r.logits))));
     return found;
 }
 
@@ -85,10 +90,11 @@ nb::list take_records(AbstractFlamesStream& stream) {
 void bind_event_stream(nb::module_& m) {
     nb::class_<FlamesParameters>(m, "FlamesParameters")
         .def(nb::init<>())
-        .def("set_sizes", [](FlamesParameters& p, i64 width, i64 height, i64 step_us, i64 downsample, i64 window, i64 outputs, bool is_time_weighted) {
-            p.sensor_width = width, p.sensor_height = height, p.step_us = step_us, p.downsample = downsample;
-            p.window = window, p.num_outputs = outputs, p.is_time_weighted = is_time_weighted;
-        })
+        .def("set_sizes",
+             [](FlamesParameters& p, i64 width, i64 height, i64 step_us, i64 downsample, i64 window, i64 outputs, bool is_time_weighted) {
+                 p.sensor_width = width, p.sensor_height = height, p.step_us = step_us, p.downsample = downsample;
+                 p.window = window, p.num_outputs = outputs, p.is_time_weighted = is_time_weighted;
+             })
         .def("add_front", add_front)
         .def("add_block", add_block)
         .def("set_read_out", [](FlamesParameters& p, Floats embedding, Floats weight, Floats bias) {
@@ -101,14 +107,14 @@ void bind_event_stream(nb::module_& m) {
         .def("restart_mean", [](AbstractFlamesStream& stream) { in_turn(stream, [&] { stream.restart_mean(); }); })
         .def("logits", logits)
         .def("state", [](const AbstractFlamesStream& stream) { return array(in_turn(stream, [&] { return stream.state(); })); })
-        .def("set_state", [](AbstractFlamesStream& stream, const Bytes& bytes) {
-            in_turn(stream, [&] { stream.set_state(bytes.data(), bytes.size()); });
-        })
+        .def("set_state", [](AbstractFlamesStream& stream,
+                             const Bytes& bytes) { in_turn(stream, [&] { stream.set_state(bytes.data(), bytes.size()); }); })
         .def("memory_bytes", &AbstractFlamesStream::memory_bytes)
         .def("counters", counters)
-        .def("latency_histogram", [](const AbstractFlamesStream& stream) {
-            return array(in_turn(stream, [&] { return std::vector<i64>(stream.latency_histogram); }));
-        })
+        .def("latency_histogram",
+             [](const AbstractFlamesStream& stream) {
+                 return array(in_turn(stream, [&] { return std::vector<i64>(stream.latency_histogram); }));
+             })
         .def("take_records", take_records)
         .def_rw("is_recording", &AbstractFlamesStream::is_recording)
         .def_rw("refuses_late", &AbstractFlamesStream::refuses_late)

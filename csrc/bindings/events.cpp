@@ -12,10 +12,13 @@ using events::Call;
 using events::Done;
 
 template <Done (*decode)(const Call&)> void bind_decoder(nb::module_& m, const char* name) {
-    m.def(name, [](Address records, i64 count, Address state, Address out, i64 capacity, bool skip) {
-        const Done done = decode({at<std::uint8_t>(records), count, at<i64>(state), at<events::Event>(out), capacity, skip});
-        return std::pair(done.consumed, done.produced);
-    }, nb::call_guard<nb::gil_scoped_release>());
+    m.def(
+        name,
+        [](Address records, i64 count, Address state, Address out, i64 capacity, bool skip) {
+            const Done done = decode({at<std::uint8_t>(records), count, at<i64>(state), at<events::Event>(out), capacity, skip});
+            return std::pair(done.consumed, done.produced);
+        },
+        nb::call_guard<nb::gil_scoped_release>());
 }
 
 }  // namespace

@@ -5,9 +5,7 @@ namespace longspike {
 namespace {
 
 template <class T> void bind_kernels_of(nb::module_& m, const std::string& suffix) {
-    const auto bind = [&](const char* stem, auto pick) {
-        bind_call(m, stem + suffix, [pick] { return pick(table<T>()); });
-    };
+    const auto bind = [&](const char* stem, auto pick) { bind_call(m, stem + suffix, [pick] { return pick(table<T>()); }); };
     using Table = KernelTable<T>;
     bind("lif_forward", [](const Table& t) { return t.lif_forward; });
     bind("lif_speculative", [](const Table& t) { return t.lif_speculative; });

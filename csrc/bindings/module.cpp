@@ -10,10 +10,16 @@
 using namespace longspike;
 
 #if defined(LONGSPIKE_X86)
-namespace longspike::avx512 { const Architecture& architecture(); }
-namespace longspike::avx2 { const Architecture& architecture(); }
+namespace longspike::avx512 {
+const Architecture& architecture();
+}
+namespace longspike::avx2 {
+const Architecture& architecture();
+}
 #endif
-namespace longspike::portable { const Architecture& architecture(); }
+namespace longspike::portable {
+const Architecture& architecture();
+}
 
 namespace {
 
@@ -40,10 +46,13 @@ std::string use_architecture(const std::string& name) {
     const std::string before = now().name;
     if (name == "portable") chosen = &portable::architecture();
 #if defined(LONGSPIKE_X86)
-    else if (name == "avx2" && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) chosen = &avx2::architecture();
-    else if (name == "avx512" && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq")) chosen = &avx512::architecture();
+    else if (name == "avx2" && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        chosen = &avx2::architecture();
+    else if (name == "avx512" && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq"))
+        chosen = &avx512::architecture();
 #endif
-    else throw nb::value_error(("this processor has no instruction set named " + name).c_str());
+    else
+        throw nb::value_error(("this processor has no instruction set named " + name).c_str());
     return before;
 }
 

@@ -11,10 +11,20 @@ namespace {
 
 using Addresses = const std::vector<Address>&;
 
-SequenceStreamCall stream_call(bool is_embedding, Addresses encoder, const std::vector<std::vector<Address>>& blocks, const std::vector<int>& resets,
-                               Addresses pool, i64 batch, i64 d_input, i64 channels, i64 n_pairs, double eps) {
-    SequenceStreamCall c{is_embedding, d_input, channels, n_pairs, batch, eps, at<void>(encoder.at(0)), at<void>(encoder.at(1)), {},
-                         at<void>(pool.at(0)), at<void>(pool.at(1))};
+SequenceStreamCall stream_call(bool is_embedding, Addresses encoder, const std::vector<std::vector<Address>>& blocks,
+                               const std::vector<int>& resets, Addresses pool, i64 batch, i64 d_input, i64 channels, i64 n_pairs,
+                               double eps) {
+    SequenceStreamCall c{is_embedding,
+                         d_input,
+                         channels,
+                         n_pairs,
+                         batch,
+                         eps,
+                         at<void>(encoder.at(0)),
+                         at<void>(encoder.at(1)),
+                         {},
+                         at<void>(pool.at(0)),
+                         at<void>(pool.at(1))};
     for (std::size_t k = 0; k < blocks.size(); ++k) {
         const auto& a = blocks[k];
         StreamedBlock block{resets.at(k), {}, {}, {}};
@@ -30,21 +40,30 @@ SequenceStreamCall stream_call(bool is_embedding, Addresses encoder, const std::
 
 void bind_sequence_stream(nb::module_& m) {
     nb::class_<AbstractSequenceStream>(m, "SequenceStream")
-        .def("push", [](AbstractSequenceStream& stream, Address x, i64 steps, Address spikes, int threads) {
-            const std::lock_guard lock(stream.turn);
-            return stream.push(at<void>(x), steps, at<void>(spikes), threads);
-        }, nb::call_guard<nb::gil_scoped_release>())
-        .def("load", [](AbstractSequenceStream& stream) {
-            const std::lock_guard lock(stream.turn);
-            stream.load();
-        }, nb::call_guard<nb::gil_scoped_release>())
-        .def("store", [](const AbstractSequenceStream& stream) {
-            const std::lock_guard lock(stream.turn);
-            stream.store();
-        }, nb::call_guard<nb::gil_scoped_release>());
+        .def(
+            "push",
+            [](AbstractSequenceStream& stream, Address x, i64 steps, Address spikes, int threads) {
+                const std::lock_guard lock(stream.turn);
+                return stream.push(at<void>(x), steps, at<void>(spikes), threads);
+            },
+            nb::call_guard<nb::gil_scoped_release>())
+        .def(
+            "load",
+            [](AbstractSequenceStream& stream) {
+                const std::lock_guard lock(stream.turn);
+                stream.load();
+            },
+            nb::call_guard<nb::gil_scoped_release>())
+        .def(
+            "store",
+            [](const AbstractSequenceStream& stream) {
+                const std::lock_guard lock(stream.turn);
+                stream.store();
+            },
+            nb::call_guard<nb::gil_scoped_release>());
     const auto make = [&](const char* name, auto scalar) {
-        m.def(name, [](bool is_embedding, Addresses encoder, const std::vector<std::vector<Address>>& blocks, const std::vector<int>& resets,
-              Addresses pool, i64 batch, i64 d_input, i64 channels, i64 n_pairs, double eps) {
+        m.def(name, [](bool is_embedding, Addresses encoder, const std::vector<std::vector<Address>>& blocks,
+                       const std::vector<int>& resets, Addresses pool, i64 batch, i64 d_input, i64 channels, i64 n_pairs, double eps) {
             return table<decltype(scalar)>().make_sequence_stream(
                 stream_call(is_embedding, encoder, blocks, resets, pool, batch, d_input, channels, n_pairs, eps));
         });

@@ -12,10 +12,10 @@ namespace longspike {
 
 using i64 = std::int64_t;
 
-constexpr i64 kLifSpan = 64;                  // steps between two checkpoints of the neuron
-constexpr i64 kS4dSpan = 64;                  // steps of the state-space scan that are worked on at a time
-constexpr i64 kBlockInterval = 256;           // steps between two checkpoints of the scan inside a block
-constexpr i64 kSaHippoSpan = 64;              // ticks between two checkpoints of the spike-aware memory
+constexpr i64 kLifSpan = 64;                   // steps between two checkpoints of the neuron
+constexpr i64 kS4dSpan = 64;                   // steps of the state-space scan that are worked on at a time
+constexpr i64 kBlockInterval = 256;            // steps between two checkpoints of the scan inside a block
+constexpr i64 kSaHippoSpan = 64;               // ticks between two checkpoints of the spike-aware memory
 constexpr i64 kStreamingBytes = i64(1) << 25;  // results from here on are written around the caches
 
 template <class T> struct LifParameters {
@@ -31,8 +31,8 @@ template <class T> struct Strided {
 template <class T> struct LifCall {
     Strided<const T> current;
     Strided<T> spikes;
-    T *v, *r, *s;      // (batch, channels), in: state before, out: state after
-    T* checkpoints;    // (batch, spans, 3, channels): v, r, s before each span of kLifSpan steps
+    T *v, *r, *s;    // (batch, channels), in: state before, out: state after
+    T* checkpoints;  // (batch, spans, 3, channels): v, r, s before each span of kLifSpan steps
     LifParameters<T> parameters;
     i64 batch, seqlen, channels;
     int reset, threads;  // reset: 0 subtract, 1 zero, 2 none
@@ -48,27 +48,27 @@ template <class T> struct LifBackward {
     i64 batch, seqlen, channels;
     T surrogate_scale;
     int reset, surrogate, gradient, threads;  // gradient: 0 full, 1 detach_reset, 2 instant
-    bool has_refractory;    // false only if rho is zero and no gradient enters r: then r is left alone
-    bool wants_parameters;  // false: grad_parameters is left alone
+    bool has_refractory;                      // false only if rho is zero and no gradient enters r: then r is left alone
+    bool wants_parameters;                    // false: grad_parameters is left alone
 };
 
 // x[t] = lambda*x[t-1] + u[t];  y[t] = sum_n Re(c_n x_n[t]) + d*u[t], complex numbers as pairs of rows.
 template <class T> struct S4dCall {
-    const T* u;                 // (batch, seqlen, channels)
-    const T *lambda, *c, *d;    // (n_pairs, 2, channels), (n_pairs, 2, channels), (channels)
-    T* y;                       // (batch, seqlen, channels)
-    T* state;                   // (batch, n_pairs, 2, channels), in and out
-    T* checkpoints;             // (batch, intervals, n_pairs, 2, channels): before every `interval` steps; or null
+    const T* u;               // (batch, seqlen, channels)
+    const T *lambda, *c, *d;  // (n_pairs, 2, channels), (n_pairs, 2, channels), (channels)
+    T* y;                     // (batch, seqlen, channels)
+    T* state;                 // (batch, n_pairs, 2, channels), in and out
+    T* checkpoints;           // (batch, intervals, n_pairs, 2, channels): before every `interval` steps; or null
     i64 batch, seqlen, channels, n_pairs;
-    i64 interval;               // steps, a multiple of kS4dSpan
+    i64 interval;  // steps, a multiple of kS4dSpan
     int threads;
 };
 
 template <class T> struct S4dBackward {
     const T *u, *grad_y, *lambda, *c, *d, *checkpoints;
-    T *grad_u, *grad_state;     // grad_state in: of the final state, out: of the initial one
-    T *grad_lambda, *grad_c;    // (batch, n_pairs, 2, channels)
-    T* grad_d;                  // (batch, channels)
+    T *grad_u, *grad_state;   // grad_state in: of the final state, out: of the initial one
+    T *grad_lambda, *grad_c;  // (batch, n_pairs, 2, channels)
+    T* grad_d;                // (batch, channels)
     i64 batch, seqlen, channels, n_pairs, interval;
     int threads;
 };
@@ -83,12 +83,12 @@ template <class T> struct LinearCall {
 
 // A whole block of a spiking state-space model: norm, scan, neuron, mixing, gate, residual; see spiking_block/forward.hpp.
 template <class T> struct BlockParameters {
-    const T *norm_weight, *norm_bias;              // (channels), or null: no norm
-    const T *lambda, *c, *d;                       // as in S4dCall
+    const T *norm_weight, *norm_bias;  // (channels), or null: no norm
+    const T *lambda, *c, *d;           // as in S4dCall
     LifParameters<T> neuron;
-    const T *weight, *bias;                        // (channels, 2 channels), by input; (2 channels)
-    const T *spike_scale, *output_scale;           // (batch, channels), or null: ones
-    const i64* lengths;                            // (batch), valid steps, or null: all
+    const T *weight, *bias;               // (channels, 2 channels), by input; (2 channels)
+    const T *spike_scale, *output_scale;  // (batch, channels), or null: ones
+    const i64* lengths;                   // (batch), valid steps, or null: all
     i64 batch, seqlen, channels, n_pairs;
     T eps;
     int reset, threads;
@@ -96,27 +96,27 @@ template <class T> struct BlockParameters {
 
 template <class T> struct BlockCall {
     BlockParameters<T> p;
-    const T* x;                                    // (batch, seqlen, channels)
-    T* y;                                          // (batch, seqlen, channels)
-    T *state, *v, *r, *s;                          // in: before, out: after
-    T* counts;                                     // (batch, channels), spikes of valid steps: added to; or null
-    std::uint64_t* bits;                           // (batch, seqlen, words) or null
-    T *scan_checkpoints, *lif_checkpoints;         // (batch, intervals, n_pairs, 2, channels), (batch, spans, 3, channels), or null
-    T* spikes;                                     // (batch, seqlen, channels) or null
+    const T* x;                             // (batch, seqlen, channels)
+    T* y;                                   // (batch, seqlen, channels)
+    T *state, *v, *r, *s;                   // in: before, out: after
+    T* counts;                              // (batch, channels), spikes of valid steps: added to; or null
+    std::uint64_t* bits;                    // (batch, seqlen, words) or null
+    T *scan_checkpoints, *lif_checkpoints;  // (batch, intervals, n_pairs, 2, channels), (batch, spans, 3, channels), or null
+    T* spikes;                              // (batch, seqlen, channels) or null
 };
 
 template <class T> struct BlockBackward {
     BlockParameters<T> p;
-    const T *x, *grad_y, *grad_counts;             // grad_counts (batch, channels) or null
-    const T* weight_by_output;                     // (2 channels, channels)
-    const std::uint64_t* bits;                     // these three as the forward pass left them
+    const T *x, *grad_y, *grad_counts;  // grad_counts (batch, channels) or null
+    const T* weight_by_output;          // (2 channels, channels)
+    const std::uint64_t* bits;          // these three as the forward pass left them
     const T *scan_checkpoints, *lif_checkpoints;
     T* grad_x;
-    T *grad_state, *grad_v, *grad_r, *grad_s;      // in: of the final state, out: of the initial one
-    T *grad_lambda, *grad_c, *grad_d;              // (batch, n_pairs, 2, channels) twice, (batch, channels)
-    double* grad_neuron;                           // (batch, 4, channels), beta, theta, rho, gamma: added to
-    T *grad_norm, *grad_weight, *grad_bias;  // (groups, 2, channels), (groups, channels, 2 channels), (groups, 2 channels): added to
-    i64 groups;  // group k adds up the samples k, k + groups, .. in this order
+    T *grad_state, *grad_v, *grad_r, *grad_s;  // in: of the final state, out: of the initial one
+    T *grad_lambda, *grad_c, *grad_d;          // (batch, n_pairs, 2, channels) twice, (batch, channels)
+    double* grad_neuron;                       // (batch, 4, channels), beta, theta, rho, gamma: added to
+    T *grad_norm, *grad_weight, *grad_bias;    // (groups, 2, channels), (groups, channels, 2 channels), (groups, 2 channels): added to
+    i64 groups;                                // group k adds up the samples k, k + groups, .. in this order
     T surrogate_scale;
     int surrogate, gradient;  // as in LifBackward
     bool has_refractory, wants_neuron;
@@ -125,17 +125,17 @@ template <class T> struct BlockBackward {
 // y = a * sigmoid(b) for x = (a, b) side by side on the last axis.
 template <class T> struct GluCall {
     const T *x, *grad_y;  // (rows, 2*channels), (rows, channels): grad_y only for the backward pass
-    T* y;  // forward: (rows, channels); backward: the gradient of x
+    T* y;                 // forward: (rows, channels); backward: the gradient of x
     i64 rows, channels;
     int threads;
 };
 
 // The transitions of the spike-aware memory: sa_hippo/transition.hpp for every gap and head.
 template <class T> struct SaHippoTables {
-    const T *delta, *log_dt;  // (gaps), (heads)
+    const T *delta, *log_dt;                   // (gaps), (heads)
     const T *log_a_real, *a_imag, *log_decay;  // (heads, n_pairs); log_decay may be null: no decay
-    const T *r, *b;  // (heads, n_pairs, 2, rank), (heads, n_pairs, 2)
-    T* tables;  // (gaps, heads, 6 n_pairs + rank rank)
+    const T *r, *b;                            // (heads, n_pairs, 2, rank), (heads, n_pairs, 2)
+    T* tables;                                 // (gaps, heads, 6 n_pairs + rank rank)
     i64 gaps, heads, n_pairs, rank;
     bool is_diagonal, is_held;
     int threads;
@@ -143,8 +143,8 @@ template <class T> struct SaHippoTables {
 
 // Ragged ticks: sample i owns the rows offsets[i] .. offsets[i+1]-1 of u; index[k] is the gap of tick k.
 template <class T> struct SaHippoShape {
-    const T* u;  // (ticks, d_model)
-    const i64 *index, *offsets;  // (ticks), (batch + 1)
+    const T* u;                   // (ticks, d_model)
+    const i64 *index, *offsets;   // (ticks), (batch + 1)
     const T *tables, *r, *c, *d;  // (gaps, heads, size), (heads, n_pairs, 2, rank), (n_pairs, 2, d_model), (d_model)
     i64 batch, d_model, heads, n_pairs, rank;
     int threads;
@@ -152,24 +152,24 @@ template <class T> struct SaHippoShape {
 
 template <class T> struct SaHippoCall {
     SaHippoShape<T> shape;
-    T *y, *state;  // (ticks, d_model); (batch, heads, n_pairs, 2, d_head), in and out
+    T *y, *state;    // (ticks, d_model); (batch, heads, n_pairs, 2, d_head), in and out
     T* checkpoints;  // (ticks / kSaHippoSpan + batch, heads, n_pairs, 2, d_head) or null
 };
 
 template <class T> struct SaHippoBackward {
     SaHippoShape<T> shape;
     const T *grad_y, *checkpoints;
-    T *grad_u, *grad_state;  // grad_state in: of the final states, out: of the initial ones
+    T *grad_u, *grad_state;        // grad_state in: of the final states, out: of the initial ones
     double *grad_tables, *grad_r;  // (groups, gaps, heads, size), (groups, heads, n_pairs, 2, rank): added to
-    double *grad_c, *grad_d;  // (groups, n_pairs, 2, d_model), (groups, d_model): added to
-    i64 gaps, groups;  // group k adds up the samples k, k + groups, .. in this order
+    double *grad_c, *grad_d;       // (groups, n_pairs, 2, d_model), (groups, d_model): added to
+    i64 gaps, groups;              // group k adds up the samples k, k + groups, .. in this order
 };
 
 // u[tick] = sum over the tick's items and their channels of values * weight[cell, channel].
 template <class T> struct EmbedCall {
-    const T *values, *weight;  // (items, channels), (cells, channels, d_model)
+    const T *values, *weight;        // (items, channels), (cells, channels, d_model)
     const i64 *cell, *tick_offsets;  // (items), (ticks + 1)
-    T* u;  // (ticks, d_model)
+    T* u;                            // (ticks, d_model)
     i64 items, ticks, channels, d_model;
     int threads;
 };
@@ -184,11 +184,11 @@ template <class T> struct NormCall {
 
 // The mean of the weighted means of windows of `size` ticks, continued from a state.
 template <class T> struct PoolCall {
-    const T* y;  // (ticks, channels)
-    const double* weights;  // (ticks)
-    const i64* offsets;  // (batch + 1)
+    const T* y;                         // (ticks, channels)
+    const double* weights;              // (ticks)
+    const i64* offsets;                 // (batch + 1)
     double *window, *windows, *counts;  // (batch, channels), (batch, channels), (batch, 3), in and out
-    T* mean;  // (batch, channels)
+    T* mean;                            // (batch, channels)
     i64 batch, channels, size;
     int threads;
 };
