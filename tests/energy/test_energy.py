@@ -15,7 +15,7 @@ from longspike.energy import (
     energy,
 )
 from longspike.layers.neuron import NeuronConfig
-from longspike.models import SpikeSSM, SpikeSSMConfig
+from longspike.models import Flames, SpikeSSM, SpikeSSMConfig
 
 # The example of the literature's convention: H = 256, N = 64, a rate of a tenth.
 WIDE = SpikeSSM(SpikeSSMConfig(d_model=256, num_layers=1, d_state=64))
@@ -143,6 +143,12 @@ def test_a_rate_counts_where_it_was_measured() -> None:
 def test_a_seqlen_that_is_none(seqlen: float) -> None:
     with pytest.raises(ValueError, match="`seqlen` must be a positive number of steps"):
         energy(TINY, [0.3, 0.2], seqlen=seqlen)
+
+
+def test_networks_that_are_not_counted() -> None:
+    flames = Flames.from_preset("tiny", sensor_size=(9, 7), num_classes=3)
+    with pytest.raises(TypeError, match="the operations of a Flames are not counted yet"):
+        energy(flames, [0.1], seqlen=5)
 
 
 def test_tables_that_make_no_sense() -> None:

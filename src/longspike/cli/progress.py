@@ -60,7 +60,7 @@ class Bars:
     def update(self, name: str, completed: int, total: int | None, **fields: str) -> None:
         """Show how far `name` has come; `fields` are for columns that ask for them."""
         if name not in self._tasks:
-            self._tasks[name] = self._bars.add_task(name, total=total, **fields)
+            self._tasks[name] = self._bars.add_task(name, total=total, **fields)  # type: ignore[arg-type]
         self._bars.update(self._tasks[name], completed=completed, total=total, **fields)  # type: ignore[arg-type]
 
 

@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from longspike.energy.costs import HOROWITZ_45NM_FLOAT32, CostTable
-from longspike.energy.counts import NetworkCounts, count_operations
+from longspike.energy.counts import NetworkCounts, count_operations, is_counted
+from longspike.models.classifier import AbstractClassifier
 from longspike.models.config import SpikeSSMConfig
-from longspike.models.spike_ssm import SpikeSSM
 
 CONVENTIONS = (
     "Energy is computed from operation counts and a cost table; nothing was measured on a chip. Figures of other "
@@ -106,21 +106,25 @@ def _assumptions(costs: CostTable) -> tuple[str, ...]:
 
 
 def energy(
-    model: SpikeSSM, rates: Sequence[float], costs: CostTable = HOROWITZ_45NM_FLOAT32, *, seqlen: float
+    model: AbstractClassifier, rates: Sequence[float], costs: CostTable = HOROWITZ_45NM_FLOAT32, *, seqlen: float
 ) -> EnergyReport:
     """Operations and energy of `model` at the firing rates of its blocks, against the dense twin.
 
     Args:
         model: the network. rates: mean of the spikes of each block; empty for a dense network (kind="gelu").
         costs: energy per operation. seqlen: (mean) number of steps of a sample, over which the read-out is spread.
-    Raises: ValueError if `rates` does not fit the network or `seqlen` is not positive.
+    Raises: TypeError for a kind of network whose operations are not counted (`is_counted`); ValueError if `rates` does not
+        fit the network or `seqlen` is not positive.
 
     Example:
+        >>> from longspike.models import SpikeSSM
         >>> model = SpikeSSM(SpikeSSMConfig(d_model=256, num_layers=1, d_state=64))
         >>> report = energy(model, [0.1], seqlen=1000)
         >>> round(report.mixing_only.saving, 1), round(report.full.saving, 1)
         (51.1, 3.4)
     """
+    if not is_counted(model.config):
+        raise TypeError(f"energy: the operations of a {type(model).__name__} are not counted yet. Pass a SpikeSSM.")
     if not (math.isfinite(seqlen) and seqlen > 0):
         raise ValueError(f"energy: `seqlen` must be a positive number of steps; got {seqlen!r}.")
     config = model.config

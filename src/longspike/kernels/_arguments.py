@@ -5,7 +5,7 @@ from torch import Tensor
 
 
 def expect(
-    where: str, like: Tensor, dtype: torch.dtype | None = None, **tensors: tuple[Tensor, tuple[int, ...]]
+    where: str, like: Tensor, dtype: torch.dtype | None = None, /, **tensors: tuple[Tensor, tuple[int, ...]]
 ) -> None:
     """Raise unless every named tensor has its shape, the device of `like`, and its dtype or the one given."""
     dtype, on_cpu = dtype or like.dtype, like.is_cpu

@@ -48,6 +48,8 @@ class FlamesSequence(AbstractSequenceClassifier):
         (2, 10)
     """
 
+    pool: MeanPool
+
     def __init__(self, config: FlamesSequenceConfig) -> None:
         super().__init__()
         self.config = config

@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from longspike._core.lengths import length_mask
+from longspike.layers.linear import SpikeLinear
 from longspike.layers.pooling import MeanPool
 from longspike.models.classifier import AbstractClassifier
 from longspike.models.observation import Classification, EarlyAnswers, LayerActivity, Observation, Trace
@@ -48,7 +49,7 @@ class AbstractSequenceClassifier(AbstractClassifier):
     """Sequences through layers, the mean over valid steps, and a linear read-out."""
 
     pool: MeanPool | None
-    decoder: nn.Linear
+    decoder: nn.Linear | SpikeLinear
 
     @abstractmethod
     def features(self, x: Tensor, state: Any, lengths: Tensor | None) -> tuple[Tensor, Any, tuple[Tensor, ...]]:

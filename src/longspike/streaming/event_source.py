@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -135,7 +135,7 @@ def _check_size(source: str, found: tuple[int, int], expected: tuple[int, int], 
 
 def _from_file(path: Path, sensor_size: tuple[int, int], packet_events: int, on_error: str) -> EventSource:
     """A recording; one that does not say its sensor's size is taken to have `sensor_size`, .bin to be nmnist."""
-    options = {"packet_events": packet_events, "on_error": on_error}
+    options: dict[str, Any] = {"packet_events": packet_events, "on_error": on_error}
     if path.suffix == ".bin":  # five bytes an event and nothing else, so that the content does not tell
         reader = open_recording(path, sensor_size=sensor_size, format="nmnist", **options)
     else:

@@ -64,6 +64,7 @@ def fitting_gradients(
 ) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
     """What a backward pass takes besides the call, contiguous; raise unless the shapes fit."""
     branches, channels, rows, chains = call.sizes()[3:]
+    shapes: dict[str, tuple[Tensor, tuple[int, ...]]]
     shapes = {"membrane": (membrane, (rows, channels)), "grad_membrane": (grad_membrane, (rows, channels))}
     wanted = {"grad_i": (grad_end[0], (chains, branches, channels)), "grad_v": (grad_end[1], (chains, channels))}
     shapes |= {name: (x, shape) for name, (x, shape) in wanted.items() if x is not None}

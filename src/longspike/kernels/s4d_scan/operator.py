@@ -73,7 +73,7 @@ def _(u: Tensor, grad_y: Tensor, grad_end: Tensor, *arguments: Any) -> tuple[Ten
     from longspike.kernels.s4d_scan import triton_backward
 
     *coefficients, checkpoints = arguments
-    return triton_backward.backward(u, grad_y, grad_end, *coefficients, checkpoints[:, 0])
+    return triton_backward.backward(u, grad_y, grad_end, *coefficients, checkpoints[:, 0])  # type: ignore[call-arg]
 
 
 @torch.library.register_fake(s4d_scan_backward_op)
