@@ -27,7 +27,7 @@ class _Clock(NamedTuple):
 
 def _clock(trace: Trace) -> _Clock:
     if isinstance(trace.x, EventInput):
-        last_us = max(int(trace.x.t_us[-1]) + 1, *trace.times[-1:].tolist())
+        last_us = max([int(trace.x.t_us[-1]) + 1, *trace.times[-1:].tolist()])  # there may be no tick
         return _Clock(trace.times / 1e6, 0.0, last_us / 1e6, "seconds")
     return _Clock(trace.times, -0.5, len(trace.times) - 0.5, "step")
 
