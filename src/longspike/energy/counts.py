@@ -33,7 +33,7 @@ from longspike.energy.operations import OperationCounts
 from longspike.layers.neuron import NeuronConfig
 from longspike.models.config import SpikeSSMConfig
 
-__all__ = ["NetworkCounts", "PartCount", "count_operations", "mixing_counts", "neuron_counts"]
+__all__ = ["NetworkCounts", "PartCount", "count_operations", "is_counted", "mixing_counts", "neuron_counts"]
 
 PARTS = (
     "encoder",

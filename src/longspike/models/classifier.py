@@ -11,6 +11,8 @@ from torch import nn
 from longspike.models import checkpoint
 from longspike.models.observation import Classification, Observation
 
+__all__ = ["AbstractClassifier", "Summary"]
+
 
 class Summary(NamedTuple):
     """A network in words, for a report.

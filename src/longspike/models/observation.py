@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from torch import Tensor
 
+__all__ = ["Classification", "EarlyAnswers", "EventCounts", "EventInput", "LayerActivity", "Observation", "Trace"]
+
 
 class LayerActivity(NamedTuple):
     """Spikes of a layer over a batch (a differentiable scalar), and how many neuron updates could have spiked."""

@@ -96,32 +96,35 @@ def front_speed(
     device: torch.device, milliseconds: Milliseconds, sizes: dict[str, FrontSize] | None = None
 ) -> dict[str, Any]:
     """The dendritic convolution of a batch of random events: Triton's kernels, and the reference in PyTorch."""
-    from longspike.kernels.dendrite import triton_adjoint, triton_chains
-
     sizes = sizes or {
         "tiny": FrontSize(16, 32, (160, 100), (20_000,) * 4),
         "normal": FrontSize(64, 128, (160, 100), (20_000,) * 4),
     }
-    found: dict[str, Any] = {}
-    for name, size in sizes.items():
-        call = moved(some_chains(size)[0], device, torch.float32)
-        state, chains = (call.i0, call.v0), (call.gap, call.chain_offsets, call.pairs)
-        parameters = (call.rate[:-1], call.rate[-1], call.g)
-        membrane, _, _ = triton_chains.forward(call, keeps_state=True)
-        known = {"surrogate": "triangle", "scale": 1.0, "wants_values": False}
+    return {name: _front_speed(size, device, milliseconds) for name, size in sizes.items()}
 
-        def by_reference(call=call, parameters=parameters, state=state, chains=chains) -> Any:  # type: ignore[no-untyped-def]
-            options = (call.threshold, "triangle", 1.0)
-            return dendrite_reference.dendritic_conv(call.values, call.weight, parameters, state, *chains, options)
 
-        def backward(call=call, membrane=membrane, known=known) -> Any:  # type: ignore[no-untyped-def]
-            return triton_adjoint.backward(call, membrane, membrane, (None, None), **known)
+def _front_speed(size: FrontSize, device: torch.device, milliseconds: Milliseconds) -> dict[str, Any]:
+    from longspike.kernels.dendrite import triton_adjoint, triton_chains
 
-        found[name] = {
-            "rows": len(membrane),
-            "chains": call.chain_offsets.numel() - 1,
-            "forward": milliseconds(lambda call=call: triton_chains.forward(call, keeps_state=True), rounds=5),
-            "backward": milliseconds(backward, rounds=5),
-            "reference_forward": milliseconds(by_reference, rounds=3),
-        }
-    return found
+    call = moved(some_chains(size)[0], device, torch.float32)
+    state, chains = (call.i0, call.v0), (call.gap, call.chain_offsets, call.pairs)
+    parameters, options = (call.rate[:-1], call.rate[-1], call.g), (call.threshold, "triangle", 1.0)
+    membrane, _, _ = triton_chains.forward(call, keeps_state=True)
+    known = {"surrogate": "triangle", "scale": 1.0, "wants_values": False}
+
+    def forward() -> Any:
+        return triton_chains.forward(call, keeps_state=True)
+
+    def backward() -> Any:
+        return triton_adjoint.backward(call, membrane, membrane, (None, None), **known)
+
+    def by_reference() -> Any:
+        return dendrite_reference.dendritic_conv(call.values, call.weight, parameters, state, *chains, options)
+
+    return {
+        "rows": len(membrane),
+        "chains": call.chain_offsets.numel() - 1,
+        "forward": milliseconds(forward, rounds=5),
+        "backward": milliseconds(backward, rounds=5),
+        "reference_forward": milliseconds(by_reference, rounds=3),
+    }
