@@ -270,7 +270,7 @@ _BACKENDS = {name: {route.backend for route in routes} for name, routes in ROUTE
 
 def _why_not_compiled(operator: str, device: torch.device, dtype: torch.dtype) -> str:
     if not native.is_available():
-        return native.unavailable_reason
+        return native.unavailable_reason or "the compiled extension is not loaded"
     if device.type != "cpu":
         return f"the compiled kernels run on the CPU and the tensors are on {device.type}"
     if dtype not in native.DTYPES and operator not in _WITHOUT_FLOATS:
