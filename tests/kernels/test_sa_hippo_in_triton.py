@@ -12,10 +12,11 @@ from tolerances import SA_HIPPO, SA_HIPPO_GRADIENT
 
 pytest.importorskip("triton", reason="triton is not installed")
 
+from longspike.kernels.sa_hippo import arguments as memory_arguments
 from longspike.kernels.sa_hippo import reference, triton_adjoint, triton_chunked, triton_recurrent, triton_starts
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
-OFFSETS = (0, 0, 6, 7, 7, 11)  # empty samples, one tick, less and more than a block of 4
+OFFSETS = (0, 0, 6, 7, 7, 11)  # empty samples, one tick, less and more than a span of 4
 SIZES = [(1, 2, 1), (6, 6, 3), (5, 4, 1)]  # d_model, d_state, num_heads: d_head 1, 2, 5
 NAMES = ("u", "tables", "r", "c", "d", "state")
 
@@ -38,9 +39,10 @@ class Recurrent(torch.autograd.Function):
 
 
 @pytest.fixture(autouse=True)
-def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Blocks of 4 ticks; chunks through these kernels also on a CPU."""
-    monkeypatch.setattr(triton_recurrent, "BLOCK", 4)
+def small_spans(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spans of 4 ticks; chunks through these kernels also on a CPU."""
+    monkeypatch.setattr(triton_recurrent, "SPAN", 4)
+    monkeypatch.setattr(memory_arguments, "SPAN", 4)
     monkeypatch.setattr(triton_chunked, "sa_hippo_op", Recurrent.apply)
 
 
