@@ -42,6 +42,4 @@ def explain(
         return choose(operator, method, torch.device(device), dtype)
     if len(shape) != 3:
         raise ValueError(f"explain: `x` must have shape (batch, seqlen, channels); got {shape}.")
-    batch, seqlen, channels = shape
-    sizes = {"batch": batch, "seqlen": seqlen, "channels": channels}
-    return choose(operator, method, torch.device(device), dtype, **sizes, reset=reset)
+    return choose(operator, method, torch.device(device), dtype, *shape, reset=reset)

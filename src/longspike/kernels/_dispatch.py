@@ -288,6 +288,8 @@ def _why_no_kernel(operator: str, device: torch.device, dtype: torch.dtype) -> s
 
 def _kernels_for(operator: str, device: torch.device, dtype: torch.dtype) -> tuple[str, str]:
     """Whose kernels an operator has for such tensors, "cpp", "triton" or "torch", and in the last case why."""
+    if device.type == "cpu" and dtype in native.DTYPES and "cpp" in _BACKENDS[operator] and native.is_available():
+        return "cpp", ""  # the usual case, without a further call
     if why_not := _why_no_kernel(operator, device, dtype):
         return "torch", why_not
     return ("triton" if device.type == "cuda" else "cpp"), ""
@@ -311,8 +313,8 @@ _SETTLED = {
 }
 
 
-def choose(operator: str, method: str, device: torch.device, dtype: torch.dtype, **facts: Any) -> Choice:
-    """The route of a call on such tensors; `facts` are the other fields of `Call`.
+def choose(operator: str, method: str, device: torch.device, dtype: torch.dtype, *sizes: int, **facts: Any) -> Choice:
+    """The route of a call on such tensors; `sizes` and `facts` are the other fields of `Call`, from `batch` on and by name.
 
     Raises: ValueError for a method that the operator does not have or that refuses this call;
         BackendUnavailableError for one that was asked for by name and cannot run.
@@ -320,7 +322,7 @@ def choose(operator: str, method: str, device: torch.device, dtype: torch.dtype,
     backend, why_not = _kernels_for(operator, device, dtype)
     if method == "auto" and (settled := _SETTLED.get((operator, backend))):
         return settled
-    call = Call(device, dtype, **facts)
+    call = Call(device, dtype, *sizes, **facts)
     if method == "auto":
         for route in _RUNNABLE[operator, backend]:
             if reason := route.wins if isinstance(route.wins, str) else route.wins(call, why_not):

@@ -41,13 +41,10 @@ def _forward(
     return native.in_layout_of(current, spikes), end, saved, numbers
 
 
-def _as_tensor(numbers: list[int | Tensor], device: torch.device) -> Tensor:
-    """The certificate. Nothing waits for the device: the number of repaired lanes stays there until it is read."""
-    repaired = numbers[3]
-    if not isinstance(repaired, Tensor):
-        return torch.from_numpy(np.array(numbers)).to(device)
+def _on_gpu(numbers: list[int | Tensor], device: torch.device) -> Tensor:
+    """The certificate of a call in Triton. Nothing waits for the device: repaired lanes stay there until they are read."""
     found = torch.from_numpy(np.array([*numbers[:3], 0, numbers[4]])).to(device)
-    found[3] += repaired
+    found[3] += numbers[3]
     return found
 
 
@@ -68,17 +65,13 @@ def refractory_lif_op(
     method: str,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Spikes, final v, r, s, saved states, and the certificate as five integers (see `certificate_from`)."""
-    batch, seqlen, channels = current.shape
-    sizes = {"batch": batch, "seqlen": seqlen, "channels": channels}
-    choice = choose("refractory_lif", method, current.device, current.dtype, **sizes, reset=reset)
+    choice = choose("refractory_lif", method, current.device, current.dtype, *current.shape, reset=reset)
     spikes, end, saved, numbers = _forward(choice, current, (beta, threshold, rho, gamma), (v, r, s), reset)
+    if choice.backend == "triton":
+        return spikes, *end, saved, _on_gpu(numbers, current.device)
     if current.is_cpu:
         raise_if_nan(end[0])
-    return spikes, *end, saved, _as_tensor(numbers, _place_of_certificate(current, choice.backend))
-
-
-def _place_of_certificate(current: Tensor, backend: str) -> torch.device:
-    return current.device if backend == "triton" else torch.device("cpu")
+    return spikes, *end, saved, torch.from_numpy(np.array(numbers))
 
 
 def certificate_from(numbers: Tensor) -> pmbc.Certificate:
@@ -99,7 +92,7 @@ def _(current: Tensor, *arguments: Any) -> tuple[Tensor, Tensor, Tensor, Tensor,
         native.empty_like(current),
         *(torch.empty_like(x, memory_format=torch.contiguous_format) for x in state),
         current.new_empty((batch, spans, 3, channels)),
-        torch.empty(5, dtype=torch.int64, device=_place_of_certificate(current, backend)),
+        torch.empty(5, dtype=torch.int64, device=current.device if backend == "triton" else "cpu"),
     )
 
 
