@@ -215,4 +215,4 @@ def test_sequences(batches: list[Batch]) -> None:
     page = Page(render_report(found))
     for words in ("FLAMES over sequences", "dendritic layer with 2 branches", "Not counted yet", "not counted"):
         assert words in page.words
-    assert "below dense" not in str(command.build_table(found, "t").caption)
+    assert "below dense" not in command._remark(found)

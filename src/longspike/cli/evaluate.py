@@ -1,19 +1,15 @@
 """`longspike evaluate`: a saved model on a data set; a table, a JSON file and a page."""
 
-import json as json_module
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from longspike.cli.output import note
+from longspike.cli.output import note, print_facts, print_json, print_line
 from longspike.errors import MissingExtraError
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from longspike.energy import EnergyReport
     from longspike.evaluation import Evaluation, SavedEvaluation
 
@@ -61,54 +57,36 @@ def _rate_rows(evaluation: "Evaluation") -> list[Row]:
     return [*rows, ("firing rate", share_text(evaluation.firing_rate), "over all layers")] if rows else []
 
 
-def build_table(evaluation: "Evaluation", title: str) -> "Table":
-    """Accuracy, rates, energy and speed, for the terminal."""
-    from rich.table import Table
-
+def _facts(evaluation: "Evaluation") -> list[Row]:
+    """Accuracy, rates, energy and speed, with a blank line between the sections."""
     from longspike.evaluation.text import share_text
 
-    speed = f"{evaluation.samples_per_s:,.0f} samples/s"
     per_event = "" if evaluation.events_per_s is None else f", {evaluation.events_per_s:,.0f} events/s"
     sections: list[list[Row]] = [
         [
-            (
-                "accuracy",
-                f"[bold]{share_text(evaluation.accuracy, digits=2)}[/]",
-                f"{evaluation.num_samples} samples",
-            ),
+            ("accuracy", share_text(evaluation.accuracy, digits=2), f"{evaluation.num_samples} samples"),
             ("loss", f"{evaluation.loss:.4f}", "mean cross-entropy, nats"),
             *_rate_rows(evaluation),
         ],
         _energy_rows(evaluation.energy),
         _event_rows(evaluation),
-        [("speed", speed, f"{evaluation.wall_s:.1f} s, {evaluation.machine['torch_threads']} threads{per_event}")],
+        [
+            (
+                "speed",
+                f"{evaluation.samples_per_s:,.0f} samples/s",
+                f"{evaluation.wall_s:.1f} s, {evaluation.machine['torch_threads']} threads{per_event}",
+            )
+        ],
     ]
+    first, *others = [rows for rows in sections if rows]
+    return [*first, *(row for rows in others for row in (("", "", ""), *rows))]
+
+
+def _remark(evaluation: "Evaluation") -> str:
+    """What the figures mean."""
     counted = "dense: the same network with GELU; energy is computed, not measured"
-    caption = counted if evaluation.energy else "energy is not counted yet for this network"
-    if evaluation.layer_rates:
-        caption = f"firing rate: {evaluation.summary.rate}; {caption}"
-    table = Table(title=title, caption=caption, show_header=False, title_justify="left", title_style="bold not italic")
-    table.add_column(style="dim")
-    table.add_column(justify="right")
-    table.add_column(style="dim")
-    for rows in sections:
-        for row in rows:
-            table.add_row(*row)
-        if rows:
-            table.add_section()
-    return table
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[int, int], None]]:
-    """A bar on stderr, moved by calls with the number of samples done and in all."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("evaluating"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("evaluating", total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
+    remark = counted if evaluation.energy else "energy is not counted yet for this network"
+    return f"firing rate: {evaluation.summary.rate}; {remark}" if evaluation.layer_rates else remark
 
 
 def _write_report(measured: "SavedEvaluation", path: Path | None) -> Path | None:
@@ -147,11 +125,10 @@ def evaluate(
         json: print the results as JSON instead of a table.
         limit: use only this many samples.
     """
-    from rich.console import Console
-
+    from longspike.cli.progress import count_bars
     from longspike.evaluation import evaluate_saved
 
-    with _progress() as on_progress:
+    with count_bars() as bars:
         measured = evaluate_saved(
             model,
             data=data,
@@ -159,15 +136,14 @@ def evaluate(
             split=split,
             batch_size=batch_size,
             limit=limit,
-            on_progress=on_progress,
+            on_progress=partial(bars.update, "evaluating"),
         )
     written = [measured.write_json(output), _write_report(measured, report)]
     if json:
-        print(json_module.dumps(measured.to_json(), indent=2, allow_nan=False))
+        print_json(measured.to_json())
         return 0
-    console = Console(soft_wrap=True)
-    console.print(build_table(measured.evaluation, measured.title))
+    print_facts(_facts(measured.evaluation), title=measured.title, remark=_remark(measured.evaluation))
     for path in written:
         if path is not None:
-            console.print(f"wrote {path}", style="dim", highlight=False, markup=False)
+            print_line(f"wrote {path}", style="dim")
     return 0

@@ -103,12 +103,6 @@ def _pace(clock: "RealTime") -> dict[str, Any]:
     return {"factor": clock.factor, "lateness_us": lateness, "end_to_end_us": latency}
 
 
-def layer_names(network: "Flames") -> list[str]:
-    """The layers in the order of `StreamCounts`: fronts, then memory blocks."""
-    fronts = [f"front {k + 1}" for k in range(network.config.num_fronts)]
-    return fronts + [f"memory {k + 1}" for k in range(network.config.memory.num_layers)]
-
-
 def _as_dict(
     network: "Flames", live: "EventStream", feed: "EventSource", run: "EventRun", names: list[str]
 ) -> dict[str, Any]:
@@ -117,7 +111,7 @@ def _as_dict(
     counts, probabilities = live.counts, live.logits().softmax(dim=-1)
     best = int(probabilities.argmax())
     latency = [None if math.isnan(value) else round(value, 2) for value in live.latency_us(0.5, 0.99, 1.0)]
-    layers = zip(layer_names(network), counts.spikes, counts.updates, strict=True)
+    layers = zip(network.layer_names, counts.spikes, counts.updates, strict=True)
     return {
         "decision": names[best],
         "probability": round(float(probabilities[best]), 6),

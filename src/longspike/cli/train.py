@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from longspike.cli.output import note, print_json, print_line
+from longspike.cli.output import note, print_facts, print_json
 
 if TYPE_CHECKING:
     from longspike.recipes import Recipe, RunResult
@@ -125,11 +125,15 @@ def _as_dict(result: "RunResult") -> dict[str, Any]:
 
 def _print_result(result: "RunResult") -> None:
     fit, test = result.fit, result.test
-    print_line(f"test accuracy   {test.accuracy:.2%} of {test.num_samples} samples (weights of epoch {fit.best_epoch})")
+    model = shlex.quote(str(fit.model_path))
+    facts = [
+        ("test accuracy", f"{test.accuracy:.2%} of {test.num_samples} samples (weights of epoch {fit.best_epoch})")
+    ]
     if test.rate is not None:
         layers = ", ".join(f"{rate:.1%}" for rate in test.layer_rates)
-        print_line(f"firing rate     {test.rate:.1%} spikes per neuron update (by layer: {layers})")
-    print_line(f"trained for     {fit.seconds:.0f} s, {fit.num_steps} steps in all")
-    print_line(f"model           {fit.model_path}")
-    print_line(f"next            longspike evaluate {shlex.quote(str(fit.model_path))}")
-    print_line(f"                longspike stream {shlex.quote(str(fit.model_path))} {result.recipe.data}:0")
+        facts.append(("firing rate", f"{test.rate:.1%} spikes per neuron update (by layer: {layers})"))
+    facts.append(("trained for", f"{fit.seconds:.0f} s, {fit.num_steps} steps in all"))
+    facts.append(("model", str(fit.model_path)))
+    facts.append(("next", f"longspike evaluate {model}"))
+    facts.append(("", f"longspike stream {model} {result.recipe.data}:0"))
+    print_facts(facts)
