@@ -313,7 +313,7 @@ _SETTLED = {
 }
 
 
-def choose(operator: str, method: str, device: torch.device, dtype: torch.dtype, *sizes: int, **facts: Any) -> Choice:
+def choose(operator: str, method: str, device: torch.device, dtype: torch.dtype, *sizes: Any, **facts: Any) -> Choice:
     """The route of a call on such tensors; `sizes` and `facts` are the other fields of `Call`, from `batch` on and by name.
 
     Raises: ValueError for a method that the operator does not have or that refuses this call;
