@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from longspike.recipes.decoding import Decoder, Text
+from longspike._core.decoding import Decoder, Text
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -109,8 +109,11 @@ DAMAGE = {
         edit(lambda d: d.update(model="Perceptron")),
         "holds a Perceptron, which this longspike does not know",
     ),
-    "unknown field": (edit(lambda d: d["config"].update(colour=1)), "unknown fields: colour"),
-    "unknown neuron field": (edit(lambda d: d["config"]["neuron"].update(colour=1)), "unknown fields: colour"),
+    "unknown field": (edit(lambda d: d["config"].update(colour=1)), "there is no key .config.colour"),
+    "unknown neuron field": (
+        edit(lambda d: d["config"]["neuron"].update(colour=1)),
+        "there is no key .config.neuron.colour",
+    ),
     "no neuron": (edit(lambda d: d["config"].pop("neuron")), "does not fit its configuration"),
     "invalid value": (edit(lambda d: d["config"].update(d_state=3)), "is not valid.*d_state"),
     "invalid type": (edit(lambda d: d["config"].update(dropout="much")), "is not valid"),

@@ -61,17 +61,23 @@ def edit(path: Path, change: Callable[[dict], object]) -> None:
 
 
 CHANGES = {
-    "another model": (lambda d: d.update(model="SpikeSSM"), "unknown fields"),
+    "another model": (lambda d: d.update(model="SpikeSSM"), "there is no key .config.sensor_size"),
     "no model": (lambda d: d.update(model="Flame"), "holds a Flame, which this longspike does not know"),
-    "unknown field": (lambda d: d["config"]["memory"].update(colour=1), "unknown fields: colour"),
-    "no object": (lambda d: d["config"].update(memory=[1]), "`config` must be an object"),
+    "unknown field": (lambda d: d["config"]["memory"].update(colour=1), "there is no key .config.memory.colour"),
+    "no object": (lambda d: d["config"].update(memory=[1]), "config.memory: expected an object; got"),
     "odd state": (lambda d: d["config"]["memory"].update(d_state=3), "is not valid: .*`d_state` must be even"),
     "large rank": (lambda d: d["config"]["memory"].update(rank=10**9), "is not valid: .*`rank` must be"),
-    "no rank": (lambda d: d["config"]["memory"].update(rank=None), "is not valid: .*`rank` must be"),
+    "no rank": (
+        lambda d: d["config"]["memory"].update(rank=None),
+        "config.memory.rank: expected a whole number; got None",
+    ),
     "text": (lambda d: d["config"].update(tau_min_us="1"), "is not valid"),
     "not a number": (lambda d: d["config"].update(tau_min_us=float("nan")), "is not valid"),
     "infinity": (lambda d: d["config"]["memory"].update(dt_max=float("inf")), "is not valid"),
-    "nested sensor": (lambda d: d["config"].update(sensor_size=[[1], 2]), "`sensor_size` must be"),
+    "nested sensor": (
+        lambda d: d["config"].update(sensor_size=[[1], 2]),
+        "config.sensor_size: expected a whole number; got",
+    ),
     "no surrogate": (lambda d: d["config"].update(surrogate={"a": 1}), "is not valid"),
     "other channels": (lambda d: d["config"].update(channels=6), "does not fit its configuration"),
     "larger sensor": (

@@ -4,16 +4,17 @@ import json
 import os
 import shutil
 import tempfile
-from dataclasses import asdict, fields, is_dataclass
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar
 
 import safetensors.torch
 from safetensors import SafetensorError
 from torch import nn
 
-from longspike.errors import CheckpointError, ConfigError
+from longspike._core.decoding import Decoder
+from longspike.errors import CheckpointError
 
 FORMAT_VERSION = 1
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
@@ -92,21 +93,11 @@ def class_names(path: str | Path, num_outputs: int) -> list[str]:
 
 def read_config(description: dict[str, Any], kind: type[Config]) -> Config:
     """The configuration in a description; unknown or invalid fields are an error."""
-    return _decode(kind, description["config"])
-
-
-def _decode(kind: type[Config], given: Any) -> Config:
-    if not isinstance(given, dict):
-        raise CheckpointError("the saved configuration is not valid: `config` must be an object.")
-    hints = get_type_hints(kind)
-    unknown = set(given) - {f.name for f in fields(kind)}  # type: ignore[arg-type]
-    if unknown:
-        raise CheckpointError(f"the saved configuration has unknown fields: {', '.join(sorted(unknown))}.")
-    values = {name: _decode(hints[name], x) if is_dataclass(hints[name]) else x for name, x in given.items()}  # type: ignore[type-var]
-    try:
-        return kind(**values)
-    except (ConfigError, TypeError, KeyError, ValueError, OverflowError) as error:
-        raise CheckpointError(f"the saved configuration is not valid: {error}") from None
+    decoder = Decoder(fills_in=True)
+    config: Config = decoder.decode(kind, description["config"], "config")
+    if mistakes := decoder.misread + decoder.invalid:
+        raise CheckpointError(f"the saved configuration is not valid: {' '.join(mistakes)}")
+    return config
 
 
 def load_weights(model: nn.Module, path: str | Path) -> None:

@@ -137,10 +137,6 @@ class FlamesSequence(AbstractSequenceClassifier):
         logits, end, _ = self.outputs(x, state, lengths)
         return logits, end
 
-    def step(self, x_t: Tensor, state: FlamesSequenceState) -> tuple[Tensor, FlamesSequenceState | None]:
-        """Logits after one more step; x_t (batch, d_input)."""
-        return self(x_t[:, None], state)
-
     def classify(self, batch: SequenceBatch) -> Classification:
         """Logits and activity on padded sequences."""
         seqlen, num_steps = batch.x.shape[1], int(batch.lengths.sum())

@@ -55,6 +55,10 @@ class AbstractSequenceClassifier(AbstractClassifier):
     def features(self, x: Tensor, state: Any, lengths: Tensor | None) -> tuple[Tensor, Any, tuple[Tensor, ...]]:
         """What is averaged, (batch, seqlen, d_model); the layers' states; their outputs (batch, seqlen, neurons)."""
 
+    def step(self, x_t: Tensor, state: Any) -> tuple[Tensor, Any]:
+        """Logits after one more step, and the state; x_t (batch, d_input), or tokens (batch)."""
+        return self(x_t[:, None], state)
+
     def observe(self, batch: SequenceBatch, *, fractions: Sequence[float]) -> Observation:
         """The answer to padded sequences and traces, with early answers if the network is causal.
 

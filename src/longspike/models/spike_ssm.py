@@ -168,10 +168,6 @@ class SpikeSSM(AbstractSequenceClassifier):
         logits, end, _ = self._count(x, state, lengths)
         return logits, end
 
-    def step(self, x_t: Tensor, state: SpikeSSMState) -> tuple[Tensor, SpikeSSMState | None]:
-        """Logits after one more step; x_t (batch, d_input), or tokens (batch)."""
-        return self(x_t[:, None], state)
-
     def classify(self, batch: SequenceBatch) -> Classification:
         """Logits and activity on padded sequences; lengths are used only if a sample is padded, which is faster."""
         num_steps = int(batch.lengths.sum())

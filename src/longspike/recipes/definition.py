@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from longspike._core.decoding import Decoder
 from longspike._core.mistakes import Mistakes
 from longspike.data.image_augment import CropAndFlip
 from longspike.errors import ConfigError
 from longspike.events.augmentation import Augmentation
 from longspike.models.config import SpikeSSMConfig
 from longspike.models.flames_config import FlamesConfig, FlamesSequenceConfig
-from longspike.recipes.decoding import Decoder
 from longspike.training.config import TrainingConfig
 
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any, get_type_hints
 
+from longspike._core.decoding import Decoder, Text
 from longspike._core.mistakes import did_you_mean
 from longspike.errors import ConfigError
-from longspike.recipes.decoding import Decoder, Text
 from longspike.recipes.definition import Recipe
 
 

@@ -1,4 +1,4 @@
-"""Plain values into frozen configurations, strictly: what is unknown, missing or of another type is collected by name."""
+"""Plain values into frozen configurations: what is unknown, missing or of another type is collected by name."""
 
 import types
 from collections.abc import Mapping
@@ -18,11 +18,15 @@ class Text(str):
 class Decoder:
     """Reads trees of plain values, as JSON has them, and keeps every mistake instead of stopping at the first.
 
+    Args:
+        fills_in: a key that is missing gets its field's default, as files of earlier versions need; else it is a mistake.
+
     Attributes:
         misread: unknown keys, missing keys, values of another type. invalid: what the configurations refused themselves.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, fills_in: bool = False) -> None:
+        self._fills_in = fills_in
         self.misread: list[str] = []
         self.invalid: list[str] = []
 
@@ -70,7 +74,8 @@ class Decoder:
         for name in tree:
             if name not in known:
                 self.misread.append(f"there is no key {prefix + str(name)!r}.{did_you_mean(str(name), known)}")
-        self.misread += [f"the key {prefix + name!r} is missing." for name in known if name not in tree]
+        if not self._fills_in:
+            self.misread += [f"the key {prefix + name!r} is missing." for name in known if name not in tree]
         values = {name: self.decode(hints[name], tree[name], f"{prefix}{name}") for name in tree if name in known}
         if len(self.misread) + len(self.invalid) > before:
             return None
