@@ -65,7 +65,7 @@ def refractory_lif_op(
     method: str,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Spikes, final v, r, s, saved states, and the certificate as five integers (see `certificate_from`)."""
-    choice = choose("refractory_lif", method, current.device, current.dtype, *current.shape, reset=reset)
+    choice = choose("refractory_lif", method, current.device, current.dtype, *current.shape, reset)
     spikes, end, saved, numbers = _forward(choice, current, (beta, threshold, rho, gamma), (v, r, s), reset)
     if choice.backend == "triton":
         return spikes, *end, saved, _on_gpu(numbers, current.device)
