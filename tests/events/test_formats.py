@@ -71,6 +71,7 @@ def test_no_events_are_a_recording_too(name: str, tmp_path: Path) -> None:
         assert list(reader) == []
 
 
+@pytest.mark.needs_extension
 def test_memory_is_bounded_by_the_packet(tmp_path: Path) -> None:
     import tracemalloc
 

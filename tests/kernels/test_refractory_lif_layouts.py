@@ -53,6 +53,7 @@ def test_gradient_of_a_sum_and_of_a_mean_over_time(channels: int) -> None:
         assert torch.equal(result(current, grad)[1], result(current, grad.contiguous())[1])
 
 
+@pytest.mark.needs_extension
 @pytest.mark.parametrize("channels", [64, 61])
 @pytest.mark.parametrize("is_channels_first", [False, True])
 def test_results_that_go_around_the_caches(channels: int, is_channels_first: bool) -> None:

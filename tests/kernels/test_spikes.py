@@ -51,6 +51,7 @@ def test_what_is_not_contiguous_and_every_number_of_threads_give_the_same() -> N
         assert torch.equal(a, b)
 
 
+@pytest.mark.needs_extension
 @pytest.mark.parametrize("op", [spikes_op, count_spikes_op])
 def test_pytorch_can_trace_it(op) -> None:
     torch.library.opcheck(op, (torch.randn(3, 5, requires_grad=True), 0.5, "sigmoid", 4.0))

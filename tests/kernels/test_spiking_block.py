@@ -35,6 +35,7 @@ def assert_same_bits(found: list[Tensor], expected: list[Tensor]) -> None:
         assert torch.equal(a, b)
 
 
+@pytest.mark.needs_extension
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda v: "+".join(v) or "plain")
 @pytest.mark.parametrize("sizes", SIZES)
@@ -207,6 +208,7 @@ def test_errors() -> None:
             run(case._replace(x=torch.full_like(case.x, float("nan"))), method)
 
 
+@pytest.mark.needs_extension
 def test_explain_says_which_and_why() -> None:
     assert str(explain("spiking_block", (2, 7, 5))) == (
         "spiking_block: fused (cpp), because one pass keeps current and spikes in the caches"

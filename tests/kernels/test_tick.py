@@ -37,6 +37,7 @@ def test_a_tick_is_embedded_alike_alone_and_among_others() -> None:
     assert not whole[1].any()
 
 
+@pytest.mark.needs_extension
 def test_embedding_refuses_cells_and_offsets_that_do_not_exist() -> None:
     values, cell, offsets, weight = items(torch.float32, channels=2, d_model=3)
     with pytest.raises(ValueError, match=r"`cell` must lie in \[0, 5\)"):

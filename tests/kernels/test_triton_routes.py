@@ -71,6 +71,7 @@ def test_without_triton_torch_runs_and_says_why(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_kernels_are_refused_where_they_cannot_run() -> None:
+    pytest.importorskip("triton", reason="triton is not installed")
     with pytest.raises(
         BackendUnavailableError, match=r"s4d_lif: method='fused' cannot run, because the Triton kernels"
     ):

@@ -29,6 +29,7 @@ def test_strided_bias_and_weight_are_read_where_they_lie() -> None:
         torch.testing.assert_close(linear(x, weight, bias), torch.nn.functional.linear(x, weight, bias))
 
 
+@pytest.mark.needs_extension
 def test_linear_and_glu_check_widths() -> None:
     with pytest.raises(ValueError, match=r"linear: `x` must have 400 features on its last axis; got shape \(2, 5\)"):
         SpikeLinear(400, 6)(torch.ones(2, 5))

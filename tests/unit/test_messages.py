@@ -232,7 +232,12 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
+COMPILED = "lif: compiled in half"
+
+
+@pytest.mark.parametrize(
+    "case", [pytest.param(name, marks=pytest.mark.needs_extension if name == COMPILED else ()) for name in CASES]
+)
 def test_message(case: str) -> None:
     call, error, message = CASES[case]
     with pytest.raises(error, match=message):
@@ -279,6 +284,7 @@ def test_errors_are_also_pythons_own() -> None:
     assert issubclass(ConfigError, LongspikeError)
 
 
+@pytest.mark.needs_extension
 def test_explain_says_which_and_why() -> None:
     choice = explain("refractory_lif", torch.zeros(8, 130, 64))
     assert (choice.method, choice.backend) == ("sequential", "cpp")
@@ -292,6 +298,7 @@ def test_explain_says_which_and_why() -> None:
     assert explain("glu", (2, 65, 3), dtype=torch.float16).method == "reference"
 
 
+@pytest.mark.needs_extension
 def test_auto_speculates_on_one_long_sequence() -> None:
     before = torch.get_num_threads()
     try:

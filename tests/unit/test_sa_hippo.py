@@ -89,7 +89,12 @@ MESSAGES = {
 }
 
 
-@pytest.mark.parametrize("case", MESSAGES)
+COMPILED = "half, compiled"
+
+
+@pytest.mark.parametrize(
+    "case", [pytest.param(name, marks=pytest.mark.needs_extension if name == COMPILED else ()) for name in MESSAGES]
+)
 def test_messages(case: str) -> None:
     call, error, match = MESSAGES[case]
     with pytest.raises(error, match=match):
@@ -98,7 +103,11 @@ def test_messages(case: str) -> None:
 
 @pytest.mark.parametrize(
     ("seqlen", "dtype", "method"),
-    [(9, torch.float32, "recurrent"), (9, torch.bfloat16, "fft"), (2, torch.bfloat16, "reference")],
+    [
+        pytest.param(9, torch.float32, "recurrent", marks=pytest.mark.needs_extension),
+        (9, torch.bfloat16, "fft"),
+        (2, torch.bfloat16, "reference"),
+    ],
 )
 def test_explain(seqlen: int, dtype: torch.dtype, method: str) -> None:
     assert explain("sa_hippo", (2, seqlen, 3), dtype=dtype).method == method

@@ -89,6 +89,7 @@ def test_streams_side_by_side_do_not_mix() -> None:
         assert_same(alone.push(x[k]), tuple(s[k] for s in spikes))
 
 
+@pytest.mark.needs_extension
 @pytest.mark.parametrize("batch", [1, 3])
 @pytest.mark.parametrize(
     "changes",
@@ -128,6 +129,7 @@ def test_threads_change_nothing() -> None:
     assert_same(Stream(model, batch=3).push(x), alone)
 
 
+@pytest.mark.needs_extension
 def test_the_weights_are_those_of_the_beginning() -> None:
     model, x = network(), torch.randn(50, 2)
     stream, expected = Stream(model), Stream(model).push(x)
@@ -143,6 +145,7 @@ def test_a_network_of_two_dtypes_is_streamed_by_calling_it() -> None:
     assert type(Stream(model)._steps).__name__ == "ModelSteps"
 
 
+@pytest.mark.needs_extension
 def test_the_logits_belong_to_the_beginning_too() -> None:
     model, x = network(), torch.randn(50, 2)
     stream, other = Stream(model), Stream(model)
