@@ -6,7 +6,7 @@ RUN := $(BIN)/longspike
 CODE := src tests tools docs
 SOURCES := pyproject.toml CMakeLists.txt $(wildcard csrc/*/*)
 
-.PHONY: help demo test test-pure check lint format docs wheel sdist test-wheel test-sdist changelog
+.PHONY: help demo test test-pure stress check lint format docs wheel sdist test-wheel test-sdist changelog
 .PHONY: exactness bench bench-events studies clean
 .NOTPARALLEL:
 
@@ -17,6 +17,7 @@ help:
 	@echo "make lint       format, rules, types, imports"
 	@echo "make format     format the code, repair what ruff can"
 	@echo "make test-pure  the suite where nothing is compiled (sets up .venv-pure)"
+	@echo "make stress     kills, full disks, long streams: tests/stress (many minutes)"
 	@echo "make docs       build the documentation into docs/_build/html"
 	@echo "make wheel      build the wheel into dist/; make test-wheel tries it in a clean environment"
 	@echo "make sdist      the same for the source archive; make test-sdist tries it"
@@ -71,6 +72,9 @@ test: .venv/dev
 test-pure: .venv-pure/package
 	$(PURE)/python -c 'from longspike.kernels import native; import sys; sys.exit(native.is_available() and "the extension is built")'
 	$(PURE)/python -m pytest -n 2 --dist worksteal tests
+
+stress: .venv/dev
+	$(BIN)/python -m pytest --timeout 1800 tests/stress
 
 check: lint docs test
 
