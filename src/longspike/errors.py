@@ -8,6 +8,7 @@ __all__ = [
     "ConfigError",
     "DataFileError",
     "DivergedError",
+    "FileWriteError",
     "InterruptedRunError",
     "LongspikeError",
     "MissingExtraError",
@@ -30,6 +31,17 @@ class MissingExtraError(LongspikeError, ImportError):
 
 class DataFileError(LongspikeError, FileNotFoundError):
     """A data file is missing, truncated or not what it claims to be."""
+
+
+class FileWriteError(LongspikeError, OSError):
+    """A file or folder cannot be written: no space, no permission.
+
+    Attributes:
+        errno, filename: as of any OSError.
+    """
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class UnknownSensorError(LongspikeError, ValueError):

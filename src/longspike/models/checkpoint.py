@@ -1,9 +1,9 @@
 """A saved model: a folder with model.safetensors and config.json, versioned, never a pickle."""
 
+import errno
 import json
 import os
-import shutil
-import tempfile
+import re
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from torch import nn
 
 from longspike._core.decoding import Decoder
+from longspike._core.files import find_folder, replace_folder
 from longspike.errors import CheckpointError
 
 FORMAT_VERSION = 1
@@ -22,9 +23,11 @@ Config = TypeVar("Config")
 
 
 def save(model: nn.Module, config: Any, path: str | Path, *, metadata: dict[str, Any]) -> None:
-    """Write the folder beside its place first and move it there, so that a crash leaves the old one or the new one."""
+    """Write the folder whole or not at all: whatever happens, the old model or the new one can be loaded.
+
+    Raises: CheckpointError if `path` is something else; FileWriteError if it cannot be written.
+    """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists() and not (path / CONFIG).is_file():
         raise CheckpointError(f"{path} exists and is not a saved model; choose another path.")
     description = {
@@ -35,33 +38,25 @@ def save(model: nn.Module, config: Any, path: str | Path, *, metadata: dict[str,
         "config": asdict(config),
         "metadata": metadata,
     }
-    staging = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
-    try:
-        weights = {name: x.detach().cpu().contiguous() for name, x in model.state_dict().items()}
-        safetensors.torch.save_file(weights, staging / WEIGHTS)
-        (staging / CONFIG).write_text(json.dumps(description, indent=2) + "\n")
-        os.chmod(staging / WEIGHTS, 0o644)  # safetensors writes for the owner alone
-        os.chmod(staging, 0o755)
-        if path.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".{path.name}-old-", dir=path.parent))
-            os.replace(path, old / "model")
-            try:
-                os.replace(staging, path)
-            except OSError:
-                os.replace(old / "model", path)
-                raise
-            finally:
-                shutil.rmtree(old, ignore_errors=True)
-        else:
-            os.replace(staging, path)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
+    text = json.dumps(description, indent=2) + "\n"
+    weights = {name: x.detach().cpu().contiguous() for name, x in model.state_dict().items()}
+
+    def write(folder: Path) -> None:
+        (folder / CONFIG).write_text(text)
+        try:
+            safetensors.torch.save_file(weights, folder / WEIGHTS)
+        except SafetensorError as error:  # it keeps the system's number only in its words
+            found = re.search(r"os error (\d+)", str(error))
+            raise OSError(int(found[1]) if found else errno.EIO, str(error)) from error
+        os.chmod(folder / WEIGHTS, (folder / CONFIG).stat().st_mode)  # safetensors writes for the owner alone
+
+    replace_folder(path, write)
 
 
 def read_description(path: str | Path) -> dict[str, Any]:
     """The contents of a saved model's config.json, checked."""
     path = Path(path)
-    file = path / CONFIG
+    file = find_folder(path) / CONFIG
     if not file.is_file():
         raise CheckpointError(f"{path} is not a saved model: there is no {CONFIG} in it. `longspike train` writes one.")
     try:
@@ -102,7 +97,7 @@ def read_config(description: dict[str, Any], kind: type[Config]) -> Config:
 
 def load_weights(model: nn.Module, path: str | Path) -> None:
     """Fill `model` from the folder's weights; every tensor must be there with its shape, and finite."""
-    file = Path(path) / WEIGHTS
+    file = find_folder(path) / WEIGHTS
     if not file.is_file():
         raise CheckpointError(f"{path} is not complete: there is no {WEIGHTS} in it.")
     try:
