@@ -64,11 +64,14 @@ demo: .venv/package
 	$(RUN) stream runs/events/model event-digits:7 --packet-events 1 --check
 	@echo "reports: runs/demo/report.html runs/events/report.html"
 
+# Two workers of one thread each: two of two threads would wait for each other on two cores. Tests of threads ask for more.
 # The large suite comes last, so that its summary is the last line.
+test: export OMP_NUM_THREADS := 1
 test: .venv/dev
 	$(BIN)/python -m pytest -q --doctest-modules --pyargs longspike
 	$(BIN)/python -m pytest -n 2 --dist worksteal --doctest-glob='*.md' tests docs
 
+test-pure: export OMP_NUM_THREADS := 1
 test-pure: .venv-pure/package
 	$(PURE)/python -c 'from longspike.kernels import native; import sys; sys.exit(native.is_available() and "the extension is built")'
 	$(PURE)/python -m pytest -n 2 --dist worksteal tests
@@ -76,7 +79,10 @@ test-pure: .venv-pure/package
 stress: .venv/dev
 	$(BIN)/python -m pytest --timeout 1800 tests/stress
 
-check: lint docs test
+# The documentation is built beside the rules and the types, which use one core.
+check: .venv/dev
+	$(MAKE) docs & docs=$$!; $(MAKE) lint; lint=$$?; wait $$docs && exit $$lint
+	$(MAKE) test
 
 lint: .venv/dev
 	$(BIN)/ruff format --check $(CODE)
