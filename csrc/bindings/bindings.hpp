@@ -24,6 +24,10 @@ template <class T> const KernelTable<T>& table() {
         return now().f64;
 }
 
+// Runs the program's signal handlers if a signal waits, and throws what one of them raises (Ctrl-C: KeyboardInterrupt). Python
+// runs them on its main thread alone, so others do not queue for the interpreter.
+void ask_program();
+
 // One function a binding file.
 void bind_kernels(nb::module_& m);
 void bind_plans(nb::module_& m);

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "bindings/bindings.hpp"
+#include "core/interrupts.hpp"
 
 namespace longspike {
 
@@ -89,6 +90,7 @@ template <class Pick, class Give> void bind_call(nb::module_& m, const std::stri
         arguments.expect_all_taken();
         const auto run = [&] {
             const nb::gil_scoped_release nogil;
+            const Interruptible call(ask_program);
             return std::apply(pick(), parts);
         };
         if constexpr (std::is_void_v<decltype(run())>)

@@ -4,9 +4,14 @@
 #include <cstdint>
 #include <functional>
 
+#include "core/interrupts.hpp"
+
 namespace longspike {
 
-// Calls body(i) once for every i in [0, n), from at most `threads` threads, in no fixed order.
+constexpr std::int64_t kMostThreads = 1024;
+
+// Calls body(i) once for every i in [0, n), from at most `threads` threads (and kMostThreads), in no fixed order. Polls between
+// the items; a long one polls within itself.
 void parallel_for(std::int64_t n, int threads, const std::function<void(std::int64_t)>& body);
 
 // Calls body(first, last) for the pieces of [0, n), `piece` items each, the last one what is left.

@@ -156,6 +156,7 @@ template <class T, bool kDense> struct DendriteAdjoint {
         if (starts_size < spans * size) starts = DendriteScratch<T>(starts_size = spans * size);
         from_channels<kVectors>(c.i0 ? c.i0 + state : nullptr, starts.data(), first);
         for (i64 row = begin; row < begin + (spans - 1) * kDendriteSpan; ++row) {  // all spans but the last, to find their ends
+            poll(row);
             T* at = starts.data() + (row - begin) / kDendriteSpan * size;
             const bool is_first = (row - begin) % kDendriteSpan == 0, is_last = (row - begin + 1) % kDendriteSpan == 0;
             model.collect(row, taps);
@@ -170,6 +171,7 @@ template <class T, bool kDense> struct DendriteAdjoint {
         from_channels<kVectors>(b.grad_i_end ? b.grad_i_end + state : nullptr, flow.data(), first);
         for (i64 k = spans - 1; k >= 0; --k) {
             const i64 start = begin + k * kDendriteSpan;
+            poll(k);
             run_span<kVectors>(start, std::min(end, start + kDendriteSpan), begin, starts.data() + k * size, first, a);
         }
         if (b.grad_i0) to_channels<kVectors>(flow.data(), b.grad_i0 + state, first);
@@ -226,7 +228,7 @@ void dendrite_range(const DendriteBackward<T>& b, const DendriteModel<T, kDense>
         }
     }
     DendriteAdjoint<T, kDense> adjoint(b, model, sums, dense_grad);
-    for (i64 chain = begin; chain < end; ++chain) adjoint.chain(chain);
+    for (i64 chain = begin; chain < end; ++chain) poll(chain), adjoint.chain(chain);
     sums.collect();
 }
 

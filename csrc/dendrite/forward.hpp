@@ -121,6 +121,7 @@ bool dendrite_chain(const DendriteModel<T, kDense>& model, i64 chain, T* i, T* v
         for (i64 d = 0; d < c.branches; ++d) std::copy_n(c.i0 + (chain * c.branches + d) * c.channels, c.channels, i + d * model.width);
     if (c.v0) std::copy_n(c.v0 + chain * c.channels, c.channels, v);
     for (i64 row = c.chain_offsets[chain]; row < c.chain_offsets[chain + 1]; ++row) {
+        poll(row);
         model.collect(row, taps);
         model.alphas(row, alpha);
         if (c.by_event) {

@@ -189,6 +189,7 @@ template <class T, Reset kReset, bool kRefractory, bool kSums> struct LifAdjoint
             // The last span may be short and is replayed alone.
             const i64 n = k * kLifSpan > c.seqlen ? 1 : std::min(at_once, k);
             k -= n;
+            poll(k / n);
             replay(k, n);
             for (i64 i = n - 1; i >= 0; --i) step_back(k + i, path.data() + i * kLifSpan * vectors);
         }

@@ -226,6 +226,7 @@ template <class T> void lif_forward(const LifCall<T>& c) {
         const Store store = out.rows_stream() ? Store::streaming : Store::cached;
         load_state(vectors, tile.size(), c.v + at, c.r + at, c.s + at);
         for (i64 k = 0; k < spans; ++k) {
+            poll(k);
             T* checkpoint = c.checkpoints + ((b * spans + k) * 3) * c.channels + first;
             store_state(vectors, tile.size(), checkpoint, c.channels);
             const i64 t = k * kLifSpan, steps = std::min(kLifSpan, c.seqlen - t);

@@ -76,6 +76,7 @@ template <class T> struct Speculation {
         const i64 vectors = tile.size() / n, last = length(k + n - 1);
         const auto to = span_at(b, first, false);
         for (i64 t = 0; t < length(k); t += kLifSpan) {
+            poll(t / kLifSpan);
             const i64 live = t < last ? n : n - 1, steps = std::min(kLifSpan, length(k) - t);
             const i64 common = live == n ? std::min(steps, last - t) : steps;
             for (i64 i = 0; i < live; ++i) {
@@ -109,6 +110,7 @@ template <class T> struct Speculation {
         std::vector<T> state(3 * n);
         const auto to = span_at(b, first, false);
         for (i64 t = k * chunk; t < k * chunk + length(k); t += kLifSpan) {
+            poll(t / kLifSpan);
             T* before = checkpoint(b, first, t);
             store_state(tile.vectors.data(), tile.size(), state.data(), n);
             if (!differing(state.data(), n, before, c.channels, n)) return true;

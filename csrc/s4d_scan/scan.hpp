@@ -55,6 +55,7 @@ template <class T> void s4d_forward_strip(const S4dCall<T>& c, i64 b, i64 first,
     const S4dWriter<T> checkpoints(c.checkpoints, c.checkpoints ? c.batch * intervals * size : 0, c.channels);
     for (i64 k = 0; k < count; ++k) tiles[k].gather(tiles[k].state, c.state + b * size + (first + k) * kLanes<T>, state_rows, c.channels);
     for (i64 t = 0; t < c.seqlen; t += kS4dSpan) {
+        poll(t / kS4dSpan);
         const i64 rows = std::min(kS4dSpan, c.seqlen - t);
         for (i64 k = 0; k < count; ++k) {
             S4dTile<T>& q = tiles[k];
@@ -98,6 +99,7 @@ template <class T> void s4d_backward_strip(const S4dBackward<T>& c, i64 b, i64 f
     }
     for (i64 interval = intervals - 1; interval >= 0; --interval) {
         const i64 start = interval * c.interval, steps = std::min(c.interval, c.seqlen - start);
+        poll();
         for (i64 k = 0; k < count; ++k) {
             const i64 channel = (first + k) * kLanes<T>;
             tiles[k].gather(tiles[k].state, c.checkpoints + (b * intervals + interval) * size + channel, state_rows, c.channels);

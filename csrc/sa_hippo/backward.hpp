@@ -197,6 +197,7 @@ void sa_hippo_adjoint_sample(const SaHippoBackward<T>& c, SaHippoScratch<T>& a, 
     Vec<T> grad_d{};
     for (i64 span = (last - first + kSaHippoSpan - 1) / kSaHippoSpan - 1; span >= 0; --span) {
         const i64 start = first + span * kSaHippoSpan;
+        poll();
         const T* checkpoint = c.checkpoints + ((sa_hippo_first_span(first, sample) + span) * p.heads + head) * state + channel;
         for (i64 k = 0; k < a.numbers; ++k) a.path[k] = load_lanes<T, false>(checkpoint + k * d_head, t.lanes);
         const int ticks = static_cast<int>(std::min(kSaHippoSpan, last - start));

@@ -169,6 +169,7 @@ template <class T> void sa_hippo_forward(const SaHippoCall<T>& c) {
         const SaHippoHead<T> q = sa_hippo_head(p, head);
         T* state = c.state + item * numbers;
         for (i64 k = first; k < last; ++k) {
+            poll(k - first);
             if (c.checkpoints && (k - first) % kSaHippoSpan == 0) {
                 const i64 span = sa_hippo_first_span(first, sample) + (k - first) / kSaHippoSpan;
                 std::copy_n(state, numbers, c.checkpoints + (span * p.heads + head) * numbers);

@@ -194,7 +194,7 @@ template <class T> void sa_hippo_tables(const SaHippoTables<T>& c) {
         const SaHippoDynamics q(c, head);
         SaHippoWork s(q);
         const i64 size = sa_hippo_transition_size(c.n_pairs, q.rank);
-        for (i64 k = 0; k < c.gaps; ++k) sa_hippo_transition<T>(q, c.delta[k], c.tables + (k * c.heads + head) * size, s);
+        for (i64 k = 0; k < c.gaps; ++k) poll(k), sa_hippo_transition<T>(q, c.delta[k], c.tables + (k * c.heads + head) * size, s);
     });
 }
 

@@ -197,6 +197,7 @@ template <class T> struct BlockSampleAdjoint {
         const i64 intervals = (p.seqlen + kBlockInterval - 1) / kBlockInterval;
         for (i64 k = intervals - 1; k >= 0; --k) {
             const i64 begin = k * kBlockInterval, length = std::min(kBlockInterval, p.seqlen - begin);
+            poll();
             replay(begin, length);
             for (i64 offset = (length - 1) / kS4dSpan * kS4dSpan; offset >= 0; offset -= kS4dSpan) {
                 const i64 start = begin + offset, n = std::min(kS4dSpan, length - offset);

@@ -123,18 +123,22 @@ template <class T> void embed_backward(const EmbedCall<T>& c, const T* grad_u, T
     const i64 parts = c.items * c.channels < 4096 ? 1 : c.threads;
     if (grad_values)
         parallel_for(parts, c.threads, [&](i64 part) {
-            for (i64 tick = c.ticks * part / parts; tick < c.ticks * (part + 1) / parts; ++tick)
+            for (i64 tick = c.ticks * part / parts; tick < c.ticks * (part + 1) / parts; ++tick) {
+                poll(tick);
                 for (i64 q = c.tick_offsets[tick]; q < c.tick_offsets[tick + 1]; ++q)
                     dots<T>(c.weight + c.cell[q] * c.channels * c.d_model, grad_u + tick * c.d_model, c.channels, c.d_model,
                             grad_values + q * c.channels);
+            }
         });
     parallel_for(parts, c.threads, [&](i64 part) {
-        for (i64 tick = 0; tick < c.ticks; ++tick)
+        for (i64 tick = 0; tick < c.ticks; ++tick) {
+            poll(tick);
             for (i64 q = c.tick_offsets[tick]; q < c.tick_offsets[tick + 1]; ++q)
                 for (i64 k = 0; c.cell[q] % parts == part && k < c.channels; ++k)
                     if (c.values[q * c.channels + k] != T(0))
                         add_scaled<T>(grad_weight + (c.cell[q] * c.channels + k) * c.d_model, grad_u + tick * c.d_model,
                                       c.values[q * c.channels + k], c.d_model);
+        }
     });
 }
 
@@ -148,7 +152,8 @@ template <class T> void normalise(const NormCall<T>& c) {
 template <class T> void pool_ticks(const PoolCall<T>& c) {
     parallel_for(c.batch, c.threads, [&](i64 b) {
         const TickPool pool{c.window + b * c.channels, c.windows + b * c.channels, c.counts + b * 3};
-        for (i64 k = c.offsets[b]; k < c.offsets[b + 1]; ++k) pool_tick<T>(pool, c.y + k * c.channels, c.weights[k], c.size, c.channels);
+        for (i64 k = c.offsets[b]; k < c.offsets[b + 1]; ++k)
+            poll(k), pool_tick<T>(pool, c.y + k * c.channels, c.weights[k], c.size, c.channels);
         pool_mean<T>(pool, c.mean + b * c.channels, c.channels);
     });
 }
