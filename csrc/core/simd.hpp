@@ -163,14 +163,14 @@ template <class T> inline Vec<T> maximum(Vec<T> a, Vec<T> b) { return a > b ? a 
 template <class T> inline Vec<T> minimum(Vec<T> a, Vec<T> b) { return a < b ? a : b; }
 template <class T> inline Vec<T> absolute(Vec<T> a) { return maximum<T>(a, -a); }
 
-// exp(x) to about one unit in the last place; x is clamped to the finite range.
+// exp(x) to two units in the last place; x is clamped to the finite range, and NaN stays NaN.
 template <class T> inline Vec<T> exponential(Vec<T> x) {
     constexpr bool single = sizeof(T) == 4;
     constexpr T limit = single ? T(87.0) : T(708.0);
     constexpr T magic = single ? T(12582912.0) : T(6755399441055744.0);  // 1.5 * 2^(mantissa bits)
     const T ln2_high = single ? T(0.693359375) : T(6.93145751953125e-1);
     const T ln2_low = single ? T(-2.12194440e-4) : T(1.42860682030941723212e-6);
-    x = minimum<T>(maximum<T>(x, splat<T>(-limit)), splat<T>(limit));
+    x = minimum<T>(splat<T>(limit), maximum<T>(splat<T>(-limit), x));  // of a NaN these give the second
     const Vec<T> n = fma(x, splat<T>(T(1.4426950408889634)), splat<T>(magic)) - splat<T>(magic);
     const Vec<T> r = fma(n, splat<T>(-ln2_low), fma(n, splat<T>(-ln2_high), x));
     constexpr int degree = single ? 7 : 13;
