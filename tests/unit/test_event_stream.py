@@ -304,8 +304,9 @@ def test_training_goes_on_without_the_stream() -> None:
 def test_what_cannot_be_streamed() -> None:
     with pytest.raises(TypeError, match="`model` must be Flames"):
         EventStream(torch.nn.Linear(2, 3))
-    with pytest.raises(ValueError, match="`num_threads` must be an integer of at least 1"):
-        EventStream(network(BASE), num_threads=0)
+    for num_threads in (0, 100_000):
+        with pytest.raises(ValueError, match=f"`num_threads` must be an integer from 1 to 1024; got {num_threads}"):
+            EventStream(network(BASE), num_threads=num_threads)
     with pytest.raises(ValueError, match="`late` must be one of 'drop', 'raise'"):
         EventStream(network(BASE), late="keep")
     with pytest.raises(ValueError, match=r"must be float32; got torch.float64. Convert it with model.float"):

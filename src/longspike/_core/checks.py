@@ -68,10 +68,11 @@ def check_bounds(
         raise ValueError(f"{where}: `{name}` must lie in {interval}; got {came}. {remedy}".rstrip())
 
 
-def check_positive_int(where: str, name: str, value: object, *, low: int = 1) -> None:
-    """Raise unless `value` is an integer of at least `low`."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < low:
-        raise ValueError(f"{where}: `{name}` must be an integer of at least {low}; got {value!r}.")
+def check_positive_int(where: str, name: str, value: object, *, low: int = 1, high: int | None = None) -> None:
+    """Raise unless `value` is an integer of at least `low`, and of at most `high` if there is one."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < low or (high is not None and value > high):
+        bounds = f"of at least {low}" if high is None else f"from {low} to {high}"
+        raise ValueError(f"{where}: `{name}` must be an integer {bounds}; got {value!r}.")
 
 
 def check_offsets(where: str, name: str, offsets: Tensor, count: int, to: str, *, remedy: str = "") -> None:

@@ -90,7 +90,7 @@ class EventStream(Stream):
         if not isinstance(model, Flames):
             raise TypeError(f"EventStream: `model` must be Flames; got {describe(model)}. Use longspike.load(path).")
         check_choice("EventStream", "late", late, LATE)
-        check_positive_int("EventStream", "num_threads", num_threads)
+        check_positive_int("EventStream", "num_threads", num_threads, high=native.MOST_THREADS)
         if not native.is_available():
             raise BackendUnavailableError(f"EventStream runs compiled, and {native.unavailable_reason}.")
         self.config = model.config
