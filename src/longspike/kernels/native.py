@@ -1,8 +1,12 @@
 """The compiled extension: whether it is here, why not, memory for its results, and the one way to call its kernels."""
 
 import functools
+import hashlib
 import math
+import re
+import warnings
 from collections.abc import Sequence
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -19,9 +23,35 @@ except ImportError as error:  # a pure-Python install; `longspike info` shows th
     _extension = None
     unavailable_reason = f"the compiled extension longspike._native did not load ({error})"
 
+SOURCES = Path(__file__).parents[3] / "csrc"  # there in a checkout alone
+INTERFACE = ("bindings/*.?pp", "core/kernels.hpp", "dendrite/calls.hpp", "dendrite/plan.hpp", "streams/*_call.hpp")
 POOLED_BYTES = 1 << 20
 DTYPES = {torch.float32: "f32", torch.float64: "f64"}
+MOST_THREADS = 1024  # csrc/core/parallel.hpp; a process that asks for many more is ended by the system
 THREADED_WORK = 1 << 15  # numbers; less is done before other threads wake
+
+
+def interface_of(sources: Path) -> str:
+    """What stands for all that Python calls in C++: its text without comments and blanks, hashed. CMakeLists.txt does it too."""
+    paths = [path for pattern in INTERFACE for path in sorted(sources.glob(pattern))]
+    text = "".join(path.read_text(encoding="utf-8") for path in paths)
+    return hashlib.sha256(re.sub(r"[ \t\r\n]+", "", re.sub(r"//[^\n]*", "", text)).encode()).hexdigest()
+
+
+def warn_if_stale(module: ModuleType, sources: Path = SOURCES) -> None:
+    """Warn where the extension was built from other sources than lie beside the package: its calls may fail, or mislead."""
+    built = getattr(module, "interface", None)
+    if built is not None and sources.is_dir() and built != interface_of(sources):
+        warnings.warn(
+            f"the compiled extension {module.__file__} was built from other sources than {sources}; its calls may fail. "
+            "Rebuild it with `pip install -e .`, in a checkout with `make test`.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+
+
+if _extension is not None:
+    warn_if_stale(_extension)
 
 
 def is_available() -> bool:
