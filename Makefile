@@ -6,7 +6,7 @@ RUN := $(BIN)/longspike
 CODE := src tests tools docs
 SOURCES := pyproject.toml CMakeLists.txt $(wildcard csrc/*/*)
 
-.PHONY: help demo test test-pure stress check lint format docs wheel sdist test-wheel test-sdist changelog
+.PHONY: help demo test test-pure stress sanitize check lint format docs wheel sdist test-wheel test-sdist changelog
 .PHONY: exactness bench bench-events studies clean
 .NOTPARALLEL:
 
@@ -18,6 +18,7 @@ help:
 	@echo "make format     format the code, repair what ruff can"
 	@echo "make test-pure  the suite where nothing is compiled (sets up .venv-pure)"
 	@echo "make stress     kills, full disks, long streams: tests/stress (many minutes)"
+	@echo "make sanitize   tests of the kernels under sanitizers of memory, undefined behaviour and threads (half an hour)"
 	@echo "make docs       build the documentation into docs/_build/html"
 	@echo "make wheel      build the wheel into dist/; make test-wheel tries it in a clean environment"
 	@echo "make sdist      the same for the source archive; make test-sdist tries it"
@@ -78,6 +79,11 @@ test-pure: .venv-pure/package
 
 stress: .venv/dev
 	$(BIN)/python -m pytest --timeout 1800 tests/stress
+
+sanitize: .venv/dev
+	$(BIN)/python -m pip install --quiet cmake ninja nanobind
+	$(BIN)/python tools/sanitize.py address,undefined
+	$(BIN)/python tools/sanitize.py thread
 
 # The documentation is built beside the rules and the types, which use one core.
 check: .venv/dev
