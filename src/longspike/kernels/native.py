@@ -32,7 +32,7 @@ THREADED_WORK = 1 << 15  # numbers; less is done before other threads wake
 
 
 def interface_of(sources: Path) -> str:
-    """What stands for all that Python calls in C++: its text without comments and blanks, hashed. CMakeLists.txt does it too."""
+    """What stands for all that Python calls in C++: its text, hashed without comments and blanks. CMake does the same."""
     paths = [path for pattern in INTERFACE for path in sorted(sources.glob(pattern))]
     text = "".join(path.read_text(encoding="utf-8") for path in paths)
     return hashlib.sha256(re.sub(r"[ \t\r\n]+", "", re.sub(r"//[^\n]*", "", text)).encode()).hexdigest()
