@@ -8,7 +8,7 @@ namespace {
 
 struct Watch {
     Ask ask = nullptr;
-    std::int64_t due_ms = 0;  // when it is asked next
+    std::int64_t due_ms = 0;  // when it is asked next; 0: nobody has looked at the clock yet
     const std::atomic<bool>* is_over = nullptr;
 };
 thread_local Watch watch;
@@ -30,7 +30,7 @@ std::int64_t now_ms() {
 
 Interruptible::Interruptible(Ask ask) : before_(watch.ask) {
     watch.ask = ask;
-    if (ask) watch.due_ms = now_ms() + kAskEveryMs;
+    watch.due_ms = 0;
 }
 Interruptible::~Interruptible() { watch.ask = before_; }
 
@@ -40,8 +40,11 @@ EndsWith::~EndsWith() { watch.is_over = before_; }
 void poll() {
     Watch& here = watch;
     if (here.is_over && here.is_over->load(std::memory_order_relaxed)) throw Over{};
-    if (!here.ask || now_ms() < here.due_ms) return;
-    here.due_ms = now_ms() + kAskEveryMs;
+    if (!here.ask) return;
+    const std::int64_t now = now_ms();
+    const bool is_due = here.due_ms > 0 && now >= here.due_ms;
+    if (is_due || here.due_ms == 0) here.due_ms = now + kAskEveryMs;
+    if (!is_due) return;
     const Ask ask = here.ask;
     const Interruptible no_more(nullptr);  // a handler of the program may itself call into this library
     const EndsWith nothing(nullptr);

@@ -125,7 +125,7 @@ template <class T> struct BlockSample {
         if (buffer.size() < needed) buffer.resize(needed);
         rows = buffer.data();
         for (i64 start = 0; start < p.seqlen; start += in_flight) {
-            poll();
+            if (start > 0) poll();
             const i64 n = std::min(in_flight, p.seqlen - start);
             normalise(start, n), scan(start, n), fire(start, n), mix(start, n, streaming);
             for (i64 i = 0; c.spikes && i < n; ++i)
