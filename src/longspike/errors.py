@@ -1,5 +1,6 @@
 """The exceptions that longspike raises on purpose; each message names what came and the remedy."""
 
+import signal
 from pathlib import Path
 
 __all__ = [
@@ -65,12 +66,14 @@ class DivergedError(LongspikeError, ArithmeticError):
 
 
 class InterruptedRunError(LongspikeError):
-    """The user asked a training to stop; the state was saved.
+    """A training was asked to stop, by Ctrl-C or another signal; the state was saved.
 
     Attributes:
-        run_dir: where `last.ckpt` lies. step: optimiser steps done.
+        run_dir: where `last.ckpt` lies. step: optimiser steps done. signal_number: of the signal; 128 more is the exit
+            code that a shell expects.
     """
 
-    def __init__(self, run_dir: Path, step: int) -> None:
-        super().__init__(f"stopped after step {step}; {run_dir / 'last.ckpt'} holds everything needed to go on.")
-        self.run_dir, self.step = run_dir, step
+    def __init__(self, run_dir: Path, step: int, signal_number: int = signal.SIGINT) -> None:
+        by = "" if signal_number == signal.SIGINT else f" by {signal.Signals(signal_number).name}"
+        super().__init__(f"stopped{by} after step {step}; {run_dir / 'last.ckpt'} holds everything needed to go on.")
+        self.run_dir, self.step, self.signal_number = run_dir, step, int(signal_number)

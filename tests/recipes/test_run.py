@@ -1,6 +1,7 @@
 """A recipe carried out, and the rules for its folder."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,9 @@ import longspike
 from longspike.errors import ConfigError
 from longspike.models import checkpoint
 from longspike.recipes import Recipe, recipe, run, with_overrides
-from longspike.recipes.run_folder import prepare, write_record
+from longspike.recipes.run_folder import check, clear, write_record
 from longspike.training import RunFolderError
+from longspike.training.exclusive import RunLock
 
 TINY = ["model.d_model=4", "model.num_layers=1", "model.d_state=4", "training.epochs=1", "training.batch_size=300"]
 
@@ -51,13 +53,13 @@ def test_sizes_must_fit_the_data(tmp_path: Path) -> None:
 
 def test_a_run_is_kept_unless_told(tmp_path: Path) -> None:
     with pytest.raises(RunFolderError, match=r"--resume.*--run-dir.*--overwrite"):
-        prepare(recorded(tmp_path / "run"), tiny(), resume=False, overwrite=False)
+        check(recorded(tmp_path / "run"), tiny(), resume=False, overwrite=False)
 
 
 def test_a_foreign_folder_is_never_touched(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("years of work")
     with pytest.raises(RunFolderError, match="is not a training run"):
-        prepare(tmp_path, tiny(), resume=False, overwrite=True)
+        check(tmp_path, tiny(), resume=False, overwrite=True)
     assert (tmp_path / "thesis.tex").exists()
 
 
@@ -66,24 +68,53 @@ def test_overwriting_deletes_only_what_a_run_writes(tmp_path: Path) -> None:
     (run_dir / "last.ckpt").write_text("old")
     (run_dir / "logs").mkdir()
     (run_dir / "notes.txt").write_text("mine")
-    prepare(run_dir, tiny(), resume=False, overwrite=True)
+    for name in (".lock", ".last.ckpt.0123456789abcdef.partial", ".recipe.json"):
+        (run_dir / name).write_text("left by a run that was killed")
+    check(run_dir, tiny(), resume=False, overwrite=True)
+    clear(run_dir)
+    (run_dir / ".lock").unlink()
     assert [path.name for path in run_dir.iterdir()] == ["notes.txt"]
 
 
 def test_resuming_wants_the_same_recipe(tmp_path: Path) -> None:
     run_dir = recorded(tmp_path / "run")
-    prepare(run_dir, tiny(), resume=True, overwrite=False)
+    check(run_dir, tiny(), resume=True, overwrite=False)
     with pytest.raises(ConfigError, match=r"model\.d_model was 4, now 8; training\.lr was 0\.01, now 0"):
-        prepare(run_dir, with_overrides(tiny(), ["model.d_model=8", "training.lr=0.02"]), resume=True, overwrite=False)
+        check(run_dir, with_overrides(tiny(), ["model.d_model=8", "training.lr=0.02"]), resume=True, overwrite=False)
 
 
-def test_a_damaged_record_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "text", ["{", "null", "[]", "{}", '{"recipe": null}', '{"recipe": [1]}', "[" * 100_000, "\xff"]
+)
+def test_a_damaged_record_is_named(text: str, tmp_path: Path) -> None:
     run_dir = recorded(tmp_path / "run")
-    (run_dir / "recipe.json").write_text("{")
-    with pytest.raises(ConfigError, match=r"recipe\.json is damaged"):
-        prepare(run_dir, tiny(), resume=True, overwrite=False)
+    (run_dir / "recipe.json").write_bytes(text.encode("latin-1"))
+    with pytest.raises(
+        ConfigError, match=r"recipe\.json is damaged, so the run cannot be continued\. Train again with"
+    ):
+        check(run_dir, tiny(), resume=True, overwrite=False)
+    check(run_dir, tiny(), resume=False, overwrite=True)
+
+
+def test_what_a_killed_run_left_is_no_run(tmp_path: Path) -> None:
+    for name in (".recipe.json", ".lock", ".recipe.json.0123456789abcdef.partial"):
+        (tmp_path / name).touch()
+    check(tmp_path, tiny(), resume=False, overwrite=False)
+    (tmp_path / "file").touch()
+    with pytest.raises(RunFolderError, match=r"is a file\. Choose a folder with --run-dir"):
+        check(tmp_path / "file", tiny(), resume=False, overwrite=False)
+
+
+def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:
+    with (
+        RunLock(recorded(tmp_path / "run")),
+        pytest.raises(RunFolderError, match=rf"is being trained in by process {os.getpid()} on .* since 2.*--run-dir"),
+    ):
+        run(tiny(), run_dir=tmp_path / "run", overwrite=True)
+    assert (tmp_path / "run" / "recipe.json").exists()
+    assert not (tmp_path / "run" / ".lock").exists()
 
 
 def test_resume_and_overwrite_exclude_each_other(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="exclude each other"):
-        prepare(tmp_path / "run", tiny(), resume=True, overwrite=True)
+        check(tmp_path / "run", tiny(), resume=True, overwrite=True)

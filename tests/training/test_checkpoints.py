@@ -13,8 +13,8 @@ from longspike.training.tally import Score
 
 def test_round_trip_leaves_no_stray(tmp_path: Path) -> None:
     io = AtomicCheckpointIO()
-    io.save_checkpoint({"x": torch.arange(3)}, tmp_path / "last.ckpt")
-    assert io.load_checkpoint(tmp_path / "last.ckpt")["x"].tolist() == [0, 1, 2]
+    io.save_checkpoint({"state_dict": {"x": torch.arange(3)}}, tmp_path / "last.ckpt")
+    assert io.load_checkpoint(tmp_path / "last.ckpt")["state_dict"]["x"].tolist() == [0, 1, 2]
     assert [path.name for path in tmp_path.iterdir()] == ["last.ckpt"]
     io.remove_checkpoint(tmp_path / "last.ckpt")
     assert not list(tmp_path.iterdir())
@@ -22,10 +22,27 @@ def test_round_trip_leaves_no_stray(tmp_path: Path) -> None:
 
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
     io = AtomicCheckpointIO()
-    io.save_checkpoint({"x": 1}, tmp_path / "last.ckpt")
+    io.save_checkpoint({"state_dict": {}, "x": 1}, tmp_path / "last.ckpt")
     with pytest.raises((AttributeError, pickle.PicklingError)):
         io.save_checkpoint({"x": lambda: None}, tmp_path / "last.ckpt")
-    assert io.load_checkpoint(tmp_path / "last.ckpt") == {"x": 1}
+    assert io.load_checkpoint(tmp_path / "last.ckpt") == {"state_dict": {}, "x": 1}
+    assert [path.name for path in tmp_path.iterdir()] == ["last.ckpt"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
+def test_a_full_disk_is_named_with_the_file() -> None:
+    """PyTorch says "enforce fail" in its place."""
+    with pytest.raises(OSError, match=r"/dev/full: No space left on device\. Free some space"):
+        AtomicCheckpointIO().save_checkpoint({"state_dict": {"x": torch.zeros(9999)}}, "/dev/full")
+
+
+def test_a_file_that_may_not_be_read_is_not_called_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(torch, "load", refuse)  # a file's rights mean nothing to root
+    with pytest.raises(CheckpointError, match=r"last\.ckpt cannot be read: Permission denied\. Allow it"):
+        read_checkpoint(tmp_path / "last.ckpt")
 
 
 class Malicious:

@@ -15,9 +15,14 @@ def test_defaults_are_valid() -> None:
     [
         ({"epochs": 0}, r"`epochs` must be an integer of at least 1; got 0"),
         ({"batch_size": True}, r"`batch_size` must be an integer of at least 1; got True"),
-        ({"seed": -1}, r"`seed` must be an integer of at least 0"),
+        ({"seed": -1}, r"`seed` must be an integer of at least 0 and at most 9223372036854775807; got -1"),
+        ({"seed": 2**63}, r"`seed` must be an integer of at least 0 and at most 9223372036854775807; got 92"),
         ({"checkpoint_every_steps": 0}, r"`checkpoint_every_steps` must be an integer of at least 1, or be None"),
         ({"num_threads": 1.5}, r"`num_threads` must be"),
+        (
+            {"num_threads": 1025},
+            r"`num_threads` must be an integer of at least 1 and at most 1024, or be None; got 1025",
+        ),
         ({"lr": 0.0}, r"`lr` must be positive and finite; got 0\.0"),
         ({"ssm_lr": float("nan")}, r"`ssm_lr` must be positive"),
         ({"weight_decay": -0.1}, r"`weight_decay` must be at least 0"),

@@ -8,8 +8,9 @@ import pytest
 import torch
 
 import longspike
-from longspike.data import BatchLoader
-from longspike.models import checkpoint
+from longspike.data import Batch, BatchLoader
+from longspike.models import SpikeSSM, checkpoint
+from longspike.models.observation import Classification
 from longspike.training import DivergedError, Progress, RunFolderError, fit, score
 from training.conftest import CONFIG, NUM_BATCHES, small_model, small_split, train_loader, val_loader
 
@@ -73,7 +74,59 @@ def test_broken_data_is_not_called_divergence(run_dir: Path) -> None:
     split.values[0, 0, 0] = float("nan")
     loader = BatchLoader(split, batch_size=12, shuffle=False, seed=0)
     with pytest.raises(ValueError, match="NaN"):
+        fit(small_model(), loader, val_loader(), replace(CONFIG, batch_size=12), run_dir=run_dir)
+
+
+class Failing(SpikeSSM):
+    """Raises `error` when it has classified `at` batches."""
+
+    at, error = 0, ValueError()
+
+    def classify(self, batch: Batch) -> Classification:
+        self.at -= 1
+        if self.at < 0:
+            raise self.error
+        return super().classify(batch)
+
+
+@pytest.mark.parametrize("at", [2, NUM_BATCHES])
+def test_an_error_of_the_user_s_own_is_not_called_divergence(at: int, run_dir: Path) -> None:
+    """In a step of training, and of validation."""
+    model = Failing(small_model().config)
+    model.at, model.error = at, ValueError("my own layer: weights of shape (3,) do not fit (4,)")
+    with pytest.raises(ValueError, match="my own layer") as caught:
+        fit(model, train_loader(), val_loader(), CONFIG, run_dir=run_dir)
+    assert caught.value is model.error
+
+
+@pytest.mark.parametrize("at", [2, NUM_BATCHES])
+def test_weights_that_are_no_numbers_are_divergence_in_validation_too(at: int, run_dir: Path) -> None:
+    class Broken(Failing):
+        def classify(self, batch: Batch) -> Classification:
+            if self.at == 0:
+                self.decoder.weight.data.fill_(float("nan"))
+            return super().classify(batch)
+
+    model = Broken(small_model().config)
+    model.at, model.error = at, ValueError("what an operator says")
+    with pytest.raises(DivergedError, match="the training diverged"):
+        fit(model, train_loader(), val_loader(), CONFIG, run_dir=run_dir)
+
+
+def test_labels_outside_the_classes_are_named(run_dir: Path) -> None:
+    split = small_split(40, seed=1)
+    split.labels[39] = 2
+    loader = BatchLoader(split, batch_size=CONFIG.batch_size, shuffle=False, seed=0)
+    with pytest.raises(ValueError, match=r"`labels` must lie in \[0, 2\).*got min=0, max=2.*num_outputs=3"):
         fit(small_model(), loader, val_loader(), CONFIG, run_dir=run_dir)
+    with pytest.raises(ValueError, match=r"`labels` must lie in \[0, 2\)"):
+        score(small_model(), loader)
+
+
+def test_a_batch_size_that_has_no_effect_is_named(run_dir: Path) -> None:
+    loader = BatchLoader(small_split(40, seed=1), batch_size=20, shuffle=True, seed=CONFIG.seed)
+    with pytest.warns(UserWarning, match=r"`config\.batch_size` is 6, and `train_loader` makes batches of 20"):
+        fit(small_model(), loader, val_loader(), replace(CONFIG, epochs=1), run_dir=run_dir)
 
 
 def test_threads_are_restored(run_dir: Path) -> None:

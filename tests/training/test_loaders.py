@@ -1,6 +1,7 @@
 """Loaders of PyTorch in `fit`: named batches, and what of a run with one of them can be resumed."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +154,6 @@ def test_another_number_of_batches_is_refused(run_dir: Path) -> None:
         fit(small_model(), ragged_loader(3), val_loader(), CONFIG, run_dir=run_dir)
     other = DataLoader(small_split(40, seed=1), batch_size=5, collate_fn=collate)
     with pytest.raises(ValueError, match=r"the run began with, num_batches=7; got num_batches=8. Build it as it was"):
-        fit(small_model(), other, val_loader(), CONFIG, run_dir=run_dir, resume=True)
+        fit(small_model(), other, val_loader(), replace(CONFIG, batch_size=5), run_dir=run_dir, resume=True)
     with pytest.raises(ValueError, match=r"began with, num_samples=None; got num_samples=40"):
         fit(small_model(), train_loader(), val_loader(), CONFIG, run_dir=run_dir, resume=True)

@@ -1,5 +1,7 @@
 """Cross entropy, firing rates and their price."""
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -45,6 +47,28 @@ def test_bad_arguments_are_named() -> None:
         rate_penalty([torch.tensor(0.1)], target=0.0)
     with pytest.raises(ValueError, match=r"classification_loss: `logits` must have shape \(batch, classes\)"):
         classification_loss(torch.zeros(2, 3, 4), torch.zeros(2, dtype=torch.long))
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (torch.tensor([0, 3]), r"`labels` must lie in \[0, 3\), the classes of the network; got min=0, max=3"),
+        (torch.tensor([-1, 2]), r"got min=-1, max=2"),
+        (torch.eye(3)[:2], r"`labels` must be a tensor of integers \(batch,\).*shape \(2, 3\).*labels\.argmax"),
+        (torch.tensor([0.0, 1.0]), r"`labels` must be a tensor of integers"),
+        ([0, 1], r"`labels` must be a tensor of integers"),
+    ],
+)
+def test_labels_that_are_no_classes_are_named(labels: Any, message: str) -> None:
+    with pytest.raises((ValueError, TypeError), match=message):
+        classification_loss(torch.zeros(2, 3), labels)
+
+
+def test_labels_of_any_integer_dtype() -> None:
+    logits, labels = torch.randn(4, 3), torch.tensor([2, 0, 1, 1])
+    expected = -logits.log_softmax(dim=1)[range(4), labels].mean()
+    for dtype in (torch.uint8, torch.int16, torch.int32, torch.int64):
+        torch.testing.assert_close(classification_loss(logits, labels.to(dtype)), expected)
 
 
 def test_a_tally_of_parts_is_the_tally_of_the_whole() -> None:

@@ -1,14 +1,19 @@
 """A run that is killed anywhere and resumed ends with the same bits."""
 
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
 from longspike.data import BatchLoader
+from longspike.errors import CheckpointError, ConfigError
 from longspike.training import FitResult, InterruptedRunError, fit
 from longspike.training.checkpoints import read_checkpoint
 from training.conftest import CONFIG, NUM_BATCHES, interrupt, small_model, train_loader, val_loader
@@ -116,5 +121,53 @@ def test_another_loader_is_refused(run_dir: Path) -> None:
     with pytest.raises(CrashError):
         fit(small_model(), train_loader(at=3, action=crash), val_loader(), CONFIG, run_dir=run_dir)
     other = BatchLoader(train_loader().split, batch_size=5, shuffle=True, seed=CONFIG.seed)
-    with pytest.raises(ValueError, match=r"`train_loader` must be the one .* batch_size=6; got batch_size=5"):
-        fit(small_model(), other, val_loader(), CONFIG, run_dir=run_dir, resume=True)
+    with pytest.raises(ConfigError, match=r"`train_loader` must be the one .* batch_size=6; got batch_size=5"):
+        fit(small_model(), other, val_loader(), replace(CONFIG, batch_size=5), run_dir=run_dir, resume=True)
+
+
+def edit(file: Path, change: Callable[[dict[str, Any]], Any]) -> None:
+    """Rewrite a checkpoint as `change` returns it, or as it leaves it."""
+    saved = torch.load(file, weights_only=True)
+    changed = change(saved)
+    torch.save(saved if changed is None else changed, file)
+
+
+DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
+    "list": (lambda d: edit(d / "last.ckpt", lambda _: [1]), r"last\.ckpt is damaged .*no weights in it"),
+    "empty": (lambda d: edit(d / "last.ckpt", lambda _: {}), r"last\.ckpt is damaged .*no weights in it"),
+    "cut": (lambda d: (d / "last.ckpt").write_bytes((d / "last.ckpt").read_bytes()[:900]), r"last\.ckpt is damaged"),
+    "keys": (lambda d: edit(d / "last.ckpt", lambda s: s.pop("loops") and None), r"not complete; loops is missing"),
+    "best": (
+        lambda d: edit(d / "last.ckpt", lambda s: s.update(callbacks={})),
+        "does not say which epoch was the best",
+    ),
+    "shape": (lambda d: edit(d / "last.ckpt", grow), r"these weights differ: decoder\.bias"),
+    "moments": (lambda d: edit(d / "last.ckpt", lambda s: s.update(optimizer_states=[{}])), "does not fit this run"),
+    "no best.ckpt": (lambda d: (d / "best.ckpt").unlink(), r"best\.ckpt does not exist"),
+    "other best.ckpt": (lambda d: edit(d / "best.ckpt", grow), r"best\.ckpt does not fit the network"),
+}
+
+
+def grow(saved: dict[str, Any]) -> None:
+    saved["state_dict"]["model.decoder.bias"] = torch.zeros(3)
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_a_damaged_run_is_named_before_it_trains(kind: str, stopped: Path, run_dir: Path) -> None:
+    damage, message = DAMAGE[kind]
+    shutil.copytree(stopped, run_dir)
+    damage(run_dir)
+    asked: list[int] = []
+    loader = train_loader(at=NUM_BATCHES + 4, action=lambda: asked.append(1))
+    with pytest.raises(CheckpointError, match=message + ".*train again with --overwrite"):
+        fit(small_model(), loader, val_loader(), CONFIG, run_dir=run_dir, resume=True)
+    assert asked == []
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that was ended in its second epoch."""
+    run_dir = tmp_path_factory.mktemp("stopped") / "run"
+    with pytest.raises(CrashError):
+        fit(small_model(), train_loader(at=NUM_BATCHES + 4, action=crash), val_loader(), CONFIG, run_dir=run_dir)
+    return run_dir

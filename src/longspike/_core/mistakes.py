@@ -19,9 +19,10 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f" Did you mean {near[0]!r}?" if near else ""
 
 
-def is_integer(value: object, *, low: int) -> bool:
-    """Whether `value` is an integer of at least `low`; True and False are none."""
-    return isinstance(value, int) and not isinstance(value, bool) and value >= low
+def is_integer(value: object, *, low: int, high: int | None = None) -> bool:
+    """Whether `value` is an integer from `low` to `high`; True and False are none."""
+    is_one = isinstance(value, int) and not isinstance(value, bool)
+    return is_one and value >= low and (high is None or value <= high)  # type: ignore[operator]
 
 
 class Mistakes:
@@ -55,9 +56,10 @@ class Mistakes:
             if not (is_right(value) or (or_none and value is None)):
                 self.add(f"`{name}` must {what}{', or be None' if or_none else ''}; got {value!r}")
 
-    def integers(self, *names: str, low: int = 1, or_none: bool = False) -> None:
-        """These fields must be integers of at least `low`."""
-        self._expect(lambda x: is_integer(x, low=low), names, f"be an integer of at least {low}", or_none)
+    def integers(self, *names: str, low: int = 1, high: int | None = None, or_none: bool = False) -> None:
+        """These fields must be integers of at least `low`, and of at most `high` if there is one."""
+        what = f"be an integer of at least {low}{'' if high is None else f' and at most {high}'}"
+        self._expect(lambda x: is_integer(x, low=low, high=high), names, what, or_none)
 
     def numbers(
         self, *names: str, low: float = 0, high: float = math.inf, closed_low: bool = False, or_none: bool = False

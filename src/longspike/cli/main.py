@@ -3,10 +3,11 @@
 import os
 import sys
 import traceback
+import warnings
 
 from longspike._core.mistakes import did_you_mean
 from longspike.cli.arguments import fill_realtime, spread_overrides
-from longspike.cli.characters import prepare_output
+from longspike.cli.channels import discard, prepare_channels, show_warnings, stdout_failure
 from longspike.cli.commands import command, command_names, overview
 from longspike.cli.output import note, print_line
 from longspike.cli.process import prepare_process
@@ -16,21 +17,22 @@ OK, FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
 
 
 def main(args: list[str] | None = None) -> int:
-    """Run one command; returns the exit code: 0 ok, 1 failed, 2 wrong usage, 130 interrupted."""
+    """Run one command; returns the exit code: 0 ok, 1 failed, 2 wrong usage, 128 and more: stopped by a signal."""
     words = sys.argv[1:] if args is None else args
-    prepare_output()
+    prepare_channels()
     if words[:1] != ["bench"]:  # a benchmark measures what a program that imports the library gets
         prepare_process()
     try:
-        code = _run(words[0], words[1:]) if words and words[0] in command_names() else _overview(words)
+        with warnings.catch_warnings():
+            show_warnings()
+            code = _run(words[0], words[1:]) if words and words[0] in command_names() else _overview(words)
         sys.stdout.flush()
         return code or OK
+    except SystemExit as leaving:  # after `--help`
+        return _report(failure) if (failure := stdout_failure()) else int(leaving.code or OK)
     except KeyboardInterrupt:
         note("interrupted")
         return INTERRUPTED
-    except BrokenPipeError:  # the reader of a pipe has had enough, as in `longspike recipes | head -1`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return OK
     except Exception as error:
         return _report(error)
 
@@ -53,6 +55,11 @@ def _overview(words: list[str]) -> int:
 
 def _report(error: Exception) -> int:
     """One line and the remedy; the traceback with LONGSPIKE_DEBUG=1."""
+    if failure := stdout_failure():
+        discard(sys.stdout)
+        if isinstance(failure, BrokenPipeError):  # the reader has had enough, as in `longspike recipes | head -1`
+            return OK
+        error = OSError(f"stdout cannot be written: {failure.strerror}.") if isinstance(error, OSError) else error
     if os.environ.get("LONGSPIKE_DEBUG") == "1":
         traceback.print_exc()
     if isinstance(error, LongspikeError | ValueError | OSError):

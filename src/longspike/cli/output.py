@@ -7,9 +7,12 @@ pipe or a file every line is whole, however long.
 import json
 import sys
 from collections.abc import Sequence
+from errno import EPIPE
 from shutil import get_terminal_size
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
+
+from longspike.cli.channels import Dropping
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -30,8 +33,14 @@ def console(*, is_error: bool = False) -> "Console":
     """Of rich, on stdout or stderr; unlimited in width where that is no terminal."""
     from rich.console import Console, ConsoleDimensions
 
-    stream = sys.stderr if is_error else sys.stdout
-    out = Console(file=stream, highlight=False, markup=False, emoji=False)
+    class Piped(Console):
+        """Leaves it to `main` what a pipe without a reader means; rich would end the process."""
+
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError(EPIPE, "nobody reads the output")
+
+    stream = Dropping(sys.stderr) if is_error else sys.stdout
+    out = Piped(file=stream, highlight=False, markup=False, emoji=False)
     if not stream.isatty():
         out.width = UNLIMITED
     elif out.is_dumb_terminal:  # rich takes it for one of 80 columns
@@ -46,8 +55,9 @@ def print_line(text: str = "", *, style: str = "") -> None:
 
 def note(text: str) -> None:
     """A remark on stderr."""
-    _print_folded(console(is_error=True), text)
-    sys.stderr.flush()
+    out = console(is_error=True)
+    _print_folded(out, text)
+    out.file.flush()
 
 
 def print_facts(facts: Sequence[tuple[str, ...]], *, title: str = "", remark: str = "") -> None:

@@ -42,7 +42,8 @@ class TrainOptions:
 def train(options: Annotated[TrainOptions, tyro.conf.arg(name="")]) -> int:
     """Train a network by a recipe; it can be stopped and resumed at any moment.
 
-    Ctrl-C once finishes the batch, saves, and prints the command that goes on. Twice stops at once.
+    Ctrl-C once, SIGTERM or SIGHUP finishes the batch, saves, and prints the command that goes on. Ctrl-C twice stops at
+    once.
     `longspike train RECIPE --help` also lists every field of the recipe, with its value.
     """
     from longspike.recipes import load
@@ -92,7 +93,7 @@ def _train(options: TrainOptions, recipe: "Recipe", overrides: tuple[str, ...]) 
     except InterruptedRunError as interruption:
         command = resume_command(options.recipe, overrides, options.run_dir, options.data_root)
         note(f"\n{interruption}\nGo on with:\n  {command}")
-        return 130
+        return 128 + interruption.signal_number
     if options.json:
         print_json(_as_dict(result))
     else:

@@ -11,8 +11,10 @@ from longspike.data import BatchLoader, DataBundle, EventBundle, load
 from longspike.models import build
 from longspike.models.matching import check_data
 from longspike.recipes.definition import Recipe
-from longspike.recipes.run_folder import prepare, versions, write_record
-from longspike.training import FitResult, Progress, Score, fit, score
+from longspike.recipes.run_folder import check, clear, versions, write_record
+from longspike.training import FitResult, Progress, Score, score
+from longspike.training.exclusive import RunLock, check_alone
+from longspike.training.fit import fit_in_locked_folder
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,21 +60,39 @@ def run(
     bundle = load(recipe.data, root=data_root)
     remedy = "Change these fields of `model`, or choose other data."
     check_data(recipe.model, bundle, reader=f"the recipe {recipe.name!r}", remedy=remedy)
-    prepare(run_dir, recipe, resume=resume, overwrite=overwrite)
-    record = _record(recipe, bundle)
-    write_record(run_dir, record)
+    check_alone()
+    check(run_dir, recipe, resume=resume, overwrite=overwrite)
+    with RunLock(run_dir):
+        check(run_dir, recipe, resume=resume, overwrite=overwrite)  # again: another run may just have ended here
+        if overwrite:
+            clear(run_dir)
+        record = _record(recipe, bundle)
+        write_record(run_dir, record)
+        return _train(recipe, bundle, run_dir, record, resume=resume, progress=progress)
+
+
+def _train(
+    recipe: Recipe,
+    bundle: DataBundle | EventBundle,
+    run_dir: Path,
+    record: dict[str, Any],
+    *,
+    resume: bool,
+    progress: Callable[[Progress], None] | None,
+) -> RunResult:
+    """Train and score in a folder whose lock is held."""
     config = recipe.training
     torch.manual_seed(config.seed)
     model = build(recipe.model)
     train = BatchLoader[Any, Any](
         bundle.train, batch_size=config.batch_size, shuffle=True, seed=config.seed, augment=recipe.augmentation
     )
-    result = fit(
+    result = fit_in_locked_folder(
         model,
         train,
         BatchLoader(bundle.val, batch_size=config.batch_size, shuffle=False, seed=0),
         config,
-        run_dir=run_dir,
+        run_dir,
         resume=resume,
         metadata=record,
         progress=progress,

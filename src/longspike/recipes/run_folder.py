@@ -1,18 +1,21 @@
 """The folder of a run: what may go into it, and the record of the recipe."""
 
 import json
-import os
 import platform
+import re
 import shutil
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from longspike._core.files import replace_text
 from longspike.errors import ConfigError, RunFolderError
 from longspike.recipes.definition import Recipe
 
 RECORD = "recipe.json"
 _OURS = (RECORD, "last.ckpt", "best.ckpt", "model", "logs", "evaluation.json", "report.html")
+_LEFT = re.compile(rf"\.({'|'.join(map(re.escape, (*_OURS, 'lock')))})(\..*)?")
+"""Names of what a killed run leaves: a lock, and files that were not written to their end."""
 _PACKAGES = ("longspike", "torch", "numpy", "lightning")
 
 
@@ -29,20 +32,17 @@ def versions() -> dict[str, str]:
 
 def write_record(run_dir: Path, record: dict[str, Any]) -> None:
     """Write recipe.json whole or not at all."""
-    run_dir.mkdir(parents=True, exist_ok=True)
-    staging = run_dir / f".{RECORD}"
-    staging.write_text(json.dumps(record, indent=2) + "\n")
-    os.replace(staging, run_dir / RECORD)
+    replace_text(run_dir / RECORD, json.dumps(record, indent=2) + "\n")
 
 
 def _check_same(run_dir: Path, recipe: Recipe) -> None:
     """Raise unless the recorded recipe is `recipe`."""
     file = run_dir / RECORD
+    now = _flat(json.loads(json.dumps(recipe.as_dict())))
     try:
-        recorded = json.loads(file.read_text())["recipe"]
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError):
+        before = _flat(json.loads(file.read_text(encoding="utf-8"))["recipe"])
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):  # no JSON, or another document
         raise ConfigError(f"{file} is damaged, so the run cannot be continued. Train again with --overwrite.") from None
-    before, now = _flat(recorded), _flat(json.loads(json.dumps(recipe.as_dict())))
     decisive = {
         key
         for key in before.keys() | now.keys()
@@ -65,8 +65,8 @@ def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return leaves
 
 
-def prepare(run_dir: Path, recipe: Recipe, *, resume: bool, overwrite: bool) -> None:
-    """Make the folder fit for the run.
+def check(run_dir: Path, recipe: Recipe, *, resume: bool, overwrite: bool) -> None:
+    """Look whether the folder is fit for the run; nothing is changed.
 
     Raises:
         RunFolderError: it holds a run and neither `resume` nor `overwrite` is set, or it holds something else.
@@ -74,7 +74,9 @@ def prepare(run_dir: Path, recipe: Recipe, *, resume: bool, overwrite: bool) -> 
     """
     if resume and overwrite:
         raise ConfigError("--resume and --overwrite exclude each other. Give one of them.")
-    if not run_dir.exists() or (run_dir.is_dir() and not any(run_dir.iterdir())):
+    if run_dir.exists() and not run_dir.is_dir():
+        raise RunFolderError(f"{run_dir} is a file. Choose a folder with --run-dir.")
+    if not run_dir.exists() or all(_LEFT.fullmatch(path.name) for path in run_dir.iterdir()):
         return
     if not (run_dir / RECORD).is_file():
         raise RunFolderError(f"{run_dir} exists and is not a training run. Choose another folder with --run-dir.")
@@ -85,13 +87,12 @@ def prepare(run_dir: Path, recipe: Recipe, *, resume: bool, overwrite: bool) -> 
             f"{run_dir} holds a training run already. Continue it with --resume, choose another folder with --run-dir, "
             "or replace it with --overwrite."
         )
-    else:
-        _clear(run_dir)
 
 
-def _clear(run_dir: Path) -> None:
+def clear(run_dir: Path) -> None:
     """Delete what a run writes and nothing else; the record goes last, so that a half-cleared run stays a run."""
-    for name in reversed(_OURS):
+    left = [path.name for path in run_dir.iterdir() if _LEFT.fullmatch(path.name) and path.name != ".lock"]
+    for name in (*left, *reversed(_OURS)):
         path = run_dir / name
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)

@@ -1,12 +1,10 @@
-"""What happens between two steps: reports to the logs and to whoever watches, and the stop that Ctrl-C asks for."""
+"""What happens between two steps: reports to the logs and to whoever watches, and the stop that a signal asks for."""
 
 import signal
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import FrameType, TracebackType
-from typing import Any, Self
+from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
@@ -15,6 +13,7 @@ from longspike.errors import InterruptedRunError
 from longspike.training.checkpoints import Checkpointing
 from longspike.training.fit import Progress
 from longspike.training.module import as_training_module
+from longspike.training.stopping import StopRequest
 from longspike.training.tally import Score
 
 LOG_EVERY_STEPS = 50
@@ -90,41 +89,26 @@ class Reporting(Callback):
         )
 
 
-class _Abort(BaseException):
-    """A second SIGINT; Lightning turns a KeyboardInterrupt into sys.exit(1), and this it lets pass."""
-
-
-class StopRequest:
-    """While entered, the first SIGINT sets `is_set` and the second leaves with KeyboardInterrupt; main thread only."""
-
-    def __init__(self) -> None:
-        self.is_set = False
-        self._previous: Any = None
-
-    def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self.is_set:
-            raise _Abort
-        self.is_set = True
-
-    def __enter__(self) -> Self:
-        if threading.current_thread() is threading.main_thread():
-            self._previous = signal.signal(signal.SIGINT, self._handle)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._previous is not None:
-            signal.signal(signal.SIGINT, self._previous)
-        if kind is _Abort:
-            raise KeyboardInterrupt from None
-
-
 class Interruption(Callback):
-    """Ends the run after the batch at hand, or after the validation at hand, with last.ckpt up to date."""
+    """Ends the run after the batch at hand, or after the validation at hand, with last.ckpt up to date.
+
+    Attributes:
+        has_begun: whether the loop over the batches was reached, and a checkpoint thus restored.
+    """
 
     def __init__(self, request: StopRequest, checkpointing: Checkpointing) -> None:
         self.request, self.checkpointing = request, checkpointing
+        self.has_begun = False
+
+    def error(self, trainer: Trainer) -> InterruptedRunError:
+        """What to raise if the request is set."""
+        number = self.request.number or signal.SIGINT
+        return InterruptedRunError(self.checkpointing.run_dir, trainer.global_step, number)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Take the signals back: Lightning's own handler of SIGTERM would end the run without saving."""
+        self.has_begun = True
+        self.request.install()
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -132,9 +116,9 @@ class Interruption(Callback):
         """Stop inside an epoch."""
         if self.request.is_set and not trainer.is_last_batch:
             self.checkpointing.save_last(trainer)
-            raise InterruptedRunError(self.checkpointing.run_dir, trainer.global_step)
+            raise self.error(trainer)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Stop between two epochs, where last.ckpt was just saved; a run that is through just ends."""
         if self.request.is_set and trainer.current_epoch + 1 < (trainer.max_epochs or 0):
-            raise InterruptedRunError(self.checkpointing.run_dir, trainer.global_step)
+            raise self.error(trainer)

@@ -1,6 +1,5 @@
 """Checkpoints of a run: written whole or not at all, read without unpickling code."""
 
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -9,42 +8,87 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.plugins.io import CheckpointIO
+from torch import Tensor, nn
 
+from longspike._core.files import replace_file
 from longspike.errors import CheckpointError
 from longspike.training.module import as_training_module
 from longspike.training.tally import Score
 
 LAST, BEST = "last.ckpt", "best.ckpt"
+REMEDY = "Put it back from a copy, or train again with --overwrite."
+_NEEDED = {"callbacks", "epoch", "global_step", "loops", "lr_schedulers", "optimizer_states", "state_dict"}
+"""What Lightning needs to go on, and would in part do without in silence."""
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
     """The contents of a checkpoint: tensors and plain values, on the CPU.
 
-    Raises: CheckpointError if the file is missing, damaged, or holds anything that would have to be executed.
+    Raises: CheckpointError if the file is missing, unreadable, damaged, or holds anything that would have to be executed.
     """
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        found = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
-        raise CheckpointError(f"{path} does not exist. Start the run again without --resume.") from None
+        raise CheckpointError(f"{path} does not exist. {REMEDY}") from None
+    except PermissionError as error:
+        raise CheckpointError(
+            f"{path} cannot be read: {error.strerror}. Allow it, or train in another folder."
+        ) from None
     except Exception as error:  # whatever a damaged archive or a refused pickle raises, it means one thing
         raise CheckpointError(
-            f"{path} is damaged or not a checkpoint of longspike ({type(error).__name__}). "
-            "Train again with --overwrite."
+            f"{path} is damaged or not a checkpoint of longspike ({type(error).__name__}). {REMEDY}"
         ) from error
+    if not isinstance(found, dict) or not isinstance(found.get("state_dict"), dict):
+        raise CheckpointError(f"{path} is damaged or not a checkpoint of longspike (no weights in it). {REMEDY}")
+    return found
+
+
+def best_weights(run_dir: Path, model: nn.Module) -> dict[str, Tensor]:
+    """The weights in best.ckpt, by their names in `model`.
+
+    Raises: CheckpointError, also if they are not those of `model`.
+    """
+    return _weights_of(read_checkpoint(run_dir / BEST), run_dir / BEST, model)
+
+
+def _weights_of(saved: dict[str, Any], path: Path, model: nn.Module) -> dict[str, Tensor]:
+    found = {str(name).removeprefix("model."): x for name, x in saved["state_dict"].items()}
+    expected = model.state_dict()
+    wrong = sorted(found.keys() ^ expected.keys())
+    wrong += [name for name in found.keys() & expected.keys() if _shape(found[name]) != expected[name].shape]
+    if wrong:
+        raise CheckpointError(
+            f"{path} does not fit the network; these weights differ: {', '.join(wrong[:5])}. {REMEDY}"
+        )
+    return found
+
+
+def _shape(x: Any) -> torch.Size | None:
+    return x.shape if isinstance(x, Tensor) else None
+
+
+def check_resumable(run_dir: Path, model: nn.Module) -> None:
+    """Raise CheckpointError unless last.ckpt, and the best weights that it speaks of, are there, whole and of `model`."""
+    last = run_dir / LAST
+    saved = read_checkpoint(last)
+    missing = _NEEDED - saved.keys()
+    if missing:
+        raise CheckpointError(f"{last} is not complete; {', '.join(sorted(missing))} is missing in it. {REMEDY}")
+    _weights_of(saved, last, model)
+    callbacks = saved["callbacks"]
+    state = callbacks.get(Checkpointing.__qualname__) if isinstance(callbacks, dict) else None
+    if not isinstance(state, dict) and saved["epoch"] != 0:
+        raise CheckpointError(f"{last} is not complete; it does not say which epoch was the best. {REMEDY}")
+    if state:
+        best_weights(run_dir, model)
 
 
 class AtomicCheckpointIO(CheckpointIO):
-    """Writes beside the place, flushes to the disk and renames: a crash leaves the old file or the new one."""
+    """Writes whole files or nothing, flushed to the disk: a crash leaves the old file or the new one."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None) -> None:
         """Write `checkpoint` to `path`."""
-        path = Path(path)
-        partial = path.with_name(f".{path.name}.partial")
-        with partial.open("wb") as file:
-            torch.save(checkpoint, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
+        replace_file(path, lambda stream: torch.save(checkpoint, stream))
 
     def load_checkpoint(
         self, path: str | Path, map_location: Any | None = None, weights_only: bool | None = None

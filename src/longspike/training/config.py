@@ -12,7 +12,8 @@ class TrainingConfig:
     """A training run: AdamW, a linear warm-up, then a cosine down to zero.
 
     Attributes:
-        epochs, batch_size: how long, and samples per step.
+        epochs: passes over the training data.
+        batch_size: samples per step, of the loader that `longspike.recipes.run` makes; `fit` takes its loader as it is.
         lr: peak learning rate.
         ssm_lr: peak learning rate of the S4D dynamics (log_dt, log_A_real, A_imag) if lower than `lr`.
         weight_decay: AdamW's, on weights only; never on dynamics, biases, norms or neurons.
@@ -23,9 +24,10 @@ class TrainingConfig:
         rate_weight: weight of that penalty, see `longspike.training.rate_penalty`.
         selection: which epoch's weights are kept, by validation: the best "accuracy" (among equal ones the lowest loss), the
             lowest "loss" (less noisy on few samples).
-        seed: of the initial weights, the order of the samples and the randomness of every step.
+        seed: of the randomness of every step, below 2^63. `longspike.recipes.run` also draws the initial weights and the
+            order of the samples from it; with `fit` those are the caller's.
         checkpoint_every_steps: also save inside an epoch, every so many steps; None saves at the end of epochs only.
-        num_threads: PyTorch's threads during the run; None leaves them alone.
+        num_threads: PyTorch's threads during the run, at most 1024; None leaves them alone.
     Raises: ConfigError naming every mistake.
     """
 
@@ -47,8 +49,9 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         mistakes = Mistakes("TrainingConfig", self)
         mistakes.integers("epochs", "batch_size")
-        mistakes.integers("seed", low=0)
-        mistakes.integers("checkpoint_every_steps", "num_threads", or_none=True)
+        mistakes.integers("seed", low=0, high=2**63 - 1)
+        mistakes.integers("checkpoint_every_steps", or_none=True)
+        mistakes.integers("num_threads", high=1024, or_none=True)
         mistakes.numbers("lr", "ssm_lr")
         mistakes.numbers("weight_decay", "rate_weight", closed_low=True)
         mistakes.numbers("warmup_fraction", "label_smoothing", high=1, closed_low=True)

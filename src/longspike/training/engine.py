@@ -5,19 +5,30 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.pytorch.plugins.environments import LightningEnvironment
 
+from longspike.errors import CheckpointError, LongspikeError
 from longspike.models.classifier import AbstractClassifier
-from longspike.training.callbacks import Interruption, Reporting, StopRequest
-from longspike.training.checkpoints import BEST, LAST, AtomicCheckpointIO, Checkpointing, read_checkpoint
+from longspike.training.callbacks import Interruption, Reporting
+from longspike.training.checkpoints import (
+    LAST,
+    REMEDY,
+    AtomicCheckpointIO,
+    Checkpointing,
+    best_weights,
+    check_resumable,
+)
 from longspike.training.config import TrainingConfig
 from longspike.training.fit import Progress
 from longspike.training.loaders import EpochLoader, FromStep, Loader, PlainLoader
 from longspike.training.module import TrainingModule
+from longspike.training.stopping import StopRequest
 from longspike.training.tally import Score
 
 
@@ -48,6 +59,7 @@ def _threads(num_threads: int | None) -> Iterator[None]:
 
 
 def _build_trainer(config: TrainingConfig, run_dir: Path, callbacks: list[Callback]) -> Trainer:
+    """A trainer of one process whatever a scheduler's variables say; what it would write by itself goes to the logs."""
     logs = run_dir / "logs"
     return Trainer(
         accelerator="gpu" if torch.cuda.is_available() else "cpu",
@@ -56,13 +68,34 @@ def _build_trainer(config: TrainingConfig, run_dir: Path, callbacks: list[Callba
         gradient_clip_val=config.clip_norm,
         logger=[CSVLogger(logs, name="csv"), TensorBoardLogger(logs, name="tensorboard")],
         callbacks=callbacks,
-        plugins=[AtomicCheckpointIO()],
+        plugins=[AtomicCheckpointIO(), LightningEnvironment()],
+        default_root_dir=logs,
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
         log_every_n_steps=1,
     )
+
+
+def _fit(trainer: Trainer, stop: Interruption, last: Path | None, *args: Any) -> None:
+    """`trainer.fit`, with Lightning's exits of the process, and what a checkpoint `last` makes it raise, as errors."""
+    try:
+        trainer.fit(*args, ckpt_path=last)
+    except SystemExit as leaving:
+        if isinstance(leaving.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from None
+        if leaving.code is None and stop.request.number is not None:  # SIGTERM just before the first step
+            raise stop.error(trainer) from None
+        raise
+    except LongspikeError:
+        raise
+    except Exception as error:
+        if last is None or stop.has_begun:
+            raise
+        raise CheckpointError(
+            f"{last} does not fit this run ({type(error).__name__}: {str(error)[:120]}). {REMEDY}"
+        ) from error
 
 
 def run_engine(
@@ -79,15 +112,16 @@ def run_engine(
     source = train_loader if isinstance(train_loader, EpochLoader) else PlainLoader(train_loader, seed=config.seed)
     num_steps = config.epochs * len(source)
     checkpointing = Checkpointing(run_dir, every_steps=config.checkpoint_every_steps, selection=config.selection)
-    last = run_dir / LAST
+    last = run_dir / LAST if resume and (run_dir / LAST).exists() else None
+    if last is not None:
+        check_resumable(run_dir, model)
     with _quiet(), _threads(config.num_threads), StopRequest() as request:
         module = TrainingModule(model.train(), config, num_steps=num_steps)
-        callbacks = [Reporting(progress), checkpointing, Interruption(request, checkpointing)]
-        trainer = _build_trainer(config, run_dir, callbacks)
+        stop = Interruption(request, checkpointing)
+        trainer = _build_trainer(config, run_dir, [Reporting(progress), checkpointing, stop])
         batches = FromStep(source, lambda: trainer.global_step)
-        trainer.fit(module, batches, val_loader, ckpt_path=last if resume and last.exists() else None)
-    weights = read_checkpoint(run_dir / BEST)["state_dict"]
-    model.cpu().load_state_dict({name.removeprefix("model."): x for name, x in weights.items()})
+        _fit(trainer, stop, last, module, batches, val_loader)
+    model.cpu().load_state_dict(best_weights(run_dir, model))
     if checkpointing.best is None:
         raise RuntimeError("run_engine: the run ended without a validation.")
     return checkpointing.best, checkpointing.best_epoch, num_steps

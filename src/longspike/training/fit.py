@@ -1,6 +1,7 @@
 """Trains a network, so that killing and resuming it changes nothing."""
 
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from longspike._core.extras import require
 from longspike.errors import RunFolderError
 from longspike.models.classifier import AbstractClassifier
 from longspike.training.config import TrainingConfig
+from longspike.training.exclusive import RunLock, check_alone
 from longspike.training.loaders import EpochLoader, Loader
 from longspike.training.tally import Score
 
@@ -76,6 +78,7 @@ def fit(
 
     Args:
         model: initialised by the caller, with the same seed when resuming.
+        config: its batch_size takes no part here: the loader has one.
         train_loader: an `EpochLoader`, or a `Loader` such as a DataLoader, shuffled by the epoch.
         val_loader: any `Loader`.
         run_dir: receives last.ckpt, best.ckpt, logs/ and in the end model/.
@@ -83,23 +86,45 @@ def fit(
         metadata: kept beside the model's configuration.
         progress: called a few times a second and after every epoch.
     Raises:
-        ValueError: `resume`, and the loader's settings differ.
-        RunFolderError: `run_dir` holds a run and `resume` is False.
-        DivergedError: the loss is no longer finite. InterruptedRunError: Ctrl-C; last.ckpt is up to date.
+        ConfigError: `resume`, and the loader's settings differ; or torchrun has started several processes.
+        CheckpointError: `resume`, and what is in the folder is damaged, incomplete or of another network.
+        RunFolderError: `run_dir` holds a run and `resume` is False, or another process trains in it.
+        DivergedError: the loss is no longer finite.
+        InterruptedRunError: Ctrl-C, SIGTERM or another signal that would have ended the process; last.ckpt is up to date.
+            Signals that the program ignores or handles itself are left alone.
         MissingExtraError: Lightning is not installed.
     """
+    require("lightning.pytorch", extra="train", purpose="Training")
+    require("tensorboard", extra="train", purpose="Training")
+    check_alone()
+    with RunLock(Path(run_dir)):
+        return fit_in_locked_folder(
+            model, train_loader, val_loader, config, Path(run_dir), resume=resume, metadata=metadata, progress=progress
+        )
+
+
+def fit_in_locked_folder(
+    model: AbstractClassifier,
+    train_loader: EpochLoader | Loader,
+    val_loader: Loader,
+    config: TrainingConfig,
+    run_dir: Path,
+    *,
+    resume: bool,
+    metadata: dict[str, Any] | None,
+    progress: Callable[[Progress], None] | None,
+) -> FitResult:
+    """`fit`, for a caller that holds the folder's `RunLock`."""
+    require("lightning.pytorch", extra="train", purpose="Training")
+    from longspike.training.engine import run_engine
+
     start = time.monotonic()
-    run_dir = Path(run_dir)
     if not resume and ((run_dir / "last.ckpt").exists() or (run_dir / MODEL).exists()):
         raise RunFolderError(
             f"{run_dir} holds a training run already. Continue it with --resume, choose another folder with --run-dir, "
             "or replace it with --overwrite."
         )
-    require("lightning.pytorch", extra="train", purpose="Training")
-    require("tensorboard", extra="train", purpose="Training")
-    from longspike.training.engine import run_engine
-
-    run_dir.mkdir(parents=True, exist_ok=True)
+    _warn_of_idle_settings(train_loader, config)
     best, best_epoch, num_steps = run_engine(model, train_loader, val_loader, config, run_dir, resume, progress)
     model.eval()
     result = {"best_epoch": best_epoch, "num_steps": num_steps, **best.as_dict("val")}
@@ -112,3 +137,15 @@ def fit(
         num_steps=num_steps,
         seconds=time.monotonic() - start,
     )
+
+
+def _warn_of_idle_settings(train_loader: EpochLoader | Loader, config: TrainingConfig) -> None:
+    """Warn of a batch size that the configuration states and the loader does not have."""
+    settings = train_loader.settings if isinstance(train_loader, EpochLoader) else {}
+    actual = settings.get("batch_size", getattr(train_loader, "batch_size", None))
+    if actual is not None and config.batch_size not in (actual, TrainingConfig().batch_size):
+        warnings.warn(
+            f"fit: `config.batch_size` is {config.batch_size}, and `train_loader` makes batches of {actual}, which is "
+            "what counts. Build the loader with config.batch_size.",
+            stacklevel=4,
+        )

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from longspike._core.checks import describe
 from longspike._core.lengths import Batch
+from longspike.errors import ConfigError
 from longspike.training.seeding import epoch_seed, seed_generators
 
 __all__ = ["EpochLoader", "FromStep", "LabelledBatch", "Loader", "PlainLoader", "labelled"]
@@ -101,10 +102,10 @@ class FromStep:
         return self._loader.settings
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        """Raise ValueError unless the loader's settings are those of `state`."""
+        """Raise ConfigError unless the loader's settings are those of `state`."""
         for name, value in self._loader.settings.items():
             if state.get(name) != value:
-                raise ValueError(
+                raise ConfigError(
                     f"fit: `train_loader` must be the one that the run began with, {name}={state.get(name)}; got "
                     f"{name}={value}. Build it as it was, or begin another run."
                 )

@@ -10,7 +10,7 @@ from longspike.errors import DivergedError
 from longspike.models.classifier import AbstractClassifier
 from longspike.training.config import TrainingConfig
 from longspike.training.loaders import LabelledBatch, labelled
-from longspike.training.losses import rate_penalty
+from longspike.training.losses import check_labels, rate_penalty
 from longspike.training.optim import build_optimizer
 from longspike.training.seeding import seed_generators, step_seed
 from longspike.training.tally import Tally, score_batch
@@ -38,26 +38,31 @@ class TrainingModule(LightningModule):
     def _forward(self, batch: LabelledBatch, tally: Tally) -> tuple[Tensor, tuple[Tensor, ...]]:
         """The cross entropy and the rates of a batch, which is added to `tally`."""
         smoothing = self.config.label_smoothing if self.training else 0.0
-        score = score_batch(self.model.classify(batch), batch.labels, label_smoothing=smoothing)
+        try:
+            answer = self.model.classify(batch)
+        except ValueError as error:
+            if self.global_step > 0 and _is_finite(batch) and self._has_met_nan(error):
+                raise self._diverged() from error
+            raise
+        score = score_batch(answer, batch.labels, label_smoothing=smoothing)
         tally.add(score)
         return score.loss, tuple(layer.rate for layer in score.activity)
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """The loss; its randomness is a function of (seed, step) alone."""
-        batch = labelled(batch)
         seed_generators(step_seed(self.config.seed, self.global_step))
-        try:
-            loss, rates = self._forward(batch, self.train_tally)
-        except ValueError as error:  # an operator met NaN; once steps were taken, with sound data, training is to blame
-            if self.global_step == 0 or not _is_finite(batch):
-                raise
-            raise self._diverged() from error
+        loss, rates = self._forward(labelled(batch), self.train_tally)
         if self.config.rate_target is not None and rates:
             loss = loss + rate_penalty(rates, target=self.config.rate_target, weight=self.config.rate_weight)
         self._loss_sum = loss.detach() if self._loss_sum is None else self._loss_sum + loss.detach()
         if loss.device.type == "cpu" or self.global_step % CHECK_EVERY_STEPS == 0:
             self.check_finite()
         return loss
+
+    def _has_met_nan(self, error: ValueError) -> bool:
+        """Whether an operator refused NaN that stands in the weights or came of them; else the error is the network's."""
+        is_refusal = "must not hold NaN" in str(error)
+        return is_refusal or not all(bool(weight.isfinite().all()) for weight in self.model.parameters())
 
     def check_finite(self) -> None:
         """Raise DivergedError if a loss since the last check was not finite."""
@@ -72,6 +77,13 @@ class TrainingModule(LightningModule):
             f"training.warmup_fraction (now {self.config.warmup_fraction:g}) or set training.clip_norm "
             f"(now {self.config.clip_norm})."
         )
+
+    def on_before_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
+        """Look at labels while they are on the CPU: on a GPU a wrong one ends the process's use of it."""
+        batch = labelled(batch)
+        if self.device.type != "cpu":
+            check_labels("fit", batch.labels, self.model.config.num_outputs)
+        return batch
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         """Counts a batch."""
