@@ -1,5 +1,8 @@
 """Masks, collation of ragged sequences, and drawing normalised batches."""
 
+from typing import Any
+
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -32,6 +35,24 @@ def test_collate_pads_with_zeros_and_keeps_the_rest(lengths: list[int], d_input:
 def test_collate_converts_bytes() -> None:
     batch = collate([(torch.tensor([[200]], dtype=torch.uint8), 1)])
     assert batch.x.tolist() == [[[200.0]]]
+
+
+def test_collate_reads_arrays() -> None:
+    samples = [(np.arange(6, dtype=np.uint8).reshape(3, 2), np.int64(4)), ([[7.0, 8.0]], torch.tensor(5))]
+    batch = collate(samples)  # type: ignore[arg-type]
+    assert batch.x.tolist() == [[[0, 1], [2, 3], [4, 5]], [[7, 8], [0, 0], [0, 0]]]
+    assert (batch.lengths.tolist(), batch.labels.tolist()) == ([3, 1], [4, 5])
+
+
+@pytest.mark.parametrize("sample", [("text", 1), (torch.zeros(3, 1), 1.5), (torch.zeros(3, 1),), 7, ([[None]], 1)])
+def test_collate_names_what_is_no_sample(sample: Any) -> None:
+    with pytest.raises(TypeError, match="sample 1 must be a pair of a sequence .* and a label, an integer; got a"):
+        collate([(torch.zeros(3, 1), 0), sample])
+
+
+def test_collate_keeps_no_half_of_a_complex_number() -> None:
+    with pytest.raises(TypeError, match=r"sequence 0 must be real; got dtype torch\.complex64"):
+        collate([(torch.zeros(3, 1, dtype=torch.complex64), 0)])
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,22 @@
 """`longspike evaluate` on a small model and a data set made of noise."""
 
+import errno
 import json
+import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from longspike.cli import evaluate as command
 from longspike.data import DataBundle, Split
-from longspike.errors import ConfigError, MissingExtraError
+from longspike.errors import ConfigError, FileWriteError, MissingExtraError
+from longspike.evaluation import evaluate_saved
 from longspike.models import SpikeSSM
 
 
@@ -33,6 +38,8 @@ def bundle(monkeypatch: pytest.MonkeyPatch) -> DataBundle:
         class_names=("<b>", "two", "three"),
         source="Random numbers.",
     )
+
+    monkeypatch.setattr("longspike.data.available", lambda: ("noise", "digits"))
 
     def load(name: str, *, root: Path | None = None) -> DataBundle:
         assert name == "noise"
@@ -114,11 +121,58 @@ def test_models_that_do_not_fit_the_data(
         command.evaluate(tmp_path / "model")
 
 
-def test_splits_and_limits_that_do_not_exist(saved: Path, bundle: DataBundle) -> None:
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"limit": 0}, r"--limit must be 1 or more; got 0"),
+        ({"batch_size": 0}, r"--batch-size must be 1 or more; got 0"),
+        ({"data": "digit"}, r"there is no data set 'digit'\. Did you mean 'digits'\?"),
+        (
+            {"output": Path("x.HTML")},
+            r"--output is the JSON file, and x\.HTML is named as a page\. The page is --report",
+        ),
+        ({"report": Path("x.json")}, r"--report is the HTML page, .* The JSON file is --output"),
+    ],
+)
+def test_what_cannot_be_meant_is_wrong_usage(saved: Path, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        command.evaluate(saved, **options)
+
+
+def test_a_split_that_does_not_exist(saved: Path) -> None:
     with pytest.raises(ValueError, match="`split` must be one of 'train', 'val', 'test'; got 'dev'"):
-        command.evaluate(saved, split="dev")
-    with pytest.raises(ValueError, match="`limit` must be an integer of at least 1; got 0"):
-        command.evaluate(saved, limit=0)
+        evaluate_saved(saved, split="dev")
+
+
+def test_a_place_is_tried_before_the_work(saved: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for options in ({"output": tmp_path / "file" / "x"}, {"report": tmp_path}):
+        with pytest.raises(FileWriteError, match=r"cannot write .*: (Not a directory|Is a directory|File exists)"):
+            command.evaluate(saved, **options)
+
+
+def test_only_the_files_that_were_asked_for(saved: Path, bundle: DataBundle, tmp_path: Path) -> None:
+    assert command.evaluate(saved, output=tmp_path / "x") == 0
+    assert {path.name for path in saved.parent.iterdir()} == {"model"}
+    assert json.loads((tmp_path / "x").read_text())["num_samples"] == 9
+
+
+def test_a_run_folder_that_cannot_be_written_costs_no_result(
+    saved: Path, bundle: DataBundle, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The table is there first; a file's rights mean nothing to root, so the system is asked to refuse."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    assert command.evaluate(saved) == 0
+    out, err = capsys.readouterr()
+    assert "accuracy" in out
+    assert "wrote" not in out
+    for name in ("evaluation.json", "report.html"):
+        assert re.search(rf"not kept: cannot write .*{name}: Read-only file system\..* --output and --report\.", err)
+    assert {path.name for path in saved.parent.iterdir()} == {"model"}
 
 
 def test_without_the_packages_of_the_page(

@@ -80,7 +80,7 @@ def test_the_page_stands_alone_and_escapes_names(model: SpikeSSM, batches: list[
 
 @pytest.mark.slow
 def test_images_are_whole(model: SpikeSSM, batches: list[Batch], run: Path) -> None:
-    page = Page(render_report(evaluate(model, batches), run=run))
+    page = Page(render_report(evaluate(model, batches), run=str(run)))
     images = [base64.b64decode(source.partition(",")[2]) for source in page.sources]
     assert len(images) == 3 + 3  # curves, accuracy over time, rates; a sample a class
     assert sum(image.startswith(b"\x89PNG") for image in images) == 3

@@ -1,12 +1,13 @@
 """Durations: quantiles out of bins."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from longspike.kernels import native
-from longspike.streaming import Durations
+from longspike.streaming import Durations, EventStream
 from longspike.streaming.durations import BINS_PER_OCTAVE, bin_quantiles_us
 
 
@@ -28,6 +29,14 @@ def test_a_quantile_is_the_upper_edge_of_its_bin() -> None:
     bins[[160, 176]] = 3, 1  # 1024 and 2048 ns
     edges = [2 ** ((160 + 1) / 16) / 1000, 2 ** ((176 + 1) / 16) / 1000]
     assert bin_quantiles_us(bins, (0.0, 0.75, 0.76, 1.0)) == pytest.approx((edges[0], edges[0], edges[1], edges[1]))
+
+
+def test_a_stream_s_latency_is_read_from_its_histogram() -> None:
+    bins = np.zeros(200, np.int64)
+    bins[[32, 96]] = 1, 1  # 4 and 64 ns
+    stream = SimpleNamespace(_stream=SimpleNamespace(latency_histogram=lambda: bins))
+    found = EventStream.latency_us(stream, 0.5, 1.0)  # type: ignore[arg-type]
+    assert found == pytest.approx((0.004 * 2 ** (1 / 16), 0.064 * 2 ** (1 / 16)))
 
 
 def test_short_and_long_durations_have_a_bin() -> None:

@@ -87,6 +87,20 @@ def replace_folder(path: str | Path, write: Callable[[Path], object]) -> None:
             _flush_folder(place.parent)
 
 
+def check_place(path: str | Path) -> None:
+    """Try whether the file `path` could be written, before the work whose result it is to hold; nothing is left there.
+
+    Raises: FileWriteError as `replace_file` would.
+    """
+    path = Path(path)
+    with _named(path):
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if path.is_file() or not path.exists():
+            with _staging(Path(os.path.realpath(path))):
+                pass
+
+
 def find_folder(path: str | Path) -> Path:
     """Where the folder written to `path` is: there, or where a writer killed between two renames has left the old one."""
     path = Path(path)

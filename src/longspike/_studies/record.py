@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from longspike._core.files import replace_text
 from longspike.evaluation.machine import machine, versions
 
 
@@ -42,9 +43,8 @@ class StudyRecord:
 
     def write(self, folder: Path) -> Path:
         """Write `folder`/`name`.json; its path."""
-        folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{self.name}.json"
-        path.write_text(json.dumps(self.as_dict(), indent=1, allow_nan=False) + "\n")
+        replace_text(path, json.dumps(self.as_dict(), indent=1, allow_nan=False) + "\n")
         return path
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from longspike._core.files import replace_text
 from longspike.evaluation.machine import machine, versions
 
 
@@ -27,5 +28,4 @@ def header(command: str) -> dict[str, Any]:
 def write_report(report: dict[str, Any], path: Path | None) -> None:
     """Write the report as JSON, making its folder; nothing without a path."""
     if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(report, indent=2) + "\n")
+        replace_text(path, json.dumps(report, indent=2) + "\n")

@@ -31,14 +31,19 @@ def bench(
         output: Also write the JSON here.
         json: Print JSON.
     """
+    from json import dumps
+
     import torch
 
+    from longspike._core.files import check_place, replace_text
     from longspike.bench import Rounds, Table, check_parity, measure, peer_versions
     from longspike.evaluation.machine import caches, machine, versions
 
     if rounds < 1 or lead_in < 0:
         raise ValueError(f"bench: `rounds` must be 1 or more and `lead_in` 0 or more; got {rounds} and {lead_in}.")
     shapes = tuple(map(_shape, shape))
+    if output is not None:
+        check_place(output)
     check_parity()
     report: dict[str, Any] = {
         "command": _command(what, shape, rounds, lead_in),
@@ -56,10 +61,7 @@ def bench(
         if not json:
             _print_table(report["tables"][-1]) if isinstance(result, Table) else _print_growth(report["growth"])
     if output is not None:
-        from json import dumps
-
-        output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_text(dumps(report, indent=1) + "\n")
+        replace_text(output, dumps(report, indent=1) + "\n")
     if json:
         print_json(report)
     return 0

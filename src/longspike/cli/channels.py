@@ -1,5 +1,6 @@
 """stdin, stdout and stderr as they are found: closed, full, or with nobody at the other end."""
 
+import logging
 import os
 import sys
 import warnings
@@ -82,6 +83,7 @@ def show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
     note(f"warning: {message}")
 
 
-def show_warnings() -> None:
-    """Warnings are remarks to whoever called the command."""
+def show_remarks() -> None:
+    """Warnings are remarks to whoever called the command; what Matplotlib says of its cache is none."""
     warnings.showwarning = show_warning
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)

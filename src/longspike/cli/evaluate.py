@@ -2,12 +2,12 @@
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
 from longspike.cli.output import note, print_facts, print_json, print_line
-from longspike.errors import MissingExtraError
+from longspike.errors import ConfigError, FileWriteError, MissingExtraError
 
 if TYPE_CHECKING:
     from longspike.energy import EnergyReport
@@ -89,15 +89,41 @@ def _remark(evaluation: "Evaluation") -> str:
     return f"firing rate: {evaluation.summary.rate}; {remark}" if evaluation.layer_rates else remark
 
 
-def _write_report(measured: "SavedEvaluation", path: Path | None) -> Path | None:
-    """Write the page; one that nobody asked for is left out, with a word on stderr, where its packages are missing."""
-    try:
-        return measured.write_report(path)
-    except MissingExtraError as error:
+def _check_options(data: str | None, output: Path | None, report: Path | None, **counts: int | None) -> None:
+    """Raise before the work: ConfigError for what cannot be meant, FileWriteError for places that cannot be written."""
+    from longspike._core.files import check_place
+    from longspike._core.mistakes import did_you_mean
+    from longspike.data import available
+
+    for name, count in counts.items():
+        if count is not None and count < 1:
+            raise ConfigError(f"--{name.replace('_', '-')} must be 1 or more; got {count}.")
+    if data is not None and data not in available():
+        hint = did_you_mean(data, available())
+        raise ConfigError(f"there is no data set {data!r}.{hint} The data sets are: {', '.join(available())}.")
+    if output is not None and output.suffix.lower() in (".html", ".htm"):
+        raise ConfigError(f"--output is the JSON file, and {output} is named as a page. The page is --report.")
+    if report is not None and report.suffix.lower() == ".json":
+        raise ConfigError(f"--report is the HTML page, and {report} is named as JSON. The JSON file is --output.")
+    for path in (output, report):
         if path is not None:
-            raise
-        note(f"no report: {error}")
-        return None
+            check_place(path)
+
+
+def _write_files(measured: "SavedEvaluation", output: Path | None, report: Path | None) -> list[Path]:
+    """Write the files that were asked for, or without any both in the run folder, where one that cannot be is no failure."""
+    if output is not None or report is not None:
+        written = [] if output is None else [measured.write_json(output)]
+        return written if report is None else [*written, measured.write_report(report)]
+    written = []
+    for write in (measured.write_json, measured.write_report):
+        try:
+            written.append(write())
+        except MissingExtraError as error:
+            note(f"no report: {error}")
+        except FileWriteError as error:
+            note(f"not kept: {error} Name other places with --output and --report.")
+    return written
 
 
 def evaluate(
@@ -105,7 +131,7 @@ def evaluate(
     *,
     data: str | None = None,
     data_root: Path | None = None,
-    split: str = "test",
+    split: Literal["train", "val", "test"] = "test",
     batch_size: int | None = None,
     report: Path | None = None,
     output: Path | None = None,
@@ -118,16 +144,17 @@ def evaluate(
         model: the folder of a saved model.
         data: name of the data set; by default the one that the model was trained on.
         data_root: folder of the data files; by default LONGSPIKE_DATA, or ~/.cache/longspike/data.
-        split: train, val or test.
+        split: which part of the data set.
         batch_size: samples per batch; 100 sequences or 16 event samples if not given.
-        report: the HTML page; by default report.html in the run folder, beside the model.
-        output: the JSON file; by default evaluation.json in the run folder, beside the model.
+        report: the HTML page. Without --report and --output both are written beside the model: report.html, evaluation.json.
+        output: the JSON file.
         json: print the results as JSON instead of a table.
         limit: use only this many samples.
     """
     from longspike.cli.progress import count_bars
     from longspike.evaluation import evaluate_saved
 
+    _check_options(data, output, report, batch_size=batch_size, limit=limit)
     with count_bars() as bars:
         measured = evaluate_saved(
             model,
@@ -138,12 +165,11 @@ def evaluate(
             limit=limit,
             on_progress=partial(bars.update, "evaluating"),
         )
-    written = [measured.write_json(output), _write_report(measured, report)]
     if json:
         print_json(measured.to_json())
-        return 0
-    print_facts(_facts(measured.evaluation), title=measured.title, remark=_remark(measured.evaluation))
-    for path in written:
-        if path is not None:
+    else:
+        print_facts(_facts(measured.evaluation), title=measured.title, remark=_remark(measured.evaluation))
+    for path in _write_files(measured, output, report):
+        if not json:
             print_line(f"wrote {path}", style="dim")
     return 0

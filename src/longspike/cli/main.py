@@ -7,7 +7,7 @@ import warnings
 
 from longspike._core.mistakes import did_you_mean
 from longspike.cli.arguments import fill_realtime, spread_overrides
-from longspike.cli.channels import discard, prepare_channels, show_warnings, stdout_failure
+from longspike.cli.channels import discard, prepare_channels, show_remarks, stdout_failure
 from longspike.cli.commands import command, command_names, overview
 from longspike.cli.output import note, print_line
 from longspike.cli.process import prepare_process
@@ -24,7 +24,7 @@ def main(args: list[str] | None = None) -> int:
         prepare_process()
     try:
         with warnings.catch_warnings():
-            show_warnings()
+            show_remarks()
             code = _run(words[0], words[1:]) if words and words[0] in command_names() else _overview(words)
         sys.stdout.flush()
         return code or OK

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from longspike.cli.output import note, print_json, print_table
+from longspike.errors import ConfigError
 
 if TYPE_CHECKING:
     from longspike._studies import RankStudy, RetentionStudy, TransitionStudy
@@ -32,6 +33,7 @@ def study(
         output: Folder of the two files.
         json: Print JSON instead of the table.
     """
+    from longspike._core.files import check_place
     from longspike._studies import (
         RankSettings,
         RetentionSettings,
@@ -43,7 +45,11 @@ def study(
     )
     from longspike._studies.record import CpuClock, StudyRecord
 
+    if not 0 <= seed < 2**63:
+        raise ConfigError(f"--seed must be at least 0 and below 2^63; got {seed}.")
     figures.require_plots()
+    for suffix in ("json", "svg"):
+        check_place(output / f"{name}.{suffix}")
     settings_of: dict[str, Any] = {
         "transitions": TransitionSettings,
         "rank": RankSettings,

@@ -1,8 +1,10 @@
 """Labelled sequences in memory: a split, and batches of it."""
 
 import math
+import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -145,9 +147,10 @@ def collate(samples: Sequence[tuple[Tensor, int]]) -> Batch:
     """Pad ragged sequences with zeros up to the longest one; the `collate_fn` of a DataLoader over a `Split`.
 
     Args:
-        samples: pairs of a sequence (seqlen, d_input), of any real dtype, and its label.
+        samples: pairs of a sequence (seqlen, d_input), a tensor or an array of any real dtype, and its label.
     Returns: a batch with seqlen = the longest sequence; the values are converted to float32, not normalised.
-    Raises: ValueError if there is no sample, or a sequence has other axes or another d_input than the first.
+    Raises: ValueError if there is no sample, or a sequence has other axes or another d_input than the first; TypeError
+        for a sample that is no pair of numbers and a class.
 
     Example:
         >>> batch = collate([(torch.ones(2, 1), 4), (torch.ones(1, 1), 5)])
@@ -156,6 +159,7 @@ def collate(samples: Sequence[tuple[Tensor, int]]) -> Batch:
     """
     if not samples:
         raise ValueError("collate: `samples` must hold at least one (sequence, label) pair; got none. Skip it.")
+    samples = [_as_sample(index, sample) for index, sample in enumerate(samples)]
     for index, (sequence, _) in enumerate(samples):
         if sequence.dim() != 2 or sequence.shape[1:] != samples[0][0].shape[1:]:
             raise ValueError(
@@ -167,3 +171,20 @@ def collate(samples: Sequence[tuple[Tensor, int]]) -> Batch:
     for row, (sequence, _) in zip(x, samples, strict=True):
         row[: len(sequence)] = sequence
     return Batch(x, lengths, torch.tensor([label for _, label in samples], dtype=torch.int64))
+
+
+def _as_sample(index: int, sample: Any) -> tuple[Tensor, int]:
+    """A (sequence, label) pair as a tensor and an int."""
+    try:
+        sequence, label = sample
+        numbers, number = torch.as_tensor(sequence), operator.index(label)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise TypeError(
+            f"collate: sample {index} must be a pair of a sequence (a tensor or an array of numbers) and a label, an "
+            f"integer; got a {type(sample).__name__} ({str(error)[:100]})."
+        ) from None
+    if numbers.is_complex():
+        raise TypeError(
+            f"collate: sequence {index} must be real; got dtype {numbers.dtype}. Give its parts as channels."
+        )
+    return numbers, number

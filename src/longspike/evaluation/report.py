@@ -5,6 +5,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from longspike._core.extras import require
+from longspike._core.files import replace_text
 from longspike.evaluation.curves import read_curves
 from longspike.evaluation.figures import anytime_figure, curves_figure, rates_figure
 from longspike.evaluation.result import Evaluation
@@ -37,7 +38,7 @@ def render_report(
     title: str = "Evaluation",
     class_names: Sequence[str] | None = None,
     source: str = "",
-    run: Path | None = None,
+    run: str | Path | None = None,
 ) -> str:
     """The page as text.
 
@@ -51,7 +52,7 @@ def render_report(
     jinja2 = require("jinja2", extra="viz", purpose="The report")
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     template = environment.from_string(files("longspike.evaluation").joinpath(TEMPLATE).read_text(encoding="utf-8"))
-    curves = {} if run is None else read_curves(run)
+    curves = {} if run is None else read_curves(Path(run))
     rates, energy = evaluation.layer_rates, evaluation.energy
     page: str = template.render(
         title=title,
@@ -79,11 +80,9 @@ def write_report(
     title: str = "Evaluation",
     class_names: Sequence[str] | None = None,
     source: str = "",
-    run: Path | None = None,
+    run: str | Path | None = None,
 ) -> Path:
     """Write the page of `render_report` to `path`, making its folder; the path."""
     text = render_report(evaluation, title=title, class_names=class_names, source=source, run=run)
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
-    return path
+    replace_text(path, text)
+    return Path(path)

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from longspike._core.checks import check_choice, check_positive_int
+from longspike._core.files import replace_text
 from longspike.data import BatchLoader, DataBundle, EventBundle
 from longspike.data import load as load_data
 from longspike.errors import ConfigError
@@ -50,16 +51,18 @@ class SavedEvaluation:
         return {"data": self.data, "split": self.split, "limit": self.limit, **self.evaluation.to_json()}
 
     def write_json(self, path: str | Path | None = None) -> Path:
-        """Write `to_json` to a file, evaluation.json in the run folder by default, making its folder; the path."""
+        """Write `to_json` to a file, evaluation.json in the run folder by default, making its folder; the path.
+
+        Raises: FileWriteError.
+        """
         path = self.run / "evaluation.json" if path is None else Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(self.to_json(), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        replace_text(path, json.dumps(self.to_json(), indent=2, allow_nan=False) + "\n")
         return path
 
     def write_report(self, path: str | Path | None = None) -> Path:
         """Write the page with the run's training curves, report.html in the run folder by default; the path.
 
-        Raises: MissingExtraError without matplotlib or Jinja2.
+        Raises: MissingExtraError without matplotlib or Jinja2; FileWriteError.
         """
         path = self.run / "report.html" if path is None else Path(path)
         words = {"title": self.title, "source": self.source}
