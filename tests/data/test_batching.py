@@ -46,7 +46,7 @@ def test_collate_reads_arrays() -> None:
 
 @pytest.mark.parametrize("sample", [("text", 1), (torch.zeros(3, 1), 1.5), (torch.zeros(3, 1),), 7, ([[None]], 1)])
 def test_collate_names_what_is_no_sample(sample: Any) -> None:
-    with pytest.raises(TypeError, match="sample 1 must be a pair of a sequence .* and a label, an integer; got a"):
+    with pytest.raises(TypeError, match=r"sample 1 must be a pair of a sequence .* and a label, an integer; got a"):
         collate([(torch.zeros(3, 1), 0), sample])
 
 

@@ -39,7 +39,7 @@ def console(*, is_error: bool = False) -> "Console":
         def on_broken_pipe(self) -> None:
             raise BrokenPipeError(EPIPE, "nobody reads the output")
 
-    stream = Dropping(sys.stderr) if is_error else sys.stdout
+    stream: Any = Dropping(sys.stderr) if is_error else sys.stdout
     out = Piped(file=stream, highlight=False, markup=False, emoji=False)
     if not stream.isatty():
         out.width = UNLIMITED

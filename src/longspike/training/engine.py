@@ -5,13 +5,12 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import torch
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
-from lightning.pytorch.plugins.environments import LightningEnvironment
 
 from longspike.errors import CheckpointError, LongspikeError
 from longspike.models.classifier import AbstractClassifier
@@ -78,10 +77,12 @@ def _build_trainer(config: TrainingConfig, run_dir: Path, callbacks: list[Callba
     )
 
 
-def _fit(trainer: Trainer, stop: Interruption, last: Path | None, *args: Any) -> None:
+def _fit(
+    trainer: Trainer, stop: Interruption, last: Path | None, module: TrainingModule, train: FromStep, val: Loader
+) -> None:
     """`trainer.fit`, with Lightning's exits of the process, and what a checkpoint `last` makes it raise, as errors."""
     try:
-        trainer.fit(*args, ckpt_path=last)
+        trainer.fit(module, train, val, ckpt_path=last)
     except SystemExit as leaving:
         if isinstance(leaving.__context__, KeyboardInterrupt):
             raise KeyboardInterrupt from None
