@@ -86,7 +86,7 @@ CASES = {
     "lif: state of another batch": (
         lif(state=LIFState(*state((2, 3), (1, 3), (2, 3)))),
         ValueError,
-        r"`state.r` must have shape \(batch, channels\) = \(2, 3\); got .*\(1, 3\)",
+        r"`state.r` must have shape \(2, 3\); got .*\(1, 3\)",
     ),
     "lif: pmbc with zero reset": (
         lif(method="pmbc", reset="zero"),

@@ -57,13 +57,13 @@ MESSAGES = {
     "offsets": (
         lambda: layer()(U, DELTA, torch.tensor([0, 3, 4])),
         ValueError,
-        r"rise from 0 to the 5 ticks.*\[0, 3, 4\]",
+        r"must rise from 0 to 5, the ticks of `u`; got \[0, 3, 4\]",
     ),
-    "falling": (lambda: layer()(U, DELTA, torch.tensor([0, 5, 4, 5])), ValueError, "`offsets` must be int64 and rise"),
+    "falling": (lambda: layer()(U, DELTA, torch.tensor([0, 5, 4, 5])), ValueError, "`offsets` must rise from 0 to 5"),
     "offsets dtype": (
         lambda: layer()(U, DELTA, OFFSETS.float()),
         ValueError,
-        "`offsets` must be int64 .* torch.float32",
+        "`offsets` must be an int64 tensor .* torch.float32",
     ),
     "state": (
         lambda: layer()(U, DELTA, OFFSETS, torch.zeros(2, 1, 2, 2, 5)),

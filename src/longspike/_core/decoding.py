@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from longspike._core.mistakes import did_you_mean
+from longspike._core.mistakes import did_you_mean, shown
 
 _BOOLS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
@@ -50,7 +50,7 @@ class Decoder:
             return None
 
     def _expected(self, what: str, value: Any, key: str) -> None:
-        self.misread.append(f"{'--set ' * isinstance(value, Text)}{key}: expected {what}; got {value!r}.")
+        self.misread.append(f"{'--set ' * isinstance(value, Text)}{key}: expected {what}; got {shown(value)}.")
 
     def _tuple(self, kinds: tuple[Any, ...], value: Any, key: str) -> tuple[Any, ...] | None:
         items = [Text(word.strip()) for word in value.split(",")] if isinstance(value, Text) else value

@@ -27,3 +27,18 @@ def length_mask(lengths: Tensor, seqlen: int) -> Tensor:
         [[1, 1, 0], [0, 0, 0]]
     """
     return torch.arange(seqlen, device=lengths.device) < lengths[:, None]
+
+
+def without_padding(x: Tensor, lengths: Tensor | None) -> Tensor:
+    """x (batch, seqlen) or (batch, seqlen, channels) with zeros from step lengths[b] on, whatever stood there.
+
+    Neither NaN nor infinity in the padding reaches a result or a gradient. Without lengths: x itself.
+
+    Example:
+        >>> without_padding(torch.tensor([[1.0, float("nan")]]), torch.tensor([1]))
+        tensor([[1., 0.]])
+    """
+    if lengths is None:
+        return x
+    valid = length_mask(lengths, x.shape[1])
+    return torch.where(valid[..., None] if x.dim() == 3 else valid, x, 0)

@@ -1,11 +1,31 @@
 """Everything that is wrong with a configuration, in one error; and the name that a mistyped one was meant to be."""
 
 import math
+import reprlib
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from numbers import Real
 
 from longspike.errors import ConfigError
+
+_SHORT = reprlib.Repr()
+_SHORT.maxlevel, _SHORT.maxstring, _SHORT.maxother = 2, 80, 80
+_SHORT.maxlist = _SHORT.maxtuple = _SHORT.maxdict = 4
+
+
+def shown(value: object) -> str:
+    """A value in a message: of an array or tensor its shape and dtype, of anything else the beginning.
+
+    Example:
+        >>> import torch
+        >>> shown(torch.zeros(2, 3)), shown("zoh"), shown(list(range(1000)))
+        ('a Tensor of shape (2, 3) and dtype torch.float32', "'zoh'", '[0, 1, 2, 3, ...]')
+    """
+    shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
+    if isinstance(shape, tuple) and dtype is not None and shape != ():
+        return f"a {type(value).__name__} of shape {tuple(shape)} and dtype {dtype}"
+    text = " ".join(_SHORT.repr(value).split())
+    return text if len(text) <= 80 else text[:77] + "..."
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -54,7 +74,7 @@ class Mistakes:
         for name in names:
             value = getattr(self._config, name)
             if not (is_right(value) or (or_none and value is None)):
-                self.add(f"`{name}` must {what}{', or be None' if or_none else ''}; got {value!r}")
+                self.add(f"`{name}` must {what}{', or be None' if or_none else ''}; got {shown(value)}")
 
     def integers(self, *names: str, low: int = 1, high: int | None = None, or_none: bool = False) -> None:
         """These fields must be integers of at least `low`, and of at most `high` if there is one."""
@@ -81,12 +101,13 @@ class Mistakes:
         values = getattr(self._config, first), getattr(self._config, second)
         is_positive = all(isinstance(x, Real) and 0 < x < math.inf for x in values)  # type: ignore[operator]
         if not (is_positive and values[0] <= values[1]):
-            self.add(f"0 < `{first}` <= `{second}` must hold; got {values[0]!r} and {values[1]!r}")
+            self.add(f"0 < `{first}` <= `{second}` must hold; got {shown(values[0])} and {shown(values[1])}")
 
     def choices(self, allowed: Mapping[str, tuple[str, ...]]) -> None:
         """Each of these fields must be one of its words."""
         for name, words in allowed.items():
-            self._expect(lambda x, words=words: x in words, (name,), f"be one of {', '.join(map(repr, words))}", False)  # type: ignore[misc]
+            what = f"be one of {', '.join(map(repr, words))}"
+            self._expect(lambda x, words=words: isinstance(x, str) and x in words, (name,), what, False)  # type: ignore[misc]
 
     def part(self, make: Callable[[], object]) -> None:
         """What `make` raises as ValueError, a ConfigError of a part for example, is a mistake too."""

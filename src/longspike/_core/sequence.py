@@ -1,15 +1,33 @@
 """What layers of sequences have in common: state goes in and comes out, and a step is a forward of one step."""
 
 from abc import ABC, abstractmethod
-from typing import Generic, TypeVar
+from collections.abc import Callable
+from typing import Generic, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from longspike._core.checks import FLOAT_DTYPES
+
 State = TypeVar("State")
 
 
-class AbstractSequenceLayer(nn.Module, ABC, Generic[State]):
+class AbstractLayer(nn.Module, ABC):
+    """A module whose parameters compute: real floating-point numbers of 64, 32 or 16 bits."""
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """What .to(), .half() and the like call."""
+        changed = super()._apply(fn, recurse)
+        for parameter in self.parameters(recurse=False):
+            if parameter.dtype not in FLOAT_DTYPES:
+                raise TypeError(
+                    f"{type(self).__name__}: parameters must be floating point, of 64, 32 or 16 bits; "
+                    f"got {parameter.dtype}. Use bfloat16."
+                )
+        return changed
+
+
+class AbstractSequenceLayer(AbstractLayer, Generic[State]):
     """A layer over dense sequences (batch, seqlen, channels)."""
 
     @abstractmethod
@@ -26,7 +44,7 @@ class AbstractSequenceLayer(nn.Module, ABC, Generic[State]):
         return y[:, 0], end
 
 
-class AbstractTickLayer(nn.Module, ABC):
+class AbstractTickLayer(AbstractLayer):
     """A layer over ragged ticks u (ticks, channels): sample i owns the ticks offsets[i] .. offsets[i+1]-1."""
 
     @abstractmethod

@@ -5,6 +5,8 @@ from typing import Any, TypeVar
 
 from torch import Tensor
 
+from longspike._core.checks import describe
+
 State = TypeVar("State")
 
 
@@ -23,6 +25,27 @@ def _rebuilt(node: Any, parts: list[Any]) -> Any:
     if node is None:
         return None
     return tuple(parts) if type(node) is tuple else type(node)(*parts)
+
+
+def as_state(where: str, kind: type[State], state: Any) -> State:
+    """`state` as the named tuple `kind`; raise unless it has its parts."""
+    if isinstance(state, kind):
+        return state
+    names = kind._fields  # type: ignore[attr-defined]
+    if not isinstance(state, tuple | list) or len(state) != len(names):
+        came = f"{len(state)} entries" if isinstance(state, tuple | list) else describe(state)
+        raise ValueError(f"{where}: `state` must be ({', '.join(names)}); got {came}. Start from init_state().")
+    return kind(*state)
+
+
+def check_part(where: str, name: str, part: Any, shape: tuple[int, ...], hint: str = "") -> Tensor:
+    """A tensor of a state; raise unless it is a real one of this shape."""
+    if not isinstance(part, Tensor) or part.shape != shape or part.is_complex():
+        real = "be real and have" if isinstance(part, Tensor) and part.is_complex() else "have"
+        raise ValueError(
+            f"{where}: `{name}` must {real} shape {shape}; got {describe(part)}.{hint} Start from init_state()."
+        )
+    return part
 
 
 def map_state(function: Callable[[Tensor], Tensor], state: State) -> State:

@@ -9,9 +9,11 @@ from longspike._core.checks import describe
 def check_per_sample(where: str, name: str, x: object, num_samples: int) -> None:
     """Raise unless `x` is an int64 tensor (num_samples,)."""
     if not isinstance(x, Tensor) or x.dtype != torch.int64 or tuple(x.shape) != (num_samples,):
+        is_long = isinstance(x, Tensor) and x.dtype == torch.int64
+        remedy = "" if is_long else " Convert it with torch.as_tensor(x).long()."
         raise ValueError(
             f"{where}: `{name}` must be an int64 tensor of shape ({num_samples},), one entry per sample; "
-            f"got {describe(x)}. Convert it with torch.as_tensor(x).long()."
+            f"got {describe(x)}.{remedy}"
         )
 
 

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass, fields
 
+from longspike._core.mistakes import shown
 from longspike.energy.operations import OperationCounts
 
 
@@ -42,9 +43,9 @@ class CostTable:
         for name in (f.name for f in fields(self) if f.name.endswith("_pj")):
             value = getattr(self, name)
             if not (math.isfinite(value) and value >= 0):
-                raise ValueError(f"CostTable: `{name}` must be finite picojoules, at least 0; got {value!r}.")
+                raise ValueError(f"CostTable: `{name}` must be finite picojoules, at least 0; got {shown(value)}.")
         if self.word_bytes < 1:
-            raise ValueError(f"CostTable: `word_bytes` must be at least 1; got {self.word_bytes!r}.")
+            raise ValueError(f"CostTable: `word_bytes` must be at least 1; got {shown(self.word_bytes)}.")
         if not self.source.strip():
             raise ValueError("CostTable: `source` must say where the figures come from; got an empty text.")
 

@@ -29,6 +29,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from longspike._core.mistakes import shown
 from longspike.energy.operations import OperationCounts
 from longspike.layers.neuron import NeuronConfig
 from longspike.models.config import SpikeSSMConfig
@@ -202,7 +203,7 @@ def _check_rates(config: SpikeSSMConfig, rates: Sequence[float]) -> None:
         raise ValueError(f"count_operations: `rates` must hold {wanted} firing rates, {why}; got {len(rates)}.")
     if not all(math.isfinite(rate) and 0 <= rate <= 1 for rate in rates):
         raise ValueError(
-            f"count_operations: `rates` must lie in [0, 1]; got {list(rates)}. Pass means of spikes, no percentages."
+            f"count_operations: `rates` must lie in [0, 1]; got {shown(list(rates))}. Pass means of spikes, no percentages."
         )
 
 

@@ -1,5 +1,7 @@
 """Numbers as people read them."""
 
+from longspike._core.mistakes import shown
+
 PREFIXES = ((1e12, "J"), (1e9, "mJ"), (1e6, "µJ"), (1e3, "nJ"), (1.0, "pJ"))
 
 
@@ -14,7 +16,7 @@ def energy_text(energy_pj: float) -> str:
         if energy_pj >= size or size == 1.0:
             value = energy_pj / size
             return f"{value:.{0 if value >= 99.95 else 1 if value >= 9.995 else 2}f} {unit}"
-    raise ValueError(f"energy_text: `energy_pj` must be a number; got {energy_pj!r}.")
+    raise ValueError(f"energy_text: `energy_pj` must be a number; got {shown(energy_pj)}.")
 
 
 def saving_text(saving: float | None) -> str:

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from longspike._core.mistakes import shown
 from longspike.events.record import EVENT_DTYPE
 from longspike.events.record import check_sensor_size as check_sensor_size
 
@@ -44,7 +45,7 @@ def check_on_sensor(where: str, events: np.ndarray, sensor_size: tuple[int, int]
 def check_number(where: str, name: str, value: float, *, low: float, high: float = math.inf) -> None:
     """Raise unless `value` is finite and lies in [low, high]."""
     if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not math.isfinite(value):
-        raise ValueError(f"{where}: `{name}` must be a finite number; got {value!r}.")
+        raise ValueError(f"{where}: `{name}` must be a finite number; got {shown(value)}.")
     if not low <= value <= high:
         raise ValueError(f"{where}: `{name}` must lie in [{low:g}, {high:g}]; got {value:g}.")
 
@@ -62,4 +63,4 @@ def check_rng(where: str, rng: object) -> np.random.Generator:
 def check_integer(where: str, name: str, value: object, *, low: int) -> None:
     """Raise unless `value` is an integer, of Python or numpy, of at least `low`."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < low:
-        raise ValueError(f"{where}: `{name}` must be an integer of at least {low}; got {value!r}.")
+        raise ValueError(f"{where}: `{name}` must be an integer of at least {low}; got {shown(value)}.")

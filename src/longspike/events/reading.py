@@ -10,6 +10,7 @@ from typing import BinaryIO, Literal, Self
 import numpy as np
 
 from longspike._core.checks import check_choice, check_positive_int
+from longspike._core.mistakes import shown
 from longspike.errors import DataFileError, UnknownSensorError
 from longspike.events.decoding import Screen
 from longspike.events.detecting import HEAD_BYTES, detect
@@ -190,7 +191,7 @@ def open(  # noqa: A001
     check_positive_int("open", "packet_events", packet_events)
     if isinstance(sensor_size, str):
         raise ValueError(
-            f"open: `sensor_size` must be (width, height); got {sensor_size!r}. "
+            f"open: `sensor_size` must be (width, height); got {shown(sensor_size)}. "
             'Only read can take "observed": it has all events before it answers.'
         )
     opened = _open("open", path, format, sensor_size, on_error)

@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
+from longspike._core.mistakes import shown
+
 EVENT_DTYPE = np.dtype([("x", "<u2"), ("y", "<u2"), ("t", "<i8"), ("p", "u1")])
 """One event, 13 bytes: x to the right and y down in pixels, t in microseconds since the recording's start, p in {0, 1}."""
 
@@ -49,7 +51,7 @@ def check_sensor_size(where: str, sensor_size: object) -> tuple[int, int]:
     ):
         raise ValueError(
             f"{where}: `sensor_size` must be (width, height) in pixels, each from 1 to {LARGEST_SIDE}; "
-            f"got {sensor_size!r}."
+            f"got {shown(sensor_size)}."
         )
     return int(sensor_size[0]), int(sensor_size[1])
 

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from longspike._core.checks import check_choice, check_sequence
 from longspike._core.dtypes import in_dtype
-from longspike._core.lengths import length_mask
+from longspike._core.lengths import without_padding
 from longspike._core.sequence import AbstractSequenceLayer
+from longspike._core.states import as_state
 from longspike.kernels.mixing import glu
 from longspike.kernels.spiking_block import Inputs, spiking_block
 from longspike.layers.dropout import TiedDropout
@@ -80,7 +81,7 @@ class SpikingBlock(AbstractSequenceLayer[BlockState]):
         if self.backward_ssm is not None:
             if state is not None:
                 raise ValueError("SpikingBlock: a bidirectional block takes no state; it needs the whole sequence.")
-            valid = x if lengths is None else x * length_mask(lengths, x.shape[1])[..., None]
+            valid = without_padding(x, lengths)
             current = current + self.backward_ssm(valid.flip(1))[0].flip(1)
         return current, end
 
@@ -88,7 +89,9 @@ class SpikingBlock(AbstractSequenceLayer[BlockState]):
         self, x: Tensor, state: BlockState | None = None, lengths: Tensor | None = None
     ) -> tuple[Tensor, Tensor, BlockState]:
         """y and the neuron's spikes, both (batch, seqlen, d_model), and the state after the last step."""
-        ssm_state, neuron_state = (None, None) if state is None else state
+        check_sequence("SpikingBlock", "x", x, channels=self.mix.in_features)
+        x = without_padding(x, lengths)
+        ssm_state, neuron_state = (None, None) if state is None else as_state("SpikingBlock", BlockState, state)
         z = self.norm(x) if self.norm_position == "pre" else x
         current, ssm_end = self._current(z, ssm_state, lengths)
         spikes, neuron_end = self.neuron(current, neuron_state)
@@ -119,18 +122,18 @@ class SpikingBlock(AbstractSequenceLayer[BlockState]):
 
         The same bits as `outputs`, in one pass over memory where the block is a plain one on a compiled backend.
         """
+        check_sequence("SpikingBlock", "x", x, channels=self.mix.in_features)
         neuron = self._fusible_neuron(x)
         if neuron is None:
             y, spikes, end = self.outputs(x, state, lengths)
-            valid = spikes if lengths is None else spikes * length_mask(lengths, x.shape[1])[..., None]
-            return y, valid.sum(dim=1), end
-        check_sequence("SpikingBlock", "x", x, channels=self.mix.in_features)
-        before = self.init_state(x.shape[0]) if state is None else state
+            return y, without_padding(spikes, lengths).sum(dim=1), end
+        x = without_padding(x, lengths)
+        before = self.init_state(x.shape[0]) if state is None else as_state("SpikingBlock", BlockState, state)
         parameters, neuron_state = neuron.operands(x, before.neuron)
         y, counts, (ssm_end, *neuron_end) = spiking_block(
             x,
             self._inputs(x, parameters, lengths),
-            (in_dtype(before.ssm, x.dtype), *neuron_state),
+            (self.ssm.checked(before.ssm, x), *neuron_state),
             reset=neuron.reset,
             surrogate=neuron.surrogate.name,
             scale=neuron.surrogate.value,

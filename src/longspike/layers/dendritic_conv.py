@@ -6,8 +6,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from longspike._core.checks import check_positive_int, describe
+from longspike._core.checks import check_positive_int
 from longspike._core.dtypes import compute_dtype
+from longspike._core.states import as_state
 from longspike.kernels.dendrite import DendritePlan, dendrite_plan, dendritic_conv
 from longspike.layers.sparse import SparseSpikes, check_sparse
 from longspike.neurons.dendritic import AbstractDendrites
@@ -180,14 +181,6 @@ class DendriticLIFConv2d(AbstractDendrites):
             padding=self.padding,
         )
 
-    def _checked(self, state: DendriticConvState, dtype: torch.dtype) -> DendriticConvState:
-        shapes = ((self.num_branches, self.channels), (self.channels,))
-        for name, part, shape in zip(("i", "v"), (state.i, state.v), shapes, strict=True):
-            if tuple(part.shape) != (state.keys.numel(), *shape):
-                expected = (state.keys.numel(), *shape)
-                raise ValueError(f"{WHERE}: `state.{name}` must have shape {expected}; got {describe(part)}.")
-        return state._replace(i=state.i.to(dtype), v=state.v.to(dtype))
-
     def forward(
         self, inputs: SparseSpikes, state: DendriticConvState | None = None, *, keeps_state: bool = True
     ) -> DendriticRows:
@@ -201,7 +194,9 @@ class DendriticLIFConv2d(AbstractDendrites):
         keys, first_step, last_step = _positions(plan)
         kept, before, first_gap = None, None, torch.zeros_like(first_step)
         if state is not None:
-            state = self._checked(state, dtype)
+            state = as_state(WHERE, DendriticConvState, state)
+            i, v = self.checked(state.i, state.v, state.keys.numel(), dtype)
+            state = state._replace(i=i, v=v)
             before, first_gap, kept = _resume(state, keys, first_step)
         membrane, end = dendritic_conv(
             inputs.values.to(dtype),

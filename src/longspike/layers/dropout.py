@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from longspike._core.checks import check_bounds
+from longspike._core.checks import check_bounds, check_sequence
 
 
 class TiedDropout(nn.Module):
@@ -26,5 +26,6 @@ class TiedDropout(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x with channels dropped."""
+        check_sequence("TiedDropout", "x", x)
         factor = self.draw(x)
         return x if factor is None else x * factor[:, None]

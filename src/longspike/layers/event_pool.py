@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from longspike._core.checks import check_choice, check_positive_int
+from longspike._core.checks import check_choice, check_positive_int, check_ticks
+from longspike._core.states import as_state, check_part
 from longspike.kernels.tick import EventPoolState, event_pool
 
 WEIGHTINGS = ("tick", "time")
@@ -33,9 +34,16 @@ class EventPool(nn.Module):
         self, y: Tensor, delta: Tensor, offsets: Tensor, state: EventPoolState | None = None
     ) -> tuple[Tensor, EventPoolState]:
         """y (ticks, channels), gaps delta (ticks), offsets (batch + 1) -> (batch, channels); zero without ticks."""
-        state = self.init_state(len(offsets) - 1, device=y.device) if state is None else state
+        check_ticks("EventPool", "y", y, delta, offsets, self.channels)
+        state = self.init_state(len(offsets) - 1, device=y.device) if state is None else self._checked(state, offsets)
         weights = delta if self.weighting == "time" else torch.ones_like(delta)
         return event_pool(y, weights, offsets, state, size=self.window)
+
+    def _checked(self, state: EventPoolState, offsets: Tensor) -> EventPoolState:
+        parts = as_state("EventPool", EventPoolState, state)
+        for name, part, width in zip(parts._fields, parts, (self.channels, self.channels, 3), strict=True):
+            check_part("EventPool", f"state.{name}", part, (len(offsets) - 1, width))
+        return parts
 
     def extra_repr(self) -> str:
         return f"channels={self.channels}, window={self.window}, weighting={self.weighting}"

@@ -5,6 +5,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from longspike._core.checks import check_floats, check_positive_int
 from longspike._core.dtypes import in_dtype
 from longspike.kernels.mixing import linear
 
@@ -18,6 +19,8 @@ class SpikeLinear(nn.Module):
 
     def __init__(self, in_features: int, out_features: int) -> None:
         super().__init__()
+        check_positive_int("SpikeLinear", "in_features", in_features)
+        check_positive_int("SpikeLinear", "out_features", out_features)
         self.in_features, self.out_features = in_features, out_features
         bound = 1 / math.sqrt(in_features)
         self.weight = nn.Parameter(torch.empty(out_features, in_features).uniform_(-bound, bound))
@@ -25,6 +28,7 @@ class SpikeLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., in_features) -> (..., out_features)."""
+        check_floats("SpikeLinear", "x", x)
         return linear(x, in_dtype(self.weight, x.dtype), in_dtype(self.bias, x.dtype))
 
     def extra_repr(self) -> str:

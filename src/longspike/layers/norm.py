@@ -2,6 +2,7 @@
 
 from torch import Tensor, nn
 
+from longspike._core.checks import check_floats, check_positive_int
 from longspike.kernels.layer_norm import layer_norm
 
 
@@ -13,8 +14,10 @@ class RowNorm(nn.LayerNorm):
     """
 
     def __init__(self, channels: int) -> None:
+        check_positive_int("RowNorm", "channels", channels)
         super().__init__(channels)
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., channels) -> the same."""
+        check_floats("RowNorm", "x", x)
         return layer_norm(x, self.weight.to(x.dtype), self.bias.to(x.dtype))

@@ -5,8 +5,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from longspike._core.checks import check_bounds, describe
-from longspike._core.lengths import length_mask
+from longspike._core.checks import check_bounds, check_positive_int, check_sequence, describe, time_first
+from longspike._core.lengths import without_padding
+from longspike._core.states import as_state, check_part
 
 
 class PoolState(NamedTuple):
@@ -18,8 +19,18 @@ class PoolState(NamedTuple):
 
 def check_lengths(where: str, lengths: Tensor, x: Tensor) -> None:
     """Raise unless `lengths` (batch) holds whole numbers between 0 and the number of steps of `x`."""
-    if lengths.dtype.is_floating_point or tuple(lengths.shape) != (x.shape[0],):
-        raise ValueError(f"{where}: `lengths` must hold {x.shape[0]} integers, one a sample; got {describe(lengths)}.")
+    if not isinstance(lengths, Tensor):
+        raise TypeError(f"{where}: `lengths` must be a tensor of integers; got {describe(lengths)}.")
+    if (
+        lengths.dtype.is_floating_point
+        or lengths.dtype.is_complex
+        or lengths.dtype == torch.bool
+        or tuple(lengths.shape) != (x.shape[0],)
+    ):
+        hint = time_first(x, len(lengths)) if lengths.dim() == 1 else ""
+        raise ValueError(
+            f"{where}: `lengths` must hold {x.shape[0]} integers, one a sample; got {describe(lengths)}.{hint}"
+        )
     check_bounds(where, "lengths", lengths, low=0, high=x.shape[1], remedy="No sample is longer than the batch.")
 
 
@@ -28,6 +39,7 @@ class MeanPool(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
+        check_positive_int("MeanPool", "channels", channels)
         self.channels = channels
 
     def init_state(self, batch: int, *, like: Tensor) -> PoolState:
@@ -38,11 +50,18 @@ class MeanPool(nn.Module):
         self, x: Tensor, state: PoolState | None = None, lengths: Tensor | None = None
     ) -> tuple[Tensor, PoolState]:
         """(batch, seqlen, channels) -> (batch, channels); zero where no step was seen."""
-        state = self.init_state(x.shape[0], like=x) if state is None else state
+        check_sequence("MeanPool", "x", x, channels=self.channels)
+        state = self.init_state(x.shape[0], like=x) if state is None else self._checked(state, x)
         if lengths is None:
             total, seen = x.sum(dim=1), torch.full_like(state.steps, x.shape[1])
         else:
             check_lengths("MeanPool", lengths, x)
-            total, seen = (x * length_mask(lengths, x.shape[1])[..., None]).sum(dim=1), lengths
+            total, seen = without_padding(x, lengths).sum(dim=1), lengths
         end = PoolState(state.total + total, state.steps + seen)
         return end.total / end.steps.clamp(min=1)[:, None].to(x.dtype), end
+
+    def _checked(self, state: PoolState, x: Tensor) -> PoolState:
+        parts = as_state("MeanPool", PoolState, state)
+        check_part("MeanPool", "state.total", parts.total, (x.shape[0], self.channels), time_first(x, len(parts.steps)))
+        check_part("MeanPool", "state.steps", parts.steps, (x.shape[0],))
+        return parts

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from longspike._core.transforms import structure_of
 from longspike.layers.sparse import SparseSpikes
 
 NEVER = -1
@@ -45,7 +46,7 @@ def find_ticks(spikes: SparseSpikes, last_step: Tensor) -> Ticks:
     is_new = torch.ones_like(spikes.step, dtype=torch.bool)
     is_new[1:] = (spikes.step[1:] != spikes.step[:-1]) | (sample[1:] != sample[:-1])
     group = is_new.cumsum(0) - 1
-    fired = (spikes.values.detach() != 0).any(dim=1)
+    fired = structure_of("find_ticks", (spikes.values.detach() != 0).any(dim=1))
     is_tick = torch.zeros(int(is_new.sum()), dtype=torch.bool, device=device)
     is_tick[group[fired]] = True
     items = is_tick[group].nonzero()[:, 0]

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from longspike._core.mistakes import Mistakes
+from longspike._core.mistakes import Mistakes, shown
 from longspike.layers.block import NORM_POSITIONS
 from longspike.layers.neuron import NeuronConfig
 from longspike.ssm.discretise import DISCRETISATIONS
@@ -47,6 +47,8 @@ class SpikeSSMConfig:
         mistakes.integers("d_input", "num_outputs", "d_model", "num_layers", "d_state")
         if isinstance(self.d_state, int) and self.d_state % 2:
             mistakes.add(f"`d_state` must be even (conjugate pairs); got {self.d_state}")
+        if not isinstance(self.neuron, NeuronConfig):
+            mistakes.add(f"`neuron` must be a NeuronConfig; got {shown(self.neuron)}")
         mistakes.numbers("dropout", high=1, closed_low=True)
         mistakes.rising("dt_min", "dt_max")
         mistakes.choices(

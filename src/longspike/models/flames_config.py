@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from longspike._core.mistakes import Mistakes, is_integer
+from longspike._core.mistakes import Mistakes, is_integer, shown
 from longspike.events.record import LARGEST_SIDE, LATEST_TIME_US
 from longspike.neurons.surrogate import surrogate_of
 
@@ -67,7 +67,7 @@ class MemoryConfig:
 
 def _check_memory(memory: object, mistakes: Mistakes) -> None:
     if not isinstance(memory, MemoryConfig):
-        mistakes.add(f"`memory` must be a MemoryConfig; got {memory!r}")
+        mistakes.add(f"`memory` must be a MemoryConfig; got {shown(memory)}")
 
 
 def sensor_mistake(sensor_size: object) -> str:
@@ -75,7 +75,7 @@ def sensor_mistake(sensor_size: object) -> str:
     is_pair = isinstance(sensor_size, tuple) and len(sensor_size) == 2
     if is_pair and all(is_integer(side, low=1) and side <= LARGEST_SIDE for side in sensor_size):  # type: ignore[attr-defined]
         return ""
-    return f"`sensor_size` must be (width, height), at most {LARGEST_SIDE} pixels each; got {sensor_size!r}"
+    return f"`sensor_size` must be (width, height), at most {LARGEST_SIDE} pixels each; got {shown(sensor_size)}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from longspike._core.checks import check_sequence
-from longspike._core.lengths import length_mask
+from longspike._core.lengths import length_mask, without_padding
+from longspike._core.states import as_state
 from longspike.layers.linear import SpikeLinear
 from longspike.layers.pooling import MeanPool, PoolState, check_lengths
 from longspike.models.classifier import Summary
@@ -104,6 +105,7 @@ class FlamesSequence(AbstractSequenceClassifier):
             x: (batch, seqlen, d_input). state: before the first step, silent by default.
             lengths: valid steps of a right-padded batch; the samples then end at different steps and no state comes back.
         """
+        state = None if state is None else as_state("FlamesSequence", FlamesSequenceState, state)
         features, end, spikes = self.features(x, state, lengths)
         pool = None if state is None else state.pool
         pooled, pool_end = self.pool(features, pool, lengths)
@@ -117,6 +119,7 @@ class FlamesSequence(AbstractSequenceClassifier):
         check_sequence("FlamesSequence", "x", x, channels=self.config.d_input)
         if lengths is not None:
             check_lengths("FlamesSequence", lengths, x)
+        x = without_padding(x, lengths)
         batch, seqlen = x.shape[:2]
         state = self.init_state(batch) if state is None else state
         h, dendrites = self.dendrites(x, state.dendrites)

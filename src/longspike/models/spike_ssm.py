@@ -6,7 +6,10 @@ from typing import Any, NamedTuple, Self
 import torch
 from torch import Tensor, nn
 
-from longspike._core.checks import check_sequence, describe
+from longspike._core.checks import check_bounds, check_sequence, describe
+from longspike._core.dtypes import in_dtype
+from longspike._core.lengths import without_padding
+from longspike._core.states import as_state
 from longspike.layers.block import BlockState, SpikingBlock
 from longspike.layers.linear import SpikeLinear
 from longspike.layers.pooling import MeanPool, PoolState, check_lengths
@@ -112,10 +115,26 @@ class SpikeSSM(AbstractSequenceClassifier):
         elif not isinstance(x, Tensor) or x.dim() != 2 or x.dtype not in (torch.int32, torch.int64):
             raise ValueError(f"SpikeSSM: `x` must hold integer tokens of shape (batch, seqlen); got {describe(x)}.")
 
+    def _checked(self, state: SpikeSSMState | None) -> SpikeSSMState | None:
+        if state is None:
+            return None
+        state = as_state("SpikeSSM", SpikeSSMState, state)
+        if not isinstance(state.blocks, tuple | list) or len(state.blocks) != len(self.blocks):
+            raise ValueError(
+                f"SpikeSSM: `state.blocks` must hold {len(self.blocks)} states, one a block; got {describe(state.blocks)}. "
+                "Start from init_state()."
+            )
+        return state
+
     def _encode(self, x: Tensor, lengths: Tensor | None) -> Tensor:
         self._check_input(x)
         if lengths is not None:
             check_lengths("SpikeSSM", lengths, x)
+        x = without_padding(x, lengths)
+        if self.config.encoder == "embedding":
+            check_bounds(
+                "SpikeSSM", "x", x, low=0, high=self.config.d_input - 1, remedy="A token is a row of the encoder."
+            )
         return self.encoder(x)
 
     def _read_out(
@@ -124,7 +143,9 @@ class SpikeSSM(AbstractSequenceClassifier):
         pooled: PoolState | None = None
         if self.pool is not None:
             h, pooled = self.pool(h, None if state is None else state.pool, lengths)
-        return self.decoder(h), SpikeSSMState(tuple(ends), pooled) if lengths is None else None
+        return self.decoder(in_dtype(h, self.decoder.weight.dtype)), SpikeSSMState(
+            tuple(ends), pooled
+        ) if lengths is None else None
 
     def outputs(self, x: Tensor, state: SpikeSSMState | None = None, lengths: Tensor | None = None) -> SpikeSSMOutput:
         """Logits, state and the spikes of every block; `forward` is faster, because it keeps no spikes.
@@ -143,7 +164,7 @@ class SpikeSSM(AbstractSequenceClassifier):
         self, x: Tensor, state: SpikeSSMState | None, lengths: Tensor | None
     ) -> tuple[Tensor, list[BlockState], tuple[Tensor, ...]]:
         """The last block's output (batch, seqlen, d_model), the blocks' states and their spikes."""
-        h, ends, spikes = self._encode(x, lengths), [], []
+        h, ends, spikes, state = self._encode(x, lengths), [], [], self._checked(state)
         for k, block in enumerate(self.blocks):
             h, block_spikes, end = block.outputs(h, None if state is None else state.blocks[k], lengths)  # type: ignore[operator]
             ends.append(end)
@@ -154,7 +175,7 @@ class SpikeSSM(AbstractSequenceClassifier):
         self, x: Tensor, state: SpikeSSMState | None, lengths: Tensor | None
     ) -> tuple[Tensor, SpikeSSMState | None, tuple[Tensor, ...]]:
         """Logits, state, and every block's spikes of valid steps (batch, d_model); the bits of `outputs`."""
-        h, ends, counts = self._encode(x, lengths), [], []
+        h, ends, counts, state = self._encode(x, lengths), [], [], self._checked(state)
         for k, block in enumerate(self.blocks):
             h, count, end = block.activity(h, None if state is None else state.blocks[k], lengths)  # type: ignore[operator]
             ends.append(end)

@@ -5,15 +5,16 @@ s[t] = 1 if m[t] > threshold else 0;            v[t] = m[t]*(1 - s[t])
 """
 
 import math
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from longspike._core.checks import check_bounds, check_choice, check_positive_int, check_sequence, describe
+from longspike._core.checks import check_bounds, check_choice, check_positive_int, check_sequence
 from longspike._core.dtypes import compute_dtype
-from longspike._core.sequence import AbstractSequenceLayer
+from longspike._core.sequence import AbstractLayer, AbstractSequenceLayer
+from longspike._core.states import as_state, check_part
 from longspike.kernels._dispatch import DENDRITE_METHODS
 from longspike.kernels.dendrite import dendritic_lif
 from longspike.kernels.mixing import linear
@@ -56,7 +57,7 @@ def membrane_deviation(rate: Tensor, rate_soma: Tensor, g: Tensor) -> float:
     return math.sqrt(variance)
 
 
-class AbstractDendrites(nn.Module, ABC):
+class AbstractDendrites(AbstractLayer):
     """The parameters of dendritic neurons: time constants of the branches and of the soma, and the coupling g.
 
     Starts with time constants log-spaced from tau_min to tau_max and g = 1/num_branches.
@@ -90,6 +91,12 @@ class AbstractDendrites(nn.Module, ABC):
     @abstractmethod
     def dynamics(self) -> tuple[Tensor, Tensor, Tensor]:
         """rate (num_branches) and rate_soma (), decays per step as exp(-rate); g (num_branches)."""
+
+    def checked(self, i: Tensor, v: Tensor, count: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """i and v of `count` neurons a channel, in `dtype`; raise unless they fit."""
+        where, shape = type(self).__name__, (count, self.num_branches, self.channels)
+        i, v = check_part(where, "state.i", i, shape), check_part(where, "state.v", v, (count, self.channels))
+        return i.to(dtype), v.to(dtype)
 
     def typical_scale(self, *, gap: float = 1.0) -> float:
         """The input's deviation at which membranes deviate by TYPICAL_MEMBRANE thresholds, updated every `gap` steps."""
@@ -157,26 +164,17 @@ class DendriticLIF(AbstractDendrites, AbstractSequenceLayer[DendriticState]):
         i = torch.zeros(batch, self.num_branches, self.channels, dtype=self.weight.dtype, device=self.weight.device)
         return DendriticState(i, i.new_zeros(batch, self.channels))
 
-    def _checked(self, state: DendriticState | None, x: Tensor) -> DendriticState:
-        if state is None:
-            state = self.init_state(x.shape[0])
-        shapes = ((x.shape[0], self.num_branches, self.channels), (x.shape[0], self.channels))
-        for name, part, shape in zip(DendriticState._fields, state, shapes, strict=True):
-            if tuple(part.shape) != shape:
-                raise ValueError(f"DendriticLIF: `state.{name}` must have shape {shape}; got {describe(part)}.")
-        return DendriticState(*(part.to(x.dtype) for part in state))
-
     def forward(self, x: Tensor, state: DendriticState | None = None) -> tuple[Tensor, DendriticState]:
         """Spikes (batch, seqlen, channels) of inputs (batch, seqlen, in_features), and the state after the last step."""
         check_sequence("DendriticLIF", "x", x, channels=self.in_features)
         dtype, x = x.dtype, x.to(compute_dtype(x.dtype))
-        state = self._checked(state, x)
+        state = self.init_state(x.shape[0]) if state is None else as_state("DendriticLIF", DendriticState, state)
         weight = self.weight.to(x.dtype).view(-1, self.in_features)
         drive = linear(x, weight, None, method=self.method).view(*x.shape[:2], self.num_branches, self.channels)
         membrane, (i, v) = dendritic_lif(
             drive,
             tuple(p.to(x.dtype) for p in self.dynamics()),  # type: ignore[arg-type]
-            (state.i, state.v),
+            self.checked(*state, x.shape[0], x.dtype),
             threshold=self.threshold,
             surrogate=self.surrogate.name,
             scale=self.surrogate.value,

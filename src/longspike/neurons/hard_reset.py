@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from longspike._core.checks import check_bounds, check_choice, check_positive_int, check_sequence
 from longspike._core.sequence import AbstractSequenceLayer
+from longspike.errors import DerivativeError
+from longspike.kernels._derivatives import may_go_backward, refuse_tangents
 from longspike.kernels.refractory_lif.pmbc import leaky_scan
 from longspike.neurons.lif import LIFState, refractory_lif, zero_state
 from longspike.neurons.surrogate import Surrogate, as_surrogate
@@ -22,10 +24,16 @@ def hard_reset_orbit(current: Tensor, *, beta: float) -> Tensor:
     nxt(t) = min {t' > t : c[t'] - beta^(t'-t)*c[t] > 1} depends on nothing earlier. The spikes are the orbit of nxt from
     the first crossing, found by pointer doubling in ceil(log2 seqlen) gathers. Computed in float64; forward only.
 
-    Args: current (batch, seqlen, channels); beta in (0, 1).
+    Args: current (batch, seqlen, channels), without a gradient; beta in (0, 1).
     Returns: spikes in {0, 1} shaped like `current`.
+    Raises: DerivativeError if a derivative is wanted.
     """
     check_sequence("hard_reset_orbit", "current", current)
+    refuse_tangents("hard_reset_orbit", (current,))
+    if may_go_backward(current):
+        raise DerivativeError(
+            "hard_reset_orbit has no gradient; got a current that requires one. Use HardResetLIF, or current.detach()."
+        )
     check_bounds("hard_reset_orbit", "beta", beta, low=0, high=1, closed_low=False, closed_high=False)
     seqlen = current.shape[1]
     if seqlen == 0:

@@ -3,8 +3,9 @@
 import torch
 from torch import Tensor, nn
 
-from longspike._core.checks import check_bounds, check_positive_int
+from longspike._core.checks import check_bounds, check_positive_int, check_ticks
 from longspike._core.sequence import AbstractTickLayer
+from longspike._core.states import check_part
 from longspike.neurons.memoryless import spike
 from longspike.neurons.surrogate import Surrogate, as_surrogate
 
@@ -44,8 +45,13 @@ class LeakyMemory(AbstractTickLayer):
 
     def forward(self, u: Tensor, delta: Tensor, offsets: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """u (ticks, d_model), gaps delta (ticks) in steps, offsets (batch + 1); the membranes before reset."""
+        check_ticks("LeakyMemory", "u", u, delta, offsets, self.d_model)
         counts, batch = offsets.diff(), len(offsets) - 1
-        v = self.init_state(batch) if state is None else state
+        v = (
+            self.init_state(batch)
+            if state is None
+            else check_part("LeakyMemory", "state", state, (batch, self.d_model))
+        )
         longest = int(counts.max()) if batch else 0
         place = offsets[:-1, None] + torch.arange(longest, device=u.device)
         is_tick = torch.arange(longest, device=u.device) < counts[:, None]

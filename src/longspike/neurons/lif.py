@@ -1,13 +1,16 @@
 """The refractory LIF neuron as a function of tensors."""
 
 import math
+from numbers import Real
 from typing import Literal, NamedTuple, overload
 
 import torch
 from torch import Tensor
 
-from longspike._core.checks import check_bounds, check_choice, check_sequence, describe
+from longspike._core.checks import check_bounds, check_choice, check_sequence, describe, time_first
 from longspike._core.dtypes import compute_dtype, in_dtype
+from longspike._core.mistakes import shown
+from longspike._core.states import as_state, check_part
 from longspike.kernels._dispatch import LIF_METHODS
 from longspike.kernels.refractory_lif import Certificate, refractory_lif_op
 from longspike.kernels.refractory_lif.operator import certificate_from
@@ -34,8 +37,8 @@ def beta_from_tau(tau_s: float, step_s: float) -> float:
         0.9512
     """
     for name, value in (("tau_s", tau_s), ("step_s", step_s)):
-        if not (math.isfinite(value) and value > 0):
-            raise ValueError(f"beta_from_tau: `{name}` must be a positive number of seconds; got {value!r}.")
+        if not isinstance(value, Real) or not (math.isfinite(value) and value > 0):
+            raise ValueError(f"beta_from_tau: `{name}` must be a positive number of seconds; got {shown(value)}.")
     return math.exp(-step_s / tau_s)
 
 
@@ -48,7 +51,7 @@ def _per_channel(name: str, value: Tensor | float, current: Tensor) -> Tensor:
     channels, dtype = current.shape[-1], compute_dtype(current.dtype)
     if not isinstance(value, Tensor):
         return torch.full((channels,), float(value), dtype=dtype, device=current.device)
-    if value.dim() > 1 or value.numel() not in (1, channels):
+    if value.is_complex() or value.dim() > 1 or value.numel() not in (1, channels):
         raise ValueError(
             f"{WHERE}: `{name}` must be a scalar or one value per channel ({channels}); got {describe(value)}."
         )
@@ -71,14 +74,12 @@ def check_state(state: LIFState | None, current: Tensor) -> LIFState:
     dtype = compute_dtype(current.dtype)
     if state is None:
         return zero_state(batch, channels, dtype=dtype, device=current.device)
-    if len(state) != 3:
-        raise ValueError(f"{WHERE}: `state` must be (v, r, spike); got {len(state)} entries. Start from init_state().")
-    for name, x in zip(LIFState._fields, state, strict=True):
-        if x.shape != (batch, channels):
-            raise ValueError(
-                f"{WHERE}: `state.{name}` must have shape (batch, channels) = ({batch}, {channels}); got {describe(x)}."
-            )
-    return LIFState(*[in_dtype(x, dtype) for x in state])
+    parts = as_state(WHERE, LIFState, state)
+    for name, x in zip(LIFState._fields, parts, strict=True):
+        if not isinstance(x, Tensor) or x.shape != (batch, channels) or x.is_complex():
+            hint = time_first(current, len(x)) if isinstance(x, Tensor) and x.dim() else ""
+            check_part(WHERE, f"state.{name}", x, (batch, channels), hint)
+    return LIFState(*[in_dtype(x, dtype) for x in parts])
 
 
 def lif_unchecked(

@@ -3,7 +3,9 @@
 import torch
 from torch import Tensor
 
+from longspike._core.checks import check_bounds, check_floats, check_positive_int, describe
 from longspike._core.sequence import AbstractSequenceLayer
+from longspike.kernels._spiking.modes import refuse_nan
 from longspike.kernels.spikes import spikes
 from longspike.neurons.surrogate import Surrogate, as_surrogate
 
@@ -17,6 +19,20 @@ def spike(x: Tensor, surrogate: Surrogate, *, threshold: float = 0.0) -> Tensor:
 
 class AbstractActivation(AbstractSequenceLayer[NoState]):
     """A neuron without memory: its state is empty, and a step needs no axis of time."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        check_positive_int(type(self).__name__, "channels", channels)
+        self.channels = channels
+
+    def check(self, x: Tensor, state: NoState | None) -> None:
+        """Raise unless x is (..., channels) of floats and the state is empty."""
+        where = type(self).__name__
+        check_floats(where, "x", x)
+        if x.dim() == 0 or x.shape[-1] != self.channels:
+            raise ValueError(f"{where}: `x` must have {self.channels} channels on its last axis; got {describe(x)}.")
+        if state is not None and state != ():
+            raise ValueError(f"{where}: `state` must be (): nothing is remembered; got {describe(state)}.")
 
     def init_state(self, batch: int) -> NoState:
         """Nothing is remembered."""
@@ -34,11 +50,13 @@ class Heaviside(AbstractActivation):
     """
 
     def __init__(self, channels: int, *, threshold: float = 0.0, surrogate: str | Surrogate = "triangle") -> None:
-        super().__init__()
-        self.channels, self.threshold, self.surrogate = channels, threshold, as_surrogate(surrogate)
+        super().__init__(channels)
+        check_bounds("Heaviside", "threshold", threshold, closed_low=False, closed_high=False)
+        self.threshold, self.surrogate = threshold, as_surrogate(surrogate)
 
     def forward(self, x: Tensor, state: NoState | None = None) -> tuple[Tensor, NoState]:
         """Spikes shaped like x."""
+        self.check(x, state)
         return spike(x, self.surrogate, threshold=self.threshold), ()
 
 
@@ -51,12 +69,10 @@ class Bernoulli(AbstractActivation):
     Reference: Bal and Sengupta 2024, P-SpikeSSM, arXiv 2406.02923.
     """
 
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.channels = channels
-
     def forward(self, x: Tensor, state: NoState | None = None) -> tuple[Tensor, NoState]:
         """Spikes shaped like x."""
+        self.check(x, state)
+        refuse_nan("Bernoulli", "x", x)
         probability = x.clamp(0, 1)
         drawn = (torch.rand_like(probability) < probability).to(x.dtype)
         return probability + (drawn - probability).detach(), ()
@@ -65,10 +81,7 @@ class Bernoulli(AbstractActivation):
 class GELU(AbstractActivation):
     """The dense activation of S4D: what spikes are compared with."""
 
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.channels = channels
-
     def forward(self, x: Tensor, state: NoState | None = None) -> tuple[Tensor, NoState]:
         """Activations shaped like x."""
+        self.check(x, state)
         return torch.nn.functional.gelu(x), ()

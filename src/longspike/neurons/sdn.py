@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from longspike._core.checks import check_positive_int, check_sequence
 from longspike._core.sequence import AbstractSequenceLayer
+from longspike._core.states import check_part
 from longspike.neurons.memoryless import spike
 from longspike.neurons.surrogate import Surrogate, as_surrogate
 
@@ -68,11 +69,15 @@ class SDN(AbstractSequenceLayer[Tensor]):
         """Spikes of currents (batch, seqlen, channels), and the last eight inputs."""
         check_sequence("SDN", "x", x, channels=self.channels)
         state = self.init_state(x.shape[0]) if state is None else state
+        state = check_part("SDN", "state", state, (x.shape[0], WINDOW, self.channels))
         scaled = x / self.ln_vth.exp().to(x.dtype)
         padded = torch.cat([state.to(x.dtype), scaled], dim=1)
         if x.shape[1] == 0:
             return x, padded
+        rows = (
+            padded.detach().transpose(1, 2).reshape(-1, padded.shape[1])
+        )  # a constant in every mode of differentiation
         with torch.no_grad():
-            rows = padded.transpose(1, 2).reshape(-1, padded.shape[1])
-            membrane = self.predictor(rows.to(self.ln_vth.dtype)).view(x.shape[0], self.channels, -1).transpose(1, 2)
+            membrane = self.predictor(rows.to(self.ln_vth.dtype)).view(x.shape[0], self.channels, x.shape[1])
+        membrane = membrane.transpose(1, 2)
         return spike(scaled + membrane.to(x.dtype) - 1, self.surrogate), padded[:, -WINDOW:]

@@ -2,11 +2,13 @@
 
 import math
 from dataclasses import dataclass
+from numbers import Real
 from typing import Protocol
 
 from torch import Tensor
 
-from longspike._core.checks import check_choice
+from longspike._core.checks import check_choice, describe
+from longspike._core.mistakes import shown
 from longspike.kernels._spiking.surrogates import SURROGATES, surrogate_primitive, surrogate_slope
 
 
@@ -31,8 +33,10 @@ class Surrogate:
         check_choice("Surrogate", "name", self.name, tuple(SURROGATES))
         if self.scale is None:
             object.__setattr__(self, "scale", SURROGATES[self.name][1])
-        if not 0 < self.value < math.inf:
-            raise ValueError(f"Surrogate: `scale` must be positive and finite; got {self.scale}.")
+        is_number = isinstance(self.scale, Real) and not isinstance(self.scale, bool)
+        if not is_number or not 0 < self.value < math.inf:
+            hint = "" if is_number else " One number serves all channels."
+            raise ValueError(f"Surrogate: `scale` must be positive and finite; got {shown(self.scale)}.{hint}")
 
     @property
     def value(self) -> float:
@@ -64,4 +68,8 @@ def surrogate_of(config: SurrogateFields) -> Surrogate:
 
 def as_surrogate(surrogate: str | Surrogate) -> Surrogate:
     """A name or a `Surrogate` as a `Surrogate`."""
+    if not isinstance(surrogate, str | Surrogate):
+        raise TypeError(
+            f"`surrogate` must be a name ({', '.join(SURROGATES)}) or a Surrogate; got {describe(surrogate)}."
+        )
     return Surrogate(surrogate) if isinstance(surrogate, str) else surrogate

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from longspike._core.decoding import Decoder
-from longspike._core.mistakes import Mistakes
+from longspike._core.mistakes import Mistakes, shown
 from longspike.data.image_augment import CropAndFlip
 from longspike.errors import ConfigError
 from longspike.events.augmentation import Augmentation
@@ -70,7 +70,7 @@ class Recipe:
             True
         """
         if not isinstance(tree, Mapping):
-            raise ConfigError(f"a recipe must be an object with the keys of `Recipe`; got {tree!r}.")
+            raise ConfigError(f"a recipe must be an object with the keys of `Recipe`; got {shown(tree)}.")
         decoder = Decoder()
         recipe = decoder.decode(cls, tree)
         if recipe is None:

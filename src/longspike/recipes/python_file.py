@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
-from longspike._core.mistakes import did_you_mean
+from longspike._core.mistakes import did_you_mean, shown
 from longspike.errors import ConfigError
 from longspike.recipes.definition import Recipe
 
@@ -32,7 +32,7 @@ def from_python(file: Path, name: str = "") -> Recipe:
         value = getattr(module, chosen)
         value = value() if callable(value) else value
     if not isinstance(value, Recipe):
-        raise ConfigError(f"{file}: {chosen!r} must be a Recipe or a function that returns one; got {value!r}.")
+        raise ConfigError(f"{file}: {chosen!r} must be a Recipe or a function that returns one; got {shown(value)}.")
     return value
 
 

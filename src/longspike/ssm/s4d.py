@@ -5,9 +5,10 @@ import math
 import torch
 from torch import Tensor, nn
 
-from longspike._core.checks import check_bounds, check_choice, check_positive_int, check_sequence, describe
+from longspike._core.checks import check_bounds, check_choice, check_positive_int, check_sequence, time_first
 from longspike._core.dtypes import compute_dtype, in_dtype
 from longspike._core.sequence import AbstractSequenceLayer
+from longspike._core.states import check_part
 from longspike.kernels._dispatch import S4D_METHODS
 from longspike.kernels.s4d_scan import s4d_scan
 from longspike.ssm.discretise import DISCRETISATIONS, bilinear, zero_order_hold
@@ -85,13 +86,15 @@ class S4D(AbstractSequenceLayer[Tensor]):
         """y (batch, seqlen, d_model) and the state after the last step."""
         check_sequence("S4D", "x", x, channels=self.d_model)
         dtype = compute_dtype(x.dtype)
-        state = self.init_state(x.shape[0]) if state is None else state
-        wanted = (x.shape[0], self.n_pairs, 2, self.d_model)
-        if state.shape != wanted:
-            raise ValueError(f"S4D: `state` must have shape {wanted}; got {describe(state)}. Start from init_state().")
-        wide, held = in_dtype(x, dtype), in_dtype(state, dtype)
-        y, end = s4d_scan(wide, *self.discrete(dtype), held, method=self.method)
+        y, end = s4d_scan(in_dtype(x, dtype), *self.discrete(dtype), self.checked(state, x), method=self.method)
         return in_dtype(y, x.dtype), end
+
+    def checked(self, state: Tensor | None, x: Tensor) -> Tensor:
+        """The state, zero by default, in the dtype that computes; raise unless it fits x."""
+        state = self.init_state(x.shape[0]) if state is None else state
+        hint = time_first(x, len(state)) if isinstance(state, Tensor) and state.dim() else ""
+        wanted = (x.shape[0], self.n_pairs, 2, self.d_model)
+        return in_dtype(check_part("S4D", "state", state, wanted, hint), compute_dtype(x.dtype))
 
     def extra_repr(self) -> str:
         return f"d_model={self.d_model}, d_state={self.d_state}, discretisation={self.discretisation}"

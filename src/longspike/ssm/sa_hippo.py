@@ -6,15 +6,16 @@ import torch
 from torch import Tensor, nn
 
 from longspike._core.checks import (
-    FLOAT_DTYPES,
     check_bounds,
     check_choice,
     check_positive_int,
     check_sequence,
+    check_ticks,
     describe,
 )
 from longspike._core.dtypes import compute_dtype
 from longspike._core.sequence import AbstractTickLayer
+from longspike._core.states import check_part
 from longspike.kernels._dispatch import SA_HIPPO_METHODS, choose
 from longspike.kernels.sa_hippo import sa_hippo, sa_hippo_tables
 from longspike.kernels.sa_hippo.tables import INPUTS, STRUCTURES, Dynamics
@@ -144,7 +145,11 @@ class SAHippo(AbstractTickLayer):
             delta: (ticks,), time since the sample's last tick in steps, at least 0; whole numbers, or fractions.
             offsets: (batch + 1,) int64; sample i owns the ticks offsets[i] .. offsets[i+1]-1, possibly none.
         """
-        _check_ticks(u, delta, offsets, self.d_model)
+        if isinstance(u, Tensor) and u.dim() == 3:
+            raise ValueError(
+                f"SAHippo: `u` must have shape (ticks, {self.d_model}); got {describe(u)}. Dense samples go to sequence()."
+            )
+        check_ticks("SAHippo", "u", u, delta, offsets, self.d_model)
         gaps, index = torch.unique(delta, return_inverse=True)
         return self._run(u, gaps, index, offsets, state)
 
@@ -163,11 +168,7 @@ class SAHippo(AbstractTickLayer):
         batch, dtype = len(offsets) - 1, compute_dtype(u.dtype)
         state = self.init_state(batch) if state is None else state
         wanted = (batch, self.num_heads, self.n_pairs, 2, self.d_model // self.num_heads)
-        if tuple(state.shape) != wanted:
-            raise ValueError(
-                f"SAHippo: `state` must have shape {wanted}; got {describe(state)}. Start from init_state()."
-            )
-        c, d, state = self.C.to(dtype), self.D.to(dtype), state.to(dtype)
+        c, d, state = self.C.to(dtype), self.D.to(dtype), check_part("SAHippo", "state", state, wanted).to(dtype)
         if self.transition == "bilinear":
             dynamics = self.dynamics(dtype)
             tables = sa_hippo_tables(gaps.to(dtype), dynamics, structure=self.structure, inputs=self.input)
@@ -200,22 +201,3 @@ def _check_sizes(d_model: int, d_state: int, rank: int, num_heads: int) -> None:
         raise ValueError(f"SAHippo: `num_heads` must divide d_model={d_model}; got {num_heads}.")
     if rank > LARGEST_RANK:
         raise ValueError(f"SAHippo: `rank` must be at most {LARGEST_RANK}; got {rank}. A few columns are enough.")
-
-
-def _check_ticks(u: Tensor, delta: Tensor, offsets: Tensor, d_model: int) -> None:
-    if not isinstance(u, Tensor) or u.dim() != 2 or u.shape[-1] != d_model:
-        raise ValueError(
-            f"SAHippo: `u` must have shape (ticks, {d_model}); got {describe(u)}. Dense samples go to sequence()."
-        )
-    if u.dtype not in FLOAT_DTYPES:
-        raise TypeError(f"SAHippo: `u` must be floating point; got dtype {u.dtype}. Convert it with u.float().")
-    if not isinstance(delta, Tensor) or tuple(delta.shape) != (u.shape[0],):
-        raise ValueError(f"SAHippo: `delta` must have shape ({u.shape[0]},), one gap per tick; got {describe(delta)}.")
-    remedy = "It is the time since the sample's last tick; are the ticks of a sample in order?"
-    check_bounds("SAHippo", "delta", delta, low=0, closed_high=False, remedy=remedy)
-    is_flat = isinstance(offsets, Tensor) and offsets.dim() == 1 and len(offsets) > 0 and offsets.dtype == torch.int64
-    if not is_flat or int(offsets[0]) != 0 or int(offsets[-1]) != u.shape[0] or bool((offsets.diff() < 0).any()):
-        raise ValueError(
-            f"SAHippo: `offsets` must be int64 and rise from 0 to the {u.shape[0]} ticks of `u`; got "
-            f"{offsets.tolist() if is_flat else describe(offsets)}. Sample i owns offsets[i] .. offsets[i+1]-1."
-        )
