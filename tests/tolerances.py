@@ -62,3 +62,5 @@ FLAMES_DEFINITION = {"float32": 1e-4, "float64": 1e-9}
 FLAMES_MARGIN = 1e-4
 # Gradients of FLAMES in float64, whole and in pieces: the same sums in another order, relative to the parameter's largest.
 FLAMES_GRADIENT = 1e-9
+# Derivatives of one call by two ways of PyTorch, float64: the same products, sums of a few dozen in another order.
+DERIVATIVE = 1e-10

@@ -39,7 +39,9 @@ def explain(
     else:
         shape = tuple(x)
     if operator not in SEQUENCES:
-        return choose(operator, method, torch.device(device), dtype)
-    if len(shape) != 3:
+        choice = choose(operator, method, torch.device(device), dtype)
+    elif len(shape) != 3:
         raise ValueError(f"explain: `x` must have shape (batch, seqlen, channels); got {shape}.")
-    return choose(operator, method, torch.device(device), dtype, *shape, reset=reset)
+    else:
+        choice = choose(operator, method, torch.device(device), dtype, *shape, reset=reset)
+    return choice._replace(why=choice.reason)

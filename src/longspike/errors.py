@@ -8,6 +8,7 @@ __all__ = [
     "CheckpointError",
     "ConfigError",
     "DataFileError",
+    "DerivativeError",
     "DivergedError",
     "FileWriteError",
     "InterruptedRunError",
@@ -43,6 +44,10 @@ class FileWriteError(LongspikeError, OSError):
 
     def __str__(self) -> str:
         return str(self.args[0])
+
+
+class DerivativeError(LongspikeError, NotImplementedError):
+    """A derivative was asked for that an operator does not have: forward mode, or the gradient of a gradient."""
 
 
 class UnknownSensorError(LongspikeError, ValueError):

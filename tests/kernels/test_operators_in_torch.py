@@ -47,7 +47,7 @@ def test_refractory_lif_backward(method: str) -> None:
     case = lif_case(2, 65, 3, dtype=torch.float64)
     spikes, v, r, s, checkpoints, _ = refractory_lif_op(case.current, *case.parameters, *case.state, *OPTIONS, method)
     grads = [torch.randn_like(x) for x in (spikes, v, r, s)]
-    arguments = (case.current, grads, list(case.parameters), list(case.state), checkpoints, *OPTIONS, True, True)
+    arguments = (case.current, *grads, *case.parameters, *case.state, checkpoints, *OPTIONS, True, True)
     torch.library.opcheck(refractory_lif_backward_op, arguments)
 
 
@@ -91,9 +91,9 @@ def test_spiking_block_backward(has_norm: bool) -> None:
         case.x,
         torch.randn_like(y),
         torch.randn_like(counts),
-        list(case.inputs),
-        grads,
-        rest[4:],
+        *case.inputs,
+        *grads,
+        *rest[4:],
         *OPTIONS,
         True,
     )

@@ -37,7 +37,6 @@ def test_a_tick_is_embedded_alike_alone_and_among_others() -> None:
     assert not whole[1].any()
 
 
-@pytest.mark.needs_extension
 def test_embedding_refuses_cells_and_offsets_that_do_not_exist() -> None:
     values, cell, offsets, weight = items(torch.float32, channels=2, d_model=3)
     with pytest.raises(ValueError, match=r"`cell` must lie in \[0, 5\)"):
@@ -105,3 +104,19 @@ def test_pooling_in_pieces_is_pooling_the_whole() -> None:
         mean, state = event_pool(y[low:high], weights[low:high], torch.tensor([0, high - low]), state, size=4)
     assert torch.equal(mean, whole)
     assert all(torch.equal(a, b) for a, b in zip(state, end, strict=True))
+
+
+@pytest.mark.parametrize("method", ["compiled", "reference"])
+def test_both_routes_check_alike(method: str) -> None:
+    values, cell, offsets, weight = items(torch.float32, channels=2, d_model=3)
+    with pytest.raises(ValueError, match=r"`cell` must lie in \[0, 5\)"):
+        embed_cells(values, cell + 5, offsets, weight, method=method)
+    with pytest.raises(ValueError, match=r"embed_cells: `values` must have shape \(items, channels\)"):
+        embed_cells(values[0], cell, offsets, weight, method=method)
+    with pytest.raises(ValueError, match=r"layer_norm: `bias` must have shape \(3,\)"):
+        layer_norm(torch.ones(2, 3), torch.ones(3), torch.ones(4), method=method)
+    y, weights, offsets, start = pool_inputs(torch.float32)
+    with pytest.raises(ValueError, match=r"event_pool: `weights` must have shape \(12,\)"):
+        event_pool(y, weights[:3], offsets, start, size=2, method=method)
+    with pytest.raises(ValueError, match="event_pool: `weights` have no gradient"):
+        event_pool(y, weights.requires_grad_(), offsets, start, size=2, method=method)

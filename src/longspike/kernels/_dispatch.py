@@ -1,5 +1,6 @@
 """How an operator call runs, and why: every operator's routes in one table, and the one function that chooses among them."""
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -27,13 +28,18 @@ class Choice(NamedTuple):
         operator: the operator's name.
         method: the algorithm.
         backend: "cpp" (compiled, CPU), "triton" (CUDA) or "torch" (any device).
-        reason: why, in one sentence.
+        why: the reason in one sentence, or what makes it: a small call has no time for a sentence that nobody reads.
     """
 
     operator: str
     method: str
     backend: str
-    reason: str
+    why: str | Callable[[], str]
+
+    @property
+    def reason(self) -> str:
+        """Why, in one sentence."""
+        return self.why if isinstance(self.why, str) else self.why()
 
     def __str__(self) -> str:
         return f"{self.operator}: {self.method} ({self.backend}), because {self.reason}"
@@ -69,13 +75,14 @@ class Route(NamedTuple):
     Attributes:
         method, backend: as in `Choice`.
         wins: why "auto" takes it for a call that it can run, or "" if it does not; where that depends on the call, a
-            function of it and of why there is no kernel of ours for it ("" where there is one).
+            function of it and of why there is no kernel of ours for it ("" where there is one), which may give back a
+            function that makes the sentence.
         refuses: what is wrong with a call that asks for it by name, or "".
     """
 
     method: str
     backend: str
-    wins: str | Callable[[Call, str], str] = ""
+    wins: str | Callable[[Call, str], str | Callable[[], str]] = ""
     refuses: Callable[[Call], str] = lambda call: ""
 
 
@@ -93,16 +100,20 @@ def _few_lanes(call: Call) -> bool:
     return threads > 1 and (call.channels + 15) // 16 <= threads
 
 
-def _sequential_on_cpu(call: Call, why_not: str) -> str:
-    if _few_lanes(call):
-        return ""
+def _sequential_on_cpu(call: Call, why_not: str) -> str | Callable[[], str]:
+    return "" if _few_lanes(call) else functools.partial(_near_memory_speed, call)
+
+
+def _near_memory_speed(call: Call) -> str:
     lanes = f"{call.batch} x {call.channels} lanes"
     return f"a fused loop over time with {lanes} runs near memory speed on {native.threads()} thread(s)"
 
 
-def _sequential_on_gpu(call: Call, why_not: str) -> str:
-    if _few_lanes(call):
-        return ""
+def _sequential_on_gpu(call: Call, why_not: str) -> str | Callable[[], str]:
+    return "" if _few_lanes(call) else functools.partial(_in_registers, call)
+
+
+def _in_registers(call: Call) -> str:
     return f"a fused loop over time keeps the states of {call.batch} x {call.channels} lanes in registers"
 
 
@@ -325,8 +336,8 @@ def choose(operator: str, method: str, device: torch.device, dtype: torch.dtype,
     call = Call(device, dtype, *sizes, **facts)
     if method == "auto":
         for route in _RUNNABLE[operator, backend]:
-            if reason := route.wins if isinstance(route.wins, str) else route.wins(call, why_not):
-                return Choice(operator, route.method, route.backend, reason)
+            if why := route.wins if isinstance(route.wins, str) else route.wins(call, why_not):
+                return Choice(operator, route.method, route.backend, why)
     check_choice(operator, "method", method, methods(operator))
     for route in ROUTES[operator]:
         if route.method == method and (refusal := route.refuses(call)):

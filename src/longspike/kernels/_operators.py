@@ -5,20 +5,27 @@ compares every output's storage with every input's, and imports the compiler at 
 PyTorch's dispatcher once. The dispatcher says which of its layers (fake tensors, modes, functorch, views with a pending
 sign) still lie between the call and the kernel; where there are none, the kernel runs directly.
 
+Every operator that has a gradient has it once, in reverse mode, also inside the transforms of `torch.func`; what it has not,
+forward mode and the gradient of a gradient, it refuses (`_derivatives`).
+
 That rests on private parts of PyTorch. Where one is missing, or LONGSPIKE_PUBLIC_OPERATORS=1 is in the environment, the
-operators are made by `torch.library.custom_op` (`_public_operators`): the same results, more slowly.
+operators are made by `torch.library.custom_op` (`_public_operators`): the same results, more slowly, and gradients inside
+`torch.func` are refused by PyTorch itself.
 """
 
 import functools
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import torch
+import torch._functorch.utils as functorch
 from torch import _C
+from torch.autograd import Function, forward_ad
 
 from longspike.kernels import _public_operators
+from longspike.kernels._derivatives import no_gradient, refuse_tangents, tensors_in
 
 if TYPE_CHECKING:
     from torch._ops import OpOverload
@@ -29,20 +36,25 @@ NEWEST_TORCH = "2.13.0"
 """The newest PyTorch with which the private parts were tried; `requirements/cpu.txt` installs it."""
 
 PRIVATE_PARTS = (
-    "DispatchKey.CPU",
-    "DispatchKey.CUDA",
-    "DispatchKeySet.from_raw_repr",
-    "DispatchKeySet.raw_repr",
-    "DispatchKeySet.highestPriorityTypeId",
-    "_after_ADInplaceOrView_keyset",
-    "_after_autograd_keyset",
-    "_AutoDispatchBelowAutograd",
-    "_any_requires_grad",
+    "_C.DispatchKey.CPU",
+    "_C.DispatchKey.CUDA",
+    "_C.DispatchKeySet.from_raw_repr",
+    "_C.DispatchKeySet.raw_repr",
+    "_C.DispatchKeySet.highestPriorityTypeId",
+    "_C._after_ADInplaceOrView_keyset",
+    "_C._after_autograd_keyset",
+    "_C._AutoDispatchBelowAutograd",
+    "_C._any_requires_grad",
+    "_C._are_functorch_transforms_active",
+    "_C._is_fwd_grad_enabled",
+    "_functorch.utils.enable_single_level_autograd_function",
+    "autograd.forward_ad._current_level",
+    "autograd.forward_ad._set_fwd_grad_enabled",
 )
 
 
 def _has(path: str) -> bool:
-    home: Any = _C
+    home: Any = torch
     for name in path.split("."):
         home = getattr(home, name, None)
     return home is not None
@@ -63,8 +75,9 @@ _KERNELS: dict[OpOverload, dict[str, Callable]] = {}  # by type of device
 def operator(name: str) -> Callable[[Callable], OpOverload]:
     """Make the decorated function the operator longspike::`name`; its annotations are the schema.
 
-    It must not change its inputs nor return one of them or a view of one. Shapes for tracing come from
-    `torch.library.register_fake`, gradients from `register_gradient`; without them, going backward raises RuntimeError.
+    It must not change its inputs nor return one of them or a view of one, and it takes and returns tensors one by one:
+    in a list, PyTorch's vmap refuses them, and its autograd does not see them among results. Shapes for tracing come from
+    `torch.library.register_fake`, gradients from `register_gradient`; without them, going backward raises DerivativeError.
     `on_cuda` gives it another kernel for tensors on CUDA: the dispatcher looks where they are, the operator need not.
     """
     return _define(name) if _IS_FAST else _public_operators.operator(name)
@@ -137,9 +150,16 @@ def _with_gradient(op: OpOverload) -> Callable:
         with _C._AutoDispatchBelowAutograd():
             return op.redispatch(keys & _C._after_autograd_keyset, *args)
 
+    def within_function(keys: _C.DispatchKeySet, args: tuple) -> Any:
+        """There autograd is off; the transforms of torch.func that lie further out differentiate all the same."""
+        if not _C._are_functorch_transforms_active():
+            return below_autograd(keys, args)
+        with torch.enable_grad(), forward_ad._set_fwd_grad_enabled(True):
+            return below_autograd(keys, args)
+
     def forward(ctx: Any, *args: Any) -> Any:
         *inputs, keys = args
-        output = below_autograd(keys, tuple(inputs))
+        output = within_function(keys, tuple(inputs))
         _GRADIENTS[op][1](ctx, tuple(inputs), output)
         return output
 
@@ -148,28 +168,29 @@ def _with_gradient(op: OpOverload) -> Callable:
         return (*found, None) if isinstance(found, tuple) else (found, None)
 
     methods = {"forward": staticmethod(forward), "backward": staticmethod(backward)}
-    differentiable = type(f"longspike_{op._opname}_", (torch.autograd.Function,), methods)
+    differentiable = type(f"longspike_{op._opname}_", (Function,), methods)
 
     def run(keys: _C.DispatchKeySet, *args: Any) -> Any:
+        if forward_ad._current_level >= 0 and _C._is_fwd_grad_enabled():
+            refuse_tangents(op, args)
         if not (torch.is_grad_enabled() and _C._any_requires_grad(*args)):
             return below_autograd(keys, args)
         if op in _GRADIENTS:
-            return differentiable.apply(*args, keys)  # type: ignore[attr-defined]
-        call = functools.partial(below_autograd, keys, args)
-        return _WithoutGradient.apply(op, call, *_tensors(args))  # type: ignore[no-untyped-call]
+            return _apply(differentiable, *args, keys)
+        return _apply(_WithoutGradient, op, functools.partial(within_function, keys, args), *tensors_in(args))
 
     return run
 
 
-def _tensors(args: tuple) -> Iterator[torch.Tensor]:
-    for x in args:
-        if isinstance(x, torch.Tensor):
-            yield x
-        elif isinstance(x, list | tuple):
-            yield from _tensors(tuple(x))
+def _apply(function: Any, *args: Any) -> Any:
+    """function.apply; inside transforms of torch.func for the innermost alone, as PyTorch's own operators do it."""
+    if not _C._are_functorch_transforms_active():
+        return function.apply(*args)
+    with functorch.enable_single_level_autograd_function():
+        return super(Function, function).apply(*args)
 
 
-class _WithoutGradient(torch.autograd.Function):
+class _WithoutGradient(Function):
     """An operator without a gradient: it runs, and going backward through it says so."""
 
     @staticmethod
@@ -179,4 +200,4 @@ class _WithoutGradient(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> Any:
-        raise RuntimeError(_public_operators.NO_GRADIENT.format(ctx.op))
+        raise no_gradient(ctx.op)

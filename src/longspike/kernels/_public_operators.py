@@ -4,9 +4,19 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch.library import CustomOpDef  # type: ignore[attr-defined]
 
-NO_GRADIENT = "{} has no gradient of its own; what it belongs to can be differentiated once, not twice."
-_DEFINITIONS: dict[Any, torch.library.CustomOpDef] = {}
+from longspike.kernels._derivatives import no_gradient, refuse_tangents
+
+
+class _Operator(CustomOpDef):
+    """An operator, known by `name`: before a call it looks for tangents of forward mode, which PyTorch would drop."""
+
+    name: str
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        refuse_tangents(f"longspike.{self.name}.default", args)
+        return super().__call__(*args, **kwargs)
 
 
 def operator(name: str) -> Callable[[Callable], Any]:
@@ -14,18 +24,17 @@ def operator(name: str) -> Callable[[Callable], Any]:
 
     def define(kernel: Callable) -> Any:
         definition = torch.library.custom_op(f"longspike::{name}", kernel, mutates_args=())
-        op = getattr(torch.ops.longspike, name).default
+        definition.__class__, definition.name = _Operator, name  # type: ignore[attr-defined]
 
-        def no_gradient(ctx: Any, *grads: Any) -> Any:
-            raise RuntimeError(NO_GRADIENT.format(op))
+        def backward(ctx: Any, *grads: Any) -> Any:
+            raise no_gradient(f"longspike.{name}.default")
 
-        definition.register_autograd(no_gradient)
-        _DEFINITIONS[op] = definition
-        return op
+        definition.register_autograd(backward)
+        return definition
 
     return define
 
 
-def on_cuda(op: Any, kernel: Callable) -> None:
+def on_cuda(definition: Any, kernel: Callable) -> None:
     """See `_operators.on_cuda`."""
-    _DEFINITIONS[op].register_kernel("cuda", kernel)
+    definition.register_kernel("cuda", kernel)

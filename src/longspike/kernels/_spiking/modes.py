@@ -4,8 +4,19 @@ import math
 
 from torch import Tensor
 
+from longspike._core.transforms import is_readable
+
 RESETS = {"subtract": 0, "zero": 1, "none": 2}
 GRADIENTS = {"full": 0, "detach_reset": 1, "instant": 2}
+
+
+def refuse_nan(where: str, name: str, x: Tensor) -> None:
+    """Raise if `x` holds NaN, which exceeds no threshold and would pass for silence. Reads tensors on the CPU alone."""
+    if x.is_cpu and is_readable(x) and not math.isfinite(float(x.detach().sum())) and bool(x.isnan().any()):
+        raise ValueError(
+            f"{where}: `{name}` must not hold NaN, which would pass for silence; got {int(x.isnan().sum())} of {x.numel()}. "
+            "Look for a division by zero or a diverged weight before this layer."
+        )
 
 
 def raise_if_nan(v: Tensor) -> None:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from longspike.kernels._dispatch import choose
 from longspike.kernels.dendrite import reference
+from longspike.kernels.dendrite.arguments import Chains, checked, dense, expect_groups, fitting
 from longspike.kernels.dendrite.operator import dendritic_conv_op, dendritic_lif_op, segment_max_op
 from longspike.kernels.dendrite.plan import DendritePlan as DendritePlan
 from longspike.kernels.dendrite.plan import PoolPlan as PoolPlan
@@ -57,11 +58,13 @@ def dendritic_conv(
     chains = 0 if state is None and choice.backend != "torch" else plan.chain_offsets.numel() - 1
     if state is None:
         state = values.new_zeros(chains, branches, channels), values.new_zeros(chains, channels)
+    rates = torch.cat([rate, rate_soma.reshape(1)])
     if choice.backend != "torch":
-        rates = torch.cat([rate, rate_soma.reshape(1)])
         options = (threshold, surrogate, scale, keeps_state)
         membrane, i, v = dendritic_conv_op(values, weight, rates, g, *state, gap, plan.chain_offsets, *pairs, *options)
     else:
+        call = Chains(values, weight, rates, g, *state, gap, plan.chain_offsets, pairs, threshold)
+        (checked if values.is_cpu else fitting)("dendritic_conv", call)
         membrane, i, v = reference.dendritic_conv(
             values, weight, parameters, state, gap, plan.chain_offsets, pairs, (threshold, surrogate, scale)
         )
@@ -83,10 +86,11 @@ def dendritic_lif(
     The equations of `dendritic_conv` with gap 1; the state, of every sample, goes in and comes out.
     """
     choice = choose("dendritic_lif", method, drive.device, drive.dtype)
+    rates = torch.cat([parameters[0], parameters[1].reshape(1)])
     if choice.backend != "torch":
-        rates = torch.cat([parameters[0], parameters[1].reshape(1)])
         membrane, i, v = dendritic_lif_op(drive, rates, parameters[2], *state, threshold, surrogate, scale)
     else:
+        fitting("dendritic_lif", dense(drive, rates, parameters[2], *state, threshold))
         membrane, i, v = reference.dendritic_lif(drive, parameters, state, (threshold, surrogate, scale))
     return membrane, (i, v)
 
@@ -96,4 +100,6 @@ def segment_max(x: Tensor, plan: PoolPlan, *, method: str = "auto") -> Tensor:
     choice = choose("segment_max", method, x.device, x.dtype)
     if choice.backend != "torch":
         return segment_max_op(x, plan.group_offsets, plan.group_rows)[0]
+    if x.is_cpu:
+        expect_groups(x, plan.group_rows)
     return reference.segment_max(x, plan.group_offsets, plan.group_rows)[0]

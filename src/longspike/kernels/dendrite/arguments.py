@@ -2,9 +2,13 @@
 
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
-from longspike.kernels._arguments import expect
+from longspike._core.checks import check_offsets
+from longspike.kernels._arguments import expect, expect_indices
+
+REMEDY = "Take it from dendrite_plan."
 
 
 class Chains(NamedTuple):
@@ -57,6 +61,33 @@ def fitting(where: str, call: Chains) -> Chains:
     held = [x.contiguous() if isinstance(x, Tensor) else x for x in call[:8]]
     pairs = None if call.pairs is None else tuple(x.contiguous() for x in call.pairs)
     return Chains(*held, pairs, call.threshold)  # type: ignore[arg-type, call-arg]
+
+
+def checked(where: str, call: Chains) -> Chains:
+    """The call with contiguous tensors; raise unless their shapes fit and what offsets and indices hold, which is read."""
+    call = fitting(where, call)
+    inputs, _, taps, _, _, rows, _ = call.sizes()
+    if call.pairs is not None:
+        offsets, pair_input, pair_tap = call.pairs
+        pairs = pair_input.numel()
+        expect_indices(where, "pair_input", pair_input, inputs, remedy=REMEDY)
+        expect_indices(where, "pair_tap", pair_tap, taps, torch.int32, remedy=REMEDY)
+        check_offsets(where, "chain_offsets", call.chain_offsets, rows, f"{rows}, the number of rows", remedy=REMEDY)
+        check_offsets(where, "pair_offsets", offsets, pairs, f"{pairs}, the number of pairs", remedy=REMEDY)
+    return call
+
+
+def dense(drive: Tensor, rate: Tensor, g: Tensor, i: Tensor, v: Tensor, threshold: float) -> Chains:
+    """The chains of a dense drive (batch, seqlen, branches, channels): one a sample, a row a step."""
+    batch, seqlen, branches, channels = drive.shape
+    chain_offsets = torch.arange(batch + 1, device=drive.device) * seqlen
+    rows = drive.reshape(batch * seqlen, branches, channels)
+    return Chains(None, rows, rate, g, i, v, None, chain_offsets, None, threshold)
+
+
+def expect_groups(x: Tensor, group_rows: Tensor) -> None:
+    """Raise unless the rows to pool exist."""
+    expect_indices("segment_max", "group_rows", group_rows, x.shape[0], remedy="Take it from pool_plan.")
 
 
 def fitting_gradients(

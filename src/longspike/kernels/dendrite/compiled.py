@@ -3,27 +3,10 @@
 import torch
 from torch import Tensor
 
-from longspike._core.checks import check_offsets
 from longspike.kernels import native
-from longspike.kernels._arguments import expect, expect_indices
+from longspike.kernels._arguments import expect
 from longspike.kernels._spiking.surrogates import SURROGATES
-from longspike.kernels.dendrite.arguments import Chains, fitting, fitting_gradients
-
-REMEDY = "Take it from dendrite_plan."
-
-
-def _checked(where: str, call: Chains) -> Chains:
-    """The call with contiguous tensors; raise unless their shapes and indices fit each other."""
-    call = fitting(where, call)
-    inputs, _, taps, _, _, rows, _ = call.sizes()
-    if call.pairs is not None:
-        offsets, pair_input, pair_tap = call.pairs
-        pairs = pair_input.numel()
-        expect_indices(where, "pair_input", pair_input, inputs, remedy=REMEDY)
-        expect_indices(where, "pair_tap", pair_tap, taps, torch.int32, remedy=REMEDY)
-        check_offsets(where, "chain_offsets", call.chain_offsets, rows, f"{rows}, the number of rows", remedy=REMEDY)
-        check_offsets(where, "pair_offsets", offsets, pairs, f"{pairs}, the number of pairs", remedy=REMEDY)
-    return call
+from longspike.kernels.dendrite.arguments import Chains, checked, expect_groups, fitting_gradients
 
 
 def _tensors(call: Chains, membrane: Tensor, i: Tensor | None, v: Tensor | None) -> tuple[Tensor | None, ...]:
@@ -37,7 +20,7 @@ def forward(call: Chains, keeps_state: bool, by_event: bool = False) -> tuple[Te
 
     `by_event` calls the functions of a stream one after the other instead of the fused row: slower, the same bits.
     """
-    call = _checked(call.stem, call)
+    call = checked(call.stem, call)
     branches, channels, rows, chains = call.sizes()[3:]
     dtype, kept = call.weight.dtype, chains if keeps_state else 0
     membrane = native.empty((rows, channels), dtype)
@@ -63,7 +46,7 @@ def backward(
 ) -> tuple[Tensor, ...]:
     """Gradients of values, weight, rate, g, i0, v0; the trajectory of i is computed again from the membranes' chains."""
     where = f"{call.stem}_backward"
-    call = _checked(where, call)
+    call = checked(where, call)
     membrane, *held = fitting_gradients(where, call, membrane, grad_membrane, grad_end)
     inputs, c_in, _, branches, channels, _, chains = call.sizes()
     dtype = call.weight.dtype
@@ -81,7 +64,7 @@ def backward(
 def segment_max(x: Tensor, group_offsets: Tensor, group_rows: Tensor) -> tuple[Tensor, Tensor]:
     """The largest row of each group, per channel, and its position within the group."""
     x, group_offsets, group_rows = x.contiguous(), group_offsets.contiguous(), group_rows.contiguous()
-    expect_indices("segment_max", "group_rows", group_rows, x.shape[0], remedy="Take it from pool_plan.")
+    expect_groups(x, group_rows)
     groups, channels = group_offsets.numel() - 1, x.shape[1]
     y, position = native.empty((groups, channels), x.dtype), torch.empty((groups, channels), dtype=torch.int32)
     tensors = (x, y, position, group_offsets, group_rows)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from longspike.kernels._operators import on_cuda, operator, register_gradient
 from longspike.kernels.dendrite import compiled
-from longspike.kernels.dendrite.arguments import Chains
+from longspike.kernels.dendrite.arguments import Chains, dense
 
 
 def _state(i: Tensor, v: Tensor) -> tuple[Tensor | None, Tensor | None]:
@@ -148,19 +148,12 @@ def _conv_backward(ctx, grad_membrane, grad_i, grad_v):  # type: ignore[no-untyp
 register_gradient(dendritic_conv_op, _conv_backward, setup_context=_conv_context)
 
 
-def _dense_call(drive: Tensor, rate: Tensor, g: Tensor, i: Tensor, v: Tensor, threshold: float) -> Chains:
-    batch, seqlen, branches, channels = drive.shape
-    chain_offsets = torch.arange(batch + 1, device=drive.device) * seqlen
-    rows = drive.reshape(batch * seqlen, branches, channels)
-    return Chains(None, rows, rate, g, i, v, None, chain_offsets, None, threshold)
-
-
 @operator("dendritic_lif")
 def dendritic_lif_op(
     drive: Tensor, rate: Tensor, g: Tensor, i: Tensor, v: Tensor, threshold: float, surrogate: str, scale: float
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Membranes (batch, seqlen, channels) of a drive (batch, seqlen, branches, channels), a row a step; the last state."""
-    membrane, *end = compiled.forward(_dense_call(drive, rate, g, i, v, threshold), keeps_state=True)
+    membrane, *end = compiled.forward(dense(drive, rate, g, i, v, threshold), keeps_state=True)
     return membrane.view(*drive.shape[:2], drive.shape[3]), end[0], end[1]
 
 
@@ -168,7 +161,7 @@ def dendritic_lif_op(
 def _(drive: Tensor, *arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
     from longspike.kernels.dendrite import triton_chains
 
-    membrane, i, v = triton_chains.forward(_dense_call(drive, *arguments[:5]), keeps_state=True)
+    membrane, i, v = triton_chains.forward(dense(drive, *arguments[:5]), keeps_state=True)
     return membrane.view(*drive.shape[:2], drive.shape[3]), i, v
 
 
@@ -194,7 +187,7 @@ def dendritic_lif_backward_op(
     scale: float,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Gradients of the drive, rate, g, i and v."""
-    call, gradients = _dense_call(drive, rate, g, i, v, threshold), (membrane, grad_membrane, grad_i, grad_v)
+    call, gradients = dense(drive, rate, g, i, v, threshold), (membrane, grad_membrane, grad_i, grad_v)
     return _dense_backward(compiled.backward, drive, call, gradients, surrogate, scale)
 
 
@@ -202,7 +195,7 @@ def dendritic_lif_backward_op(
 def _(*arguments: Any) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     from longspike.kernels.dendrite import triton_adjoint
 
-    call, gradients = _dense_call(*arguments[:6]), arguments[6:10]
+    call, gradients = dense(*arguments[:6]), arguments[6:10]
     return _dense_backward(triton_adjoint.backward, arguments[0], call, gradients, *arguments[10:])
 
 

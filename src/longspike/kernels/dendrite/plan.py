@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from longspike._core.checks import check_offsets, check_positive_int, describe
+from longspike._core.transforms import structure_of
 from longspike.kernels import native
 from longspike.kernels._dispatch import backend_of
 from longspike.kernels.dendrite import reference_plan
@@ -120,7 +121,8 @@ def dendrite_plan(
     """
     grid = output_grid(WHERE, grid_size, kernel=kernel, stride=stride, padding=padding)
     _check_inputs(step, x, y, is_active, offsets, grid_size)
-    step, x, y, is_active, offsets = (t.contiguous() for t in (step, x, y, is_active, offsets))
+    held = (step, x, y, is_active, offsets)
+    step, x, y, is_active, offsets = (structure_of(WHERE, t.contiguous()) for t in held)
     geometry = (*grid_size, kernel, stride, padding)
     if backend_of("dendrite_plan", step.device, step.dtype) == "cpp":
         tensors, numbers = (step, x, y, is_active, offsets), (offsets.numel() - 1, *geometry, native.threads())
@@ -141,7 +143,8 @@ def pool_plan(plan: DendritePlan, pool: int) -> PoolPlan:
     check_positive_int("pool_plan", "pool", pool)
     width, height = plan.grid_size
     grid = ((width + pool - 1) // pool, (height + pool - 1) // pool)
-    step, row_offsets, x, y = (t.contiguous() for t in (plan.row_step, plan.row_offsets, plan.row_x, plan.row_y))
+    held = (plan.row_step, plan.row_offsets, plan.row_x, plan.row_y)
+    step, row_offsets, x, y = (structure_of("pool_plan", t.contiguous()) for t in held)
     if backend_of("pool_plan", step.device, step.dtype) == "cpp":
         numbers = (row_offsets.numel() - 1, width, height, pool, native.threads())
         found = native.extension().pool_plan(native.addresses((step, row_offsets, x, y)), numbers)

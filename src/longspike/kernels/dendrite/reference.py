@@ -15,20 +15,30 @@ State = tuple[Tensor, Tensor]  # i (chains, branches, channels), v (chains, chan
 
 
 class _Reset(torch.autograd.Function):
-    """m where it is not above the threshold, else 0; backward, the spike's derivative is the surrogate's slope."""
+    """m where it is not above the threshold, else 0; the spike's derivative is the surrogate's slope, in both modes."""
+
+    generate_vmap_rule = True
 
     @staticmethod
-    def forward(ctx: Any, m: Tensor, threshold: float, surrogate: str, scale: float) -> Tensor:
-        ctx.save_for_backward(m)
-        ctx.options = threshold, surrogate, scale
+    def forward(m: Tensor, threshold: float, surrogate: str, scale: float) -> Tensor:
         return torch.where(m > threshold, torch.zeros_like(m), m)
 
     @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        m, *ctx.options = inputs
+        ctx.save_for_backward(m)
+        ctx.save_for_forward(m)
+
+    @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:  # type: ignore[override]
+        return _Reset.jvp(ctx, grad), None, None, None
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: Tensor, *_: None) -> Tensor:  # type: ignore[override]
         (m,) = ctx.saved_tensors
         threshold, surrogate, scale = ctx.options
         kept = torch.where(m > threshold, torch.zeros_like(m), torch.ones_like(m))
-        return grad * (kept - surrogate_slope(m - threshold, surrogate, scale) * m), None, None, None
+        return tangent * (kept - surrogate_slope(m - threshold, surrogate, scale) * m)
 
 
 def row_step(
@@ -108,5 +118,5 @@ def segment_max(x: Tensor, group_offsets: Tensor, group_rows: Tensor) -> tuple[T
         other = x[group_rows[group_offsets[alive] + k]]
         is_larger = other > largest[alive]
         largest = largest.index_copy(0, alive, torch.where(is_larger, other, largest[alive]))
-        position[alive] = torch.where(is_larger, k, position[alive])
+        position = position.index_copy(0, alive, torch.where(is_larger, k, position[alive]))
     return largest, position

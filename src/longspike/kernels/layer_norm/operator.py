@@ -10,12 +10,18 @@ from longspike.kernels._arguments import expect
 from longspike.kernels._operators import operator, register_gradient
 
 
+def expect_shapes(x: Tensor, weight: Tensor, bias: Tensor) -> None:
+    """Raise unless they fit together."""
+    channels = tuple(x.shape[-1:])
+    expect("layer_norm", x, weight=(weight, channels), bias=(bias, channels))
+
+
 @operator("layer_norm")
 def layer_norm_op(x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
     """(x - mean) / sqrt(variance + eps) * weight + bias over the last axis, each row on its own."""
+    expect_shapes(x, weight, bias)
     x, weight, bias = x.contiguous(), weight.contiguous(), bias.contiguous()
     channels = x.shape[-1]
-    expect("layer_norm", x, weight=(weight, (channels,)), bias=(bias, (channels,)))
     y = native.empty(tuple(x.shape), x.dtype)
     rows = x.numel() // channels if channels else 0
     native.call("layer_norm", x.dtype, (x, weight, bias, y), (eps, rows, channels, native.threads()))

@@ -12,16 +12,31 @@ def _rows(x: Tensor) -> int:
     return x.numel() // x.shape[-1] if x.shape[-1] else 0
 
 
+def expect_linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> None:
+    """Raise unless they fit together."""
+    if weight.dim() != 2 or x.dim() == 0 or x.shape[-1] != weight.shape[1]:
+        raise ValueError(
+            f"linear: `x` must have {weight.shape[-1]} features on its last axis; got shape {tuple(x.shape)}."
+        )
+    outputs, inputs = weight.shape
+    held = {} if bias is None else {"bias": (bias, (outputs,))}
+    expect("linear", x, weight=(weight, (outputs, inputs)), **held)
+
+
+def expect_glu(x: Tensor) -> None:
+    """Raise unless x falls into two halves."""
+    if x.dim() == 0 or x.shape[-1] % 2:
+        raise ValueError(f"glu: `x` must have an even number of features on its last axis; got shape {tuple(x.shape)}.")
+
+
 @operator("linear")
 def linear_op(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """y = x weight^T + bias over the last axis, terms with x = 0 skipped, each row summed on its own in order."""
+    expect_linear(x, weight, bias)
     x = x.contiguous()
     outputs, inputs = weight.shape
-    if x.shape[-1] != inputs:
-        raise ValueError(f"linear: `x` must have {inputs} features on its last axis; got shape {tuple(x.shape)}.")
     by_input = weight.t().contiguous()
     held_bias = torch.zeros(outputs, dtype=x.dtype) if bias is None else bias.contiguous()
-    expect("linear", x, weight=(weight, (outputs, inputs)), bias=(held_bias, (outputs,)))
     y = native.empty((*x.shape[:-1], outputs), x.dtype)
     rows = y.numel() // outputs if outputs else 0
     native.call("linear", x.dtype, (x, by_input, held_bias, y), (rows, inputs, outputs, native.threads()))
@@ -53,9 +68,8 @@ register_gradient(linear_op, _linear_backward, setup_context=_linear_context)
 @operator("glu")
 def glu_op(x: Tensor) -> Tensor:
     """a * sigmoid(b) for x = (a, b) side by side on the last axis."""
+    expect_glu(x)
     x = x.contiguous()
-    if x.shape[-1] % 2:
-        raise ValueError(f"glu: `x` must have an even number of features on its last axis; got shape {tuple(x.shape)}.")
     channels = x.shape[-1] // 2
     y = native.empty((*x.shape[:-1], channels), x.dtype)
     native.call("glu_forward", x.dtype, (x, None, y), (_rows(x), channels, native.threads()))

@@ -1,6 +1,5 @@
 """The refractory LIF neuron as PyTorch operators: shapes for tracing, gradients, one entry for every method."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from longspike.kernels._operators import operator, register_gradient
 from longspike.kernels._spiking.modes import raise_if_nan
 from longspike.kernels._spiking.spans import LIF_SPAN, LIF_SPAN_ON_GPU, num_spans
 from longspike.kernels.refractory_lif import compiled, pmbc, reference
+from longspike.kernels.refractory_lif.arguments import expect_shapes
 
 METHOD_NUMBERS = ("reference", "sequential", "speculative", "pmbc")
 Found = tuple[Tensor, reference.State, Tensor, list[int | Tensor]]  # spikes, state, saved states, certificate
@@ -66,6 +66,7 @@ def refractory_lif_op(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Spikes, final v, r, s, saved states, and the certificate as five integers (see `certificate_from`)."""
     choice = choose("refractory_lif", method, current.device, current.dtype, *current.shape, reset)
+    expect_shapes(current, (beta, threshold, rho, gamma), (v, r, s))
     spikes, end, saved, numbers = _forward(choice, current, (beta, threshold, rho, gamma), (v, r, s), reset)
     if choice.backend == "triton":
         return spikes, *end, saved, _on_gpu(numbers, current.device)
@@ -99,9 +100,17 @@ def _(current: Tensor, *arguments: Any) -> tuple[Tensor, Tensor, Tensor, Tensor,
 @operator("refractory_lif_backward")
 def refractory_lif_backward_op(
     current: Tensor,
-    grads: Sequence[Tensor],
-    parameters: Sequence[Tensor],
-    state: Sequence[Tensor],
+    grad_spikes: Tensor,
+    grad_v: Tensor,
+    grad_r: Tensor,
+    grad_s: Tensor,
+    beta: Tensor,
+    threshold: Tensor,
+    rho: Tensor,
+    gamma: Tensor,
+    v: Tensor,
+    r: Tensor,
+    s: Tensor,
     checkpoints: Tensor,
     reset: str,
     surrogate: str,
@@ -110,12 +119,11 @@ def refractory_lif_backward_op(
     wants_parameters: bool,
     has_grad_r: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Gradients of current, beta, threshold, rho, gamma, and of the initial v, r, s; `grads` of spikes, v, r, s.
+    """Gradients of current, beta, threshold, rho, gamma, and of the initial v, r, s.
 
     `checkpoints` are the states that the forward route saved; where it saved none, they are made here.
     """
-    dynamics, held = (parameters[0], parameters[1], parameters[2], parameters[3]), (state[0], state[1], state[2])
-    grad_spikes, grad_state = grads[0], (grads[1], grads[2], grads[3])
+    dynamics, held, grad_state = (beta, threshold, rho, gamma), (v, r, s), (grad_v, grad_r, grad_s)
     modes: dict[str, Any] = {"reset": reset, "surrogate": surrogate, "scale": scale, "gradient": gradient}
     backend = backend_of("refractory_lif", current.device, current.dtype)
     if backend == "torch":
@@ -135,10 +143,8 @@ def refractory_lif_backward_op(
 
 
 @torch.library.register_fake(refractory_lif_backward_op)
-def _(
-    current: Tensor, grads: Sequence[Tensor], parameters: Sequence[Tensor], state: Sequence[Tensor], *_: Any
-) -> tuple[Tensor, ...]:
-    small = (torch.empty_like(x, memory_format=torch.contiguous_format) for x in (*parameters, *state))
+def _(current: Tensor, *arguments: Any) -> tuple[Tensor, ...]:
+    small = (torch.empty_like(x, memory_format=torch.contiguous_format) for x in arguments[4:11])
     return native.empty_like(current), *small
 
 
@@ -152,14 +158,13 @@ def _setup_context(ctx, inputs, output) -> None:  # type: ignore[no-untyped-def]
 
 def _backward(ctx, grad_spikes, grad_v, grad_r, grad_s, *unused):  # type: ignore[no-untyped-def]
     current, *parameters_and_state, checkpoints = ctx.saved_tensors
-    parameters, state = parameters_and_state[:4], parameters_and_state[4:]
     grad_spikes = torch.zeros_like(current) if grad_spikes is None else grad_spikes
-    grad_state = [torch.zeros_like(x) if grad is None else grad for grad, x in zip((grad_v, grad_r, grad_s), state)]
+    held = zip((grad_v, grad_r, grad_s), parameters_and_state[4:], strict=True)
     grad_current, *grads = refractory_lif_backward_op(
         current,
-        [grad_spikes, *grad_state],
-        parameters,
-        state,
+        grad_spikes,
+        *[torch.zeros_like(x) if grad is None else grad for grad, x in held],
+        *parameters_and_state,
         checkpoints,
         *ctx.options,
         any(ctx.needs_input_grad[1:5]),

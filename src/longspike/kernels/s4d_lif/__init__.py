@@ -1,9 +1,9 @@
 """The diagonal state-space scan and the neuron behind it: the two operators in turn, or one pass in which the current stays
 in registers."""
 
-import torch
 from torch import Tensor
 
+from longspike.kernels._derivatives import may_go_backward
 from longspike.kernels._dispatch import choose
 from longspike.kernels.refractory_lif import refractory_lif_op
 from longspike.kernels.refractory_lif.reference import Parameters, State
@@ -35,6 +35,6 @@ def s4d_lif(
         spikes, v, r, s, *_ = refractory_lif_op(current, *parameters, *state, reset, surrogate, scale, gradient, "auto")
         return spikes, ssm_end, (v, r, s)
     tensors = (u, lam, c, d, ssm_state, *parameters, *state)
-    saves = torch.is_grad_enabled() and any(x.requires_grad for x in tensors)
+    saves = may_go_backward(*tensors)
     spikes, ssm_end, v, r, s, _ = s4d_lif_op(*tensors, reset, surrogate, scale, gradient, saves)
     return spikes, ssm_end, (v, r, s)

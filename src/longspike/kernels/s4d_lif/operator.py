@@ -61,15 +61,14 @@ def _setup_context(ctx, inputs, output) -> None:  # type: ignore[no-untyped-def]
 def _backward(ctx, grad_spikes, grad_ssm, grad_v, grad_r, grad_s, _):  # type: ignore[no-untyped-def]
     """The current is made once more, then the two adjoints follow each other."""
     u, lam, c, d, ssm_state, *parameters_and_state, checkpoints = ctx.saved_tensors
-    parameters, state = parameters_and_state[:4], parameters_and_state[4:]
     current = s4d_scan_op(u, lam, c, d, ssm_state, False)[0]
     grad_spikes = torch.zeros_like(u) if grad_spikes is None else grad_spikes
-    grad_state = [torch.zeros_like(x) if grad is None else grad for grad, x in zip((grad_v, grad_r, grad_s), state)]
+    held = zip((grad_v, grad_r, grad_s), parameters_and_state[4:], strict=True)
     grad_current, *grads = refractory_lif_backward_op(
         current,
-        [grad_spikes, *grad_state],
-        parameters,
-        state,
+        grad_spikes,
+        *[torch.zeros_like(x) if grad is None else grad for grad, x in held],
+        *parameters_and_state,
         checkpoints,
         *ctx.options,
         any(ctx.needs_input_grad[5:9]),

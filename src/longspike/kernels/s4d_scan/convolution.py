@@ -41,14 +41,15 @@ def _responses(weights: Tensor, high: Tensor, low: Tensor) -> Tensor:
 def _sum_of_powers(u: Tensor, high: Tensor, low: Tensor) -> Tensor:
     """sum_l lambda_n^l u[l] for u (channels, batch, I J), as (channels, batch, n_pairs)."""
     channels, batch, _ = u.shape
-    inner = u.view(channels, -1, low.shape[1]) @ _as_rows(low)
-    return (torch.view_as_complex(inner.view(channels, batch, high.shape[1], -1, 2)) * high[:, None]).sum(dim=2)
+    (coarse, n_pairs), fine = high.shape[1:], low.shape[1]
+    inner = u.view(channels, batch * coarse, fine) @ _as_rows(low)
+    return (torch.view_as_complex(inner.view(channels, batch, coarse, n_pairs, 2)) * high[:, None]).sum(dim=2)
 
 
 def forward(u: Tensor, lam: Tensor, c: Tensor, d: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
     """y (batch, seqlen, channels) and the state after the last step; differentiable by autograd."""
     seqlen = u.shape[1]
-    if seqlen == 0:
+    if u.numel() == 0:
         return torch.empty_like(u), state
     fine = math.isqrt(seqlen - 1) + 1
     coarse = (seqlen + fine - 1) // fine

@@ -1,10 +1,11 @@
 """The spike-aware memory: one definition (`reference`), a compiled recurrence, parallel chunks, an FFT over equal gaps."""
 
-import torch
 from torch import Tensor
 
+from longspike.kernels._derivatives import may_go_backward
 from longspike.kernels._dispatch import choose
 from longspike.kernels.sa_hippo import chunked, convolution, reference
+from longspike.kernels.sa_hippo.arguments import expect_shapes, expect_structure
 from longspike.kernels.sa_hippo.operator import sa_hippo_op, sa_hippo_tables_op
 from longspike.kernels.sa_hippo.tables import Dynamics, formula
 
@@ -37,9 +38,12 @@ def sa_hippo(
     facts = {"batch": items, "gaps": tables.shape[0], "offsets": offsets}
     choice = choose("sa_hippo", method, u.device, u.dtype, **facts)
     if choice.method == "recurrent":
-        saves = torch.is_grad_enabled() and any(x.requires_grad for x in (u, tables, r, c, d, state))
+        saves = may_go_backward(u, tables, r, c, d, state)
         y, end, _ = sa_hippo_op(u, index, offsets, tables, r, c, d, state, saves)
         return y, end
+    expect_shapes(u, index, offsets, tables, r, c, d, state)
+    if u.is_cpu:
+        expect_structure(u, index, offsets, tables)
     if choice.method == "fft":
         return convolution.forward(u, offsets, tables, r, c, d, state)
     if choice.method == "chunked" and choice.backend == "triton":

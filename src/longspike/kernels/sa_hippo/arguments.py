@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-from longspike.kernels._arguments import expect
+from longspike._core.checks import check_offsets
+from longspike.kernels._arguments import expect, expect_indices
 from longspike.kernels.sa_hippo.tables import row_size
 
 SPAN = 64  # ticks
@@ -29,6 +30,12 @@ def expect_shapes(
         state=(state, (batch, heads, n_pairs, 2, d_model // heads)),
     )
     expect("sa_hippo", u, torch.int64, index=(index, (ticks,)), offsets=(offsets, (batch + 1,)))
+
+
+def expect_structure(u: Tensor, index: Tensor, offsets: Tensor, tables: Tensor) -> None:
+    """Raise unless `index` and `offsets` hold rows and ticks that exist."""
+    expect_indices("sa_hippo", "index", index, tables.shape[0])
+    check_offsets("sa_hippo", "offsets", offsets, u.shape[0], f"{u.shape[0]}, the ticks of `u`")
 
 
 def expect_saved(u: Tensor, offsets: Tensor, grad_y: Tensor, grad_end: Tensor, checkpoints: Tensor) -> None:

@@ -5,11 +5,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from longspike._core.checks import check_offsets
 from longspike.kernels import native
-from longspike.kernels._arguments import expect, expect_indices
+from longspike.kernels._arguments import expect
 from longspike.kernels._operators import on_cuda, operator, register_gradient
-from longspike.kernels.sa_hippo.arguments import expect_saved, expect_shapes, num_saved
+from longspike.kernels.sa_hippo.arguments import expect_saved, expect_shapes, expect_structure, num_saved
 from longspike.kernels.sa_hippo.tables import Dynamics, formula, row_size
 
 GROUPS = 8  # partial sums of the gradients: fixed by the sizes, never by the number of threads
@@ -58,24 +57,20 @@ def _tables_context(ctx, inputs, output) -> None:  # type: ignore[no-untyped-def
 
 
 def _tables_backward(ctx, grad):  # type: ignore[no-untyped-def]
-    saved = ctx.saved_tensors
-    wanted = [k for k in range(7) if ctx.needs_input_grad[k]]
+    """Of the formula, once more; with `create_graph` it goes on to what the gradient itself depends on."""
+    wanted, is_kept = [k for k in range(7) if ctx.needs_input_grad[k]], torch.is_grad_enabled()
     with torch.enable_grad():
-        leaves: list[Any] = [None if x is None else x.detach().requires_grad_(k in wanted) for k, x in enumerate(saved)]
+        held: list[Any] = [None if x is None else x.view_as(x) for x in ctx.saved_tensors]
+        leaves: list[Any] = held if is_kept else [None if x is None else x.detach().requires_grad_() for x in held]
         tables = formula(leaves[0], Dynamics(*leaves[1:]), *ctx.options)
-        grads = torch.autograd.grad(
-            tables, [leaves[k] for k in wanted], grad, allow_unused=True, materialize_grads=True
-        )
+        wrt = [leaves[k] for k in wanted]
+        options = {"allow_unused": True, "materialize_grads": True, "create_graph": is_kept}
+        grads = torch.autograd.grad(tables, wrt, grad, **options)
     found = dict(zip(wanted, grads, strict=True))
     return *(found.get(k) for k in range(7)), None, None
 
 
 register_gradient(sa_hippo_tables_op, _tables_backward, setup_context=_tables_context)
-
-
-def _expect_structure(u: Tensor, index: Tensor, offsets: Tensor, tables: Tensor) -> None:
-    expect_indices("sa_hippo", "index", index, tables.shape[0])
-    check_offsets("sa_hippo", "offsets", offsets, u.shape[0], f"{u.shape[0]}, the ticks of `u`")
 
 
 @operator("sa_hippo")
@@ -92,7 +87,7 @@ def sa_hippo_op(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """y, the states after the last ticks, and (if `saves`) those before every block of 64 ticks for the backward."""
     expect_shapes(u, index, offsets, tables, r, c, d, state)
-    _expect_structure(u, index, offsets, tables)
+    expect_structure(u, index, offsets, tables)
     heads, n_pairs, _, rank = r.shape
     y, end = native.empty(tuple(u.shape), u.dtype), native.copy(state)
     count = num_saved(u.shape[0], state.shape[0]) if saves else 0
@@ -136,7 +131,7 @@ def sa_hippo_backward_op(
     """Gradients of u, tables, r, c, d and of the initial states; the states in between are computed again."""
     expect_shapes(u, index, offsets, tables, r, c, d, grad_end)
     expect_saved(u, offsets, grad_y, grad_end, checkpoints)
-    _expect_structure(u, index, offsets, tables)
+    expect_structure(u, index, offsets, tables)
     heads, n_pairs, _, rank = r.shape
     batch, gaps = offsets.shape[0] - 1, tables.shape[0]
     groups = max(1, min(GROUPS, batch, GROUP_BYTES // (8 * tables.numel() + 1)))

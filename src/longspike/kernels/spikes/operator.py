@@ -8,6 +8,7 @@ from torch import Tensor
 from longspike.kernels import native
 from longspike.kernels._arguments import expect
 from longspike.kernels._operators import operator, register_gradient
+from longspike.kernels._spiking.modes import refuse_nan
 from longspike.kernels._spiking.surrogates import SURROGATES
 
 
@@ -18,6 +19,7 @@ def _numbers(x: Tensor, threshold: float, surrogate: str, scale: float, is_one_g
 @operator("spikes")
 def spikes_op(x: Tensor, threshold: float, surrogate: str, scale: float) -> Tensor:
     """1 where x > threshold, else 0."""
+    refuse_nan("spikes", "x", x)
     x = x.contiguous()
     y = native.empty(tuple(x.shape), x.dtype)
     native.call("spikes_forward", x.dtype, (x, None, y), _numbers(x, threshold, surrogate, scale, False))
@@ -32,6 +34,7 @@ def _(x: Tensor, *_: Any) -> Tensor:
 @operator("count_spikes")
 def count_spikes_op(x: Tensor, threshold: float, surrogate: str, scale: float) -> Tensor:
     """How many entries exceed the threshold."""
+    refuse_nan("spikes", "x", x)
     x = x.contiguous()
     count = native.call("count_spikes", x.dtype, (x, None, None), _numbers(x, threshold, surrogate, scale, False))
     return torch.tensor(count, dtype=x.dtype)

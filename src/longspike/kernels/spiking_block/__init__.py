@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from longspike.kernels._derivatives import may_go_backward
 from longspike.kernels._dispatch import choose
 from longspike.kernels.spiking_block import reference
 from longspike.kernels.spiking_block.operator import Inputs, spiking_block_op
@@ -39,7 +40,6 @@ def spiking_block(
             "Use method='reference'."
         )
     tensors = (x, *inputs, *state)
-    is_inference = not torch.is_grad_enabled() or torch.compiler.is_exporting()  # an exported program has no gradients
-    saves = not is_inference and any(t.requires_grad for t in tensors if t is not None)
+    saves = not torch.compiler.is_exporting() and may_go_backward(*tensors)  # an exported program has no gradients
     y, counts, *ends = spiking_block_op(*tensors, reset, surrogate, scale, gradient, saves)[:6]
     return y, counts, (ends[0], ends[1], ends[2], ends[3])

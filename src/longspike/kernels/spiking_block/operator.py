@@ -6,6 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from longspike.errors import DerivativeError
 from longspike.kernels import native
 from longspike.kernels._arguments import expect
 from longspike.kernels._operators import operator, register_gradient
@@ -144,58 +145,87 @@ def _num_groups(batch: int, channels: int) -> int:
     return max(1, min(batch, MAX_GROUPS, MAX_GROUP_NUMBERS // max(1, 2 * channels * channels)))
 
 
+def _sums_of_parameters(x: Tensor, n_pairs: int, groups: int) -> tuple[Tensor, ...]:
+    """Zeros for the gradients of lambda, c, d and the neuron's parameters of every sample; of norm and mixing by groups."""
+    batch, _, channels = x.shape
+    pairs = [x.new_zeros((batch, n_pairs, 2, channels)) for _ in range(2)]
+    neuron = x.new_zeros((batch, 4, channels), dtype=torch.float64)
+    mixing = (x.new_zeros((groups, channels, 2 * channels)), x.new_zeros((groups, 2 * channels)))
+    return *pairs, x.new_zeros((batch, channels)), neuron, x.new_zeros((groups, 2, channels)), *mixing
+
+
+Gradients = tuple[
+    Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor,
+    Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor,
+]  # fmt: skip
+
+
 @operator("spiking_block_backward")
 def spiking_block_backward_op(
     x: Tensor,
     grad_y: Tensor,
     grad_counts: Tensor | None,
-    inputs: Sequence[Tensor | None],
-    grad_state: Sequence[Tensor],
-    saved: Sequence[Tensor],
+    norm_weight: Tensor | None,
+    norm_bias: Tensor | None,
+    lam: Tensor,
+    c: Tensor,
+    d: Tensor,
+    beta: Tensor,
+    threshold: Tensor,
+    rho: Tensor,
+    gamma: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    spike_scale: Tensor | None,
+    output_scale: Tensor | None,
+    lengths: Tensor | None,
+    grad_ssm: Tensor,
+    grad_v: Tensor,
+    grad_r: Tensor,
+    grad_spike: Tensor,
+    spike_bits: Tensor,
+    scan_states: Tensor,
+    neuron_states: Tensor,
     reset: str,
     surrogate: str,
     scale: float,
     gradient: str,
     wants_neuron: bool,
-) -> list[Tensor]:
+) -> Gradients:
     """Gradients of x, of the eleven parameters (an empty one for a norm that is not there) and of the initial states."""
-    held = Inputs(*inputs)  # type: ignore[arg-type]
+    held = Inputs(
+        norm_weight, norm_bias, lam, c, d, beta, threshold, rho, gamma, weight, bias, spike_scale, output_scale, lengths
+    )
+    grad_state, saved = (grad_ssm, grad_v, grad_r, grad_spike), (spike_bits, scan_states, neuron_states)
     held.check(x, grad_state)
     x, grad_y, n_pairs, ready = x.contiguous(), grad_y.contiguous(), held.lam.shape[0], held.ready()
     batch, _, channels = x.shape
-    bits, scan_states, neuron_states = _saved_shapes(x, n_pairs, True)
+    shapes = _saved_shapes(x, n_pairs, True)
     counts = None if grad_counts is None else grad_counts.contiguous()
-    named = {"scan_states": (saved[1], scan_states), "neuron_states": (saved[2], neuron_states)}
+    named = {"scan_states": (scan_states, shapes[1]), "neuron_states": (neuron_states, shapes[2])}
     named |= {} if counts is None else {"grad_counts": (counts, (batch, channels))}
     expect("spiking_block_backward", x, grad_y=(grad_y, tuple(x.shape)), **named)
-    expect("spiking_block_backward", x, torch.int64, bits=(saved[0], bits))
+    expect("spiking_block_backward", x, torch.int64, spike_bits=(spike_bits, shapes[0]))
     kept = [s.contiguous() for s in saved]
     grad_x = native.empty(tuple(x.shape), x.dtype)
     starts = [s.clone(memory_format=torch.contiguous_format) for s in grad_state]
     groups, by_output = _num_groups(batch, channels), held.weight.contiguous()
-    grad_lam, grad_c = (x.new_zeros((batch, n_pairs, 2, channels)) for _ in range(2))
-    grad_d, neuron = x.new_zeros((batch, channels)), x.new_zeros((batch, 4, channels), dtype=torch.float64)
-    norm, weights = x.new_zeros((groups, 2, channels)), x.new_zeros((groups, channels, 2 * channels))
-    biases = x.new_zeros((groups, 2 * channels))
-    results = (grad_x, *starts, grad_lam, grad_c, grad_d, neuron, norm, weights, biases)
+    sums = _sums_of_parameters(x, n_pairs, groups)
     modes = (scale, SURROGATES[surrogate][0], GRADIENTS[gradient], True, wants_neuron)
-    native.call(
-        "block_backward",
-        x.dtype,
-        (*ready, x, grad_y, counts, by_output, *kept, *results),
-        (*_sizes(x, n_pairs, reset), groups, *modes),
-    )
-    norm_weight, norm_bias = norm.sum(0).unbind() if held.norm_weight is not None else (x.new_empty(0), x.new_empty(0))
-    dynamics = (row.clone() for row in neuron.sum(0).to(x.dtype))
-    weight, bias = weights.sum(0).t().contiguous(), biases.sum(0)
-    sums = (grad_lam.sum(0), grad_c.sum(0), grad_d.sum(0))
-    return [grad_x, norm_weight.clone(), norm_bias.clone(), *sums, *dynamics, weight, bias, *starts]
+    tensors = (*ready, x, grad_y, counts, by_output, *kept, grad_x, *starts, *sums)
+    native.call("block_backward", x.dtype, tensors, (*_sizes(x, n_pairs, reset), groups, *modes))
+    lam_c_d, neuron, norm, (weights, biases) = sums[:3], *sums[3:5], sums[5:]
+    by_norm = norm.sum(0).unbind() if norm_weight is not None else (x.new_empty(0), x.new_empty(0))
+    parameters = [*(part.sum(0) for part in lam_c_d), *(row.clone() for row in neuron.sum(0).to(x.dtype))]
+    parameters += [weights.sum(0).t().contiguous(), biases.sum(0)]
+    return grad_x, by_norm[0].clone(), by_norm[1].clone(), *parameters, *starts  # type: ignore[return-value]
 
 
 @torch.library.register_fake(spiking_block_backward_op)
-def _(x, grad_y, grad_counts, inputs, grad_state, saved, *options) -> list[Tensor]:  # type: ignore[no-untyped-def]
-    parameters = [x.new_empty(0) if t is None else t for t in inputs[:11]]
-    return [torch.empty_like(t, memory_format=torch.contiguous_format) for t in (x, *parameters, *grad_state)]
+def _(x: Tensor, grad_y: Tensor, grad_counts: Tensor | None, *arguments) -> tuple[Tensor, ...]:  # type: ignore[no-untyped-def]
+    parameters = [x.new_empty(0) if t is None else t for t in arguments[:11]]
+    found = (x, *parameters, *arguments[14:18])
+    return tuple(torch.empty_like(t, memory_format=torch.contiguous_format) for t in found)
 
 
 def _setup_context(ctx, inputs, output) -> None:  # type: ignore[no-untyped-def]
@@ -211,7 +241,7 @@ def _backward(ctx, grad_y, grad_counts, *grad_rest):  # type: ignore[no-untyped-
     x, *tensors = ctx.saved_tensors
     inputs, saved = tensors[:14], tensors[14:]
     if saved[0].shape[1] != x.shape[1]:
-        raise RuntimeError(
+        raise DerivativeError(
             "spiking_block: this call kept nothing for a backward pass; an exported program is for inference."
         )
     grad_y = torch.zeros_like(x) if grad_y is None else grad_y
@@ -219,7 +249,7 @@ def _backward(ctx, grad_y, grad_counts, *grad_rest):  # type: ignore[no-untyped-
         x.new_zeros(shape) if g is None else g for g, shape in zip(grad_rest[:4], ctx.state_shapes, strict=True)
     ]
     wants_neuron = any(ctx.needs_input_grad[6:10])
-    found = spiking_block_backward_op(x, grad_y, grad_counts, inputs, grad_end, saved, *ctx.options, wants_neuron)
+    found = spiking_block_backward_op(x, grad_y, grad_counts, *inputs, *grad_end, *saved, *ctx.options, wants_neuron)
     grad_x, norm_weight, norm_bias, *parameters = found[:12]
     norm = (norm_weight, norm_bias) if ctx.has_norm else (None, None)
     return grad_x, *norm, *parameters, None, None, None, *found[12:], None, None, None, None, None

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from longspike.kernels._dispatch import choose
 from longspike.kernels.tick import reference
-from longspike.kernels.tick.operator import embed_op, event_pool_op
+from longspike.kernels.tick.operator import embed_op, event_pool_op, expect_cells, expect_ticks
 
 
 class EventPoolState(NamedTuple):
@@ -32,9 +32,10 @@ def embed_cells(values: Tensor, cell: Tensor, tick_offsets: Tensor, weight: Tens
     Shapes: values (items, channels), cell (items), tick_offsets (ticks + 1) into the items, weight (cells, channels,
     d_model) -> (ticks, d_model). The gradient reaches silent values too.
     """
-    choice = choose("embed_cells", method, values.device, values.dtype)
-    call = embed_op if choice.backend == "cpp" else reference.embed_cells
-    return call(values, cell, tick_offsets, weight)
+    if choose("embed_cells", method, values.device, values.dtype).backend == "cpp":
+        return embed_op(values, cell, tick_offsets, weight)
+    expect_cells(values, cell, tick_offsets, weight)
+    return reference.embed_cells(values, cell, tick_offsets, weight)
 
 
 def event_pool(
@@ -43,10 +44,15 @@ def event_pool(
     """Mean over windows of `size` ticks of the windows' weighted means; an incomplete last window counts as one.
 
     Shapes: y (ticks, channels), weights (ticks) positive, offsets (batch + 1) -> (batch, channels), and the state.
-    Zero where no tick was seen.
+    Zero where no tick was seen. `weights` and the state's counts are constants of the derivative.
     """
-    choice = choose("event_pool", method, y.device, y.dtype)
-    call = event_pool_op if choice.backend == "cpp" else reference.event_pool
+    if weights.requires_grad:
+        raise ValueError("event_pool: `weights` have no gradient; got weights that require one. Detach them.")
     window, windows, counts = (x.to(torch.float64) for x in state)
-    mean, *end = call(y, weights.to(torch.float64), offsets, window, windows, counts, size)
+    arguments = (y, weights.to(torch.float64), offsets, window, windows, counts)
+    if choose("event_pool", method, y.device, y.dtype).backend == "cpp":
+        mean, *end = event_pool_op(*arguments, size)
+    else:
+        expect_ticks(*arguments)
+        mean, *end = reference.event_pool(*arguments, size)
     return mean, EventPoolState(*end)

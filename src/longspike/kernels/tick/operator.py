@@ -11,17 +11,34 @@ from longspike.kernels._arguments import expect, expect_indices
 from longspike.kernels._operators import operator, register_gradient
 
 
-@operator("embed_cells")
-def embed_op(values: Tensor, cell: Tensor, tick_offsets: Tensor, weight: Tensor) -> Tensor:
-    """u[tick] = sum of values * weight[cell] over the tick's items, channels in order, zeros skipped."""
-    values, cell, tick_offsets, weight = (x.contiguous() for x in (values, cell, tick_offsets, weight))
-    items, channels = values.shape
-    cells, _, d_model = weight.shape
-    ticks = len(tick_offsets) - 1
+def expect_cells(values: Tensor, cell: Tensor, tick_offsets: Tensor, weight: Tensor) -> None:
+    """Raise unless they fit together; what `cell` and `tick_offsets` hold is read."""
+    if values.dim() != 2 or weight.dim() != 3:
+        raise ValueError(
+            "embed_cells: `values` must have shape (items, channels) and `weight` (cells, channels, d_model); "
+            f"got shapes {tuple(values.shape)} and {tuple(weight.shape)}."
+        )
+    (items, channels), (cells, _, d_model) = values.shape, weight.shape
     expect("embed_cells", values, weight=(weight, (cells, channels, d_model)))
     expect("embed_cells", values, torch.int64, cell=(cell, (items,)))
     expect_indices("embed_cells", "cell", cell, cells)
     check_offsets("embed_cells", "tick_offsets", tick_offsets, items, f"{items}, the number of items")
+
+
+def expect_ticks(y: Tensor, weights: Tensor, offsets: Tensor, window: Tensor, windows: Tensor, counts: Tensor) -> None:
+    """Raise unless they fit together; what `offsets` holds is read."""
+    (ticks, channels), batch = y.shape, len(offsets) - 1
+    state = {"window": (window, (batch, channels)), "windows": (windows, (batch, channels))}
+    expect("event_pool", y, torch.float64, weights=(weights, (ticks,)), **state, counts=(counts, (batch, 3)))
+    check_offsets("event_pool", "offsets", offsets, ticks, f"{ticks}, the number of ticks")
+
+
+@operator("embed_cells")
+def embed_op(values: Tensor, cell: Tensor, tick_offsets: Tensor, weight: Tensor) -> Tensor:
+    """u[tick] = sum of values * weight[cell] over the tick's items, channels in order, zeros skipped."""
+    expect_cells(values, cell, tick_offsets, weight)
+    values, cell, tick_offsets, weight = (x.contiguous() for x in (values, cell, tick_offsets, weight))
+    (items, channels), d_model, ticks = values.shape, weight.shape[2], len(tick_offsets) - 1
     u = native.empty((ticks, d_model), values.dtype)
     numbers = (items, ticks, channels, d_model, native.threads())
     native.call("embed_forward", values.dtype, (values, weight, cell, tick_offsets, u), numbers)
@@ -69,16 +86,10 @@ def event_pool_op(
     y: Tensor, weights: Tensor, offsets: Tensor, window: Tensor, windows: Tensor, counts: Tensor, size: int
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """The mean of the windows' means, and the state after the last tick."""
+    expect_ticks(y, weights, offsets, window, windows, counts)
     y, weights, offsets = y.contiguous(), weights.contiguous(), offsets.contiguous()
     batch, channels = len(offsets) - 1, y.shape[1]
     window, windows, counts = (native.copy(x) for x in (window, windows, counts))
-    state = {
-        "window": (window, (batch, channels)),
-        "windows": (windows, (batch, channels)),
-        "counts": (counts, (batch, 3)),
-    }
-    expect("event_pool", y, torch.float64, weights=(weights, (y.shape[0],)), **state)
-    check_offsets("event_pool", "offsets", offsets, y.shape[0], f"{y.shape[0]}, the number of ticks")
     mean = torch.empty(batch, channels, dtype=y.dtype)
     tensors = (y, weights, offsets, window, windows, counts, mean)
     native.call("event_pool", y.dtype, tensors, (batch, channels, size, native.threads()))
