@@ -2,12 +2,18 @@
 
 import json
 import os
+import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
 import longspike
+from longspike.data import load as load_data
 from longspike.errors import ConfigError
+from longspike.events.augmentation import Augmentation
 from longspike.models import checkpoint
 from longspike.recipes import Recipe, recipe, run, with_overrides
 from longspike.recipes.run_folder import check, clear, write_record
@@ -41,6 +47,34 @@ def test_run_saves_the_recipe_and_the_versions(tmp_path: Path) -> None:
     again = run(tiny(), run_dir=tmp_path / "run", resume=True)
     assert again.test == result.test
     assert run(tiny(), run_dir=tmp_path / "run", overwrite=True).test == result.test
+
+
+def test_what_a_recipe_says_reaches_the_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loaders, and the weights that the seed gives."""
+
+    class Seen(Exception):
+        pass
+
+    def look(model: Any, train: Any, val: Any, config: Any, run_dir: Path, **_: Any) -> None:
+        raise Seen(model, train, val, config)
+
+    monkeypatch.setattr(sys.modules["longspike.recipes.run"], "fit_in_locked_folder", look)
+    data, weights = load_data("digits"), []
+    chosen = replace(with_overrides(tiny(), ["training.batch_size=7"]), augmentation=Augmentation(max_shift_px=1))
+    for seed in (5, 5, 6):
+        each = with_overrides(chosen, [f"training.seed={seed}"])
+        with pytest.raises(Seen) as caught:
+            run(each, run_dir=tmp_path / "run", overwrite=True)
+        model, train, val, config = caught.value.args
+        weights.append(torch.cat([p.flatten() for p in model.parameters()]))
+        assert (config, train.augment) == (each.training, each.augmentation)
+        assert torch.equal(train.split.labels, data.train.labels)
+        expected = {"num_samples": len(data.train), "batch_size": 7, "shuffle": 1, "seed": seed, "drop_last": 0}
+        assert train.settings == expected
+        assert (val.settings["shuffle"], val.augment) == (0, None)
+        assert torch.equal(val.split.labels, data.val.labels)
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
 
 
 def test_sizes_must_fit_the_data(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ QUIET: dict[str, Abuse] = {
     "C locale": Abuse(environment={"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}),
     "1 column": Abuse(environment={"COLUMNS": "1"}),
     "5 columns": Abuse(environment={"COLUMNS": "5"}),
-    "deleted directory": Abuse(shell="__gone__"),
+    "deleted directory": Abuse(codes=(1,), shell="__gone__", says="the working directory has been deleted"),
     "home not writable": Abuse(
         environment={"HOME": "/proc/nowhere", "XDG_CACHE_HOME": "/proc/nowhere", "XDG_CONFIG_HOME": "/proc/x"}
     ),

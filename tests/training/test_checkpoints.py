@@ -2,13 +2,16 @@
 
 import pickle
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from longspike.errors import CheckpointError
 from longspike.training.checkpoints import AtomicCheckpointIO, Checkpointing, read_checkpoint
+from longspike.training.module import TrainingModule
 from longspike.training.tally import Score
+from training.conftest import CONFIG, small_model
 
 
 def test_round_trip_leaves_no_stray(tmp_path: Path) -> None:
@@ -64,6 +67,21 @@ def test_damage_and_absence_are_named(tmp_path: Path) -> None:
         read_checkpoint(tmp_path / "cut.ckpt")
     with pytest.raises(CheckpointError, match=r"absent\.ckpt does not exist"):
         read_checkpoint(tmp_path / "absent.ckpt")
+
+
+def test_of_equal_epochs_the_first_is_kept(tmp_path: Path) -> None:
+    module = TrainingModule(small_model(), CONFIG, num_steps=1)
+    saved: list[str] = []
+    checkpointing = Checkpointing(tmp_path, every_steps=None)
+    for epoch, accuracy in enumerate((0.5, 0.5, 0.75, 0.75)):
+        found = Score(loss=0.5, accuracy=accuracy, layer_rates=(), rate=None, num_samples=9)
+        module.val_tally = SimpleNamespace(score=lambda found=found: found)
+        trainer = SimpleNamespace(
+            current_epoch=epoch, lightning_module=module, save_checkpoint=lambda path, **_: saved.append(path.name)
+        )
+        checkpointing.on_train_epoch_end(trainer, module)
+    assert checkpointing.best_epoch == 3
+    assert saved == ["best.ckpt", "last.ckpt", "last.ckpt", "best.ckpt", "last.ckpt", "last.ckpt"]
 
 
 @pytest.mark.parametrize(("selection", "best"), [("accuracy", 1), ("loss", 3)])

@@ -11,7 +11,18 @@ import longspike
 from longspike.data import Batch, BatchLoader
 from longspike.models import SpikeSSM, checkpoint
 from longspike.models.observation import Classification
-from longspike.training import DivergedError, Progress, RunFolderError, fit, score
+from longspike.training import (
+    DivergedError,
+    Progress,
+    RunFolderError,
+    classification_loss,
+    fit,
+    rate_penalty,
+    schedule_factor,
+    score,
+)
+from longspike.training.module import TrainingModule
+from longspike.training.seeding import seed_generators, step_seed
 from training.conftest import CONFIG, NUM_BATCHES, small_model, small_split, train_loader, val_loader
 
 pytestmark = pytest.mark.slow
@@ -27,6 +38,7 @@ def test_a_run_leaves_a_model_checkpoints_and_logs(run_dir: Path) -> None:
     assert [state.epoch for state in ends] == [1, 2, 3]
     best = max(ends, key=lambda state: (state.val.accuracy, -state.val.loss))
     assert (result.best_epoch, result.val) == (best.epoch, best.val)
+    assert [state.train.num_samples for state in ends] == [40, 40, 40]  # of the last steps, not of all
     saved = longspike.load(result.model_path)
     assert all(torch.equal(a, b) for a, b in zip(saved.parameters(), model.parameters(), strict=True))
     assert score(saved, val_loader()).accuracy == result.val.accuracy
@@ -34,9 +46,31 @@ def test_a_run_leaves_a_model_checkpoints_and_logs(run_dir: Path) -> None:
     assert metadata["a"] == 1
     assert metadata["result"]["best_epoch"] == result.best_epoch
     with next((run_dir / "logs" / "csv").rglob("metrics.csv")).open() as file:
-        columns = set(csv.DictReader(file).fieldnames or ())
-    assert {"step", "train/loss", "train/rate_layer1", "val/accuracy", "val/rate", "lr"} <= columns
+        rows = list(csv.DictReader(file))
+    assert {"step", "train/loss", "train/rate_layer1", "val/accuracy", "val/rate", "lr"} <= rows[0].keys()
+    rates = {int(row["step"]): float(row["lr"]) for row in rows if row["lr"]}
+    factors = {step: schedule_factor(step, num_steps=21, warmup_fraction=0.1) for step in (7, 14, 21)}
+    assert rates == pytest.approx({step: CONFIG.lr * factor for step, factor in factors.items()}, abs=1e-12)
     assert list((run_dir / "logs" / "tensorboard").rglob("events*"))
+
+
+def test_a_step_s_loss_is_the_documented_one() -> None:
+    """Smoothed cross entropy and the weighted price of firing, with the randomness of (seed, step)."""
+    config = replace(CONFIG, label_smoothing=0.2, rate_target=0.03, rate_weight=2.5)
+    model, batch = small_model(), next(train_loader().batches(0))
+    seed_generators(step_seed(config.seed, 0))
+    answer = model.classify(batch)
+    entropy = classification_loss(answer.logits, batch.labels, label_smoothing=0.2)
+    price = rate_penalty([layer.rate for layer in answer.activity], target=0.03, weight=2.5)
+    assert price > 0
+    assert torch.equal(TrainingModule(model, config, num_steps=21).training_step(batch, 0), entropy + price)
+
+
+def test_validation_has_no_smoothing_and_no_price(run_dir: Path) -> None:
+    model = small_model()
+    config = replace(CONFIG, epochs=1, label_smoothing=0.3)
+    result = fit(model, train_loader(), val_loader(), config, run_dir=run_dir)
+    assert result.val.loss == pytest.approx(score(model, val_loader()).loss, rel=1e-6)
 
 
 def test_training_learns(run_dir: Path) -> None:

@@ -7,6 +7,8 @@ import torch
 
 from longspike.layers.neuron import NEURONS, NeuronConfig
 from longspike.models import SpikeSSM, SpikeSSMConfig
+from longspike.models import build as build_model
+from longspike.models.flames_presets import flames_preset
 from longspike.ssm.s4d import S4D
 from longspike.training import TrainingConfig, build_optimizer, parameter_groups, schedule_factor
 
@@ -63,6 +65,21 @@ def test_schedule_is_the_documented_function() -> None:
     for k in range(3, 10):
         assert factors[k] == pytest.approx((1 + math.cos(math.pi * (k - warmup) / (num_steps - warmup))) / 2)
     assert factors[10:] == [0.0, 0.0]
+
+
+def test_a_part_of_a_step_is_no_step_of_the_warm_up() -> None:
+    assert [schedule_factor(k, num_steps=10, warmup_fraction=0.25) for k in range(3)] == [1 / 3, 2 / 3, 1.0]
+
+
+def test_every_module_of_flames_names_its_dynamics() -> None:
+    model = build_model(flames_preset("tiny", sensor_size=(12, 10), num_classes=3))
+    found = [module for module in model.modules() if getattr(module, "DYNAMICS", ())]
+    assert {type(module).__name__ for module in found} >= {"DendriticLIFConv2d", "SAHippo"}
+    dynamics = {
+        id(p) for group in parameter_groups(model, CONFIG) if group["name"] == "dynamics" for p in group["params"]
+    }
+    named = {id(p) for module in found for name, p in module.named_parameters(recurse=False) if name in module.DYNAMICS}
+    assert dynamics == named != set()
 
 
 def test_scheduler_follows_the_function() -> None:

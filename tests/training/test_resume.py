@@ -14,7 +14,7 @@ from torch import Tensor
 
 from longspike.data import BatchLoader
 from longspike.errors import CheckpointError, ConfigError
-from longspike.training import FitResult, InterruptedRunError, fit
+from longspike.training import FitResult, InterruptedRunError, Progress, fit
 from longspike.training.checkpoints import read_checkpoint
 from training.conftest import CONFIG, NUM_BATCHES, interrupt, small_model, train_loader, val_loader
 
@@ -98,7 +98,9 @@ def test_interrupt_saves_and_resumes(
     with pytest.raises(InterruptedRunError, match=r"stopped after step \d+; .*last\.ckpt") as caught:
         fit(small_model(), train_loader(at=at, action=interrupt), val_loader(), CONFIG, run_dir=run_dir)
     assert caught.value.step == at + 1
-    resume(run_dir)
+    seen: list[Progress] = []
+    fit(small_model(), train_loader(), val_loader(), CONFIG, run_dir=run_dir, resume=True, progress=seen.append)
+    assert seen[-1].steps_per_second * seen[-1].seconds == pytest.approx(3 * NUM_BATCHES - at - 1)
     assert_same_bits(final(run_dir), uninterrupted[0])
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lightning.fabric.utilities.rank_zero import rank_zero_only
 
 from longspike.errors import ConfigError, InterruptedRunError, RunFolderError
 from longspike.training import fit
@@ -65,12 +66,14 @@ def test_a_stopped_run_says_by_what_and_leaves_nothing_elsewhere(
     monkeypatch.chdir(elsewhere)
     for variable, value in {"SLURM_JOB_ID": "7", "SLURM_NTASKS": "1", "SLURM_JOB_NAME": "mine"}.items():
         monkeypatch.setenv(variable, value)
+    monkeypatch.setattr(rank_zero_only, "rank", 3)  # as SLURM_PROCID=3 sets it
     number = signal.Signals[name]
     with pytest.raises(InterruptedRunError, match=rf"stopped by {name} after step 5; .*last\.ckpt") as caught:
         run(run_dir, at=4, action=lambda: (send(number), send(number)))
     assert (caught.value.signal_number, caught.value.step) == (number, 5)
     assert [path.name for path in elsewhere.iterdir()] == ["hpc_ckpt_1.ckpt"]
     assert {path.name for path in run_dir.iterdir()} == {"last.ckpt", "logs"}
+    assert list((run_dir / "logs" / "tensorboard").rglob("events*"))
 
 
 @pytest.mark.slow

@@ -4,6 +4,8 @@ import logging
 import os
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from shutil import get_terminal_size
 from typing import Any, TextIO
 
@@ -13,50 +15,66 @@ LEAST_COLUMNS = 20
 """In fewer, tyro's help is one of single letters, and below 10 never ends."""
 
 
-class Dropping:
-    """A stream for remarks: what cannot be written, on a full disk or to a reader that is gone, is dropped."""
+class Guarded:
+    """Stands for a stream and keeps the first failure to write to it, on a full disk or with no reader left.
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+    Args:
+        drops: what cannot be written is dropped in silence, as fits remarks; else the failure is raised.
+    Attributes:
+        failure: the first one.
+    """
+
+    def __init__(self, stream: TextIO, *, drops: bool) -> None:
+        self._stream, self._drops = stream, drops
+        self.failure: OSError | None = None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 
     @property
-    def rich_proxied_file(self) -> "Dropping":
+    def rich_proxied_file(self) -> "Guarded":
         """What rich writes to in place of a stream that stands for another."""
-        return Dropping(getattr(self._stream, "rich_proxied_file", self._stream))
+        return Guarded(getattr(self._stream, "rich_proxied_file", self._stream), drops=self._drops)
 
     def write(self, text: str) -> int:
-        """Write, or not."""
+        """Write `text`."""
         try:
             return self._stream.write(text)
-        except OSError:
-            discard(self._stream)
+        except OSError as error:
+            self._fail(error)
             return len(text)
 
     def flush(self) -> None:
-        """Flush, or not."""
+        """Flush what was written."""
         try:
             self._stream.flush()
-        except OSError:
-            discard(self._stream)
+        except OSError as error:
+            self._fail(error)
+
+    def _fail(self, error: OSError) -> None:
+        self.failure = self.failure or error
+        _discard(self._stream)
+        if not self._drops:
+            raise error
 
 
-def discard(stream: TextIO) -> None:
-    """Let all that is and will be written to `stream` vanish, so that Python does not fail on it once more at its exit."""
+def _discard(stream: TextIO) -> None:
+    """Let all that is and will be written vanish, so that Python does not fail on it once more at its exit."""
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, stream.fileno())
     os.close(null)
 
 
-def stdout_failure() -> OSError | None:
-    """Why stdout cannot be written; None if it can."""
+@contextmanager
+def guarded_stdout() -> Iterator[Guarded]:
+    """stdout, whose failure is told from that of a file."""
+    before = sys.stdout
+    guarded = Guarded(before, drops=False)
+    sys.stdout = guarded  # type: ignore[assignment]
     try:
-        sys.stdout.flush()
-    except OSError as error:
-        return error
-    return None
+        yield guarded
+    finally:
+        sys.stdout = before
 
 
 def prepare_channels() -> None:

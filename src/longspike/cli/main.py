@@ -7,7 +7,7 @@ import warnings
 
 from longspike._core.mistakes import did_you_mean
 from longspike.cli.arguments import fill_realtime, spread_overrides
-from longspike.cli.channels import discard, prepare_channels, show_remarks, stdout_failure
+from longspike.cli.channels import guarded_stdout, prepare_channels, show_remarks
 from longspike.cli.commands import command, command_names, overview
 from longspike.cli.output import note, print_line
 from longspike.cli.process import prepare_process
@@ -22,19 +22,35 @@ def main(args: list[str] | None = None) -> int:
     prepare_channels()
     if words[:1] != ["bench"]:  # a benchmark measures what a program that imports the library gets
         prepare_process()
+    with guarded_stdout() as stdout, warnings.catch_warnings():
+        show_remarks()
+        try:
+            code = _call(words)
+            stdout.flush()
+            return code
+        except KeyboardInterrupt:
+            note("interrupted")
+            return INTERRUPTED
+        except Exception as error:
+            if stdout.failure is None:
+                return _report(error)
+            if isinstance(
+                stdout.failure, BrokenPipeError
+            ):  # the reader has had enough, as in `longspike info | head -1`
+                return OK
+            return _report(OSError(f"stdout cannot be written: {stdout.failure.strerror}."))
+
+
+def _call(words: list[str]) -> int:
+    """The exit code of the command that `words` name, also where a parser leaves the process, after `--help`."""
     try:
-        with warnings.catch_warnings():
-            show_remarks()
-            code = _run(words[0], words[1:]) if words and words[0] in command_names() else _overview(words)
-        sys.stdout.flush()
-        return code or OK
-    except SystemExit as leaving:  # after `--help`
-        return _report(failure) if (failure := stdout_failure()) else int(leaving.code or OK)
-    except KeyboardInterrupt:
-        note("interrupted")
-        return INTERRUPTED
-    except Exception as error:
-        return _report(error)
+        os.getcwd()
+    except FileNotFoundError:
+        raise FileNotFoundError("the working directory has been deleted. Change to one that exists.") from None
+    try:
+        return (_run(words[0], words[1:]) if words and words[0] in command_names() else _overview(words)) or OK
+    except SystemExit as leaving:
+        return int(leaving.code or OK)
 
 
 def _run(name: str, words: list[str]) -> int | None:
@@ -55,11 +71,6 @@ def _overview(words: list[str]) -> int:
 
 def _report(error: Exception) -> int:
     """One line and the remedy; the traceback with LONGSPIKE_DEBUG=1."""
-    if failure := stdout_failure():
-        discard(sys.stdout)
-        if isinstance(failure, BrokenPipeError):  # the reader has had enough, as in `longspike recipes | head -1`
-            return OK
-        error = OSError(f"stdout cannot be written: {failure.strerror}.") if isinstance(error, OSError) else error
     if os.environ.get("LONGSPIKE_DEBUG") == "1":
         traceback.print_exc()
     if isinstance(error, LongspikeError | ValueError | OSError):

@@ -12,7 +12,7 @@ from shutil import get_terminal_size
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
-from longspike.cli.channels import Dropping
+from longspike.cli.channels import Guarded
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -39,7 +39,7 @@ def console(*, is_error: bool = False) -> "Console":
         def on_broken_pipe(self) -> None:
             raise BrokenPipeError(EPIPE, "nobody reads the output")
 
-    stream: Any = Dropping(sys.stderr) if is_error else sys.stdout
+    stream: Any = Guarded(sys.stderr, drops=True) if is_error else sys.stdout
     out = Piped(file=stream, highlight=False, markup=False, emoji=False)
     if not stream.isatty():
         out.width = UNLIMITED

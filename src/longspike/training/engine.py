@@ -60,6 +60,8 @@ def _threads(num_threads: int | None) -> Iterator[None]:
 def _build_trainer(config: TrainingConfig, run_dir: Path, callbacks: list[Callback]) -> Trainer:
     """A trainer of one process whatever a scheduler's variables say; what it would write by itself goes to the logs."""
     logs = run_dir / "logs"
+    environment = LightningEnvironment()
+    environment.set_global_rank(0)  # Lightning takes it from SLURM_PROCID and its like, and logs nothing above 0
     return Trainer(
         accelerator="gpu" if torch.cuda.is_available() else "cpu",
         devices=1,
@@ -67,7 +69,7 @@ def _build_trainer(config: TrainingConfig, run_dir: Path, callbacks: list[Callba
         gradient_clip_val=config.clip_norm,
         logger=[CSVLogger(logs, name="csv"), TensorBoardLogger(logs, name="tensorboard")],
         callbacks=callbacks,
-        plugins=[AtomicCheckpointIO(), LightningEnvironment()],
+        plugins=[AtomicCheckpointIO(), environment],
         default_root_dir=logs,
         enable_checkpointing=False,
         enable_progress_bar=False,
