@@ -1,6 +1,8 @@
 """A whole run: what it leaves behind, and how it ends early."""
 
 import csv
+import errno
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import torch
 
 import longspike
 from longspike.data import Batch, BatchLoader
+from longspike.errors import FileWriteError
 from longspike.models import SpikeSSM, checkpoint
 from longspike.models.observation import Classification
 from longspike.training import (
@@ -161,6 +164,15 @@ def test_a_batch_size_that_has_no_effect_is_named(run_dir: Path) -> None:
     loader = BatchLoader(small_split(40, seed=1), batch_size=20, shuffle=True, seed=CONFIG.seed)
     with pytest.warns(UserWarning, match=r"`config\.batch_size` is 6, and `train_loader` makes batches of 20"):
         fit(small_model(), loader, val_loader(), replace(CONFIG, epochs=1), run_dir=run_dir)
+
+
+def test_logs_on_a_full_disk_name_the_folder(run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("lightning.pytorch.loggers.CSVLogger.log_metrics", fail)
+    with pytest.raises(FileWriteError, match=rf"cannot write in {run_dir}: No space left on device\. Free some space"):
+        fit(small_model(), train_loader(), val_loader(), CONFIG, run_dir=run_dir)
 
 
 def test_threads_are_restored(run_dir: Path) -> None:

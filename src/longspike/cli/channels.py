@@ -34,7 +34,8 @@ class Guarded:
     @property
     def rich_proxied_file(self) -> "Guarded":
         """What rich writes to in place of a stream that stands for another."""
-        return Guarded(getattr(self._stream, "rich_proxied_file", self._stream), drops=self._drops)
+        inner = getattr(self._stream, "rich_proxied_file", None)
+        return self if inner is None else Guarded(inner, drops=self._drops)
 
     def write(self, text: str) -> int:
         """Write `text`."""

@@ -1,5 +1,6 @@
 """Lightning's trainer, set up so that it does what `fit` promises and says nothing on its own."""
 
+import errno
 import logging
 import warnings
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
-from longspike.errors import CheckpointError, LongspikeError
+from longspike.errors import CheckpointError, FileWriteError, LongspikeError
 from longspike.models.classifier import AbstractClassifier
 from longspike.training.callbacks import Interruption, Reporting
 from longspike.training.checkpoints import (
@@ -93,6 +94,12 @@ def _fit(
         raise
     except LongspikeError:
         raise
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        raise FileWriteError(  # of the logs, whose writers name no file
+            f"cannot write in {stop.checkpointing.run_dir}: {error.strerror}. Free some space, then go on with --resume."
+        ) from error
     except Exception as error:
         if last is None or stop.has_begun:
             raise
