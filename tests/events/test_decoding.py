@@ -168,6 +168,17 @@ def test_wraps_are_followed(bits: int, seed: int) -> None:
         assert high == reached
 
 
+@pytest.mark.parametrize("use_extension", [False, pytest.param(True, marks=needs_extension)])
+def test_back_by_half_the_range_is_no_wrap(use_extension: bool) -> None:
+    """EVT3 sends 12 bits of the high part: from 0x800 to 0 the time goes back, from 0x801 it goes on past the wrap."""
+    times = []
+    for high in (0x8800, 0x8801):
+        words = np.array([high, 0x0007, 0x2001, 0x8000, 0x2002], "<u2").view(np.uint8)
+        decoder = Decoder("evt3", Faults(Path("file"), skips=False), use_extension=use_extension)
+        times.append(decoder.decode(words)[1]["t"].tolist())
+    assert times == [[0x800 << 12, 0], [0x801 << 12, 0x1000 << 12]]
+
+
 def test_everything_works_without_the_extension(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(native, "_extension", None)
     events = ev.make_events(x=[1, 2, 3], y=[4, 5, 6], t=[0, 5, 90_000], p=[0, 1, 1])

@@ -34,6 +34,21 @@ def test_a_value_at_the_threshold_is_silent_and_the_next_one_spikes() -> None:
     assert count_spikes(x, threshold=1.0, surrogate="triangle", scale=1.0) == 1
 
 
+@pytest.mark.parametrize("method", ["reference", pytest.param("compiled", marks=pytest.mark.needs_extension)])
+def test_slopes_at_their_edges(method: str) -> None:
+    """Numbers that are exact in binary: a boxcar is zero at its edge, a triangle reaches it there."""
+    x = torch.tensor([-0.75, -0.5, 0.0, 0.5, 0.75, 0.25]) + 1
+    for surrogate, scale, slopes in (
+        ("boxcar", 1.0, [0, 0, 1, 0, 0, 1]),
+        ("triangle", 0.5, [0, 0, 2, 0, 0, 1]),
+        ("triangle", 1.0, [0.25, 0.5, 1, 0.5, 0.25, 0.75]),
+    ):
+        leaf = x.clone().requires_grad_()
+        spikes(leaf, threshold=1.0, surrogate=surrogate, scale=scale, method=method).sum().backward()
+        assert leaf.grad is not None
+        assert leaf.grad.tolist() == slopes
+
+
 def test_what_is_not_contiguous_and_every_number_of_threads_give_the_same() -> None:
     x = torch.randn(5, 40_000).T
     options = {"threshold": 0.0, "surrogate": "atan", "scale": 2.0}
@@ -47,6 +62,7 @@ def test_what_is_not_contiguous_and_every_number_of_threads_give_the_same() -> N
     finally:
         torch.set_num_threads(before)
     assert torch.equal(results[0][0], (x > 0).float())
+    assert results[0][1] == (x > 0).sum()
     for a, b in zip(*results, strict=True):
         assert torch.equal(a, b)
 
