@@ -202,19 +202,14 @@ def flatbuffer(identifier: bytes, field_bytes: list[bytes], tail: bytes) -> byte
     return struct.pack("<I", len(body)) + body
 
 
-def _aedat4(rng: np.random.Generator, count: int, compression: int, pack: Callable[[bytes], bytes]) -> Made:
-    events = random_events(rng, count, (320, 240), first=1605507493718345)
+def aedat4_file(packets: list[tuple[int, bytes]], *, compression: int = 0, end: int | None = None) -> bytes:
+    """An AEDAT4 file of packets (stream, content), with streams 2 (IMU) and 5 (events); `end` overwrites where they end."""
     info = (
         b'<dv version="2.0"><node name="outInfo" path="/"><node name="2"><attr key="typeIdentifier">IMUS</attr></node>'
         b'<node name="5"><attr key="typeIdentifier">EVTS</attr><node name="info"><attr key="sizeX">320</attr>'
         b'<attr key="sizeY">240</attr></node></node></node></dv>'
     )
-    packets = []
-    for group in np.array_split(events, 3):
-        items = b"".join(struct.pack("<qhhBxxx", t, x, y, p) for x, y, t, p in group.tolist())
-        content = pack(flatbuffer(b"EVTS", [struct.pack("<I", 4)], struct.pack("<I", len(group)) + items))
-        packets += [struct.pack("<iI", 2, 6) + b"no EVT", struct.pack("<iI", 5, len(content)) + content]
-    data = b"".join(packets)
+    data = b"".join(struct.pack("<iI", number, len(content)) + content for number, content in packets)
     string = struct.pack("<I", len(info)) + info + b"\0"
 
     def header(end: int) -> bytes:
@@ -222,8 +217,21 @@ def _aedat4(rng: np.random.Generator, count: int, compression: int, pack: Callab
         return b"#!AER-DAT4.0\r\n" + flatbuffer(b"IOHE", fields, string)
 
     table = b"the table of packets, which is not read"
-    end = len(header(0)) + len(data)
-    return _finish(header(end) + data + table, events, "aedat4", (320, 240))
+    return header(len(header(0)) + len(data) if end is None else end) + data + table
+
+
+def aedat4_packet(events: np.ndarray) -> bytes:
+    """The buffer of a packet of events."""
+    items = b"".join(struct.pack("<qhhBxxx", t, x, y, p) for x, y, t, p in events.tolist())
+    return flatbuffer(b"EVTS", [struct.pack("<I", 4)], struct.pack("<I", len(events)) + items)
+
+
+def _aedat4(rng: np.random.Generator, count: int, compression: int, pack: Callable[[bytes], bytes]) -> Made:
+    events = random_events(rng, count, (320, 240), first=1605507493718345)
+    packets = []
+    for group in np.array_split(events, 3):
+        packets += [(2, b"no EVT"), (5, pack(aedat4_packet(group)))]
+    return _finish(aedat4_file(packets, compression=compression), events, "aedat4", (320, 240))
 
 
 def make_aedat4(rng: np.random.Generator, count: int) -> Made:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from longspike.events.formats import compression
-from longspike.events.formats.compression import LARGEST_PACKET, PIECE_BYTES, decompress
+from longspike.events.formats.compression import LARGEST_PACKET_BYTES, PIECE_BYTES, decompress
 from longspike.events.formats.source import Damaged
 
 CONTENT = b"events, events, events and their times; " * 40
@@ -59,7 +59,7 @@ def test_a_frame_cut_anywhere_is_noticed() -> None:
 @pytest.mark.parametrize("kind", ["LZ4", "Zstandard"])
 def test_a_packet_that_unpacks_to_too_much_is_refused_in_bounded_memory(kind: str, monkeypatch) -> None:
     limit = 5 * PIECE_BYTES
-    monkeypatch.setattr(compression, "LARGEST_PACKET", limit)
+    monkeypatch.setattr(compression, "LARGEST_PACKET_BYTES", limit)
     bomb = packer(kind)(bytes(40 * PIECE_BYTES))
     assert len(bomb) < PIECE_BYTES
     tracemalloc.start()
@@ -68,7 +68,7 @@ def test_a_packet_that_unpacks_to_too_much_is_refused_in_bounded_memory(kind: st
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < limit + 3 * PIECE_BYTES
-    assert LARGEST_PACKET >= 1 << 27
+    assert LARGEST_PACKET_BYTES >= 1 << 27
 
 
 def test_a_size_that_lies_costs_no_memory() -> None:

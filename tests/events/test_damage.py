@@ -38,6 +38,7 @@ def read(path: Path, name: str | None, size: tuple[int, int] | None, on_error: s
     return recording
 
 
+@pytest.mark.filterwarnings("ignore:.*no event of a pixel:UserWarning")
 @pytest.mark.parametrize("name", MAKERS)
 def test_truncated_anywhere(name: str, tmp_path: Path) -> None:
     """Cut at any byte, what is left gives the first of the events, and the cut is noticed unless it is clean."""
@@ -63,6 +64,7 @@ def test_truncated_anywhere(name: str, tmp_path: Path) -> None:
         assert num_lenient > num_strict
 
 
+@pytest.mark.filterwarnings("ignore:.*no event of a pixel:UserWarning")
 @pytest.mark.parametrize("on_error", ["raise", "skip"])
 @pytest.mark.parametrize("name", MAKERS)
 def test_flipped_bits(name: str, on_error: str, tmp_path: Path) -> None:
@@ -77,6 +79,7 @@ def test_flipped_bits(name: str, on_error: str, tmp_path: Path) -> None:
         read(path, None if rng.random() < 0.5 else made.format, SIZE if made.sensor_size is None else None, on_error)
 
 
+@pytest.mark.filterwarnings("ignore:.*no event of a pixel:UserWarning")
 @pytest.mark.parametrize("name", FORMATS)
 def test_random_bytes(name: str, tmp_path: Path) -> None:
     """Noise, alone and after each format's own beginning."""

@@ -81,9 +81,9 @@ def test_events_that_are_refused(tmp_path: Path) -> None:
     refused(r"the suffix of 'f.txt' says no format.*Use one of .npz, .csv", to=tmp_path / "f.txt")
     with pytest.raises(ValueError, match=r"write: `format` must be one of 'evt2'.*got 'aedat4'"):
         ev.write(path, good, sensor_size=(5, 4), format="aedat4")
-    with pytest.raises(ValueError, match=r"must be an array of EVENT_DTYPE with one axis; got list"):
+    with pytest.raises(TypeError, match=r"write: `events` must have x, y, t and p; got list"):
         ev.write(path, [1], sensor_size=(5, 4))
-    with pytest.raises(ValueError, match=r"got int64 of shape \(3,\). Use make_events"):
+    with pytest.raises(TypeError, match=r"got an array of dtype int64 and shape \(3,\). Pass a structured array"):
         ev.write(path, np.arange(3), sensor_size=(5, 4))
     assert path.read_bytes() == before
 

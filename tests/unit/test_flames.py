@@ -43,7 +43,11 @@ MISTAKES = [
     ("front", "lif", "`front`='lif' has one branch; set num_branches to 1 "),
     ("front", "conv", "`front` must be one of 'dendritic', 'lif'; got 'conv'"),
     ("weighting", "mean", "`weighting` must be one of 'tick', 'time'; got 'mean'"),
-    ("sensor_size", (34,), r"`sensor_size` must be \(width, height\), at most 65536 pixels each; got \(34,\)"),
+    (
+        "sensor_size",
+        (34,),
+        r"FlamesConfig: `sensor_size` must be \(width, height\) in pixels, each from 1 to 65536; got \(34,\)",
+    ),
     ("sensor_size", (34, 0), "`sensor_size` must be"),
     ("sensor_size", (65537, 1), "`sensor_size` must be"),
     ("sensor_size", (True, 3), "`sensor_size` must be"),

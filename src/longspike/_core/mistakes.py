@@ -114,7 +114,7 @@ class Mistakes:
         try:
             make()
         except ValueError as error:
-            self.add(str(error).removesuffix("."))
+            self.add(str(error).removeprefix(f"{self._where}: ").removesuffix("."))
 
     def raise_any(self) -> None:
         """Raise ConfigError if there are any."""

@@ -12,10 +12,10 @@ from longspike.events.record import check_sensor_size as check_sensor_size
 def check_event_array(where: str, events: object) -> None:
     """Raise unless `events` is a numpy array (num_events,) of EVENT_DTYPE."""
     if not isinstance(events, np.ndarray) or events.dtype != EVENT_DTYPE:
-        came = f"dtype {events.dtype}" if isinstance(events, np.ndarray) else type(events).__name__
+        came = f"dtype {str(events.dtype)[:120]}" if isinstance(events, np.ndarray) else type(events).__name__
         raise TypeError(
             f"{where}: `events` must be a numpy array of longspike.events.EVENT_DTYPE; got {came}. "
-            "Fill an array np.empty(n, EVENT_DTYPE) field by field."
+            "Convert it with longspike.events.as_events(events)."
         )
     if events.ndim != 1:
         raise ValueError(f"{where}: `events` must have one axis; got shape {events.shape}. Flatten it with x.ravel().")

@@ -12,8 +12,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from longspike._core.limits import HIGHEST_RATE_HZ, LARGEST_FILTERBANK
 from longspike.errors import DataFileError
 from longspike.events.arguments import check_integer, check_number
+from longspike.events.faults import check_regular
 from longspike.kernels.refractory_lif import refractory_lif_op
 
 __all__ = [
@@ -40,10 +42,12 @@ def read_wav(path: Path | str) -> tuple[np.ndarray, int]:
     Returns: samples, (num_samples,), float32, full scale being [-1, 1), several channels averaged; the rate in Hz.
     Raises: DataFileError if the file is missing, truncated or no PCM WAV file.
     """
+    check_regular(Path(path))
     try:
         with wave.open(str(path), "rb") as file:
             num_frames, num_channels, num_bytes = file.getnframes(), file.getnchannels(), file.getsampwidth()
-            rate_hz, content = file.getframerate(), file.readframes(num_frames)
+            rate_hz, size = file.getframerate(), num_frames * num_channels * num_bytes
+            content = file.readframes(num_frames) if size <= Path(path).stat().st_size else b""
     except (OSError, EOFError, wave.Error) as error:
         raise DataFileError(
             f"{path} cannot be read as a WAV file ({error}). Convert it to PCM, or get it again."
@@ -52,6 +56,10 @@ def read_wav(path: Path | str) -> tuple[np.ndarray, int]:
         raise DataFileError(
             f"{path} must hold {num_frames} frames of {num_channels} x {num_bytes} bytes; got {len(content)} bytes. "
             "It is truncated: get it again."
+        )
+    if not 1 <= rate_hz <= HIGHEST_RATE_HZ:
+        raise DataFileError(
+            f"{path} must have a sampling rate of 1 to {HIGHEST_RATE_HZ} Hz; got {rate_hz}. Get it again."
         )
     raw = np.frombuffer(content, np.uint8).reshape(num_frames, num_channels, num_bytes)
     wide = np.zeros((num_frames, num_channels, 4), np.uint8)
@@ -208,6 +216,8 @@ def spikes_from_audio(
     """
     check_integer(WHERE, "rate_hz", rate_hz, low=1)
     check_integer(WHERE, "num_channels", num_channels, low=1)
+    if rate_hz > HIGHEST_RATE_HZ:
+        raise ValueError(f"{WHERE}: `rate_hz` must be at most {HIGHEST_RATE_HZ}; got {rate_hz}. Resample the clip.")
     high_hz = HIGHEST_SHARE * rate_hz if high_hz is None else high_hz
     check_number(WHERE, "high_hz", high_hz, low=1e-3, high=rate_hz / 2)
     check_number(WHERE, "low_hz", low_hz, low=1e-3, high=high_hz)
@@ -219,6 +229,12 @@ def spikes_from_audio(
     clip = _checked_samples(samples, rms)
     if len(clip) == 0:
         return np.empty(0, np.int64), np.empty(0, np.uint16)
+    num_points = num_channels * _num_fft_points(len(clip) + math.ceil(RESPONSE_S * rate_hz))
+    if num_points > LARGEST_FILTERBANK:
+        raise ValueError(
+            f"{WHERE}: `samples` times channels must be at most {LARGEST_FILTERBANK} with the filters' tails; got "
+            f"{num_points}. Cut the clip into shorter ones, or resample it."
+        )
     envelopes = gammatone_envelopes(clip, rate_hz, num_channels=num_channels, low_hz=low_hz, high_hz=high_hz)
     drive = gain * _mean_per_step(envelopes, rate_hz, step_us) ** exponent
     step, unit = np.nonzero(_fire(drive.astype(np.float32), beta=math.exp(-step_us * 1e-6 / tau_s)))

@@ -1,5 +1,7 @@
 """Which format a file is in, by its content; its name plays no part."""
 
+import codecs
+
 from longspike.events.faults import Faults
 from longspike.events.formats import FORMATS
 from longspike.events.formats.nmnist import looks_like
@@ -20,12 +22,16 @@ MAGICS = (
 )
 """What files of a format start with."""
 
-TEXT = frozenset(b"\t\n\r") | frozenset(range(32, 127))
+CONTROLS = frozenset(range(32)) - frozenset(b"\t\n\r")
 
 
 def is_text(head: bytes) -> bool:
-    """Whether `head` is lines of printable ASCII."""
-    return b"\n" in head and set(head) <= TEXT
+    """Whether `head` is lines of text in UTF-8; its last character may be cut."""
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return b"\n" in head and not set(head) & CONTROLS
 
 
 def _detect_prophesee(head: bytes, faults: Faults) -> str:
@@ -64,6 +70,8 @@ def detect(head: bytes, num_bytes: int, sensor_size: tuple[int, int] | None, fau
         faults.fail(
             f"is in version {version} of AEDAT; 2, 3.1 and 4 are read", "Convert it with the camera's software."
         )
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        faults.fail("is text in UTF-16", "Save it in UTF-8.")
     if head.startswith(b"% ") and not is_text(head.partition(b"\n")[0] + b"\n"):
         faults.fail("starts like a Prophesee header, whose first line is not text", "Pass `format` if it is another.")
     if head.startswith(b"% "):

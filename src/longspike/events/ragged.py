@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from longspike._core.checks import check_offsets, describe
-from longspike.events.arguments import check_event_array, check_on_sensor, check_sensor_size
+from longspike.events.arguments import check_on_sensor, check_sensor_size
+from longspike.events.conversion import convert_events
 from longspike.events.record import EVENT_DTYPE, LATEST_TIME_US
 
 __all__ = ["RaggedEvents", "check_ragged", "collate_events"]
@@ -91,14 +92,14 @@ def check_ragged(events: RaggedEvents, *, sensor_size: tuple[int, int] | None = 
         )
 
 
-def collate_events(samples: Sequence[np.ndarray], *, sensor_size: tuple[int, int] | None = None) -> RaggedEvents:
+def collate_events(samples: Sequence[object], *, sensor_size: tuple[int, int] | None = None) -> RaggedEvents:
     """Put event arrays one after the other into a batch.
 
     Args:
-        samples: arrays (num_events,) of EVENT_DTYPE, each in the order of time; empty ones are samples too.
+        samples: what `as_events` takes, each in the order of time; empty ones are samples too.
         sensor_size: (width, height) to check x and y against, or None.
     Returns: the batch, on the CPU, in memory of its own.
-    Raises: TypeError for an array of another dtype; ValueError for times out of order, p outside {0, 1} or a pixel
+    Raises: TypeError for what are no events; ValueError for times out of order, p outside {0, 1} or a pixel
         beyond the sensor.
 
     Example:
@@ -108,14 +109,13 @@ def collate_events(samples: Sequence[np.ndarray], *, sensor_size: tuple[int, int
         (2, [10, 25, 10], [0, 2, 3])
     """
     where = "collate_events"
-    for sample in samples:
-        check_event_array(where, sample)
+    arrays = [convert_events(where, sample) for sample in samples]
     if sensor_size is not None:
         sensor_size = check_sensor_size(where, sensor_size)
-        for sample in samples:
-            check_on_sensor(where, sample, sensor_size)
-    everything = np.concatenate(samples) if len(samples) else np.empty(0, EVENT_DTYPE)
-    lengths = np.array([0, *(len(sample) for sample in samples)], np.int64)
+        for array in arrays:
+            check_on_sensor(where, array, sensor_size)
+    everything = np.concatenate(arrays) if arrays else np.empty(0, EVENT_DTYPE)
+    lengths = np.array([0, *(len(array) for array in arrays)], np.int64)
     batch = RaggedEvents(
         x=torch.from_numpy(everything["x"].astype(np.int32)),
         y=torch.from_numpy(everything["y"].astype(np.int32)),

@@ -1,7 +1,9 @@
 """Reading recordings: whole, or packet by packet in bounded memory."""
 
 import os
-from collections.abc import Iterator
+import re
+import warnings
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -11,14 +13,21 @@ import numpy as np
 
 from longspike._core.checks import check_choice, check_positive_int
 from longspike._core.mistakes import shown
+from longspike._core.mistakes import shown
 from longspike.errors import DataFileError, UnknownSensorError
 from longspike.events.decoding import Screen
 from longspike.events.detecting import HEAD_BYTES, detect
 from longspike.events.faults import Faults
+from longspike.events.fields import UNITS, find_fields
 from longspike.events.formats import FORMATS
-from longspike.events.formats.source import Source
+from longspike.events.formats.source import Asked, Source, size_of
 from longspike.events.record import EVENT_DTYPE, LARGEST_SIDE, check_sensor_size
 from longspike.events.recording import Recording
+
+COLUMN_FORMATS, UNIT_FORMATS = ("csv", "hdf5"), ("csv", "npz", "hdf5")
+"""The formats that the options `columns` and `time_unit` are for."""
+ARCHIVES = ("npz", "hdf5")
+"""Formats whose arrays may be empty however large the file is."""
 
 
 def join(parts: list[np.ndarray]) -> np.ndarray:
@@ -56,15 +65,26 @@ class _Opened:
     sensor_size: tuple[int, int] | None
     faults: Faults
 
+    data_bytes: int
+
     def screened(self, screen: Screen) -> Iterator[np.ndarray]:
-        """Its events, checked."""
+        """Its events, checked; a warning at the end if there was data and none of it an event."""
+        num_events = 0
         try:
             for chunk in self.source.chunks:
-                yield screen.keep(chunk)
+                kept = screen.keep(chunk)
+                num_events += len(kept)
+                yield kept
         except DataFileError:
             raise
         except OSError as error:
             raise DataFileError(f"{self.faults.path} cannot be read ({error.strerror or error}).") from error
+        if self.data_bytes and not num_events and not self.faults.skipped:
+            warnings.warn(
+                f"{self.faults.path} ({self.format}) holds {self.data_bytes:,} bytes after its header and no event of a "
+                "pixel. Are the format and the sensor's size right?",
+                stacklevel=2,
+            )
 
 
 def _resolve_size(where: str, path: Path, asked: tuple[int, int] | None, found: tuple[int, int] | None) -> None:
@@ -75,30 +95,62 @@ def _resolve_size(where: str, path: Path, asked: tuple[int, int] | None, found: 
         )
 
 
+def _checked_columns(where: str, columns: str | Sequence[str] | None) -> tuple[str, ...] | None:
+    """The names of a text's columns; raise unless they hold x, y, t and p."""
+    if columns is None:
+        return None
+    names = tuple(re.findall(r"[^\s,;]+", columns) if isinstance(columns, str) else columns)
+    if not all(isinstance(name, str) for name in names) or find_fields(names) is None:
+        raise ValueError(
+            f"{where}: `columns` must name x, y, t and p in the order of the text's columns, such as 't,x,y,p'; "
+            f"got {shown(columns)}."
+        )
+    return names
+
+
+def _check_effect(where: str, path: Path, name: str, asked: Asked) -> None:
+    """Raise if an option is for other formats than the file's."""
+    for option, value, formats in (
+        ("columns", asked.columns, COLUMN_FORMATS),
+        ("time_unit", asked.time_unit, UNIT_FORMATS),
+    ):
+        if value is not None and name not in formats:
+            raise ValueError(
+                f"{where}: `{option}` has no effect on {path}, which is {name}; it is for {', '.join(formats)}. "
+                "Leave it out."
+            )
+
+
 def _open(
     where: str,
     path: str | os.PathLike[str],
     format: str | None,  # noqa: A002
     sensor_size: tuple[int, int] | Literal["observed"] | None,
     on_error: str,
+    columns: str | Sequence[str] | None,
+    time_unit: str | None,
 ) -> _Opened:
     """Open a file, find its format, and read its header."""
     path = Path(path)
     check_choice(where, "on_error", on_error, ("raise", "skip"))
     if format is not None:
         check_choice(where, "format", format, tuple(FORMATS))
-    is_given = sensor_size is not None and sensor_size != "observed"
-    asked = check_sensor_size(where, sensor_size) if is_given else None
+    if time_unit is not None:
+        check_choice(where, "time_unit", time_unit, tuple(UNITS))
+    is_observed = isinstance(sensor_size, str) and sensor_size == "observed"
+    size = None if sensor_size is None or is_observed else check_sensor_size(where, sensor_size)
+    asked = Asked(sensor_size=size, columns=_checked_columns(where, columns), time_unit=time_unit)
     faults = Faults(path, skips=on_error == "skip")
     stream = faults.open()
     try:
-        head = stream.read(HEAD_BYTES)
-        name = format or detect(head, stream.seek(0, os.SEEK_END), asked, faults)
+        name = format or detect(stream.read(HEAD_BYTES), size_of(stream), size, faults)
         stream.seek(0)
+        _check_effect(where, path, name, asked)
         source = FORMATS[name](stream, faults, asked)
-        _resolve_size(where, path, asked, source.sensor_size)
-        size = source.sensor_size or asked
-        if size is None and sensor_size is None:
+        data_bytes = 0 if name in ARCHIVES else size_of(stream) - stream.tell()
+        _resolve_size(where, path, size, source.sensor_size)
+        size = source.sensor_size or size or (None if is_observed else source.likely_size)
+        if size is None and not is_observed:
             raise UnknownSensorError(
                 f"{where}: {path} ({name}) does not say how large its sensor is. "
                 "Pass sensor_size=(width, height) in pixels"
@@ -113,7 +165,7 @@ def _open(
     except BaseException:
         stream.close()
         raise
-    return _Opened(stream=stream, format=name, source=source, sensor_size=size, faults=faults)
+    return _Opened(stream=stream, format=name, source=source, sensor_size=size, faults=faults, data_bytes=data_bytes)
 
 
 class EventReader:
@@ -169,6 +221,8 @@ def open(  # noqa: A001
     format: str | None = None,  # noqa: A002
     sensor_size: tuple[int, int] | None = None,
     on_error: str = "raise",
+    columns: str | Sequence[str] | None = None,
+    time_unit: str | None = None,
 ) -> EventReader:
     """Read a recording packet by packet, in memory that does not grow with the file.
 
@@ -180,6 +234,9 @@ def open(  # noqa: A001
         format: the format's name, one of `FORMATS`, for files whose content does not tell.
         sensor_size: (width, height) in pixels, for files that do not say it.
         on_error: "raise" at the first faulty record, or "skip" and count them.
+        columns: of text or a table in HDF5, the names of its columns in their order, such as "t,x,y,p", where the file
+            does not name them.
+        time_unit: "s", "ms", "us" or "ns", of text, npz and HDF5 whose times are no whole microseconds and do not say so.
 
     Returns: a context manager that iterates over arrays of `EVENT_DTYPE`.
 
@@ -194,7 +251,7 @@ def open(  # noqa: A001
             f"open: `sensor_size` must be (width, height); got {shown(sensor_size)}. "
             'Only read can take "observed": it has all events before it answers.'
         )
-    opened = _open("open", path, format, sensor_size, on_error)
+    opened = _open("open", path, format, sensor_size, on_error, columns, time_unit)
     return EventReader(opened, opened.sensor_size or (LARGEST_SIDE, LARGEST_SIDE), packet_events)
 
 
@@ -204,6 +261,8 @@ def read(
     format: str | None = None,  # noqa: A002
     sensor_size: tuple[int, int] | Literal["observed"] | None = None,
     on_error: str = "raise",
+    columns: str | Sequence[str] | None = None,
+    time_unit: str | None = None,
 ) -> Recording:
     """Read a whole recording.
 
@@ -211,7 +270,7 @@ def read(
     cameras) start at their first event, and `start_us` says what was subtracted; the others are taken as they stand.
 
     Args:
-        path, format, on_error: as for `open`.
+        path, format, on_error, columns, time_unit: as for `open`.
         sensor_size: (width, height) in pixels, for files that do not say it; or "observed", the smallest sensor that
             holds all events (which may be smaller than the real one).
 
@@ -228,7 +287,7 @@ def read(
         >>> recording.format, recording.sensor_size, recording.start_us, recording.events["t"].tolist()
         ('evt3', (8, 6), 500, [0, 250])
     """
-    opened = _open("read", path, format, sensor_size, on_error)
+    opened = _open("read", path, format, sensor_size, on_error, columns, time_unit)
     size = opened.sensor_size or (LARGEST_SIDE, LARGEST_SIDE)
     screen = Screen(opened.faults, size, is_camera_time=opened.source.is_camera_time)
     with opened.stream:

@@ -42,18 +42,21 @@ def make_events(x: ArrayLike, y: ArrayLike, t: ArrayLike, p: ArrayLike) -> np.nd
 
 
 def check_sensor_size(where: str, sensor_size: object) -> tuple[int, int]:
-    """`sensor_size` as (width, height); raise unless it is two integers from 1 to 65536."""
+    """`sensor_size` as (width, height); raise unless it is two integers from 1 to 65536.
+
+    Three are taken as other libraries have them, (width, height, polarities), where the last is 1 or 2.
+    """
+    sides = tuple(sensor_size) if isinstance(sensor_size, tuple | list) else ()
     if (
-        not isinstance(sensor_size, tuple | list)
-        or len(sensor_size) != 2
-        or any(isinstance(side, bool) or not isinstance(side, int | np.integer) for side in sensor_size)
-        or not all(1 <= side <= LARGEST_SIDE for side in sensor_size)
+        (len(sides) != 2 and not (len(sides) == 3 and sides[2] in (1, 2)))
+        or any(isinstance(side, bool) or not isinstance(side, int | np.integer) for side in sides)
+        or not all(1 <= side <= LARGEST_SIDE for side in sides)
     ):
         raise ValueError(
             f"{where}: `sensor_size` must be (width, height) in pixels, each from 1 to {LARGEST_SIDE}; "
             f"got {shown(sensor_size)}."
         )
-    return int(sensor_size[0]), int(sensor_size[1])
+    return int(sides[0]), int(sides[1])
 
 
 def check_events(where: str, events: np.ndarray, sensor_size: tuple[int, int]) -> None:

@@ -1,13 +1,15 @@
 """A whole recording: the events and what is known of where they come from."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Recording:
-    """The events of one file.
+    """The events of one file; indexed, sliced, iterated and given to NumPy it is its array of events.
 
     Args:
         events: array of `EVENT_DTYPE`, in order of time, all on the sensor; t in microseconds since the start.
@@ -29,3 +31,16 @@ class Recording:
     def __len__(self) -> int:
         """The number of events."""
         return len(self.events)
+
+    def __getitem__(self, key: Any) -> Any:
+        """`events[key]`: a field by its name, an event, or some of them."""
+        return self.events[key]
+
+    def __iter__(self) -> Iterator[Any]:
+        """The events one after the other."""
+        return iter(self.events)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        """The events for `np.asarray`."""
+        array = self.events if dtype is None else self.events.astype(dtype, copy=False)
+        return array.copy() if copy else array

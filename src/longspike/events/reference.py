@@ -4,13 +4,14 @@ Each takes records (uint8), their count, the state (int64, changed in place), th
 faults are skipped; it returns how many records it read and how many events it wrote.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
 FAULTS, FAULT, FIRST_SLOT = 0, 1, 2
 UNDEFINED_TYPE, BEFORE_TIME, BEFORE_ROW, BEFORE_COLUMN, PAST_LAST_COLUMN, PAST_LAST_ROW = 1, 2, 3, 4, 5, 6
 OUTSIDE, BACKWARDS, TIME_RANGE = 7, 8, 9
+PIECE_WORDS = 1 << 12
 OTHER_TYPES = (0xA, 0xE, 0xF)
 """Word types without events: external triggers, extensions, and what continues them."""
 
@@ -31,11 +32,18 @@ def stops(state: np.ndarray, skip: bool, fault: int) -> bool:
     return True
 
 
+def words(records: np.ndarray, dtype: str) -> Iterator[int]:
+    """The words of records as Python's integers, which take ten times their memory: some thousands at a time."""
+    everything = records.view(dtype)
+    for first in range(0, len(everything), PIECE_WORDS):
+        yield from everything[first : first + PIECE_WORDS].tolist()
+
+
 def decode_evt2(records: np.ndarray, count: int, state: np.ndarray, events: np.ndarray, skip: bool) -> tuple[int, int]:
     """EVT2: 32-bit words, type in the highest 4 bits, below it 6 bits of time, x, y; or 28 bits of time above them."""
     known, high = (int(value) for value in state[FIRST_SLOT : FIRST_SLOT + 2])
     i = n = 0
-    for w in records[: 4 * count].view("<u4").tolist():
+    for w in words(records[: 4 * count], "<u4"):
         if n == len(events):
             break
         kind, fault = w >> 28, 0
@@ -61,7 +69,7 @@ def decode_evt21(records: np.ndarray, count: int, state: np.ndarray, events: np.
     """EVT2.1: 64-bit words like EVT2's, with the first of 32 columns and a mask of those that fired."""
     known, high, is_swapped = (int(value) for value in state[FIRST_SLOT : FIRST_SLOT + 3])
     i = n = 0
-    for word in records[: 8 * count].view("<u8").tolist():
+    for word in words(records[: 8 * count], "<u8"):
         if n + 32 > len(events):
             break
         w = (word << 32 | word >> 32) & 0xFFFFFFFFFFFFFFFF if is_swapped else word
@@ -103,7 +111,7 @@ def decode_evt3(records: np.ndarray, count: int, state: np.ndarray, events: np.n
     """EVT3: 16-bit words, type in the highest 4 bits, that each change one thing: row, column, time; or give events."""
     known, high, low, y, x, p = (int(value) for value in state[FIRST_SLOT:])
     i = n = 0
-    for w in records[: 2 * count].view("<u2").tolist():
+    for w in words(records[: 2 * count], "<u2"):
         if n + 12 > len(events):
             break
         kind, payload, fault = w >> 12, w & 0xFFF, 0

@@ -5,16 +5,15 @@ import io
 import os
 from pathlib import Path
 
-import numpy as np
-
 from longspike._core.checks import check_choice
+from longspike.events.conversion import convert_events
 from longspike.events.formats import SUFFIXES, WRITERS
 from longspike.events.record import check_events, check_sensor_size
 
 
 def write(
     path: str | os.PathLike[str],
-    events: np.ndarray,
+    events: object,
     *,
     sensor_size: tuple[int, int],
     format: str | None = None,  # noqa: A002
@@ -25,11 +24,12 @@ def write(
 
     Args:
         path: its suffix says the format if `format` does not: .raw is evt3, .bin is nmnist, .npz and .csv themselves.
-        events: array of `EVENT_DTYPE`, in order of time from 0 on, on the sensor.
+        events: what `as_events` takes, in order of time from 0 on, on the sensor.
         sensor_size: (width, height) in pixels.
         format: one of `WRITERS`.
 
-    Raises: ValueError if the events are not as they must be, or the format cannot hold them.
+    Raises: TypeError for what are no events; ValueError if the events are not as they must be, or the format cannot hold
+    them.
     """
     path = Path(path)
     if format is None:
@@ -41,8 +41,9 @@ def write(
             )
     check_choice("write", "format", format, tuple(WRITERS))
     size = check_sensor_size("write", sensor_size)
-    check_events("write", events, size)
+    array = convert_events("write", events)
+    check_events("write", array, size)
     content = io.BytesIO()
-    WRITERS[format](content, events, size)
+    WRITERS[format](content, array, size)
     with builtins.open(path, "wb") as stream:
         stream.write(content.getbuffer())

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from longspike._core.mistakes import Mistakes, is_integer, shown
-from longspike.events.record import LARGEST_SIDE, LATEST_TIME_US
+from longspike.events.record import LATEST_TIME_US, check_sensor_size
 from longspike.neurons.surrogate import surrogate_of
 
 MEMORIES = ("sa_hippo", "hippo", "lif")
@@ -70,14 +70,6 @@ def _check_memory(memory: object, mistakes: Mistakes) -> None:
         mistakes.add(f"`memory` must be a MemoryConfig; got {shown(memory)}")
 
 
-def sensor_mistake(sensor_size: object) -> str:
-    """What is wrong with a sensor's (width, height); empty if nothing is."""
-    is_pair = isinstance(sensor_size, tuple) and len(sensor_size) == 2
-    if is_pair and all(is_integer(side, low=1) and side <= LARGEST_SIDE for side in sensor_size):  # type: ignore[attr-defined]
-        return ""
-    return f"`sensor_size` must be (width, height), at most {LARGEST_SIDE} pixels each; got {shown(sensor_size)}"
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FlamesConfig:
     """FLAMES over events.
@@ -115,14 +107,11 @@ class FlamesConfig:
     memory: MemoryConfig = MemoryConfig()
 
     def __post_init__(self) -> None:
-        size = self.sensor_size
-        object.__setattr__(self, "sensor_size", tuple(size) if isinstance(size, list | tuple) else size)
         mistakes = Mistakes("FlamesConfig", self)
+        mistakes.part(self._take_sensor_size)
         mistakes.integers("num_outputs", "step_us", "channels", "num_branches", "num_fronts", "downsample")
         mistakes.integers("kernel", "stride", "pool", "window")
         mistakes.choices({"front": FRONTS, "weighting": WEIGHTINGS})
-        if wrong := sensor_mistake(self.sensor_size):
-            mistakes.add(wrong)
         if not mistakes and self.step_us > LATEST_TIME_US:
             mistakes.add(f"`step_us` must be at most 2^62; got {self.step_us}")
         if not mistakes and self.kernel > LARGEST_KERNEL:
@@ -134,6 +123,9 @@ class FlamesConfig:
         _check_memory(self.memory, mistakes)
         mistakes.part(lambda: surrogate_of(self))
         mistakes.raise_any()
+
+    def _take_sensor_size(self) -> None:
+        object.__setattr__(self, "sensor_size", check_sensor_size("FlamesConfig", self.sensor_size))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -2,7 +2,8 @@
 
 from longspike._core.mistakes import did_you_mean
 from longspike.errors import ConfigError
-from longspike.models.flames_config import FlamesConfig, FlamesSequenceConfig, MemoryConfig, sensor_mistake
+from longspike.events.record import check_sensor_size
+from longspike.models.flames_config import FlamesConfig, FlamesSequenceConfig, MemoryConfig
 
 _SIZES = {"tiny": (32, 16), "small": (64, 32), "normal": (128, 64)}  # channels, branches: Chakraborty et al. 2025
 LARGEST_SIDE, LARGEST_GRID = 160, 9
@@ -31,9 +32,10 @@ def flames_preset(name: str, *, sensor_size: tuple[int, int], num_classes: int) 
     Raises: ConfigError with the nearest name, or for a sensor that is none.
     """
     channels, branches = _size(name)
-    wrong = sensor_mistake(tuple(sensor_size) if isinstance(sensor_size, list) else sensor_size)
-    if wrong:
-        raise ConfigError(f"FLAMES preset {name!r}: {wrong}.")
+    try:
+        sensor_size = check_sensor_size(f"FLAMES preset {name!r}", sensor_size)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
     downsample = -(-max(sensor_size) // LARGEST_SIDE)
     side = -(-max(sensor_size) // downsample)
     positions = (side - 1) // 2 + 1

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from longspike._core.checks import check_choice, check_positive_int, describe
 from longspike.errors import BackendUnavailableError, CheckpointError
+from longspike.events.conversion import convert_events
 from longspike.events.record import EVENT_DTYPE
 from longspike.kernels import native
 from longspike.models.flames import Flames
@@ -112,19 +113,17 @@ class EventStream(Stream):
         """An upper bound of parameters and state; a step under way takes a few MiB more at most."""
         return self._stream.memory_bytes()
 
-    def push(self, events: np.ndarray) -> None:
+    def push(self, events: object) -> None:
         """Feed a packet of any size, none included.
 
-        Args: events: (num_events,) of `longspike.events.EVENT_DTYPE`, as `longspike.events.open` yields them.
+        Args: events: (num_events,) of `longspike.events.EVENT_DTYPE`, as `longspike.events.open` yields them; what other
+            libraries have is converted by `longspike.events.as_events`.
         Raises:
-            TypeError: another dtype. ValueError: an event off the sensor, a time outside [0, 2^62], or a late one with
+            TypeError: no events. ValueError: an event off the sensor, a time outside [0, 2^62], or a late one with
                 late="raise"; the stream then stands where it stood.
         """
-        if not isinstance(events, np.ndarray) or not _is_event_dtype(events.dtype) or events.ndim != 1:
-            came = f"an array of dtype {events.dtype}" if isinstance(events, np.ndarray) else describe(events)
-            raise TypeError(
-                f"EventStream.push: `events` must be an array (num_events,) of longspike.events.EVENT_DTYPE; got {came}."
-            )
+        if not (isinstance(events, np.ndarray) and _is_event_dtype(events.dtype) and events.ndim == 1):
+            events = convert_events("EventStream.push", events)
         try:
             self._push(events if events.flags.c_contiguous else np.ascontiguousarray(events))
         except (ValueError, IndexError) as error:

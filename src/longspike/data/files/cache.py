@@ -25,7 +25,8 @@ def fingerprint(paths: Iterable[Path], *, version: str) -> str:
     digest = hashlib.sha256(version.encode())
     for path in paths:
         status = os.stat(path)
-        digest.update(f"\n{path.parent.name}/{path.name} {status.st_size} {status.st_mtime_ns}".encode())
+        name = os.fsencode(f"{path.parent.name}/{path.name}")  # names that the locale cannot read are names too
+        digest.update(b"\n" + name + f" {status.st_size} {status.st_mtime_ns}".encode())
     return digest.hexdigest()
 
 
@@ -33,7 +34,7 @@ def read_array(path: Path) -> np.ndarray | None:
     """The array of an .npy file; None where the file is absent or damaged and has to be made again."""
     try:
         return np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError):
+    except Exception:  # numpy's header parser is one of Python's own and raises nearly anything
         return None
 
 

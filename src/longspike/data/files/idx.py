@@ -13,13 +13,16 @@ from pathlib import Path
 
 import numpy as np
 
+from longspike._core.limits import MOST_AXES, unpacked_limit
 from longspike.errors import DataFileError
+from longspike.events.faults import check_regular, shortened
 
 DTYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 """Type codes of the format and what they stand for, in numpy's words."""
 
 GZIP_MAGIC = b"\x1f\x8b"
 CHUNK_BYTES = 1 << 20
+LARGEST_LENGTH = 1 << 48
 
 
 def _read_up_to(stream: BufferedReader | gzip.GzipFile, num_bytes: int) -> bytearray:
@@ -33,8 +36,8 @@ def _read_up_to(stream: BufferedReader | gzip.GzipFile, num_bytes: int) -> bytea
     return content
 
 
-def _read_stream(stream: BufferedReader | gzip.GzipFile, path: Path) -> np.ndarray:
-    """The array of an uncompressed stream; `path` is for the messages."""
+def _read_stream(stream: BufferedReader | gzip.GzipFile, path: Path, most_bytes: int) -> np.ndarray:
+    """The array of an uncompressed stream of at most `most_bytes`; `path` is for the messages."""
     head = _read_up_to(stream, 4)
     if len(head) < 4 or head[:2] != b"\0\0" or head[2] not in DTYPES:
         codes = ", ".join(f"0x{code:02x}" for code in DTYPES)
@@ -43,11 +46,18 @@ def _read_stream(stream: BufferedReader | gzip.GzipFile, path: Path) -> np.ndarr
             f"got {head.hex(' ') or 'an empty file'}. Download it again."
         )
     dtype, num_axes = np.dtype(DTYPES[head[2]]), head[3]
+    if num_axes > MOST_AXES:
+        raise DataFileError(f"{path} must have at most {MOST_AXES} axes; got {num_axes}. Download it again.")
     sizes = _read_up_to(stream, 4 * num_axes)
     if len(sizes) < 4 * num_axes:
         raise DataFileError(f"{path} is truncated: it ends within the sizes of its {num_axes} axes. Download it again.")
     shape = struct.unpack(f">{num_axes}I", sizes)
     num_bytes = math.prod(shape) * dtype.itemsize
+    if num_bytes > most_bytes or math.prod(filter(None, shape)) > LARGEST_LENGTH:
+        raise DataFileError(
+            f"{path} is truncated: shape {shortened(str(shape), 80)} needs {shortened(str(num_bytes), 30)} bytes after the "
+            f"header, and it can hold {most_bytes} at most. Download it again."
+        )
     content = _read_up_to(stream, num_bytes)
     if len(content) < num_bytes:
         raise DataFileError(
@@ -71,12 +81,14 @@ def read_idx(path: str | os.PathLike[str]) -> np.ndarray:
     the last value, or is a broken gzip file.
     """
     path = Path(path)
+    check_regular(path)
     try:
         with open(path, "rb") as stream:
+            size = os.fstat(stream.fileno()).st_size
             if stream.peek(2)[:2] != GZIP_MAGIC:
-                return _read_stream(stream, path)
+                return _read_stream(stream, path, size)
             with gzip.GzipFile(fileobj=stream) as unzipped:
-                return _read_stream(unzipped, path)
+                return _read_stream(unzipped, path, unpacked_limit(size))
     except DataFileError:
         raise
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:

@@ -39,7 +39,7 @@ def decode(paths: list[Path], *, height: int, width: int, mode: str) -> np.ndarr
             with image_module.open(path) as image:
                 if image.size == (width, height):
                     target[:] = np.asarray(image.convert(mode)).reshape(target.shape)
-        except (OSError, SyntaxError, ValueError) as error:  # what Pillow raises for damaged files
+        except (OSError, SyntaxError, ValueError, image_module.DecompressionBombError) as error:  # what Pillow raises
             raise DataFileError(f"{path} cannot be decoded as an image ({error}). Unpack the images again.") from error
         if image.size != (width, height):
             raise DataFileError(f"{path} must be {width}x{height} pixels; got {image.size[0]}x{image.size[1]}.")

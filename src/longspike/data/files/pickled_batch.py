@@ -5,6 +5,7 @@ constructors and the byte encoder) and answers each with an inert stand-in, so n
 Every other name is an error.
 """
 
+import io
 import math
 import os
 import pickle
@@ -13,7 +14,9 @@ from typing import BinaryIO
 
 import numpy as np
 
+from longspike._core.limits import LARGEST_PICKLE_BYTES
 from longspike.errors import DataFileError
+from longspike.events.faults import check_regular, shortened
 
 
 class _PickledDtype:
@@ -43,35 +46,49 @@ class _PickledArray:
         self.array = np.frombuffer(content, np.uint8).reshape(shape, order="F" if is_fortran else "C")
 
 
-def _encode(text: str, encoding: str) -> bytes:
-    """Stands in for _codecs.encode, by which old protocols write bytes."""
-    if encoding != "latin1":
-        raise pickle.UnpicklingError(f"bytes in the encoding {encoding!r}; only latin1 is read")
-    return text.encode("latin1")
-
-
 STAND_INS = {
     ("numpy.core.multiarray", "_reconstruct"): _PickledArray,
     ("numpy._core.multiarray", "_reconstruct"): _PickledArray,
     ("numpy", "ndarray"): _PickledArray,
     ("numpy", "dtype"): _PickledDtype,
-    ("_codecs", "encode"): _encode,
 }
 
 
-class _BatchUnpickler(pickle.Unpickler):
-    """An unpickler that knows only the names of `STAND_INS`."""
+class _BatchUnpickler(pickle._Unpickler):  # type: ignore[name-defined, misc]
+    """An unpickler that knows only the names of `STAND_INS` and `_codecs.encode`.
 
-    def find_class(self, module: str, name: str) -> object:  # type: ignore[override]
+    It is the one in Python: the compiled one allocates what a few bytes claim (a memo of 2^32 places, a text of 4 GB)
+    before it looks whether the file holds it.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(io.BytesIO(content), encoding="bytes")
+        self._num_left = LARGEST_PICKLE_BYTES
+
+    def find_class(self, module: str, name: str) -> object:
         """The stand-in of a name; nothing is ever imported."""
+        if (module, name) == ("_codecs", "encode"):
+            return self._encode
         if (module, name) not in STAND_INS:
             raise pickle.UnpicklingError(f"the forbidden name {module}.{name}")
         return STAND_INS[module, name]
 
+    def _encode(self, text: str, encoding: str) -> bytes:
+        """Stands in for _codecs.encode, by which old protocols write bytes."""
+        if encoding != "latin1":
+            raise pickle.UnpicklingError(f"bytes in the encoding {encoding!r}; only latin1 is read")
+        self._num_left -= len(text)
+        if self._num_left < 0:
+            raise pickle.UnpicklingError(f"more than {LARGEST_PICKLE_BYTES} bytes of text")
+        return text.encode("latin1")
+
 
 def _load(stream: BinaryIO) -> dict[str, object]:
     """The pickled dictionary with its keys as text and its arrays as arrays."""
-    content = _BatchUnpickler(stream, encoding="bytes").load()
+    pickled = stream.read(LARGEST_PICKLE_BYTES + 1)
+    if len(pickled) > LARGEST_PICKLE_BYTES:
+        raise pickle.UnpicklingError(f"more than {LARGEST_PICKLE_BYTES} bytes")
+    content = _BatchUnpickler(pickled).load()
     if not isinstance(content, dict):
         raise pickle.UnpicklingError(f"a {type(content).__name__} in place of a dictionary")
     return {
@@ -91,6 +108,7 @@ def read_pickled_batch(path: str | os.PathLike[str]) -> tuple[np.ndarray, np.nda
     need, or lacks the arrays.
     """
     path = Path(path)
+    check_regular(path)
     try:
         with open(path, "rb") as stream:
             content = _load(stream)
@@ -100,8 +118,8 @@ def read_pickled_batch(path: str | os.PathLike[str]) -> tuple[np.ndarray, np.nda
         ) from error
     except Exception as error:  # a damaged pickle can raise anything
         raise DataFileError(
-            f"{path} is not a batch of CIFAR's Python version: it holds {error}. Download it again, and from the "
-            "published address: pickles from elsewhere can be programs."
+            f"{path} is not a batch of CIFAR's Python version: it holds {shortened(str(error))}. Download it again, and "
+            "from the published address: pickles from elsewhere can be programs."
         ) from error
     images, labels = content.get("data"), content.get("labels")
     if not isinstance(images, np.ndarray) or images.ndim != 2 or images.shape[1] != 3072:

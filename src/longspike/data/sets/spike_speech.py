@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from longspike._core.extras import require
 from longspike.data.bundle import EventBundle, without_validation
 from longspike.data.entry import DatasetEntry
 from longspike.data.event_splits import AnyEventSplit, LazyEventSplit, split_of_samples
@@ -69,17 +68,11 @@ def read_class_names(path: Path, num_classes: int) -> tuple[str, ...]:
 
     Raises: DataFileError if the file lacks them.
     """
-    h5py = require("h5py", extra="events", purpose="Reading HDF5 files")
-    try:
-        with h5py.File(path, "r") as file:
-            keys = [key.decode("utf-8") if isinstance(key, bytes) else str(key) for key in file["extra/keys"][:]]
-    except (OSError, KeyError, ValueError, TypeError) as error:
-        raise DataFileError(
-            f"{path} does not hold the classes' names, extra/keys ({error}). Fetch it again."
-        ) from error
+    with ShdFile(path, num_units=NUM_UNITS) as file:
+        keys = file.class_names()
     if len(keys) != num_classes:
         raise DataFileError(f"{path} must name {num_classes} classes in extra/keys; got {len(keys)}. Fetch it again.")
-    return tuple(keys)
+    return keys
 
 
 def _bundle(

@@ -19,7 +19,7 @@ import numpy as np
 
 from longspike.events.faults import Faults
 from longspike.events.formats.inivation import as_metadata, find_sensor, read_lines
-from longspike.events.formats.source import BLOCK_BYTES, Source
+from longspike.events.formats.source import BLOCK_BYTES, Asked, Source
 from longspike.events.record import EVENT_DTYPE
 
 RECORD_BYTES = 8
@@ -62,18 +62,36 @@ def _chunks(stream: BinaryIO, faults: Faults, is_dvs128: bool, sensor_size: tupl
             faults.report(f"byte {position - rest}", what)
 
 
-def open_aedat2(stream: BinaryIO, faults: Faults, sensor_size: tuple[int, int] | None) -> Source:
+def _check_kind(stream: BinaryIO, faults: Faults, name: str) -> None:
+    """Raise if a file that names no camera holds addresses of the other kind: they would be other pixels, or none.
+
+    Addresses of a DVS128 have 16 bits, and those of a DAVIS zeros in the lowest ten.
+    """
+    position = stream.tell()
+    content = stream.read(BLOCK_BYTES)
+    stream.seek(position)
+    addresses = np.frombuffer(content, ">u4", len(content) // RECORD_BYTES * 2)[::2]
+    is_short = addresses < 1 << 16
+    if name == "DAVIS" and len(addresses) and is_short.all() and (addresses & 0x3FF).any():
+        faults.fail("names no camera, and its addresses are those of a DVS128", "Pass sensor_size=(128, 128).")
+    if name == "DVS128" and not is_short.all():
+        faults.fail("names no camera, and its addresses are not those of a DVS128", "Pass the size of the DAVIS.")
+
+
+def open_aedat2(stream: BinaryIO, faults: Faults, asked: Asked) -> Source:
     """Eight bytes a record."""
     lines = read_lines(stream, faults)
     if not lines or not lines[0].startswith("#!AER-DAT2."):
         faults.fail("does not start with #!AER-DAT2.0", "Is the format right?")
     chips = [line for line in lines if line.startswith("# AEChip:")]
     found = find_sensor(chips[-1]) if chips else None
-    if found is None and (chips or sensor_size is None):
+    if found is None and (chips or asked.sensor_size is None):
         faults.fail(
             f"names no camera that is known ({chips[-1] if chips else 'it has no line # AEChip'}), "
             "so its addresses cannot be read",
             "" if chips else "Pass sensor_size=(128, 128) for DVS128, or the size of the DAVIS.",
         )
-    name, size = found or ("DVS128" if sensor_size == (128, 128) else "DAVIS", sensor_size or (0, 0))
+    name, size = found or ("DVS128" if asked.sensor_size == (128, 128) else "DAVIS", asked.sensor_size or (0, 0))
+    if found is None:
+        _check_kind(stream, faults, name)
     return Source(chunks=_chunks(stream, faults, name == "DVS128", size), sensor_size=size, metadata=as_metadata(lines))

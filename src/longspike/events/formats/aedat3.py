@@ -16,7 +16,7 @@ import numpy as np
 
 from longspike.events.faults import Faults
 from longspike.events.formats.inivation import as_metadata, find_sensor, read_lines
-from longspike.events.formats.source import BLOCK_BYTES, Source, read_exactly
+from longspike.events.formats.source import BLOCK_BYTES, Asked, Source, read_exactly
 from longspike.events.record import EVENT_DTYPE
 
 PACKET_HEADER = struct.Struct("<hhiiiiii")
@@ -59,7 +59,7 @@ def _chunks(stream: BinaryIO, faults: Faults) -> Iterator[np.ndarray]:
                 return
 
 
-def open_aedat3(stream: BinaryIO, faults: Faults, sensor_size: tuple[int, int] | None) -> Source:
+def open_aedat3(stream: BinaryIO, faults: Faults, asked: Asked) -> Source:
     """Packets after a text header."""
     lines = read_lines(stream, faults)
     if not lines or not lines[0].startswith("#!AER-DAT3.1"):

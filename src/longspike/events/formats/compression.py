@@ -3,14 +3,13 @@
 from collections.abc import Iterator
 
 from longspike._core.extras import require
+from longspike._core.limits import LARGEST_PACKET_BYTES
 from longspike.events.formats.source import Damaged
 
 COMPRESSIONS = ("none", "LZ4", "LZ4", "Zstandard", "Zstandard")
 """What the number in an AEDAT4 header means; the second of each kind compresses harder."""
 
 PIECE_BYTES = 1 << 20
-LARGEST_PACKET = 1 << 28
-"""Bytes of a packet: 16 million events, where cameras send packets of some thousands."""
 
 
 def _lz4(content: bytes) -> Iterator[bytes]:
@@ -43,7 +42,8 @@ def decompress(content: bytes, compression: int) -> bytes:
     """The bytes of one packet.
 
     Args: compression, a place in COMPRESSIONS.
-    Raises: Damaged if it ends early, is wrong, or holds more than LARGEST_PACKET; MissingExtraError without the package.
+    Raises: Damaged if it ends early, is wrong, or holds more than LARGEST_PACKET_BYTES; MissingExtraError without
+    the package.
     """
     kind = COMPRESSIONS[compression]
     if kind == "none":
@@ -52,6 +52,6 @@ def decompress(content: bytes, compression: int) -> bytes:
     for piece in _lz4(content) if kind == "LZ4" else _zstandard(content):
         parts.append(piece)
         total += len(piece)
-        if total > LARGEST_PACKET:
-            raise Damaged(f"it unpacks to more than {LARGEST_PACKET} bytes")
+        if total > LARGEST_PACKET_BYTES:
+            raise Damaged(f"it unpacks to more than {LARGEST_PACKET_BYTES} bytes")
     return b"".join(parts)

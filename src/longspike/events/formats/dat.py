@@ -11,14 +11,14 @@ from typing import BinaryIO
 from longspike.events.decoding import Decoder
 from longspike.events.faults import Faults
 from longspike.events.formats.prophesee_header import read_header
-from longspike.events.formats.source import Source, decoded
+from longspike.events.formats.source import Asked, Source, decoded
 
 ATIS_SIZE = (304, 240)
 PIXEL_TYPES = (0x00, 0x0C)
 """Event2d and EventCd; others (triggers) are no pixel events."""
 
 
-def open_dat(stream: BinaryIO, faults: Faults, sensor_size: tuple[int, int] | None) -> Source:
+def open_dat(stream: BinaryIO, faults: Faults, asked: Asked) -> Source:
     """Eight bytes an event."""
     header = read_header(stream, faults)
     version = header.fields.get("version", "1").strip()
@@ -30,6 +30,10 @@ def open_dat(stream: BinaryIO, faults: Faults, sensor_size: tuple[int, int] | No
             f"must have events of type 0x00 or 0x0c and 8 bytes after its header; got {kind.hex(' ') or 'its end'}",
             "Only pixel events are read.",
         )
-    size = header.sensor_size() or (ATIS_SIZE if version == "1" else None)
     decoder = Decoder("dat", faults, offset=header.num_bytes + 2, settings={2: int(version)})
-    return Source(chunks=decoded(stream, decoder, faults), sensor_size=size, metadata=dict(header.fields))
+    return Source(
+        chunks=decoded(stream, decoder, faults),
+        sensor_size=header.sensor_size(),
+        likely_size=ATIS_SIZE if version == "1" else header.likely_size(),
+        metadata=dict(header.fields),
+    )

@@ -12,14 +12,14 @@ from typing import BinaryIO
 
 from longspike.events.decoding import Decoder
 from longspike.events.faults import Faults
-from longspike.events.formats.source import Source, decoded
+from longspike.events.formats.source import Asked, Source, decoded
 
 MAGIC = b"Event Stream"
 HEADER_BYTES = 20
 KINDS = {0: "generic", 1: "DVS", 2: "ATIS", 3: "modular display", 4: "colour"}
 
 
-def open_es(stream: BinaryIO, faults: Faults, sensor_size: tuple[int, int] | None) -> Source:
+def open_es(stream: BinaryIO, faults: Faults, asked: Asked) -> Source:
     """A header of 20 bytes, then the events."""
     head = stream.read(HEADER_BYTES)
     if not head.startswith(MAGIC):

@@ -12,7 +12,7 @@ import numpy as np
 from longspike.events.decoding import Decoder
 from longspike.events.faults import Faults
 from longspike.events.formats.prophesee_header import read_header
-from longspike.events.formats.source import Source, decoded
+from longspike.events.formats.source import Asked, Source, decoded
 
 LARGEST_SIDE = 2048
 """Of what 11 bits can address."""
@@ -33,21 +33,24 @@ def _open(name: str, stream: BinaryIO, faults: Faults) -> Source:
     settings = {2: 1} if endianness == "legacy" else None
     decoder = Decoder(name, faults, offset=header.num_bytes, settings=settings)
     return Source(
-        chunks=decoded(stream, decoder, faults), sensor_size=header.sensor_size(), metadata=dict(header.fields)
+        chunks=decoded(stream, decoder, faults),
+        sensor_size=header.sensor_size(),
+        likely_size=header.likely_size(),
+        metadata=dict(header.fields),
     )
 
 
-def open_evt2(stream: BinaryIO, faults: Faults, sensor_size: tuple[int, int] | None) -> Source:
+def open_evt2(stream: BinaryIO, faults: Faults, asked: Asked) -> Source:
     """EVT 2.0: 32-bit words."""
     return _open("evt2", stream, faults)
 
 
-def open_evt21(stream: BinaryIO, faults: Faults, sensor_size: tuple[int, int] | None) -> Source:
+def open_evt21(stream: BinaryIO, faults: Faults, asked: Asked) -> Source:
     """EVT 2.1: 64-bit words, little-endian or, with "endianness=legacy", with their halves swapped."""
     return _open("evt21", stream, faults)
 
 
-def open_evt3(stream: BinaryIO, faults: Faults, sensor_size: tuple[int, int] | None) -> Source:
+def open_evt3(stream: BinaryIO, faults: Faults, asked: Asked) -> Source:
     """EVT 3.0: 16-bit words."""
     return _open("evt3", stream, faults)
 
@@ -68,21 +71,24 @@ def _header(name: str, version: str, sensor_size: tuple[int, int]) -> bytes:
 
 
 def _time_words(t: np.ndarray, low_bits: int, high_bits: int) -> tuple[np.ndarray, np.ndarray]:
-    """The high parts of time to send before each event, flat, and how many before each: none while it stays, and steps of
-    a quarter of the range in between where it leaps."""
+    """The high parts of time to send before each event, flat, and how many before each: none while it stays; and where it
+    wraps, its largest and its smallest value, so that no reader misses a wrap in a silence of any length."""
     high = t >> low_bits
-    quarter = 1 << (high_bits - 2)
-    leaps = np.diff(high, prepend=high[:1])
-    counts = -(-leaps // quarter)
-    counts[:1] = 1
+    before = np.concatenate([high[:1] - 1, high[:-1]])
+    first_wrap = (before >> high_bits) + 1
+    num_wraps = (high >> high_bits) - (before >> high_bits)
+    num_wraps[:1] = 0
+    counts = 2 * num_wraps + (high != before)
     if counts.sum() > MOST_TIME_WORDS:
         raise ValueError(
             "write: the gaps between events take too many time words; got times up to "
             f"{int(t[-1])} µs. Split the recording, or use npz."
         )
     owner = np.repeat(np.arange(len(t)), counts)
-    remaining = np.repeat(np.cumsum(counts), counts) - np.arange(len(owner)) - 1
-    return (high[owner] - remaining * quarter) & ((1 << high_bits) - 1), counts
+    place = np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
+    at_wrap = ((first_wrap[owner] + place // 2) << high_bits) - 1 + place % 2
+    words = np.where(place < 2 * num_wraps[owner], at_wrap, high[owner])
+    return words & ((1 << high_bits) - 1), counts
 
 
 def _interleave(columns: list[tuple[np.ndarray, np.ndarray]], dtype: str) -> bytes:

@@ -6,6 +6,8 @@ from typing import BinaryIO
 from longspike.events.faults import Faults
 
 LONGEST_HEADER = 1 << 20
+END_LINE = re.compile(rb"^#(?:!END-HEADER|End Of ASCII Header)\r?\n", re.MULTILINE)
+"""The line that ends a header, of AEDAT 3.1 and of AEDAT 2.0; older files have none."""
 
 SENSORS = (
     ("DVS128", (128, 128)),
@@ -26,23 +28,38 @@ def find_sensor(text: str) -> tuple[str, tuple[int, int]] | None:
     return None
 
 
+def _is_text(line: bytes) -> bool:
+    """Whether a line holds nothing but characters: a record can begin with the byte "#" too."""
+    try:
+        text = line.rstrip(b"\r\n").decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return text.replace("\t", " ").isprintable()
+
+
 def read_lines(stream: BinaryIO, faults: Faults) -> list[str]:
     """The header's lines, each starting with "#"; the stream is left at the first byte after the last.
 
-    A line "#!END-HEADER" ends it; without one, the first byte that is no "#" does.
+    The last one is "#!END-HEADER" or "#End Of ASCII Header" if one of these is there; else the first line that does not
+    begin with "#", or holds more than text, is data.
     """
+    start = stream.tell()
+    head = stream.read(LONGEST_HEADER)
+    ends = [found.end() for found in re.finditer(END_LINE, head)][:1]
     lines: list[str] = []
-    position = stream.tell()
-    while (line := stream.readline(LONGEST_HEADER)).startswith(b"#"):
-        if not line.endswith(b"\n"):
-            faults.fail("ends within its header: it is truncated, or no recording at all")
-        position += len(line)
-        lines.append(line.decode("latin1").rstrip("\r\n"))
-        if lines[-1] == "#!END-HEADER":
+    position = 0
+    while head.startswith(b"#", position) and position < (ends[0] if ends else len(head)):
+        end = head.find(b"\n", position) + 1
+        line = head[position : end or None]
+        if not ends and not _is_text(line):
             break
-        if position > LONGEST_HEADER:
-            faults.fail(f"has a header of more than {LONGEST_HEADER} bytes")
-    stream.seek(position)
+        if not end:
+            if len(head) == LONGEST_HEADER:
+                faults.fail(f"has a header of more than {LONGEST_HEADER} bytes")
+            faults.fail("ends within its header: it is truncated, or no recording at all")
+        position = end
+        lines.append(line.decode("utf-8", "replace").rstrip("\r\n"))
+    stream.seek(start + position)
     return lines
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from longspike.events.decoding import Decoder
 from longspike.events.faults import Faults
-from longspike.events.formats.source import Source, decoded
+from longspike.events.formats.source import Asked, Source, decoded
 
 SENSOR_SIZE = (34, 34)
 """N-MNIST's; files of the same layout from other sensors (N-Caltech101: up to 240x180) need `sensor_size`."""
@@ -34,9 +34,9 @@ def looks_like(head: bytes, num_bytes: int, sensor_size: tuple[int, int] | None)
     return num_bytes % 5 == 0 and is_on_sensor and (not is_event.all() or bool((np.diff(time) >= 0).all()))
 
 
-def open_nmnist(stream: BinaryIO, faults: Faults, sensor_size: tuple[int, int] | None) -> Source:
+def open_nmnist(stream: BinaryIO, faults: Faults, asked: Asked) -> Source:
     """Five bytes an event; the sensor is N-MNIST's unless the caller says another."""
-    size = sensor_size or SENSOR_SIZE
+    size = asked.sensor_size or SENSOR_SIZE
     decoder = Decoder("nmnist", faults, settings={1: int(size[1] <= MARKER_ROW)})
     return Source(chunks=decoded(stream, decoder, faults), sensor_size=size, is_camera_time=False)
 

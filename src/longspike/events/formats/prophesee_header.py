@@ -18,7 +18,7 @@ SENSORS = {
     "imx646": (1280, 720),
     "genx320": (320, 320),
 }
-"""(width, height) of the sensors that a camera plugin's name says, for headers from before the geometry was in them."""
+"""(width, height) of the sensors that a camera plugin's name suggests, for headers from before the geometry was in them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,27 +46,47 @@ class PropheseeHeader:
         return named or versions.get(self.fields.get("evt", "").strip())
 
     def sensor_size(self) -> tuple[int, int] | None:
-        """(width, height), from the geometry, the format line, the size lines or the plugin's name; None without any."""
+        """(width, height), from the geometry, the format line or the size lines; None without any."""
         options = self.options()
-        plugin = re.search(r"(genx320|gen31|gen3|gen41|gen4|imx636|imx646)(_|$)", self.fields.get("plugin_name", ""))
         return (
             parse_size(self.fields.get("geometry", ""))
             or parse_size(f"{options.get('width')}x{options.get('height')}")
             or parse_size(f"{self.fields.get('width')}x{self.fields.get('height')}")
-            or (SENSORS[plugin[1]] if plugin else None)
         )
+
+    def likely_size(self) -> tuple[int, int] | None:
+        """(width, height) of the sensor that the plugin's name suggests; other libraries write one name for all."""
+        plugin = re.search(r"(genx320|gen31|gen3|gen41|gen4|imx636|imx646)(_|$)", self.fields.get("plugin_name", ""))
+        return SENSORS[plugin[1]] if plugin else None
+
+
+def _is_text(line: bytes) -> bool:
+    """Whether a line is a keyword and text. Words of events can begin with the byte "%" too, and then are not: the first
+    one is a time, and a byte of it is neither a letter nor a part of one."""
+    try:
+        text = line.decode("utf-8").rstrip("\r").replace("\t", " ")
+    except UnicodeDecodeError:
+        return False
+    return re.match(r"% [A-Za-z]", text) is not None and text.isprintable()
 
 
 def parse_header(head: bytes) -> PropheseeHeader:
-    """The header at the beginning of `head`; one without a line has length 0."""
+    """The header at the beginning of `head`; one without a line has length 0.
+
+    Up to a line "% end", and of DAT files, every line that begins with "%" belongs to it, whatever it holds; else only
+    lines of text do, and lines without anything between them.
+    """
     fields: dict[str, str] = {}
     position = 0
+    closing = re.search(rb"^%[ \t]*end[ \t\r]*$", head, re.MULTILINE | re.IGNORECASE)
+    stop = closing.end() if closing else 0
     while head.startswith(b"%", position) and (end := head.find(b"\n", position)) >= 0:
         line = head[position:end]
-        if not (line.startswith(b"% ") or line.rstrip() == b"%") or not line.rstrip().isascii():
+        is_empty = line.rstrip() == b"%" and _is_text(head[end + 1 :].partition(b"\n")[0])
+        if not (position < stop or "data file containing" in fields or is_empty or _is_text(line)):
             break
         position = end + 1
-        keyword, _, value = line[1:].decode("ascii").strip().partition(" ")
+        keyword, _, value = line[1:].decode("utf-8", "replace").strip().partition(" ")
         if keyword.lower() == "end" and not value:
             break
         if keyword.lower() == "data" and value.lower().startswith("file containing"):

@@ -13,8 +13,11 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
+from longspike._core.limits import unpacked_limit
+from longspike.errors import DataFileError
 from longspike.events.faults import Faults
-from longspike.events.formats.hdf5 import BROKEN, open_file
+from longspike.events.formats.hdf5 import BROKEN, find, open_file
+from longspike.events.formats.source import size_of
 
 __all__ = ["ShdFile", "SpikeTrain"]
 
@@ -61,14 +64,32 @@ class ShdFile:
 
     def _open(self) -> tuple[object, object, np.ndarray]:
         try:
-            units, times = self._file["spikes/units"], self._file["spikes/times"]
-            labels = np.asarray(self._file["labels"][:]).astype(np.int64)
+            paths = ("spikes/units", "spikes/times", "labels")
+            units, times, classes = (find(self._file, path, self._faults) for path in paths)
+            if classes.size > unpacked_limit(size_of(self._stream)):
+                self._faults.fail(f"holds {classes.size} labels, more than a file of its size can hold")
+            labels = np.asarray(classes[:]).astype(np.int64)
             lengths = (len(units), len(times), len(labels))
+        except DataFileError:
+            raise
         except BROKEN as error:
             self._faults.fail(f"does not hold spikes/units, spikes/times and labels: {error}", "Download it again.")
         if len(set(lengths)) != 1 or labels.ndim != 1:
             self._faults.fail(f"holds {lengths} units, times and labels, which must be equal", "Download it again.")
         return units, times, labels
+
+    def class_names(self) -> tuple[str, ...]:
+        """The words of the classes, in the order of the labels.
+
+        Raises: DataFileError if the file does not hold them, as extra/keys.
+        """
+        try:
+            keys = find(self._file, "extra/keys", self._faults)[:]
+            return tuple(key.decode("utf-8") if isinstance(key, bytes) else str(key) for key in keys)
+        except DataFileError:
+            raise
+        except BROKEN as error:
+            self._faults.fail(f"does not hold the classes' names, extra/keys ({error})", "Fetch it again.")
 
     def __len__(self) -> int:
         """The number of samples."""

@@ -1,5 +1,6 @@
 """What every format gives: the sensor's size, the clock of its times, and its events in pieces."""
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -18,12 +19,27 @@ class Damaged(Exception):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Asked:
+    """What the caller says of a file that the file may not say itself.
+
+    Args:
+        sensor_size: (width, height). columns: of text, the names of its columns in their order. time_unit: of the times
+            in columns.
+    """
+
+    sensor_size: tuple[int, int] | None = None
+    columns: tuple[str, ...] | None = None
+    time_unit: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Source:
     """An opened recording of a known format.
 
     Args:
         chunks: arrays of `EVENT_DTYPE` of any length, with the times of the file; not checked yet.
-        sensor_size: (width, height), as the file says or as its kind implies; None if neither does.
+        sensor_size: (width, height), as the file says; None if it does not.
+        likely_size: as its kind implies, which holds unless the caller says another.
         is_camera_time: whether times are those of the camera's clock, so that the first event's is subtracted.
         start_us: what the file says was subtracted from its times already.
         metadata: what the file says of itself.
@@ -31,13 +47,22 @@ class Source:
 
     chunks: Iterator[np.ndarray]
     sensor_size: tuple[int, int] | None
+    likely_size: tuple[int, int] | None = None
     is_camera_time: bool = True
     start_us: int = 0
     metadata: dict[str, str] = field(default_factory=dict)
 
 
-Opener = Callable[[BinaryIO, Faults, tuple[int, int] | None], Source]
-"""Opens a format: a stream at its first byte, where faults go, and the sensor's size if the caller gave one."""
+Opener = Callable[[BinaryIO, Faults, Asked], Source]
+"""Opens a format: a stream at its first byte, where faults go, and what the caller says of the file."""
+
+
+def size_of(stream: BinaryIO) -> int:
+    """The bytes of a file; its position stays."""
+    position = stream.tell()
+    size = stream.seek(0, os.SEEK_END)
+    stream.seek(position)
+    return size
 
 
 def read_exactly(stream: BinaryIO, num_bytes: int) -> bytes:
