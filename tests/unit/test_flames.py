@@ -46,7 +46,7 @@ MISTAKES = [
     (
         "sensor_size",
         (34,),
-        r"FlamesConfig: `sensor_size` must be \(width, height\) in pixels, each from 1 to 65536; got \(34,\)",
+        r"`sensor_size` must be \(width, height\) in pixels, each from 1 to 65536; got \(34,\)",
     ),
     ("sensor_size", (34, 0), "`sensor_size` must be"),
     ("sensor_size", (65537, 1), "`sensor_size` must be"),

@@ -13,7 +13,6 @@ import numpy as np
 
 from longspike._core.checks import check_choice, check_positive_int
 from longspike._core.mistakes import shown
-from longspike._core.mistakes import shown
 from longspike.errors import DataFileError, UnknownSensorError
 from longspike.events.decoding import Screen
 from longspike.events.detecting import HEAD_BYTES, detect
