@@ -108,10 +108,10 @@ class FlamesConfig:
 
     def __post_init__(self) -> None:
         mistakes = Mistakes("FlamesConfig", self)
-        mistakes.part(self._take_sensor_size)
         mistakes.integers("num_outputs", "step_us", "channels", "num_branches", "num_fronts", "downsample")
         mistakes.integers("kernel", "stride", "pool", "window")
         mistakes.choices({"front": FRONTS, "weighting": WEIGHTINGS})
+        mistakes.part(self._take_sensor_size)
         if not mistakes and self.step_us > LATEST_TIME_US:
             mistakes.add(f"`step_us` must be at most 2^62; got {self.step_us}")
         if not mistakes and self.kernel > LARGEST_KERNEL:
