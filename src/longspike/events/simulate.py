@@ -10,8 +10,9 @@ __all__ = ["mismatched_contrast", "saccade_frames", "simulate_events"]
 
 SMALLEST_SHARE = 0.1
 """A mismatched threshold is at least this share of the nominal one."""
-TRIANGLE = ((0.0, 0.0), (0.5, 1.0), (1.0, 0.0), (0.0, 0.0))
-"""The corners (dx, dy) that three saccades join, in units of the amplitude."""
+TRIANGLE = ((0.0, 0.0), (0.5, 1.0), (1.0, 0.0), (0.125, 0.125))
+"""The corners (dx, dy) that three saccades join, in units of the amplitude. The last one is not the first: where a path
+closes, every pixel is back at its first intensity at once, and all of them send an event in that microsecond."""
 
 
 def mismatched_contrast(
@@ -187,8 +188,9 @@ def saccade_frames(
     """What a camera sees of a still image while it makes three saccades along a triangle, as N-MNIST was recorded.
 
     The image lies in the middle of the sensor, magnified by `scale`, and moves with constant speed through the corners
-    (0, 0), (a/2, a), (a, 0), (0, 0) with a = amplitude_px, the whole triangle centred on the middle. Positions between
-    pixels are sampled bilinearly; around the image it is dark (0).
+    (0, 0), (a/2, a), (a, 0), (a/8, a/8) with a = amplitude_px, the whole triangle centred on the middle. The last one lies
+    beside the first, as eyes and motors do not come back exactly. Positions between pixels are sampled bilinearly; around
+    the image it is dark (0).
 
     Args:
         image: (rows, columns), intensities of at least 0.

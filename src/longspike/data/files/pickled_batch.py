@@ -85,10 +85,9 @@ class _BatchUnpickler(pickle._Unpickler):  # type: ignore[name-defined, misc]
 
 def _load(stream: BinaryIO) -> dict[str, object]:
     """The pickled dictionary with its keys as text and its arrays as arrays."""
-    pickled = stream.read(LARGEST_PICKLE_BYTES + 1)
-    if len(pickled) > LARGEST_PICKLE_BYTES:
+    if os.fstat(stream.fileno()).st_size > LARGEST_PICKLE_BYTES:
         raise pickle.UnpicklingError(f"more than {LARGEST_PICKLE_BYTES} bytes")
-    content = _BatchUnpickler(pickled).load()
+    content = _BatchUnpickler(stream.read()).load()
     if not isinstance(content, dict):
         raise pickle.UnpicklingError(f"a {type(content).__name__} in place of a dictionary")
     return {

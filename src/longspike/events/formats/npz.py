@@ -130,6 +130,8 @@ def open_npz(stream: BinaryIO, faults: Faults, asked: Asked) -> Source:
         archive = zipfile.ZipFile(stream)
         if sum(info.file_size for info in archive.infolist()) > unpacked_limit(num_bytes):
             faults.fail(unpacks_to_too_much(num_bytes), "If it is what it should be, write it with numpy.savez.")
+        if not {info.compress_type for info in archive.infolist()} <= {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+            faults.fail("is compressed in a way that NumPy does not write", "Write it with numpy.savez_compressed.")
         members, fields = _open_members(archive, faults)
         size = _sensor_size(archive, faults)
     unit = stated_unit(asked, fields.time_unit, faults)
