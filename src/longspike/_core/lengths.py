@@ -5,6 +5,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from longspike._core.transforms import is_readable
+
+QUIET = 1e6
+"""Numbers up to this stay finite through a block, so a gradient of zero stays zero behind them."""
+
 
 class Batch(NamedTuple):
     """Padded sequences with their lengths and labels.
@@ -42,3 +47,17 @@ def without_padding(x: Tensor, lengths: Tensor | None) -> Tensor:
         return x
     valid = length_mask(lengths, x.shape[1])
     return torch.where(valid[..., None] if x.dim() == 3 else valid, x, 0)
+
+
+def with_quiet_padding(x: Tensor, lengths: Tensor | None) -> Tensor:
+    """x itself if no number in it is larger than QUIET, as behind a layer that was given zeros; else without its padding.
+
+    Looking costs a fraction of what taking the padding out costs, and nothing in the backward pass.
+    """
+    if lengths is None or x.numel() == 0:
+        return x
+    if x.is_cpu and is_readable(x):
+        low, high = torch.aminmax(x.detach())
+        if float(low) >= -QUIET and float(high) <= QUIET:
+            return x
+    return without_padding(x, lengths)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from longspike._core.checks import check_choice, check_sequence
 from longspike._core.dtypes import in_dtype
-from longspike._core.lengths import without_padding
+from longspike._core.lengths import with_quiet_padding, without_padding
 from longspike._core.sequence import AbstractSequenceLayer
 from longspike._core.states import as_state
 from longspike.kernels.mixing import glu
@@ -90,7 +90,7 @@ class SpikingBlock(AbstractSequenceLayer[BlockState]):
     ) -> tuple[Tensor, Tensor, BlockState]:
         """y and the neuron's spikes, both (batch, seqlen, d_model), and the state after the last step."""
         check_sequence("SpikingBlock", "x", x, channels=self.mix.in_features)
-        x = without_padding(x, lengths)
+        x = with_quiet_padding(x, lengths)
         ssm_state, neuron_state = (None, None) if state is None else as_state("SpikingBlock", BlockState, state)
         z = self.norm(x) if self.norm_position == "pre" else x
         current, ssm_end = self._current(z, ssm_state, lengths)
@@ -127,7 +127,7 @@ class SpikingBlock(AbstractSequenceLayer[BlockState]):
         if neuron is None:
             y, spikes, end = self.outputs(x, state, lengths)
             return y, without_padding(spikes, lengths).sum(dim=1), end
-        x = without_padding(x, lengths)
+        x = with_quiet_padding(x, lengths)
         before = self.init_state(x.shape[0]) if state is None else as_state("SpikingBlock", BlockState, state)
         parameters, neuron_state = neuron.operands(x, before.neuron)
         y, counts, (ssm_end, *neuron_end) = spiking_block(
