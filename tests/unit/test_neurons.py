@@ -118,6 +118,13 @@ def test_orbit_of_constant_and_silent_drive() -> None:
     assert torch.equal(ours.double(), expected)
 
 
+def test_a_membrane_at_the_threshold_is_silent() -> None:
+    """1, then 1.5 spikes; after the reset again exactly 1."""
+    current, expected = torch.ones(1, 6, 1), [0, 1, 0, 1, 0, 1]
+    assert hard_reset_orbit(current, beta=0.5).flatten().tolist() == expected
+    assert refractory_lif(current, beta=0.5, reset="zero")[0].flatten().tolist() == expected
+
+
 def test_hard_reset_threshold_divides_the_current() -> None:
     neuron = HardResetLIF(3, beta=0.3)
     with torch.no_grad():

@@ -154,3 +154,8 @@ def test_a_lone_spike_moves_the_output_by_about_one() -> None:
     with torch.no_grad():
         y, _ = memory(torch.ones(1, 2000), torch.ones(1), torch.tensor([0, 1]))
     assert 0.8 < float((y[0] - memory.D.detach()).std()) < 1.2
+
+
+def test_the_columns_behind_the_first_start_small() -> None:
+    memory = SAHippo(6, d_state=64, rank=8, num_heads=6)
+    assert abs(float(memory.R[..., 1:].detach().std()) * 64**0.5 - 0.1) < 0.01
