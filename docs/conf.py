@@ -20,6 +20,7 @@ extensions = [
     "native_maths",
     "result_files",
     "bench_report",
+    "api_index",
 ]
 exclude_patterns = ["_build"]
 suppress_warnings = ["config.cache"]

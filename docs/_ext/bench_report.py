@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from functools import partial
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,14 @@ from sphinx.util.docutils import SphinxDirective
 
 from longspike.bench import growth_cells, text_cells
 from longspike.bench.growth import slope
-from longspike.evaluation.figures import COLOURS, GRID, draw
+from longspike.bench.limits import LIMIT
+from longspike.evaluation.figures import draw
+from longspike.evaluation.style import COLOURS, EDGE, INK, MUTED, series
 
 Lines = list[dict[str, Any]]
 BY_SENSOR = "pixels of the sensor"
+CHARTED = ("neuron", "ssm", "block")
+"""Benchmarks whose tables compare few candidates, so that bars say more than numbers."""
 
 
 def table_node(cells: Sequence[tuple[str, ...]]) -> nodes.table:
@@ -62,16 +67,51 @@ def resolution_lines(events: dict[str, Any]) -> Lines:
     return lines
 
 
-def _paint(figure: Any, lines: Lines) -> None:
+def image_node(image: str, words: str) -> nodes.raw:
+    """A figure that lies in the page itself."""
+    return nodes.raw("", f'<p><img src="{image}" alt="{escape(words)}"></p>', format="html")
+
+
+def _paint_growth(figure: Any, lines: Lines) -> None:
     axes = figure.subplots()
-    for colour, line in zip(COLOURS, lines, strict=False):
-        axes.plot(line["x"], line["ns_per_element"], color=colour, marker="o", markersize=4, label=line["operation"])
+    for k, line in enumerate(lines):
+        axes.plot(line["x"], line["ns_per_element"], label=line["operation"], **series(k, marks=True))
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlabel(lines[0]["by"])
     axes.set_ylabel("ns per event" if lines[0]["by"] == BY_SENSOR else "ns per element")
-    axes.grid(True, axis="y", color=GRID)
-    axes.legend()
+    axes.grid(True, axis="y")
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+
+
+def _paint_bars(figure: Any, rows: Sequence[dict[str, Any]]) -> None:
+    """Median times of a table on a logarithmic axis, with lines from the least to the greatest."""
+    axes, at = figure.subplots(), range(len(rows))
+    middle, low, high = zip(*(row["ms"] for row in rows), strict=True)
+    of_kind = {True: EDGE, False: MUTED}
+    colours = [COLOURS[0] if "longspike" in row["name"] else of_kind[row["name"].startswith(LIMIT)] for row in rows]
+    axes.barh(at, middle, color=colours, height=0.62)
+    spread = ([m - a for m, a in zip(middle, low, strict=True)], [b - m for m, b in zip(middle, high, strict=True)])
+    axes.errorbar(middle, at, xerr=spread, fmt="none", ecolor=INK, elinewidth=1)
+    for k, row in enumerate(rows):
+        times = "" if row["times_ours"] in (None, [1, 1, 1]) else f", {row['times_ours'][0]:.3g}x"
+        axes.annotate(
+            f"{middle[k]:.3g} ms{times}", (high[k], k), (5, 0), textcoords="offset points", va="center", fontsize=8
+        )
+    axes.set_xscale("log")
+    axes.set_xlim(min(middle) / 3, max(high) * 4)
+    axes.set_yticks(at, [row["name"] for row in rows])
+    axes.invert_yaxis()
+    axes.tick_params(axis="y", length=0, labelcolor=INK)
+    axes.grid(True, axis="x")
+    axes.set_xlabel("milliseconds")
+
+
+def speed_node(table: dict[str, Any]) -> nodes.raw:
+    """Times of a table's candidates as bars."""
+    rows = table["rows"]
+    image = draw(0.7 + 0.26 * len(rows), lambda figure: _paint_bars(figure, rows), width=7.2)
+    return image_node(image, f"milliseconds of each candidate: {table['title']}, {table['setting']}")
 
 
 def growth_nodes(lines: Lines) -> list[nodes.Node]:
@@ -79,10 +119,9 @@ def growth_nodes(lines: Lines) -> list[nodes.Node]:
     found: list[nodes.Node] = []
     for by in dict.fromkeys(line["by"] for line in lines):
         some = [line for line in lines if line["by"] == by]
-        image = draw(6.4, 3.1, "svg", _paint, some)
-        html = f'<img src="{image}" alt="{escape(f"time against {by}")}">'
+        image = draw(2.9, partial(_paint_growth, lines=some), width=7.2)
         title = f"Growth with the {by}: {some[0]['setting']}"
-        found += [nodes.rubric(text=title), nodes.raw("", html, format="html"), table_node(growth_cells(some))]
+        found += [nodes.rubric(text=title), image_node(image, f"time against {by}"), table_node(growth_cells(some))]
     return found
 
 
@@ -92,6 +131,7 @@ def bench_nodes(report: dict[str, Any]) -> list[nodes.Node]:
     for table in report["tables"]:
         found += [
             nodes.rubric(text=f"{table['title']}: {table['setting']}"),
+            *([speed_node(table)] if table["what"] in CHARTED else []),
             table_node(text_cells(table)),
             nodes.paragraph(text=" ".join([f"Counted: {table['counted']}.", *table["remarks"]])),
         ]

@@ -1,37 +1,34 @@
-"""The directive `result-files`: what lies in results/, shown as it is."""
+"""The directive `result-files`: links to what lies in results/."""
 
 from pathlib import Path
 
 from docutils import nodes
+from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-SUFFIXES = {".json": "json", ".md": "markdown", ".txt": "text", ".csv": "text"}
-MAX_LINES = 80
+SUFFIXES = (".json", ".md", ".txt", ".csv", ".svg")
 
 
 class ResultFiles(SphinxDirective):
-    """Every small text file of results/, under its name."""
+    """A list of the text files of results/, each to be opened or kept; a sentence if there is none."""
 
     def run(self) -> list[nodes.Node]:
-        """One titled block a file; a sentence if there is none."""
+        """One line a file, with its size."""
         folder = Path(self.env.srcdir).parent / "results"
         found = sorted(path for path in folder.glob("**/*") if path.suffix in SUFFIXES)
         if not found:
             return [
                 nodes.paragraph(text="This copy of the repository carries no result files; the commands make them.")
             ]
-        return [node for path in found for node in self._block(path, folder)]
+        return [nodes.bullet_list("", *(self._item(path, folder) for path in found))]
 
-    def _block(self, path: Path, folder: Path) -> list[nodes.Node]:
+    def _item(self, path: Path, folder: Path) -> nodes.list_item:
         self.env.note_dependency(str(path))
-        lines = path.read_text(encoding="utf-8").splitlines()
-        if len(lines) > MAX_LINES:
-            lines = [*lines[:MAX_LINES], f"({len(lines) - MAX_LINES} more lines in the file)"]
-        block = nodes.literal_block("\n".join(lines), "\n".join(lines), language="text")
-        title = nodes.paragraph()
-        title += nodes.literal(text=f"results/{path.relative_to(folder)}")
-        return [title, block]
+        place = "/../" + path.relative_to(folder.parent).as_posix()
+        name = nodes.literal(text=path.relative_to(folder).as_posix())
+        link = addnodes.download_reference("", "", name, reftarget=place, refdoc=self.env.docname)
+        return nodes.list_item("", nodes.paragraph("", "", link, nodes.Text(f", {path.stat().st_size:,} bytes")))
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -62,14 +62,15 @@ def test_flags(cli: Run) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--shape", "2,3"), r"a shape is BATCH,SEQLEN,CHANNELS, three positive integers; got '2,3'"),
+        (("--shape", "2,3"), r"--shape must be BATCH,SEQLEN,CHANNELS, three positive integers; got '2,3'"),
         (("--shape", "2,0,3"), r"three positive integers; got '2,0,3'"),
-        (("--rounds", "0"), r"`rounds` must be 1 or more and `lead_in` 0 or more; got 0 and 1"),
+        (("--shape",), r"--shape needs a value, BATCH,SEQLEN,CHANNELS"),
+        (("--rounds", "0"), r"--rounds must be 1 or more and --lead-in 0 or more; got 0 and 1"),
     ],
 )
 def test_wrong_options(cli: Run, words: tuple[str, ...], message: str) -> None:
     code, out, err = cli("bench", *words)
-    assert (code, out) == (1, "")
+    assert (code, out) == (2, "")
     assert re.search(message, err)
 
 

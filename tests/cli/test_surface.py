@@ -58,6 +58,36 @@ def test_no_command_and_unknown_flags_are_wrong_usage(cli: Run) -> None:
     assert cli("train")[0] == 2
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("stream", "MODEL and INPUT are missing"),
+        ("stream somewhere", "INPUT is missing"),
+        ("train --resume", "RECIPE is missing"),
+        ("data", "one of list, status, download, path is missing"),
+        ("data lst", "ACTION must be one of list, status, download, path; got 'lst'"),
+        ("data list digits more", "'more' is one word too many"),
+        ("info --jsn", "there is no option --jsn. Did you mean --json?"),
+        ("train digits --training.epocs 5", "there is no option --training.epocs. Did you mean --training.epochs?"),
+        ("train digits --training.epochs", "--training.epochs needs a value"),
+        ("events info f --on-error ignore", "--on-error must be one of raise, skip; got 'ignore'"),
+        ("events info f --sensor-size 3", "--sensor-size must be two whole numbers; got '3'"),
+        ("events info f --sensor-size a b", "--sensor-size must be two whole numbers; got 'a', 'b'"),
+        ("evaluate m --limit two", "--limit must be a whole number; got 'two'"),
+        ("stream m x --pace fast", "--pace must be a number; got 'fast'"),
+        ("study rank --seed -1", "--seed must be at least 0 and below 2^63; got -1"),
+    ],
+)
+def test_wrong_usage_is_one_line_with_the_remedy(words: str, message: str, cli: Run) -> None:
+    """What tyro draws as a box of up to 14 lines, in whatever width."""
+    code, out, err = cli(*words.split())
+    assert (code, out) == (2, "")
+    assert err.startswith(f"error: {message}")
+    assert len(err.splitlines()) == 1
+    assert len(err) < 300
+    assert err.endswith(f"`longspike {words.split()[0]} --help` lists what there is.\n") or "--seed" in words
+
+
 def test_an_unknown_command_gets_a_hint(cli: Run) -> None:
     code, out, err = cli("trian")
     assert (code, out) == (2, "")

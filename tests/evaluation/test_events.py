@@ -15,7 +15,7 @@ from longspike.data import Batch, BatchLoader, EventBundle, EventSplit
 from longspike.data.event_splits import split_of_samples
 from longspike.errors import ConfigError
 from longspike.evaluation import Sample, evaluate, render_report
-from longspike.evaluation.sample_figure import event_image
+from longspike.evaluation.sample_figure import event_images
 from longspike.events.ragged import collate_events
 from longspike.models import Flames, FlamesSequence, FlamesSequenceConfig, MemoryConfig
 from longspike.models.event_observation import count_steps
@@ -114,7 +114,7 @@ def test_a_model_that_cannot_be_streamed(flames: Flames, split: EventSplit) -> N
         Stream(leaky)
     evaluation = evaluate(leaky, loader(split), num_samples_kept=1)
     check_trace(evaluation.samples[0], leaky, split.sample(1))
-    assert "not counted" in Page(render_report(evaluation)).words
+    assert "Not counted yet" in Page(render_report(evaluation)).words
 
 
 def test_nothing_to_evaluate(flames: Flames) -> None:
@@ -122,15 +122,17 @@ def test_nothing_to_evaluate(flames: Flames) -> None:
         evaluate(flames, [])
 
 
-def test_colours_of_an_event_image() -> None:
+def test_off_and_on_events_have_pictures_of_their_own() -> None:
     counts = np.zeros((2, 2, 3), np.int64)
     counts[1, 0, 0], counts[0, 1, 2] = 9, 9
-    image = event_image(counts)
-    assert image.shape == (2, 3, 3)
-    assert (image[0, 1] == 1).all()
-    assert image[0, 0, 2] > image[0, 0, 0]  # on is blue
-    assert image[1, 2, 0] > image[1, 2, 2]  # off is orange
-    assert (event_image(np.zeros((2, 2, 3), np.int64)) == 1).all()
+    counts[0, 0, 0] = 1  # one pixel has both
+    off, on = event_images(counts)
+    assert off.shape == on.shape == (2, 3, 4)
+    assert off[..., 3].tolist() == [[pytest.approx(1 / 3, abs=0.01), 0, 0], [0, 0, 1]]
+    assert on[..., 3].tolist() == [[1, 0, 0], [0, 0, 0]]
+    assert on[0, 0, 2] > on[0, 0, 0]  # on is blue
+    assert off[1, 2, 0] > off[1, 2, 2]  # off is vermilion
+    assert not event_images(np.zeros((2, 2, 3), np.int64))[..., 3].any()
 
 
 def test_the_page(flames: Flames, split: EventSplit) -> None:
@@ -140,6 +142,9 @@ def test_the_page(flames: Flames, split: EventSplit) -> None:
     assert "script" not in page.tags
     assert all(source.startswith("data:image/") for source in page.sources)
     assert len(page.sources) == 4  # the rates, and a sample of each class
+    assert "Energy" in page.words.partition("How this was measured")[0].partition("Samples")[2]
+    assert "Energy" not in page.words.partition("Firing rate per layer")[0]  # what is not counted is no headline
+    assert "off and on apart" in page.words
     for words in (
         "<b>cat</b>",
         "t < u",
@@ -213,6 +218,6 @@ def test_sequences(batches: list[Batch]) -> None:
     assert found.anytime[-1].accuracy == found.accuracy
     json.dumps(found.to_json(), allow_nan=False)
     page = Page(render_report(found))
-    for words in ("FLAMES over sequences", "dendritic layer with 2 branches", "Not counted yet", "not counted"):
+    for words in ("FLAMES over sequences", "dendritic layer with 2 branches", "Not counted yet"):
         assert words in page.words
     assert "below dense" not in command._remark(found)

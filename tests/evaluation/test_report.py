@@ -72,7 +72,8 @@ def test_the_page_stands_alone_and_escapes_names(model: SpikeSSM, batches: list[
     for words in (*NAMES, "<i>title</i>", "<u>source</u>"):
         assert words in page.words
     assert page.sources
-    assert all(source.startswith(("data:image/svg+xml;base64,", "data:image/png;base64,")) for source in page.sources)
+    assert all(source.startswith("data:image/svg+xml;base64,") for source in page.sources)
+    assert "prefers-color-scheme: dark" in text
     assert "http" not in re.sub(r"base64,[A-Za-z0-9+/=]+", "", text)
     assert "url(" not in text
     assert "@import" not in text
@@ -82,9 +83,11 @@ def test_the_page_stands_alone_and_escapes_names(model: SpikeSSM, batches: list[
 def test_images_are_whole(model: SpikeSSM, batches: list[Batch], run: Path) -> None:
     page = Page(render_report(evaluate(model, batches), run=str(run)))
     images = [base64.b64decode(source.partition(",")[2]) for source in page.sources]
-    assert len(images) == 3 + 3  # curves, accuracy over time, rates; a sample a class
-    assert sum(image.startswith(b"\x89PNG") for image in images) == 3
-    assert sum(b"</svg>" in image for image in images) == 3
+    assert len(images) == 2 + 2 + 3  # loss and accuracy, accuracy over time and rates, a sample a class
+    for image in images:
+        assert image.rstrip().endswith(b"</svg>")
+        assert b"prefers-color-scheme: dark" in image
+        assert b"fill: #ffffff" not in image  # no white box
 
 
 def test_both_figures_and_their_assumptions_are_shown(model: SpikeSSM, batches: list[Batch]) -> None:

@@ -46,7 +46,9 @@ def test_every_small_recipe_builds_and_every_parameter_gets_a_finite_gradient(na
 
 
 def test_unknown_names_get_a_hint() -> None:
-    with pytest.raises(ConfigError, match=r"no recipe 'digit'\. Did you mean 'digits'\? The recipes are: digits, "):
+    with pytest.raises(
+        ConfigError, match=r"no recipe 'digit'\. Did you mean 'digits'\? `longspike recipes` lists them"
+    ):
         recipe("digit")
 
 

@@ -10,6 +10,7 @@ from torch import nn
 from longspike._studies.fitting import fit_steps
 from longspike._studies.memory_span import SpanSettings, band_limited, final_states, memory_span, read_out_errors
 from longspike._studies.rank import RankSettings, _cost, network_config
+from longspike.errors import ConfigError
 from longspike.ssm.dplr import legs_dplr
 from longspike.training import DivergedError, TrainingConfig
 
@@ -91,7 +92,9 @@ def test_fit_steps_stops_when_it_diverges() -> None:
 
 
 def test_messages() -> None:
-    with pytest.raises(ValueError, match="RankSettings: `ranks`"):
-        RankSettings(ranks=(-1,))
+    with pytest.raises(ConfigError, match=r"RankSettings: `epochs` .* got 0; `lr` .* got nan; `ranks` .* got \(-1,\)"):
+        RankSettings(ranks=(-1,), epochs=0, lr=math.nan)
+    with pytest.raises(ConfigError, match=r"`num_train` must be an integer .*; `cycles` must be one or more positive"):
+        RankSettings(num_train=0, cycles=())
     with pytest.raises(ValueError, match="SpanSettings: `max_lag`"):
         SpanSettings(max_lag=9.0, span=8.0)

@@ -121,3 +121,7 @@ def test_messages() -> None:
         draw([3], [0.5])
     with pytest.raises(ValueError, match="`memories` must be some of sa-hippo, hippo, hippo-diag, lif; got 'gru'"):
         RetentionSettings(memories=("gru",))
+    with pytest.raises(
+        ValueError, match=r"`isi` .* got 0; .*`train_delays` must be the least and the greatest; got \(9, 4\)"
+    ):
+        RetentionSettings(isi=0, train_delays=(9, 4))

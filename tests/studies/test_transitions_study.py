@@ -112,5 +112,7 @@ def test_seeds_reproduce_and_matter(study: TransitionStudy) -> None:
 def test_messages() -> None:
     with pytest.raises(ValueError, match="TransitionSettings: `num_spikes`"):
         TransitionSettings(num_spikes=0)
-    with pytest.raises(ValueError, match="TransitionSettings: `low`"):
+    with pytest.raises(ValueError, match=r"0 < `low` <= `high` must hold; got 10\.0 and 1\.0"):
         TransitionSettings(low=10.0, high=1.0)
+    with pytest.raises(ValueError, match=r"`ranks` must be one or more integers of at least 1; got \(0,\)"):
+        TransitionSettings(ranks=(0,))

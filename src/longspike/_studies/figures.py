@@ -10,32 +10,33 @@ from longspike._core.extras import require
 from longspike._studies.rank import RankStudy
 from longspike._studies.retention import RetentionPoint, RetentionStudy
 from longspike._studies.transitions import DECAYS, RULES, TransitionPoint, TransitionStudy
-from longspike.evaluation.figures import COLOURS, GRID, MUTED, STYLE
+from longspike.evaluation.style import COLOURS, MARKERS, MUTED, series, svg
 
+PURPOSE = "The plot of a study"
 SILENCE_FACTOR = 4.0
 """Silence is drawn this far right of the longest interval."""
 
 
 def require_plots() -> None:
     """Raise MissingExtraError before a study starts that could not draw its plot."""
-    require("matplotlib", extra="viz", purpose="The plot of a study")
+    require("matplotlib", extra="viz", purpose=PURPOSE)
 
 
 def save_figure(path: Path, size: tuple[float, float], paint: Callable[[Any], None]) -> Path:
     """Call paint(figure) on an empty figure of `size` inches and write it as SVG, the same bytes for the same figures."""
-    matplotlib = require("matplotlib", extra="viz", purpose="The plot of a study")
-    figure_module = require("matplotlib.figure", extra="viz", purpose="The plot of a study")
+    image = svg(size, paint, purpose=PURPOSE)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with matplotlib.rc_context(STYLE):
-        figure = figure_module.Figure(figsize=size, layout="constrained")
-        paint(figure)
-        figure.savefig(path, format="svg", metadata={"Date": None, "Creator": None})
+    path.write_text(image, encoding="utf-8")
     return path
 
 
 def _grid(axes: Any) -> None:
-    axes.grid(True, axis="y", color=GRID)
-    axes.set_axisbelow(True)
+    axes.grid(True, axis="y")
+
+
+def _legend_below(figure: Any, axes: Any) -> None:
+    """One legend for all panels, where no curve is."""
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=6)
 
 
 def _transition_line(axes: Any, points: Sequence[TransitionPoint], quantity: str, **style: Any) -> None:
@@ -56,14 +57,13 @@ def transitions_figure(study: TransitionStudy, path: Path) -> Path:
         for column, rank in enumerate(study.settings.ranks):
             for row, (quantity, title) in enumerate(rows.items()):
                 axes = grid[row, column]
-                for colour, rule in zip(COLOURS, RULES, strict=False):
+                for k, rule in enumerate(RULES):
                     for decay, line in zip(DECAYS, ("-", "--"), strict=True):
                         points = [p for p in study.points if (p.rank, p.decay, p.rule) == (rank, decay, rule)]
                         if rule != "expm" or row < 2:
                             label = rule if decay == DECAYS[0] else None
-                            _transition_line(
-                                axes, points, quantity, color=colour, linestyle=line, label=label, linewidth=1.4
-                            )
+                            style = {**series(k, marks=True), "linestyle": line, "markevery": (5 * k, 20)}
+                            _transition_line(axes, points, quantity, label=label, **style)
                 for limit in study.limits:
                     if limit.rank == rank and limit.radius_exceeds_1 and row == 0:
                         line = "-" if limit.decay == DECAYS[0] else "--"
@@ -75,10 +75,10 @@ def transitions_figure(study: TransitionStudy, path: Path) -> Path:
                 axes.set_title(f"{title}, rank {rank}")
                 _grid(axes)
             grid[-1, column].set_xlabel("|A| Dt")
-        grid[0, 0].legend(loc="upper left", ncols=2)
-        figure.supxlabel(
+        figure.suptitle(
             "solid: spike-aware decay; dashed: none; vertical: taylor2 unstable from here", fontsize=8, color=MUTED
         )
+        _legend_below(figure, grid[0, 0])
 
     return save_figure(path, (3.9 * len(study.settings.ranks), 8.6), paint)
 
@@ -89,25 +89,24 @@ def rank_figure(study: RankStudy, path: Path) -> Path:
     def paint(figure: Any) -> None:
         panels = figure.subplots(1, len(study.settings.cycles) + 2, squeeze=False)[0]
         for axes, cycles in zip(panels, study.settings.cycles, strict=False):
-            for colour, rank in zip(COLOURS, study.settings.ranks, strict=False):
+            for k, rank in enumerate(study.settings.ranks):
                 found = next(s for s in study.spans if (s.rank, s.cycles) == (rank, cycles)).spans
                 errors = np.array([span.errors for span in found])
-                style = "--" if rank == study.settings.ranks[-1] else "-"
-                axes.plot(found[0].lags, errors.mean(axis=0), style, color=colour, label=f"rank {rank}", linewidth=1.6)
+                style = {**series(k, marks=True), "markevery": (2 * k, 8)}
+                axes.plot(found[0].lags, errors.mean(axis=0), label=f"rank {rank}", **style)
             axes.set_title(f"{cycles:g} cycles per 1/dt")
             axes.set_xlabel("lag, units of 1/dt")
             axes.set_ylim(0, 1.1)
             _grid(axes)
         panels[0].set_ylabel("error of the best linear read-out")
-        panels[0].legend(loc="lower right")
+        _legend_below(figure, panels[0])
         at = np.arange(len(study.settings.ranks))
         names = [f"rank {rank}" for rank in study.settings.ranks]
         accuracy, cost = panels[-2], panels[-1]
         for k, each in enumerate(study.accuracies):
-            accuracy.plot(
-                [k] * len(each.accuracies), each.accuracies, "o", color=COLOURS[k % len(COLOURS)], markersize=4
-            )
-            accuracy.plot([k - 0.2, k + 0.2], [each.mean] * 2, color=COLOURS[k % len(COLOURS)], linewidth=1.6)
+            colour, marker = COLOURS[k % len(COLOURS)], MARKERS[k % len(MARKERS)]
+            accuracy.plot([k] * len(each.accuracies), each.accuracies, marker, color=colour, markersize=4)
+            accuracy.plot([k - 0.2, k + 0.2], [each.mean] * 2, color=colour, linewidth=1.6)
         accuracy.set_title(f"{study.settings.data}: test accuracy")
         cost.bar(at, [each.tick_us for each in study.costs], width=0.5, color=COLOURS[0])
         cost.set_title("CPU us a tick")
@@ -116,13 +115,13 @@ def rank_figure(study: RankStudy, path: Path) -> Path:
             axes.set_xlim(-0.6, len(at) - 0.4)
             _grid(axes)
 
-    return save_figure(path, (2.7 * (len(study.settings.cycles) + 2), 3.1), paint)
+    return save_figure(path, (2.7 * (len(study.settings.cycles) + 2), 3.4), paint)
 
 
-def _retention_line(axes: Any, x: Sequence[float], points: Sequence[RetentionPoint], colour: str, label: str) -> None:
-    values = np.array([point.accuracies for point in points])
-    axes.plot(x, values.mean(axis=1), color=colour, marker="o", markersize=4, linewidth=1.6, label=label)
-    axes.fill_between(x, values.min(axis=1), values.max(axis=1), color=colour, alpha=0.15, linewidth=0)
+def _retention_line(axes: Any, x: Sequence[float], points: Sequence[RetentionPoint], k: int, label: str) -> None:
+    values, style = np.array([point.accuracies for point in points]), series(k, marks=True)
+    axes.plot(x, values.mean(axis=1), label=label, **style)
+    axes.fill_between(x, values.min(axis=1), values.max(axis=1), color=style["color"], alpha=0.15, linewidth=0)
 
 
 def retention_figure(study: RetentionStudy, path: Path) -> Path:
@@ -141,20 +140,20 @@ def retention_figure(study: RetentionStudy, path: Path) -> Path:
         silent_at = max(settings.isis) * SILENCE_FACTOR
         for axes, (title, is_shown) in zip(panels, columns.items(), strict=True):
             is_by_isi = axes is panels[-1]
-            for colour, name in zip(COLOURS, settings.memories, strict=False):
+            for k, name in enumerate(settings.memories):
                 points = [p for p in study.points if p.memory == name and is_shown(p)]
                 points.sort(key=lambda p: (p.isi or silent_at) if is_by_isi else p.delay)
                 x = [float(p.isi or silent_at) if is_by_isi else float(p.delay) for p in points]
-                _retention_line(axes, x, points, colour, name)
+                _retention_line(axes, x, points, k, name)
             axes.axhline(study.chance, color=MUTED, linewidth=0.8, linestyle=":")
             if not is_by_isi:
-                axes.axvspan(settings.train_delays[1], max(settings.delays) * 1.2, color=GRID, alpha=0.5, linewidth=0)
+                axes.axvspan(settings.train_delays[1], max(settings.delays) * 1.2, color=MUTED, alpha=0.12, linewidth=0)
             axes.set_xscale("log")
             axes.set_ylim(0, 1.03)
             axes.set_title(title)
             axes.set_xlabel("mean inter-spike interval, steps (rightmost: silence)" if is_by_isi else "delay, steps")
             _grid(axes)
         panels[0].set_ylabel("accuracy at the probe")
-        panels[0].legend(loc="upper right")
+        _legend_below(figure, panels[0])
 
-    return save_figure(path, (10.8, 3.4), paint)
+    return save_figure(path, (10.8, 3.7), paint)

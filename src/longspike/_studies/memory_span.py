@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from longspike._core.checks import check_bounds, check_positive_int
+from longspike._core.mistakes import Mistakes
 from longspike.ssm.sa_hippo import SAHippo
 
 
@@ -30,13 +30,12 @@ class SpanSettings:
     ridge: float = 1e-10
 
     def __post_init__(self) -> None:
-        for name in ("d_state", "num_signals", "lags"):
-            check_positive_int("SpanSettings", name, getattr(self, name), low=2)
-        for name in ("dt", "cycles", "ridge"):
-            check_bounds("SpanSettings", name, getattr(self, name), low=0, closed_low=False)
-        check_bounds(
-            "SpanSettings", "max_lag", self.max_lag, low=0, high=self.span, closed_low=False, closed_high=False
-        )
+        mistakes = Mistakes("SpanSettings", self)
+        mistakes.integers("d_state", "num_signals", "lags", low=2)
+        mistakes.numbers("dt", "cycles", "span", "ridge")
+        if not mistakes:
+            mistakes.numbers("max_lag", high=self.span)
+        mistakes.raise_any()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,5 +1,6 @@
 """What the low rank of the memory is worth: memory as initialised, accuracy when trained, and cost of a tick."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from longspike._core.checks import check_positive_int
+from longspike._core.mistakes import Mistakes, is_integer
 from longspike._studies.fitting import fit_steps
 from longspike._studies.memory_span import MemorySpan, SpanSettings, memory_span
 from longspike.data import BatchLoader, EventBundle, load_events
@@ -48,10 +49,15 @@ class RankSettings:
     rounds: int = 7
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "num_seeds", "timed_ticks", "rounds", "step_us"):
-            check_positive_int("RankSettings", name, getattr(self, name))
-        for rank in self.ranks:
-            check_positive_int("RankSettings", "ranks", rank, low=0)
+        mistakes = Mistakes("RankSettings", self)
+        mistakes.integers("epochs", "batch_size", "num_seeds", "timed_ticks", "rounds", "step_us")
+        mistakes.integers("num_train", or_none=True)
+        mistakes.numbers("lr")
+        if not self.ranks or not all(is_integer(rank, low=0) for rank in self.ranks):
+            mistakes.add(f"`ranks` must be one or more integers of at least 0; got {self.ranks!r}")
+        if not self.cycles or not all(0 < each < math.inf for each in self.cycles):
+            mistakes.add(f"`cycles` must be one or more positive numbers; got {self.cycles!r}")
+        mistakes.raise_any()
 
     @classmethod
     def quick(cls) -> "RankSettings":

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from longspike._core.checks import check_positive_int
+from longspike._core.mistakes import Mistakes, is_integer
 from longspike._studies.fitting import fit_steps
 from longspike._studies.retention_task import RetentionTask, TickBatch
 from longspike.layers.linear import SpikeLinear
@@ -61,13 +61,20 @@ class RetentionSettings:
     num_test: int = 512
 
     def __post_init__(self) -> None:
-        for name in ("num_seeds", "num_steps", "batch_size", "num_test", "isi", "delay"):
-            check_positive_int("RetentionSettings", name, getattr(self, name))
-        unknown = set(self.memories) - set(MEMORIES)
+        mistakes = Mistakes("RetentionSettings", self)
+        mistakes.integers("num_seeds", "num_steps", "batch_size", "num_test", "isi", "delay")
+        mistakes.numbers("lr")
+        mistakes.numbers("silent_share", high=1, closed_low=True)
+        unknown = sorted(set(self.memories) - set(MEMORIES))
         if unknown or not self.memories:
-            raise ValueError(
-                f"RetentionSettings: `memories` must be some of {', '.join(MEMORIES)}; got {', '.join(sorted(unknown))!r}."
-            )
+            mistakes.add(f"`memories` must be some of {', '.join(MEMORIES)}; got {', '.join(unknown) or 'none'!r}")
+        for name in ("train_delays", "train_isis", "delays", "isis"):
+            steps: tuple[int, ...] = getattr(self, name)
+            if not steps or not all(is_integer(each, low=1) for each in steps):
+                mistakes.add(f"`{name}` must be one or more integers of at least 1; got {steps!r}")
+            elif name.startswith("train") and not (len(steps) == 2 and steps[0] <= steps[1]):
+                mistakes.add(f"`{name}` must be the least and the greatest; got {steps!r}")
+        mistakes.raise_any()
 
     @classmethod
     def quick(cls) -> "RetentionSettings":

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from longspike._core.checks import check_bounds, check_positive_int
+from longspike._core.mistakes import Mistakes
 
 
 class TickBatch(NamedTuple):
@@ -50,10 +50,11 @@ class RetentionTask:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("num_classes", "channels", "cue_steps"):
-            check_positive_int("RetentionTask", name, getattr(self, name))
-        for name in ("cue_rate", "dropped", "cue_noise"):
-            check_bounds("RetentionTask", name, getattr(self, name), low=0, high=1, closed_high=False)
+        mistakes = Mistakes("RetentionTask", self)
+        mistakes.integers("num_classes", "channels", "cue_steps")
+        mistakes.integers("seed", low=0)
+        mistakes.numbers("cue_rate", "dropped", "cue_noise", high=1, closed_low=True)
+        mistakes.raise_any()
 
     def patterns(self) -> np.ndarray:
         """(num_classes, cue_steps, channels), bool, the cues without noise."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from longspike._core.checks import check_bounds, check_positive_int
+from longspike._core.mistakes import Mistakes, is_integer
 from longspike.kernels.sa_hippo.tables import Dynamics
 from longspike.ssm.initialisation import hippo_legs
 from longspike.ssm.sa_hippo import SAHippo
@@ -40,9 +40,12 @@ class TransitionSettings:
     steps_per_gap: int = 4
 
     def __post_init__(self) -> None:
-        for name in ("d_state", "points_per_decade", "num_spikes", "steps_per_gap"):
-            check_positive_int("TransitionSettings", name, getattr(self, name))
-        check_bounds("TransitionSettings", "low", self.low, low=0, high=self.high, closed_low=False, closed_high=False)
+        mistakes = Mistakes("TransitionSettings", self)
+        mistakes.integers("d_state", "points_per_decade", "num_spikes", "steps_per_gap")
+        mistakes.rising("low", "high")
+        if not self.ranks or not all(is_integer(rank, low=1) for rank in self.ranks):
+            mistakes.add(f"`ranks` must be one or more integers of at least 1; got {self.ranks!r}")
+        mistakes.raise_any()
 
     @classmethod
     def quick(cls) -> "TransitionSettings":

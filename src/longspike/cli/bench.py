@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from longspike.cli.output import note, print_json, print_line, print_table
+from longspike.errors import ConfigError
 
 BUDGET_S = 10.0
 
@@ -12,7 +13,7 @@ BUDGET_S = 10.0
 def bench(
     *,
     what: Literal["neuron", "ssm", "mixing", "block", "overhead", "growth", "all"] = "all",
-    shape: tuple[str, ...] = (),
+    shape: tuple[str, ...] | None = None,
     rounds: int = 5,
     lead_in: int = 1,
     output: Path | None = None,
@@ -40,13 +41,15 @@ def bench(
     from longspike.evaluation.machine import caches, machine, versions
 
     if rounds < 1 or lead_in < 0:
-        raise ValueError(f"bench: `rounds` must be 1 or more and `lead_in` 0 or more; got {rounds} and {lead_in}.")
-    shapes = tuple(map(_shape, shape))
+        raise ConfigError(f"--rounds must be 1 or more and --lead-in 0 or more; got {rounds} and {lead_in}.")
+    if shape == ():
+        raise ConfigError("--shape needs a value, BATCH,SEQLEN,CHANNELS, e.g. 8,2048,256.")
+    shapes = tuple(map(_shape, shape or ()))
     if output is not None:
         check_place(output)
     check_parity()
     report: dict[str, Any] = {
-        "command": _command(what, shape, rounds, lead_in),
+        "command": _command(what, shape or (), rounds, lead_in),
         "versions": versions() | peer_versions(),
         "machine": machine(torch.device("cpu")) | {"caches": caches()},
         "tables": [],
@@ -75,7 +78,7 @@ def _command(what: str, shape: tuple[str, ...], rounds: int, lead_in: int) -> st
 def _shape(text: str) -> tuple[int, int, int]:
     parts = text.split(",")
     if len(parts) != 3 or not all(part.strip().isdigit() and int(part) > 0 for part in parts):
-        raise ValueError(f"bench: a shape is BATCH,SEQLEN,CHANNELS, three positive integers; got {text!r}.")
+        raise ConfigError(f"--shape must be BATCH,SEQLEN,CHANNELS, three positive integers; got {text!r}.")
     return int(parts[0]), int(parts[1]), int(parts[2])
 
 

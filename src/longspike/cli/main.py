@@ -11,6 +11,7 @@ from longspike.cli.channels import guarded_stdout, prepare_channels, show_remark
 from longspike.cli.commands import command, command_names, overview
 from longspike.cli.output import note, print_line
 from longspike.cli.process import prepare_process
+from longspike.cli.usage import parsed
 from longspike.errors import ConfigError, LongspikeError, RunFolderError
 
 OK, FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -54,11 +55,8 @@ def _call(words: list[str]) -> int:
 
 
 def _run(name: str, words: list[str]) -> int | None:
-    import tyro
-
     words = fill_realtime(spread_overrides(words))
-    config = (tyro.conf.FlagCreatePairsOff, tyro.conf.PositionalRequiredArgs)
-    return tyro.cli(command(name, words), prog=f"longspike {name}", args=words, config=config)
+    return parsed(command(name, words), name, words)()
 
 
 def _overview(words: list[str]) -> int:

@@ -7,9 +7,9 @@ from pathlib import Path
 from longspike._core.extras import require
 from longspike._core.files import replace_text
 from longspike.evaluation.curves import read_curves
-from longspike.evaluation.figures import anytime_figure, curves_figure, rates_figure
+from longspike.evaluation.figures import anytime_figure, curve_figures, rates_figure
 from longspike.evaluation.result import Evaluation
-from longspike.evaluation.sample_figure import sample_figure
+from longspike.evaluation.sample_figure import is_banded, sample_figure
 from longspike.evaluation.sections import (
     OPERATIONS,
     cards,
@@ -60,11 +60,12 @@ def render_report(
         energy=energy,
         class_names=names,
         cards=cards(evaluation),
-        curves_image=curves_figure(curves) if curves else "",
+        curves=curve_figures(curves),
         anytime_image=anytime_figure(evaluation.anytime, len(names)) if evaluation.anytime else "",
         rates_image=rates_figure(rates, evaluation.layer_silent_shares, evaluation.layer_names) if rates else "",
         confusion=confusion_rows(evaluation, names),
         samples=[(sample, sample_figure(sample, names)) for sample in evaluation.samples],
+        is_banded=any(is_banded(sample) for sample in evaluation.samples),
         energy_rows=[] if energy is None else energy_rows(energy),
         operation_names=tuple(OPERATIONS.values()),
         operation_rows=[] if energy is None else operation_rows(energy),

@@ -5,15 +5,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from longspike.evaluation.figures import COLOURS, GRID, INK, draw, plain
+from longspike.evaluation.figures import draw, plain
 from longspike.evaluation.result import Sample
+from longspike.evaluation.style import COLOURS, GRID, INK, MAX_POINTS, plot_curve, series
 from longspike.models.observation import EventInput, Trace
 
 MAX_INPUT_LINES = 3
 """Inputs with more features are drawn as an image."""
 BINS = 120
 """Of the event rate over time."""
-ON, OFF = np.array([0.23, 0.36, 0.86]), np.array([0.91, 0.35, 0.05])
+PICTURES = 1.9
+"""Inches that the images of events are high."""
+POLARITIES = (("off events", COLOURS[1]), ("on events", COLOURS[0]))
 
 
 class _Clock(NamedTuple):
@@ -32,17 +35,22 @@ def _clock(trace: Trace) -> _Clock:
     return _Clock(trace.times, -0.5, len(trace.times) - 0.5, "step")
 
 
-def event_image(image: np.ndarray) -> np.ndarray:
-    """(height, width, 3) in [0, 1]: white without events, blue where on, orange where off events prevail.
+def event_images(image: np.ndarray) -> np.ndarray:
+    """(2, height, width, 4) in [0, 1]: off and on events of (2, height, width) counts, each in its own colour.
 
-    Brightness falls with the square root of a pixel's count up to the 99th percentile of the active pixels.
+    Transparent without events. Opacity grows with the square root of the count, up to the 99th percentile of the counts.
     """
     counts = image.astype(np.float64)
-    total = counts.sum(axis=0)
-    full = np.quantile(total[total > 0], 0.99) if total.any() else 1.0
-    strength = np.sqrt(total / full).clip(0, 1)[..., None]
-    share_on = (counts[1] / np.maximum(total, 1))[..., None]
-    return 1 - strength * (1 - (share_on * ON + (1 - share_on) * OFF))
+    full = np.quantile(counts[counts > 0], 0.99) if counts.any() else 1.0
+    return np.stack(
+        [_shade(np.sqrt(each / full), colour) for each, (_, colour) in zip(counts, POLARITIES, strict=True)]
+    )
+
+
+def _shade(strength: np.ndarray, colour: str) -> np.ndarray:
+    """(..., 4): `colour`, written #rrggbb, as opaque as `strength` (...), cut to [0, 1]."""
+    rgb = [int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)]
+    return np.concatenate([np.broadcast_to(rgb, (*strength.shape, 3)), strength.clip(0, 1)[..., None]], axis=-1)
 
 
 def _paint_event_rate(axes: Any, events: EventInput, clock: _Clock) -> None:
@@ -54,14 +62,20 @@ def _paint_event_rate(axes: Any, events: EventInput, clock: _Clock) -> None:
 
 def _paint_values(axes: Any, x: np.ndarray, clock: _Clock) -> None:
     if x.shape[1] > MAX_INPUT_LINES:
-        axes.imshow(
-            x.T, aspect="auto", cmap="Greys", interpolation="nearest", extent=(clock.low, clock.high, x.shape[1], 0)
-        )
+        strength = (x.T - x.min()) / max(float(np.ptp(x)), 1e-12)
+        extent = (clock.low, clock.high, x.shape[1], 0)
+        axes.imshow(_shade(strength, COLOURS[0]), aspect="auto", interpolation="nearest", extent=extent)
     else:
         for k in range(x.shape[1]):
             colour = COLOURS[k] if x.shape[1] > 1 else INK
-            axes.plot(clock.times, x[:, k], color=colour, linewidth=0.9, drawstyle="steps-mid")
+            plot_curve(axes, clock.times, x[:, k], color=colour, linewidth=0.9, drawstyle="steps-mid")
     axes.set_ylabel("input")
+
+
+def is_banded(sample: Sample) -> bool:
+    """Whether the input is longer than it is drawn, as a mean in a band."""
+    x = sample.trace.x
+    return not isinstance(x, EventInput) and x.shape[1] <= MAX_INPUT_LINES and len(x) > MAX_POINTS
 
 
 def _paint_input(axes: Any, sample: Sample, clock: _Clock, names: Sequence[str]) -> None:
@@ -79,7 +93,9 @@ def _paint_spikes(axes: Any, sample: Sample, clock: _Clock, names: Sequence[str]
         steps, neurons = np.nonzero(layer)
         size = float(np.clip(1400 / max(len(layer), 1), 0.5, 9))
         colour = COLOURS[k % len(COLOURS)]
-        axes.scatter(clock.times[steps], neurons + base, s=size, marker="s", linewidths=0, color=colour)
+        axes.scatter(
+            clock.times[steps], neurons + base, s=size, marker="s", linewidths=0, color=colour, rasterized=True
+        )
         centres.append(base + layer.shape[1] / 2)
         base += layer.shape[1]
         axes.axhline(base - 0.5, color=GRID, linewidth=1)
@@ -101,11 +117,9 @@ def _paint_probabilities(axes: Any, sample: Sample, clock: _Clock, names: Sequen
     axes.plot(times, np.delete(held, order, axis=1), color=GRID, linewidth=0.8, drawstyle="steps-post")
     for k, c in enumerate(order):
         name = plain(names[c]) + (" (true)" if c == sample.label else "")
-        style = {"color": COLOURS[k], "linewidth": 1.6, "linestyle": "-" if k < 4 else "--"}
-        axes.plot(times, held[:, c], label=name, drawstyle="steps-post", **style)
+        axes.plot(times, held[:, c], label=name, drawstyle="steps-post", **series(k))
     axes.set_ylim(-0.02, 1.05)
     axes.set_ylabel("probability")
-    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
 
 
 PANELS = {"input": _paint_input, "spikes": _paint_spikes, "probabilities": _paint_probabilities}
@@ -122,19 +136,26 @@ def _heights(trace: Trace) -> dict[str, float]:
     return heights
 
 
+def _paint_pictures(figure: Any, place: Any, image: np.ndarray) -> None:
+    """Off and on events apart: where both are, no mixture of two colours could be read."""
+    for (title, colour), picture, part in zip(POLARITIES, event_images(image), place.subgridspec(1, 2), strict=True):
+        axes = figure.add_subplot(part)
+        axes.imshow(picture, interpolation="nearest")
+        axes.set_xticks([])
+        axes.set_yticks([])
+        axes.spines[:].set(visible=True, color=GRID)
+        axes.set_title(title, color=colour, fontsize=9)
+
+
 def _paint(figure: Any, sample: Sample, names: Sequence[str]) -> None:
     heights, clock, x = _heights(sample.trace), _clock(sample.trace), sample.trace.x
-    widths = (1, 1.7) if isinstance(x, EventInput) else (1,)
-    grid = figure.add_gridspec(len(heights), len(widths), width_ratios=widths, height_ratios=list(heights.values()))
+    pictures = {"pictures": PICTURES} if isinstance(x, EventInput) else {}
+    grid = figure.add_gridspec(len(pictures) + len(heights), 1, height_ratios=[*pictures.values(), *heights.values()])
     if isinstance(x, EventInput):
-        picture = figure.add_subplot(grid[:, 0])
-        picture.imshow(event_image(x.image), interpolation="nearest")
-        picture.set_xticks([])
-        picture.set_yticks([])
-        picture.set_title(f"{len(x.t_us):,} events, {len(clock.times):,} ticks")
+        _paint_pictures(figure, grid[0], x.image)
     panels: list[Any] = []
     for k, name in enumerate(heights):
-        axes = figure.add_subplot(grid[k, -1], sharex=panels[0] if panels else None)
+        axes = figure.add_subplot(grid[len(pictures) + k], sharex=panels[0] if panels else None)
         PANELS[name](axes, sample, clock, names)
         axes.tick_params(labelbottom=k == len(heights) - 1)
         panels.append(axes)
@@ -142,15 +163,15 @@ def _paint(figure: Any, sample: Sample, names: Sequence[str]) -> None:
     if clock.label == "step":
         panels[-1].xaxis.get_major_locator().set_params(integer=True)
     panels[-1].set_xlabel(clock.label)
+    if panels[-1].get_legend_handles_labels()[0]:
+        figure.legend(*panels[-1].get_legend_handles_labels(), loc="outside lower center", ncols=3)
 
 
 def sample_figure(sample: Sample, names: Sequence[str]) -> str:
-    """The input, the spikes of every neuron and class probabilities over time; beside them, an image of all events.
+    """The input, the spikes of every neuron and class probabilities over time; of events, an image of each polarity too.
 
     Args:
         names: of the classes.
     """
-    height = 0.7 + sum(_heights(sample.trace).values())
-    return draw(
-        10.2, max(height, 4.4) if isinstance(sample.trace.x, EventInput) else height, "png", _paint, sample, names
-    )
+    height = 1.2 + sum(_heights(sample.trace).values()) + (PICTURES if isinstance(sample.trace.x, EventInput) else 0)
+    return draw(height, lambda figure: _paint(figure, sample, names))

@@ -25,7 +25,7 @@ def confusion_rows(evaluation: Evaluation, class_names: Sequence[str]) -> list[d
             "name": class_names[k],
             "accuracy": share_text(evaluation.class_accuracy[k]),
             "cells": [
-                {"count": n, "is_hit": k == j, "shade": round(0.9 * (n / sum(row)) ** 0.6, 3) if n else 0}
+                {"count": n, "is_hit": k == j, "shade": round(0.85 * (n / sum(row)) ** 0.6, 3) if n else 0}
                 for j, n in enumerate(row)
             ],
         }
@@ -114,8 +114,8 @@ def cards(evaluation: Evaluation) -> list[tuple[str, str, str]]:
 
 
 def _energy_cards(energy: EnergyReport | None) -> list[tuple[str, str, str]]:
-    if energy is None:
-        return [("Energy", "not counted", "no count of operations exists for this network yet")]
+    if energy is None:  # said in its section; a figure that does not exist is no headline
+        return []
     mixing, full = saving_text(energy.mixing_only.saving), saving_text(energy.full.saving)
     per_sample = energy_text(energy.full.per_sample_pj)
     return [

@@ -55,7 +55,7 @@ def with_overrides(recipe: Recipe, overrides: Sequence[str]) -> Recipe:
     changed = decoder.decode(Recipe, tree)
     mistakes += decoder.misread
     if has_unknown:
-        mistakes.append(f"The keys are: {', '.join(keys)}.")
+        mistakes.append("`longspike recipes RECIPE` lists the keys.")
     if decoder.invalid:
         mistakes.append(f"the changed recipe is not valid: {' '.join(decoder.invalid)}")
     if mistakes:

@@ -67,12 +67,12 @@ def recipes() -> tuple[str, ...]:
 def recipe(name: str) -> Recipe:
     """The recipe of a name.
 
-    Raises: ConfigError with the nearest name and all names.
+    Raises: ConfigError with the nearest name.
     """
     if name not in _RECIPES:
         hint = did_you_mean(name, _RECIPES)
         raise ConfigError(
-            f"there is no recipe {name!r}.{hint} The recipes are: {', '.join(_RECIPES)}; or give a file of your own "
-            "(.py), or the recipe.json of a run."
+            f"there is no recipe {name!r}.{hint} `longspike recipes` lists them; a file of your own (.py) or the "
+            "recipe.json of a run may be given too."
         )
     return _RECIPES[name]()
