@@ -7,7 +7,7 @@ CODE := src tests tools docs
 SOURCES := pyproject.toml CMakeLists.txt $(wildcard csrc/*/*)
 
 .PHONY: help demo test test-pure stress sanitize check lint format docs wheel sdist test-wheel test-sdist changelog
-.PHONY: exactness bench bench-events studies clean
+.PHONY: exactness bench bench-events picture studies clean
 .NOTPARALLEL:
 
 help:
@@ -26,6 +26,7 @@ help:
 	@echo "make exactness  compare every route of the neuron on 10^8 positions (some minutes)"
 	@echo "make bench      speed against limits and other libraries (about ten minutes)"
 	@echo "make bench-events  FLAMES on event streams: speed, latency, growth with resolution"
+	@echo "make picture    the README's picture, from the model of make demo"
 	@echo "make studies    open questions of FLAMES, with plots"
 	@echo "make clean      remove the environments and everything that was built"
 
@@ -132,6 +133,10 @@ bench: .venv/dev
 bench-events: .venv/dev
 	$(BIN)/python -m longspike.bench.events --output results/events.json
 	$(BIN)/python -m longspike.bench.events.roofline --output results/flames_roofline.json
+
+picture: .venv/package
+	test -d runs/demo/model || $(RUN) train digits --run-dir runs/demo --overwrite
+	$(BIN)/python tools/draw_digit.py runs/demo/model docs/_static/digit.svg
 
 studies: .venv/dev
 	$(RUN) study transitions --output results/studies

@@ -131,4 +131,4 @@ def test_one_benchmark_is_printed_as_a_table(cli: Run) -> None:
     )
     assert re.search(r"torch linear, 8 % +[\d.]+ \([\d.]+ \.\. [\d.]+\)", out)
     assert "neuron" not in out
-    assert "torch linear, 8 %" in err  # progress
+    assert "  mixing at 2x5x4, forward, warm-up\n  mixing at 2x5x4, forward, round 1 of 2\n" in err  # progress

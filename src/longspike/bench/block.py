@@ -63,12 +63,15 @@ def bench_block(shape: tuple[int, int, int], rounds: Rounds, *, d_state: int = 6
     candidates |= {name: GeluBlock(block.ssm, convolve) for name, convolve in twins.items()}
     elements, kept = x.numel(), {}
     for name, run in candidates.items():
-        rounds.on_progress(f"memory of {name}")
+        rounds.tell(f"memory of {name}")
         leaf = x.detach().requires_grad_()
         kept[name] = saved_bytes(partial(run, leaf), beside=(leaf,)) / elements
     forward = {name: forward_call(run, x) for name, run in candidates.items()}
     steps = {name: training_step(run, x, grad) for name, run in candidates.items()}
-    timings = {"inference": time_rounds(forward, rounds), "training step": time_steps(steps, rounds)[1]}
+    timings = {
+        "inference": time_rounds(forward, rounds.within("inference")),
+        "training step": time_steps(steps, rounds.within("training step"))[1],
+    }
     with torch.no_grad():
         fired = float(block.outputs(x)[1].mean())
     return [

@@ -76,7 +76,7 @@ def _lines(
 ) -> list[Line]:
     """points: size -> (elements of the input, operations)."""
     candidates = {f"{op}, {by} {size}": run for size, (_, ops) in points.items() for op, run in ops.items()}
-    medians = {timing.name: timing.median for timing in time_rounds(candidates, rounds)}
+    medians = {timing.name: timing.median for timing in time_rounds(candidates, rounds.within(f"with the {by}"))}
     lines = []
     for operation in next(iter(points.values()))[1]:
         x = list(points)

@@ -35,7 +35,7 @@ def bench_mixing(shape: tuple[int, int, int], rounds: Rounds) -> list[Table]:
             forward[at_rate] = forward_call(run, spikes)
             steps[at_rate] = training_step(run, spikes, grad)
     rows = shape[0] * shape[1]
-    timings = (time_rounds(forward, rounds), time_steps(steps, rounds)[1])
+    timings = (time_rounds(forward, rounds.within("forward")), time_steps(steps, rounds.within("training step"))[1])
     return [
         Table(
             what="mixing",

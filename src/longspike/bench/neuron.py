@@ -47,13 +47,13 @@ def training_step(function: Callable[[Tensor], Tensor], x: Tensor, grad: Tensor)
     return Step(forward, lambda y: y.backward(grad))
 
 
-def _peers(shape: tuple[int, int, int], on_progress: Callable[[str], None]) -> tuple[dict[str, Any], list[str]]:
+def _peers(shape: tuple[int, int, int], rounds: Rounds) -> tuple[dict[str, Any], list[str]]:
     """name -> (neuron, input, gradient), each library in its own layout, and a sentence for each that is missing."""
     x, grad = torch.randn(shape) * 0.25 + 0.12, torch.randn(shape)
     layouts = {True: (x, grad), False: (x.transpose(0, 1).contiguous(), grad.transpose(0, 1).contiguous())}
     found, skipped = {}, []
     for name, (factory, is_batch_first) in BASELINES.items():
-        on_progress(name)
+        rounds.tell(f"loading {name}")
         try:
             neuron: Neuron = factory()
         except ImportError as error:
@@ -69,11 +69,11 @@ def bench_neuron(shape: tuple[int, int, int], rounds: Rounds) -> list[Table]:
     The limits of the same round: a copy for the forward pass, a triad for the backward pass, both one after the other for
     the training step. A candidate whose library is not installed is skipped and named.
     """
-    peers, remarks = _peers(shape, rounds.on_progress)
+    peers, remarks = _peers(shape, rounds)
     elements = shape[0] * shape[1] * shape[2]
     rates, kept = {}, {}
     for name, (neuron, x, _) in peers.items():
-        rounds.on_progress(f"memory of {name}")
+        rounds.tell(f"memory of {name}")
         rates[name] = float(forward_call(neuron, x)().mean())
         leaf = x.detach().requires_grad_()
         kept[name] = saved_bytes(lambda run=neuron, leaf=leaf: run(leaf), beside=(leaf,)) / elements  # type: ignore[misc]
@@ -82,9 +82,9 @@ def bench_neuron(shape: tuple[int, int, int], rounds: Rounds) -> list[Table]:
     steps = {COPY_TRIAD: Step(limits[COPY].run, lambda _: limits[TRIAD].run())} if limits else {}
     forward |= {name: forward_call(neuron, x) for name, (neuron, x, _) in peers.items()}
     steps |= {name: training_step(*peer) for name, peer in peers.items()}
-    backward, training = time_steps(steps, rounds)
+    backward, training = time_steps(steps, rounds.within("training step"))
     backward = [replace(t, name=TRIAD) if t.name == COPY_TRIAD else t for t in backward]
-    timings = (time_rounds(forward, rounds), backward, training)
+    timings = (time_rounds(forward, rounds.within("forward")), backward, training)
     remarks += [
         "Spikes per position: " + ", ".join(f"{name} {rate:.4f}" for name, rate in rates.items()) + ".",
         "Kept for the backward pass: beside the input (4 bytes per element), every storage once.",

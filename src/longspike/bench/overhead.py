@@ -97,7 +97,7 @@ def bench_overhead(rounds: Rounds) -> list[Table]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        timings = {part: _per_call(part, rounds) for part in ("forward", "forward and backward")}
+        timings = {part: _per_call(part, rounds.within(part)) for part in ("forward", "forward and backward")}
     finally:
         torch.set_num_threads(threads)
     return [

@@ -43,12 +43,12 @@ def measure(what: str, shapes: tuple[Shape, ...], rounds: Rounds) -> Iterator[Ta
     Args:
         shapes: (batch, seqlen, channels) in place of each benchmark's own; overhead and growth have their own always.
     """
-    yield bench_limits(rounds)
+    yield bench_limits(rounds.within("limits of this machine"))
     for name, (bench, own_shapes) in BENCHMARKS.items():
         if what in (name, "all"):
             for shape in shapes or own_shapes:
-                yield from bench(shape, rounds)
+                yield from bench(shape, rounds.within(f"{name} at {'x'.join(map(str, shape))}"))
     if what in ("overhead", "all"):
-        yield from bench_overhead(rounds)
+        yield from bench_overhead(rounds.within("small calls"))
     if what in ("growth", "all"):
-        yield bench_growth(rounds)
+        yield bench_growth(rounds.within("growth"))

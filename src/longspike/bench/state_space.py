@@ -43,7 +43,7 @@ def bench_state_space(shape: tuple[int, int, int], rounds: Rounds, *, d_state: i
     x, grad = torch.randn(shape), torch.randn(shape)
     kept = {}
     for name, layer in candidates.items():
-        rounds.on_progress(f"memory of {name}")
+        rounds.tell(f"memory of {name}")
         leaf = x.detach().requires_grad_()
         kept[name] = saved_bytes(lambda run=layer, leaf=leaf: run(leaf), beside=(leaf,)) / elements  # type: ignore[misc]
     limits = fma_limit()
@@ -51,7 +51,7 @@ def bench_state_space(shape: tuple[int, int, int], rounds: Rounds, *, d_state: i
     steps = {name: limit.as_step() for name, limit in limits.items()}
     forward |= {name: forward_call(layer, x) for name, layer in candidates.items()}
     steps |= {name: training_step(layer, x, grad) for name, layer in candidates.items()}
-    timings = (time_rounds(forward, rounds), *time_steps(steps, rounds))
+    timings = (time_rounds(forward, rounds.within("forward")), *time_steps(steps, rounds.within("training step")))
     return [
         Table(
             what="ssm",

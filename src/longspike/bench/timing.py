@@ -5,7 +5,7 @@ import math
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 MIN_ROUNDS = 3
@@ -50,13 +50,24 @@ class Rounds:
         lead_in: calls of a candidate right before its timed one, so that it finds the caches and the memory of a loop
             that repeats it, whoever ran before; with 0 it finds what the others left.
         budget_s: a candidate that has been timed for this long, and in three rounds, sits out the others.
-        on_progress: called with the name of what runs next.
+        stage: what is timed, in words. on_progress: called with the stage and its round, and with the name of what runs
+            next.
     """
 
     count: int = 5
     lead_in: int = 1
     budget_s: float = math.inf
-    on_progress: Callable[[str], None] = lambda name: None
+    stage: str = ""
+    on_progress: Callable[[str, str], None] = lambda stage, running: None
+
+    def within(self, part: str) -> "Rounds":
+        """The same rounds for a part of the stage."""
+        return replace(self, stage=f"{self.stage}, {part}" if self.stage else part)
+
+    def tell(self, running: str, *, number: int | None = None) -> None:
+        """Call `on_progress`; round -1 is the warm-up."""
+        where = "" if number is None else ", warm-up" if number < 0 else f", round {number + 1} of {self.count}"
+        self.on_progress(f"{self.stage}{where}", running)
 
 
 Phases = tuple[Callable[[Any], Any], ...]
@@ -81,7 +92,7 @@ def _run_rounds(candidates: dict[str, Phases], rounds: Rounds) -> dict[str, list
             for name, phases in candidates.items():
                 if len(taken[name]) >= MIN_ROUNDS and sum(map(sum, taken[name])) > rounds.budget_s:
                     continue
-                rounds.on_progress(name)
+                rounds.tell(name, number=number)
                 for _ in range(rounds.lead_in if number >= 0 else 0):
                     _timed(phases)
                 gc.collect()

@@ -4,7 +4,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
-from longspike.cli.output import note, print_json, print_line, print_table
+from longspike.cli.output import print_json, print_line, print_table
 from longspike.errors import ConfigError
 
 BUDGET_S = 10.0
@@ -38,6 +38,7 @@ def bench(
 
     from longspike._core.files import check_place, replace_text
     from longspike.bench import Rounds, Table, check_parity, measure, peer_versions
+    from longspike.cli.waiting import Stages
     from longspike.evaluation.machine import caches, machine, versions
 
     if rounds < 1 or lead_in < 0:
@@ -55,14 +56,15 @@ def bench(
         "tables": [],
         "growth": [],
     }
-    times = Rounds(count=rounds, lead_in=lead_in, budget_s=BUDGET_S, on_progress=lambda name: note(f"  {name}"))
-    for result in measure(what, shapes, times):
-        if isinstance(result, Table):
-            report["tables"].append(asdict(result))
-        else:
-            report["growth"] += map(asdict, result)
-        if not json:
-            _print_table(report["tables"][-1]) if isinstance(result, Table) else _print_growth(report["growth"])
+    with Stages() as stages:
+        times = Rounds(count=rounds, lead_in=lead_in, budget_s=BUDGET_S, on_progress=stages.show)
+        for result in measure(what, shapes, times):
+            if isinstance(result, Table):
+                report["tables"].append(asdict(result))
+            else:
+                report["growth"] += map(asdict, result)
+            if not json:
+                _print_table(report["tables"][-1]) if isinstance(result, Table) else _print_growth(report["growth"])
     if output is not None:
         replace_text(output, dumps(report, indent=1) + "\n")
     if json:

@@ -152,9 +152,11 @@ def evaluate(
         limit: use only this many samples.
     """
     from longspike.cli.progress import count_bars
-    from longspike.evaluation import evaluate_saved
+    from longspike.cli.waiting import Waiting
 
-    _check_options(data, output, report, batch_size=batch_size, limit=limit)
+    with Waiting(f"{model}: loading PyTorch"):
+        _check_options(data, output, report, batch_size=batch_size, limit=limit)
+        from longspike.evaluation import evaluate_saved
     with count_bars() as bars:
         measured = evaluate_saved(
             model,

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 GAP = 2
 WHOLE_WORDS: dict[str, Any] = {"break_long_words": False, "break_on_hyphens": False}
 UNLIMITED = 1_000_000
+_drawn: list["Console"] = []
+"""Where something is being redrawn on the last lines of the terminal, the latest last."""
 READABLE = 24
 """Characters below which a column of prose is not narrowed."""
 
@@ -27,6 +29,17 @@ READABLE = 24
 def print_json(value: Any) -> None:
     """One JSON document on stdout."""
     sys.stdout.write(json.dumps(value, indent=2) + "\n")
+
+
+def begin_drawing(out: "Console") -> None:
+    """From now on what is printed on a terminal goes above what `out` redraws there."""
+    _drawn.append(out)
+
+
+def end_drawing(out: "Console") -> None:
+    """The end of `begin_drawing`."""
+    if out in _drawn:
+        _drawn.remove(out)
 
 
 def console(*, is_error: bool = False) -> "Console":
@@ -40,6 +53,8 @@ def console(*, is_error: bool = False) -> "Console":
             raise BrokenPipeError(EPIPE, "nobody reads the output")
 
     stream: Any = Guarded(sys.stderr, drops=True) if is_error else sys.stdout
+    if _drawn and stream.isatty():
+        return _drawn[-1]
     out = Piped(file=stream, highlight=False, markup=False, emoji=False)
     if not stream.isatty():
         out.width = UNLIMITED
@@ -88,10 +103,9 @@ def _print_folded(out: "Console", text: str, *, style: str = "", styled: int | N
         margin = " " * (len(line) - len(line.lstrip()) + indent)
         is_short = len(line) <= out.width
         parts = [line] if is_short else wrap(line, out.width, subsequent_indent=margin, **WHOLE_WORDS) or [""]
-        for k, part in enumerate(parts):
-            shown = Text(part)
-            shown.stylize(style, 0, None if styled is None else styled if k == 0 else 0)
-            out.print(shown, soft_wrap=True)
+        shown = Text("\n".join(parts))
+        shown.stylize(style, 0, len(shown) if styled is None else min(styled, len(parts[0])))
+        out.print(shown, soft_wrap=True)
 
 
 def _print_rows(

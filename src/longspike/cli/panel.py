@@ -13,11 +13,25 @@ from rich.table import Table
 from rich.text import Text
 from torch import Tensor
 
-from longspike.cli.output import console
+from longspike.cli.output import begin_drawing, console, end_drawing
 
 BAR_WIDTH, MAX_CLASSES = 24, 10
+LEAST_BAR, LEAST_NAME = 8, 6
+"""Cells that a bar and a class's name have on the narrowest terminal."""
+SHARE_WIDTH = 8
+"""Of a percentage and the blanks beside the bar."""
 FRAME = 4
 """Cells that the border takes."""
+
+
+def cut(name: str, cells: int) -> str:
+    """A name of at most `cells` characters, its end cut off.
+
+    Example:
+        >>> cut("wave the right hand", 10), cut("clap", 10)
+        ('wave the…', 'clap')
+    """
+    return name if len(name) <= cells else f"{name[: cells - 1].rstrip()}…"
 
 
 class LivePanel:
@@ -50,6 +64,7 @@ class LivePanel:
 
     def __enter__(self) -> Self:
         if self.is_on:
+            begin_drawing(self._console)
             self._live.start()
         return self
 
@@ -58,6 +73,7 @@ class LivePanel:
     ) -> None:
         if self.is_on:
             self._live.stop()
+            end_drawing(self._console)
 
     def is_due(self) -> bool:
         """Whether it is time for a new picture; if so, the next one is due later."""
@@ -93,8 +109,9 @@ class LivePanel:
     def _bars(self, probabilities: Tensor) -> Table:
         """The most probable classes in the order of their numbers."""
         shown = probabilities.topk(min(MAX_CLASSES, len(probabilities))).indices.sort().values.tolist()
-        longest = max(len(self._class_names[k]) for k in shown)
-        room = min(max(self.width - longest - 8, 0), BAR_WIDTH)
+        widest = max(self.width - LEAST_BAR - SHARE_WIDTH, LEAST_NAME)
+        names = {k: cut(self._class_names[k], widest) for k in shown}
+        room = min(max(self.width - max(map(len, names.values())) - SHARE_WIDTH, LEAST_BAR), BAR_WIDTH)
         best = int(probabilities.argmax())
         bars = Table.grid(padding=(0, 1))
         for k in shown:
@@ -102,5 +119,5 @@ class LivePanel:
             style = "bold green" if k == best else "dim"
             filled = round(share * room)
             bar = Text("█" * filled + "·" * (room - filled), style=style)
-            bars.add_row(Text(self._class_names[k], style=style), bar, f"{share:6.1%}")
+            bars.add_row(Text(names[k], style=style), bar, f"{share:6.1%}")
         return bars

@@ -13,19 +13,19 @@ from rich.progress import (
     ProgressColumn,
     TaskID,
     TextColumn,
-    TimeElapsedColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
 from rich.table import Column
 
-from longspike.cli.output import console, note
+from longspike.cli.output import begin_drawing, console, end_drawing, note
+from longspike.cli.waiting import Waiting
 
 if TYPE_CHECKING:
     from longspike.training import Progress as TrainingState
     from longspike.training import Score
 
-BAR_WIDTH = 16
+BAR_WIDTH = 12
 
 
 class Bars:
@@ -44,18 +44,20 @@ class Bars:
         is_shared = sys.stdout.isatty()
         self._bars = Progress(*fitting, console=out, transient=is_passing, redirect_stdout=is_shared)
         self._tasks: dict[str, TaskID] = {}
-        self._is_on = out.is_terminal and not out.is_dumb_terminal
+        self.is_on = out.is_terminal and not out.is_dumb_terminal
 
     def __enter__(self) -> Self:
-        if self._is_on:
+        if self.is_on:
+            begin_drawing(self._bars.console)
             self._bars.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._is_on:
+        if self.is_on:
             self._bars.stop()
+            end_drawing(self._bars.console)
 
     def update(self, name: str, completed: int, total: int | None, **fields: str) -> None:
         """Show how far `name` has come; `fields` are for columns that ask for them."""
@@ -68,46 +70,46 @@ def download_bars() -> Bars:
     """One bar a file, in bytes."""
     name = TextColumn("{task.description}", table_column=Column(overflow="ellipsis", no_wrap=True))
     speed, left = TransferSpeedColumn(), TimeRemainingColumn()
-    return Bars(
-        (name, 27), (DownloadColumn(), 12), (BarColumn(BAR_WIDTH), 16), (speed, 11), (left, 7), is_passing=False
-    )
+    return Bars((name, 27), (DownloadColumn(), 12), (_bar(), BAR_WIDTH), (speed, 11), (left, 7), is_passing=False)
 
 
 def count_bars() -> Bars:
     """A bar for things that are counted."""
     name, count, left = TextColumn("{task.description}"), MofNCompleteColumn(), TimeRemainingColumn()
-    return Bars((name, 10), (count, 11), (BarColumn(BAR_WIDTH), 16), (left, 7))
+    return Bars((name, 10), (count, 11), (_bar(), BAR_WIDTH), (left, 7))
 
 
 class TrainingProgress:
-    """Shows what `fit` reports: a bar on a terminal, and a line an epoch everywhere."""
+    """Shows what `fit` reports: a bar on a terminal, and a line an epoch everywhere; before that, what is waited for."""
 
-    def __init__(self, title: str) -> None:
-        self._title = title
+    def __init__(self, title: str, *, waiting: str) -> None:
+        self._title, self._waiting = title, Waiting(waiting)
         self._bars = Bars(
-            (TextColumn("{task.fields[epoch]}"), 11),
-            (TextColumn("{task.fields[left]}"), 10),
-            (BarColumn(BAR_WIDTH), 16),
-            (TextColumn("{task.fields[rate]}"), 13),
-            (MofNCompleteColumn(), 11),
-            (TimeElapsedColumn(), 7),
-            (TextColumn("{task.fields[train]}", style="dim"), 42),
+            (_text("epoch"), 13),
+            (_text("left"), 13),
+            (_bar(), BAR_WIDTH),
+            (_text("rate"), 13),
+            (MofNCompleteColumn(Column(no_wrap=True)), 13),
+            (_text("train"), 38),
         )
 
     def __enter__(self) -> Self:
-        self._bars.__enter__()
+        self._waiting.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._waiting.stop()
         self._bars.__exit__(kind, error, trace)
 
     def update(self, state: "TrainingState") -> None:
         """Show a state; the end of an epoch leaves a line. The title comes with the first one, when all is well."""
         if self._title:
+            self._waiting.stop()
             note(self._title)
             self._title = ""
+            self._bars.__enter__()
         left = _duration((state.num_steps - state.step) / max(state.steps_per_second, 1e-9))
         self._bars.update(
             "training",
@@ -119,11 +121,20 @@ class TrainingProgress:
             train=_figures(state.train),
         )
         if state.val is not None:
-            train = "" if state.train is None else f"train loss {state.train.loss:.3f}; "
+            train = "" if state.train is None else f"loss {state.train.loss:.3f}, "
+            rest = "" if self._bars.is_on else f"  ({left} left)"  # the bar says it
             note(
-                f"epoch {state.epoch:>3}/{state.num_epochs}  {_duration(state.seconds):>7}  {train}"
-                f"val {_figures(state.val)}  ({left} left)"
+                f"epoch {state.epoch:>3}/{state.num_epochs}  {_duration(state.seconds):>5}  {train}"
+                f"val {_figures(state.val)}{rest}"
             )
+
+
+def _text(field: str) -> TextColumn:
+    return TextColumn(f"{{task.fields[{field}]}}", table_column=Column(no_wrap=True))
+
+
+def _bar() -> BarColumn:
+    return BarColumn(BAR_WIDTH, table_column=Column(min_width=BAR_WIDTH, no_wrap=True))
 
 
 def _figures(score: "Score | None") -> str:

@@ -48,12 +48,15 @@ def stream(
         data_root: Data folder; LONGSPIKE_DATA or ~/.cache/longspike/data if not given.
         json: Print the result as JSON.
     """
-    import torch
+    from longspike.cli.waiting import Waiting
 
-    from longspike.models import Flames, SpikeSSM, load
-    from longspike.models.checkpoint import class_names
+    with Waiting(f"{model}: loading PyTorch and the network"):
+        import torch
 
-    network = load(model)
+        from longspike.models import Flames, SpikeSSM, load
+        from longspike.models.checkpoint import class_names
+
+        network = load(model)
     torch.set_num_threads(1)  # one step is too little work to share
     shared: dict[str, Any] = {"title": f"{model} <- {source}", "check": check, "data_root": data_root, "json": json}
     events_only: dict[str, Any] = dict(

@@ -44,6 +44,7 @@ def study(
         study_transitions,
     )
     from longspike._studies.record import CpuClock, StudyRecord
+    from longspike.cli.waiting import Stages
 
     if not 0 <= seed < 2**63:
         raise ConfigError(f"--seed must be at least 0 and below 2^63; got {seed}.")
@@ -71,7 +72,8 @@ def study(
         "retention": _retention_rows,
     }
     settings, clock = settings_of[name].quick() if quick else settings_of[name](), CpuClock()
-    result = run[name](settings, seed=seed, on_progress=lambda text: note(f"  {text}"))
+    with Stages() as stages:
+        result = run[name](settings, seed=seed, on_progress=stages.show)
     command = f"longspike study {name}{' --quick' if quick else ''} --seed {seed}"
     record = StudyRecord(name=name, command=command, result=result, cpu_seconds=clock.seconds())
     written = [record.write(output), draw[name](result, output / f"{name}.svg")]

@@ -1,6 +1,7 @@
 """`longspike train`: carries out a recipe."""
 
 import shlex
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,9 +57,15 @@ def for_words(words: Sequence[str]) -> Callable[..., int]:
     if not words or words[0].startswith("-"):
         return train
     from longspike.cli.recipe_fields import changes, field_options
-    from longspike.recipes import load
+    from longspike.cli.waiting import Waiting
 
-    recipe = load(words[0])
+    text = f"{words[0]}: loading PyTorch"
+    with Waiting(text) as waiting:
+        if not waiting.is_on and "torch" not in sys.modules:
+            note(text)
+        from longspike.recipes import load
+
+        recipe = load(words[0])
     fields = field_options(recipe)
     unchanged = fields()
 
@@ -81,7 +88,8 @@ def _train(options: TrainOptions, recipe: "Recipe", overrides: tuple[str, ...]) 
     folder = Path("runs") / chosen.name if options.run_dir is None else options.run_dir
     title = f"{chosen.name}: {chosen.description}\nexpected: {chosen.expected}\nrun folder: {folder}"
     try:
-        with TrainingProgress(title) as progress:
+        waiting = f"{chosen.name}: reading {chosen.data}, building the network"
+        with TrainingProgress(title, waiting=waiting) as progress:
             result = run(
                 chosen,
                 run_dir=folder,
