@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from longspike._core.extras import require
+from longspike._core.files import replace_text
 from longspike._studies.rank import RankStudy
 from longspike._studies.retention import RetentionPoint, RetentionStudy
 from longspike._studies.transitions import DECAYS, RULES, TransitionPoint, TransitionStudy
@@ -26,7 +27,7 @@ def save_figure(path: Path, size: tuple[float, float], paint: Callable[[Any], No
     """Call paint(figure) on an empty figure of `size` inches and write it as SVG, the same bytes for the same figures."""
     image = svg(size, paint, purpose=PURPOSE)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(image, encoding="utf-8")
+    replace_text(path, image)
     return path
 
 
