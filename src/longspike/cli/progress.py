@@ -89,7 +89,7 @@ class TrainingProgress:
             (_text("left"), 13),
             (_bar(), BAR_WIDTH),
             (_text("rate"), 13),
-            (MofNCompleteColumn(Column(no_wrap=True)), 13),
+            (MofNCompleteColumn(table_column=Column(no_wrap=True)), 13),
             (_text("train"), 38),
         )
 
