@@ -74,7 +74,6 @@ def test_stages_are_a_line_each_in_a_pipe_and_one_line_on_a_terminal(monkeypatch
                 ("end", ""),
             ):
                 stages.show(stage, running)
-                stages._live.refresh()
 
     assert shown(monkeypatch, show, is_error=True, is_terminal=False) == "  growth, round 1 of 2\n  end\n"
     lines = drawn(plain(shown(monkeypatch, show, is_error=True)))

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+import longspike
 from cli.conftest import Run
 from longspike.cli.commands import command_names
 
@@ -50,6 +51,10 @@ def test_help_names_every_command_with_a_summary(cli: Run) -> None:
     assert code == 0
     for name in command_names():
         assert re.search(rf"• {name} +[A-Z]", out)
+
+
+def test_the_version(cli: Run) -> None:
+    assert cli("--version") == (0, f"{longspike.__version__}\n", "")
 
 
 def test_no_command_and_unknown_flags_are_wrong_usage(cli: Run) -> None:

@@ -60,6 +60,11 @@ def _run(name: str, words: list[str]) -> int | None:
 
 
 def _overview(words: list[str]) -> int:
+    if words[:1] == ["--version"]:
+        from longspike import __version__
+
+        print_line(__version__)
+        return OK
     if words and words[0] not in ("-h", "--help"):
         hint = did_you_mean(words[0], command_names())
         raise ConfigError(f"there is no command {words[0]!r}.{hint} The commands are: {', '.join(command_names())}.")
