@@ -31,17 +31,6 @@ def print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, indent=2) + "\n")
 
 
-def begin_drawing(out: "Console") -> None:
-    """From now on what is printed on a terminal goes above what `out` redraws there."""
-    _drawn.append(out)
-
-
-def end_drawing(out: "Console") -> None:
-    """The end of `begin_drawing`."""
-    if out in _drawn:
-        _drawn.remove(out)
-
-
 def console(*, is_error: bool = False) -> "Console":
     """Of rich, on stdout or stderr; unlimited in width where that is no terminal."""
     from rich.console import Console, ConsoleDimensions
@@ -73,6 +62,17 @@ def note(text: str) -> None:
     out = console(is_error=True)
     _print_folded(out, text)
     out.file.flush()
+
+
+def begin_drawing(out: "Console") -> None:
+    """From now on what is printed on a terminal goes above what `out` redraws there."""
+    _drawn.append(out)
+
+
+def end_drawing(out: "Console") -> None:
+    """The end of `begin_drawing`."""
+    if out in _drawn:
+        _drawn.remove(out)
 
 
 def print_facts(facts: Sequence[tuple[str, ...]], *, title: str = "", remark: str = "") -> None:

@@ -48,15 +48,12 @@ def stream(
         data_root: Data folder; LONGSPIKE_DATA or ~/.cache/longspike/data if not given.
         json: Print the result as JSON.
     """
-    from longspike.cli.waiting import Waiting
+    import torch
 
-    with Waiting(f"{model}: loading PyTorch and the network"):
-        import torch
+    from longspike.models import Flames, SpikeSSM, load
+    from longspike.models.checkpoint import class_names
 
-        from longspike.models import Flames, SpikeSSM, load
-        from longspike.models.checkpoint import class_names
-
-        network = load(model)
+    network = load(model)
     torch.set_num_threads(1)  # one step is too little work to share
     shared: dict[str, Any] = {"title": f"{model} <- {source}", "check": check, "data_root": data_root, "json": json}
     events_only: dict[str, Any] = dict(
