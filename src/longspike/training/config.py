@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from longspike._core.mistakes import Mistakes
+from longspike.kernels import native
 
 SELECTIONS = ("accuracy", "loss")
 
@@ -51,7 +52,7 @@ class TrainingConfig:
         mistakes.integers("epochs", "batch_size")
         mistakes.integers("seed", low=0, high=2**63 - 1)
         mistakes.integers("checkpoint_every_steps", or_none=True)
-        mistakes.integers("num_threads", high=1024, or_none=True)
+        mistakes.integers("num_threads", high=native.MOST_THREADS, or_none=True)
         mistakes.numbers("lr", "ssm_lr")
         mistakes.numbers("weight_decay", "rate_weight", closed_low=True)
         mistakes.numbers("warmup_fraction", "label_smoothing", high=1, closed_low=True)
