@@ -11,7 +11,10 @@ from longspike._core.states import as_state, check_part
 
 
 class PoolState(NamedTuple):
-    """What a running mean remembers: the sum (batch, channels) and the number of steps (batch)."""
+    """What a running mean remembers: the sum (batch, channels) and the number of steps (batch).
+
+    The sum is float64 whatever the network is: in float32 it would stand still after some 10^7 steps of a stream.
+    """
 
     total: Tensor
     steps: Tensor
@@ -44,7 +47,8 @@ class MeanPool(nn.Module):
 
     def init_state(self, batch: int, *, like: Tensor) -> PoolState:
         """Nothing seen yet."""
-        return PoolState(like.new_zeros(batch, self.channels), torch.zeros(batch, dtype=torch.long, device=like.device))
+        total = torch.zeros(batch, self.channels, dtype=torch.float64, device=like.device)
+        return PoolState(total, torch.zeros(batch, dtype=torch.long, device=like.device))
 
     def forward(
         self, x: Tensor, state: PoolState | None = None, lengths: Tensor | None = None
@@ -58,7 +62,7 @@ class MeanPool(nn.Module):
             check_lengths("MeanPool", lengths, x)
             total, seen = without_padding(x, lengths).sum(dim=1), lengths
         end = PoolState(state.total + total, state.steps + seen)
-        return end.total / end.steps.clamp(min=1)[:, None].to(x.dtype), end
+        return (end.total / end.steps.clamp(min=1)[:, None]).to(x.dtype), end
 
     def _checked(self, state: PoolState, x: Tensor) -> PoolState:
         parts = as_state("MeanPool", PoolState, state)
