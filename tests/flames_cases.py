@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from event_samples import random_events
 from longspike.events.ragged import collate_events
+from longspike.events.record import LATEST_TIME_US
 from longspike.models import Flames, FlamesConfig, FlamesOutput, MemoryConfig
 from longspike.streaming.event_stream import EventStream, StreamTick
 
@@ -113,8 +114,8 @@ def whole(model: Flames, *samples: np.ndarray) -> FlamesOutput:
 
 
 def streamed(model: Flames, packets: Sequence[np.ndarray]) -> tuple[EventStream, list[StreamTick]]:
-    """A stream after the packets and a flush, and its ticks."""
-    stream = EventStream(model, is_recording=True)
+    """A stream after the packets and a flush, and its ticks; like the batch it believes every time."""
+    stream = EventStream(model, is_recording=True, max_gap_us=LATEST_TIME_US)
     for packet in packets:
         stream.push(packet)
     stream.flush()

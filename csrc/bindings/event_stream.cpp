@@ -1,10 +1,15 @@
 // The event stream: a network's parameters in, packets in, counters and logits out.
 #include "bindings/bindings.hpp"
+#include "bindings/stream_turns.hpp"
 
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/unique_ptr.h>
 #include <nanobind/stl/vector.h>
+
+#include <stdexcept>
+#include <string>
+#include <tuple>
 
 #include "streams/flames_stream_call.hpp"
 
@@ -37,13 +42,6 @@ void add_block(FlamesParameters& p, const std::vector<i64>& n, bool is_diagonal,
                         copied(x.at(8)), copied(x.at(9)), copied(x.at(10)), copied(x.at(11))});
 }
 
-// Threads take turns on a stream; the interpreter runs on while one waits or works.
-template <class F> auto in_turn(const AbstractFlamesStream& stream, F&& work) {
-    nb::gil_scoped_release release;
-    const std::lock_guard lock(stream.turn);
-    return work();
-}
-
 // A contiguous array's memory, asked for without its format: a third of what the conversion to an ndarray costs.
 struct Memory {
     Py_buffer view;
@@ -57,8 +55,12 @@ struct Memory {
 void push(AbstractFlamesStream& stream, nb::handle events) {
     const Memory memory(events);
     if (memory.view.len % kEventBytes) throw nb::value_error("push: events must be whole records of 13 bytes");
-    in_turn(stream,
-            [&] { stream.push(static_cast<const std::uint8_t*>(memory.view.buf), static_cast<i64>(memory.view.len / kEventBytes)); });
+    const auto* bytes = static_cast<const std::uint8_t*>(memory.view.buf);
+    try {
+        in_turn(stream, [&] { stream.push(bytes, static_cast<i64>(memory.view.len / kEventBytes), SignalPoll()); });
+    } catch (const std::invalid_argument& refusal) {
+        throw std::invalid_argument("EventStream.push: " + std::string(refusal.what()) + ". Nothing of the packet was taken.");
+    }
 }
 
 auto logits(const AbstractFlamesStream& stream, std::size_t outputs) {
@@ -72,6 +74,14 @@ nb::dict counters(const AbstractFlamesStream& stream) {
     nb::dict found;
     found["events"] = c.events, found["late"] = c.late, found["steps"] = c.steps, found["ticks"] = c.ticks;
     found["spikes"] = c.spikes, found["updates"] = c.updates;
+    return found;
+}
+
+nb::dict clock(const AbstractFlamesStream& stream) {
+    const auto [far, jumps, time_us] =
+        in_turn(stream, [&] { return std::tuple(stream.counters.far, stream.counters.jumps, stream.time_us()); });
+    nb::dict found;
+    found["far"] = far, found["jumps"] = jumps, found["time_us"] = time_us;
     return found;
 }
 
@@ -109,7 +119,9 @@ void bind_event_stream(nb::module_& m) {
         .def("state", [](const AbstractFlamesStream& stream) { return array(in_turn(stream, [&] { return stream.state(); })); })
         .def("set_state", [](AbstractFlamesStream& stream,
                              const Bytes& bytes) { in_turn(stream, [&] { stream.set_state(bytes.data(), bytes.size()); }); })
+        .def("copy", [](const AbstractFlamesStream& stream) { return in_turn(stream, [&] { return stream.copy(); }); })
         .def("memory_bytes", &AbstractFlamesStream::memory_bytes)
+        .def("clock", clock)
         .def("counters", counters)
         .def("latency_histogram",
              [](const AbstractFlamesStream& stream) {
@@ -118,6 +130,7 @@ void bind_event_stream(nb::module_& m) {
         .def("take_records", take_records)
         .def_rw("is_recording", &AbstractFlamesStream::is_recording)
         .def_rw("refuses_late", &AbstractFlamesStream::refuses_late)
+        .def_rw("max_gap_us", &AbstractFlamesStream::max_gap_us)
         .def_rw("threads", &AbstractFlamesStream::threads);
     m.attr("latency_bins_per_octave") = kBinsPerOctave;
     m.def("make_flames_stream", [](const FlamesParameters& p) { return now().make_flames_stream(p); });

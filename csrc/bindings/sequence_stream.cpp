@@ -1,5 +1,6 @@
 // The stack of blocks that a stream of steps moves.
 #include "bindings/bindings.hpp"
+#include "bindings/stream_turns.hpp"
 
 #include <nanobind/stl/unique_ptr.h>
 #include <nanobind/stl/vector.h>
@@ -24,7 +25,9 @@ SequenceStreamCall stream_call(bool is_embedding, Addresses encoder, const std::
                          at<void>(encoder.at(1)),
                          {},
                          at<void>(pool.at(0)),
-                         at<void>(pool.at(1))};
+                         at<void>(pool.at(1)),
+                         pool.size() > 2 ? at<double>(pool.at(2)) : nullptr,
+                         pool.size() > 2 ? at<i64>(pool.at(3)) : nullptr};
     for (std::size_t k = 0; k < blocks.size(); ++k) {
         const auto& a = blocks[k];
         StreamedBlock block{resets.at(k), {}, {}, {}};
@@ -36,31 +39,35 @@ SequenceStreamCall stream_call(bool is_embedding, Addresses encoder, const std::
     return c;
 }
 
+// blocks: addresses of the scan's state, v, r, s of every block, or none at all; pool: of last, total, steps.
+SequenceStatePlaces state_places(const std::vector<std::vector<Address>>& blocks, Addresses pool) {
+    SequenceStatePlaces places{{}, at<void>(pool.at(0)), at<double>(pool.at(1)), at<i64>(pool.at(2))};
+    for (const auto& a : blocks) places.blocks.push_back({at<void>(a.at(0)), at<void>(a.at(1)), at<void>(a.at(2)), at<void>(a.at(3))});
+    return places;
+}
+
 }  // namespace
 
 void bind_sequence_stream(nb::module_& m) {
     nb::class_<AbstractSequenceStream>(m, "SequenceStream")
-        .def(
-            "push",
-            [](AbstractSequenceStream& stream, Address x, i64 steps, Address spikes, int threads) {
-                const std::lock_guard lock(stream.turn);
-                return stream.push(at<void>(x), steps, at<void>(spikes), threads);
-            },
-            nb::call_guard<nb::gil_scoped_release>())
-        .def(
-            "load",
-            [](AbstractSequenceStream& stream) {
-                const std::lock_guard lock(stream.turn);
-                stream.load();
-            },
-            nb::call_guard<nb::gil_scoped_release>())
-        .def(
-            "store",
-            [](const AbstractSequenceStream& stream) {
-                const std::lock_guard lock(stream.turn);
-                stream.store();
-            },
-            nb::call_guard<nb::gil_scoped_release>());
+        .def("push",
+             [](AbstractSequenceStream& stream, Address x, i64 steps, Address spikes, int threads) {
+                 return in_turn(stream, [&] { return stream.push(at<void>(x), steps, at<void>(spikes), threads, SignalPoll()); });
+             })
+        .def_prop_ro("num_steps", [](const AbstractSequenceStream& stream) { return in_turn(stream, [&] { return stream.num_steps(); }); })
+        .def("load_from",
+             [](AbstractSequenceStream& stream, const std::vector<std::vector<Address>>& blocks, Addresses pool) {
+                 const auto places = state_places(blocks, pool);
+                 in_turn(stream, [&] { stream.load_from(places); });
+             })
+        .def("store_to",
+             [](AbstractSequenceStream& stream, const std::vector<std::vector<Address>>& blocks, Addresses pool) {
+                 const auto places = state_places(blocks, pool);
+                 in_turn(stream, [&] { stream.store_to(places); });
+             })
+        .def("restart_mean", [](AbstractSequenceStream& stream) { in_turn(stream, [&] { stream.restart_mean(); }); })
+        .def("load", [](AbstractSequenceStream& stream) { in_turn(stream, [&] { stream.load(); }); })
+        .def("store", [](const AbstractSequenceStream& stream) { in_turn(stream, [&] { stream.store(); }); });
     const auto make = [&](const char* name, auto scalar) {
         m.def(name, [](bool is_embedding, Addresses encoder, const std::vector<std::vector<Address>>& blocks,
                        const std::vector<int>& resets, Addresses pool, i64 batch, i64 d_input, i64 channels, i64 n_pairs, double eps) {

@@ -7,22 +7,11 @@
 #include <chrono>
 #include <cmath>
 
+#include "streams/flames_clock.hpp"
 #include "streams/flames_front.hpp"
 #include "streams/flames_memory.hpp"
 
 namespace longspike::LONGSPIKE_ARCH {
-
-struct EventRecord {
-    std::uint16_t x, y;
-    i64 t;
-    std::uint8_t p;
-    static EventRecord at(const std::uint8_t* bytes) {
-        EventRecord e;
-        std::memcpy(&e.x, bytes, 2), std::memcpy(&e.y, bytes + 2, 2), std::memcpy(&e.t, bytes + 4, 8);
-        e.p = bytes[12];
-        return e;
-    }
-};
 
 // The bin floor(16 log2 n) of n nanoseconds: the octave by its highest bit, the part of it by comparing.
 inline void count_latency(std::vector<i64>& histogram, i64 nanoseconds) {
@@ -39,9 +28,11 @@ inline void count_latency(std::vector<i64>& histogram, i64 nanoseconds) {
     ++histogram[std::min(octave * kBinsPerOctave + part, kBinsPerOctave * kOctaves - 1)];
 }
 
+constexpr i64 kEventsPerPoll = 4096;
+
 class FlamesStream final : public AbstractFlamesStream {
 public:
-    explicit FlamesStream(FlamesParameters p) : p_(std::move(p)) {
+    explicit FlamesStream(FlamesParameters p) : p_(std::move(p)), clock_(p_.step_us) {
         for (const auto& front : p_.fronts) fronts_.push_back(std::make_unique<Front>(front));
         for (const auto& block : p_.blocks) blocks_.push_back(std::make_unique<MemoryStage>(block));
         d_model_ = p_.blocks.front().d_model;
@@ -53,31 +44,33 @@ public:
         reset();
     }
 
-    void push(const std::uint8_t* events, i64 count) override {
+    void push(const std::uint8_t* events, i64 count, const Poll& poll) override {
         check(events, count);
         const auto arrived = std::chrono::steady_clock::now();
         Front& front = *fronts_.front();
-        counters.events += count;
-        for (i64 k = 0; k < count; ++k) {
-            const EventRecord e = EventRecord::at(events + k * kEventBytes);
-            if (static_cast<std::uint64_t>(e.t) - begin_us_ >= open_us_) {  // not of the open step
-                const i64 step = e.t / p_.step_us;
-                if (step < next_step_) {
-                    ++counters.late;
-                    continue;
-                }
-                if (step_ >= 0 && close()) count_latency(latency_histogram, since(arrived));
-                open(step);
+        for (i64 start = 0; start < count; start += kEventsPerPoll) {
+            if (start > 0) poll();
+            const i64 end = std::min(count, start + kEventsPerPoll);
+            counters.events += end - start;
+            for (i64 k = start; k < end; ++k) {
+                const EventRecord e = EventRecord::at(events + k * kEventBytes);
+                if (clock_.is_plain(e.t))
+                    front.add(column_[e.x], line_[e.y], e.p);
+                else
+                    place(e, arrived);
             }
-            front.add(column_[e.x], line_[e.y], e.p);
         }
     }
 
     void flush() override {
+        clock_.close();
+        counters.far = clock_.num_far();
         if (step_ < 0) return;
         const auto arrived = std::chrono::steady_clock::now();
         if (close()) count_latency(latency_histogram, since(arrived));
     }
+
+    i64 time_us() const override { return clock_.time_us(); }
 
     void restart_mean() override {
         for (auto* part : {&window_, &windows_, &counts_}) std::fill(part->begin(), part->end(), 0.0);
@@ -87,7 +80,7 @@ public:
         for (auto& front : fronts_) front->reset();
         for (auto& block : blocks_) block->reset();
         restart_mean();
-        step_ = last_tick_ = -1, next_step_ = 0, open_us_ = 0;
+        step_ = last_tick_ = -1, clock_ = EventClock(p_.step_us);
         counters = StreamCounters{};
         counters.spikes.assign(fronts_.size() + blocks_.size(), 0), counters.updates = counters.spikes;
         std::fill(latency_histogram.begin(), latency_histogram.end(), 0);
@@ -109,6 +102,7 @@ public:
 
     std::vector<std::uint8_t> state() const override;
     void set_state(const std::uint8_t* bytes, std::size_t count) override;
+    std::unique_ptr<AbstractFlamesStream> copy() const override;
 
 private:
     static i64 since(std::chrono::steady_clock::time_point start) {
@@ -116,28 +110,48 @@ private:
     }
 
     void check(const std::uint8_t* events, i64 count) const {
-        i64 next = next_step_;  // the step that is open or comes
-        std::uint64_t begin_us = static_cast<std::uint64_t>(next) * p_.step_us;
         for (i64 k = 0; k < count; ++k) {
             const EventRecord e = EventRecord::at(events + k * kEventBytes);
-            if (e.x < p_.sensor_width && e.y < p_.sensor_height && e.p < 2 && e.t >= 0 && e.t <= kLatestUs) {
-                const auto t = static_cast<std::uint64_t>(e.t);
-                if (!refuses_late || t - begin_us < static_cast<std::uint64_t>(p_.step_us)) continue;
-                if (t < begin_us) throw std::invalid_argument(late_message(k, e.t, next));
-                next = e.t / p_.step_us, begin_us = static_cast<std::uint64_t>(next) * p_.step_us;
-                continue;
-            }
+            if (e.x < p_.sensor_width && e.y < p_.sensor_height && e.p < 2 && e.t >= 0 && e.t <= kLatestUs) continue;
             throw std::invalid_argument("event " + std::to_string(k) + " of the packet, x=" + std::to_string(e.x) +
                                         " y=" + std::to_string(e.y) + " t=" + std::to_string(e.t) + " p=" + std::to_string(e.p) +
                                         ", does not fit a sensor of " + std::to_string(p_.sensor_width) + "x" +
                                         std::to_string(p_.sensor_height) + " with 0 <= t <= 2^62 and p in {0, 1}");
         }
+        if (refuses_late) check_late(events, count);
     }
 
-    std::string late_message(i64 k, i64 t, i64 next) const {
-        return "event " + std::to_string(k) + " of the packet, t=" + std::to_string(t) + " us, belongs to step " +
-               std::to_string(t / p_.step_us) + ", which is over; step " + std::to_string(next) +
-               " is next. Sort the events by time, or use late='drop'";
+    // A copy of the clock runs ahead.
+    void check_late(const std::uint8_t* events, i64 count) const {
+        EventClock clock = clock_;
+        for (i64 k = 0; k < count; ++k) {
+            const EventRecord e = EventRecord::at(events + k * kEventBytes);
+            if (clock.is_plain(e.t)) continue;
+            const Arrival arrival = clock.see(e, max_gap_us);
+            if (arrival == Arrival::late)
+                throw std::invalid_argument("event " + std::to_string(k) + " of the packet, t=" + std::to_string(e.t) +
+                                            " us, belongs to step " + std::to_string(e.t / p_.step_us + clock.shift()) +
+                                            ", which is over; step " + std::to_string(clock.next()) +
+                                            " is next. Sort the events by time, or use late='drop'");
+            if (arrival == Arrival::jumped)
+                for (const EventRecord& held : clock.release()) clock.see(held, max_gap_us);
+        }
+    }
+
+    // An event that may end a step, be late, or come with a time that is not believed.
+    void place(const EventRecord& e, std::chrono::steady_clock::time_point arrived) {
+        const Arrival arrival = clock_.see(e, max_gap_us);
+        if (arrival == Arrival::taken) {
+            if (clock_.next() != step_) {
+                if (step_ >= 0 && close()) count_latency(latency_histogram, since(arrived));
+                open(clock_.next());
+            }
+            fronts_.front()->add(column_[e.x], line_[e.y], e.p);
+        }
+        counters.late += arrival == Arrival::late;
+        if (arrival == Arrival::jumped)
+            for (const EventRecord& held : clock_.release()) place(held, arrived);
+        counters.far = clock_.num_far(), counters.jumps = clock_.num_jumps();
     }
 
     TickPool pool() const {
@@ -152,15 +166,14 @@ private:
     }
 
     void open(i64 step) {
-        step_ = next_step_ = step;
+        step_ = step;
         fronts_.front()->begin(step);
-        begin_us_ = static_cast<std::uint64_t>(step) * p_.step_us, open_us_ = p_.step_us;
     }
 
     // Ends the step at hand; whether the memory ticked.
     bool close() {
         const i64 step = step_;
-        step_ = -1, next_step_ = step + 1, open_us_ = 0;
+        step_ = -1;
         ++counters.steps;
         const Cells* cells = nullptr;
         for (std::size_t k = 0; k < fronts_.size(); ++k) {
@@ -211,10 +224,10 @@ private:
     FlamesParameters p_;
     std::vector<std::unique_ptr<Front>> fronts_;
     std::vector<std::unique_ptr<MemoryStage>> blocks_;
-    i64 d_model_, step_ = -1, next_step_ = 0, last_tick_ = -1;  // step_: the open one; events before next_step_ are late
-    std::uint64_t begin_us_ = 0, open_us_ = 0;                  // the open step's first microsecond and length; 0: no step is open
-    std::vector<std::uint16_t> column_, line_;                  // of a pixel, after downsampling
-    std::vector<i64> active_;                                   // where the embeddings of the step's spikes start
+    EventClock clock_;
+    i64 d_model_, step_ = -1, last_tick_ = -1;  // step_: the open one
+    std::vector<std::uint16_t> column_, line_;  // of a pixel, after downsampling
+    std::vector<i64> active_;                   // where the embeddings of the step's spikes start
     std::vector<double> window_, windows_, counts_;
     Aligned<float> u_, next_;
 };

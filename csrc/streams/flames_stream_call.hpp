@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/aligned.hpp"
+#include "streams/poll.hpp"
 
 namespace longspike {
 
@@ -38,7 +39,7 @@ struct FlamesParameters {
 };
 
 struct StreamCounters {
-    i64 events = 0, late = 0, steps = 0, ticks = 0;
+    i64 events = 0, late = 0, steps = 0, ticks = 0, far = 0, jumps = 0;
     std::vector<i64> spikes, updates;  // of every front, then of every block
 };
 
@@ -54,23 +55,29 @@ struct TickRecord {
 constexpr std::size_t kEventBytes = 13;
 constexpr i64 kLatestUs = i64{1} << 62;  // longspike.events.record.LATEST_TIME_US: steps + 1 and gaps stay in range
 
+constexpr i64 kConfirming = 32;  // far events that agree, until the clock is said to have jumped
+
 class AbstractFlamesStream {
 public:
     virtual ~AbstractFlamesStream() = default;
-    virtual void push(const std::uint8_t* events, i64 count) = 0;  // throws std::invalid_argument and changes nothing
+    // Throws std::invalid_argument and changes nothing; what `poll` throws leaves the events before it counted and taken.
+    virtual void push(const std::uint8_t* events, i64 count, const Poll& poll) = 0;
     virtual void flush() = 0;
     virtual void reset() = 0;
     virtual void restart_mean() = 0;  // of the read-out alone
     virtual void logits(float* out) const = 0;
+    virtual i64 time_us() const = 0;
     virtual std::vector<std::uint8_t> state() const = 0;
     virtual void set_state(const std::uint8_t* bytes, std::size_t count) = 0;  // throws std::invalid_argument
+    virtual std::unique_ptr<AbstractFlamesStream> copy() const = 0;
     virtual std::size_t memory_bytes() const = 0;
     StreamCounters counters;
     std::vector<i64> latency_histogram;  // of decisions, see LatencyHistogram
     std::vector<TickRecord> records;
     bool is_recording = false, refuses_late = false;  // refuses_late: a packet with a late event is not taken
+    i64 max_gap_us = kLatestUs;                       // further away, an event's time is not believed
     int threads = 1;                                  // that share the positions of a large step
-    mutable std::mutex turn;                          // held by whoever calls from a thread
+    mutable std::recursive_mutex turn;                // held by whoever calls from a thread; a signal handler comes within a call
 };
 
 // Sixteen bins an octave of nanoseconds, from 1 ns to 2^40 ns.

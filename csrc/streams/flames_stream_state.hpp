@@ -1,5 +1,7 @@
 // What a stream remembers as bytes, and back: a count before every array, and only positions that hold something.
 #pragma once
+#include <type_traits>
+
 #include "streams/flames_stream.hpp"
 
 namespace longspike::LONGSPIKE_ARCH {
@@ -18,6 +20,13 @@ public:
     }
 };
 
+constexpr double kLargestNumber = 1e18;  // longspike.streaming.stream_state.LARGEST: squares of it fit float32
+
+template <class T> void check_numbers(const T* x, std::size_t count) {
+    const bool is_sound = std::all_of(x, x + count, [](T value) { return std::abs(value) <= static_cast<T>(kLargestNumber); });
+    if (!is_sound) throw std::invalid_argument("it holds NaN or a number beyond 1e18");
+}
+
 class Reader {
 public:
     Reader(const std::uint8_t* data, std::size_t count) : data_(data), end_(data + count) {}
@@ -35,6 +44,14 @@ public:
     template <class T, class A> void get(std::vector<T, A>& values) {
         if (get<i64>() != static_cast<i64>(values.size())) throw std::invalid_argument("it is of another model");
         std::memcpy(values.data(), take(values.size() * sizeof(T)), values.size() * sizeof(T));
+        if constexpr (std::is_floating_point_v<T>) check_numbers(values.data(), values.size());
+    }
+    const std::uint8_t* take_floats(std::size_t count) {
+        Aligned<float> values(count / sizeof(float));
+        const std::uint8_t* here = take(count);
+        std::memcpy(values.data(), here, count);
+        check_numbers(values.data(), values.size());
+        return here;
     }
     i64 size() {
         const i64 n = get<i64>();
@@ -47,14 +64,17 @@ private:
     const std::uint8_t *data_, *end_;
 };
 
-constexpr i64 kStateVersion = 3;
+constexpr i64 kStateVersion = 4;
 
 inline std::vector<std::uint8_t> FlamesStream::state() const {
     Writer w;
     w.put(kStateVersion);
-    w.put(step_), w.put(next_step_), w.put(last_tick_);
+    w.put(step_), w.put(clock_.next()), w.put(last_tick_);
     w.put(counters.events), w.put(counters.late), w.put(counters.steps), w.put(counters.ticks);
     w.put(counters.spikes), w.put(counters.updates);
+    w.put(counters.far), w.put(counters.jumps), w.put(clock_.shift());
+    w.put(static_cast<i64>(clock_.held().size()));
+    for (const EventRecord& e : clock_.held()) w.put(e.t), w.put(i64{e.x}), w.put(i64{e.y}), w.put(i64{e.p});
     w.put(window_), w.put(windows_), w.put(counts_);
     for (const auto& block : blocks_) w.put(block->state());
     for (const auto& front : fronts_) {
@@ -81,9 +101,23 @@ inline void check_clock(i64 step, i64 next_step, i64 last_tick, i64 last_step) {
 }
 
 inline void check_counters(const StreamCounters& c) {
-    i64 least = std::min({c.events, c.late, c.steps, c.ticks});
+    i64 least = std::min({c.events, c.late, c.steps, c.ticks, c.far, c.jumps});
     for (const auto* counts : {&c.spikes, &c.updates}) least = std::min(least, *std::min_element(counts->begin(), counts->end()));
     if (least < 0) throw std::invalid_argument("its counters are negative");
+}
+
+// Far events that wait for others to agree with them.
+inline std::vector<EventRecord> read_held(Reader& r, i64 width, i64 height) {
+    const i64 count = r.size();
+    if (count >= kConfirming) throw std::invalid_argument("its clock is impossible");
+    std::vector<EventRecord> held(count);
+    for (EventRecord& e : held) {
+        const i64 t = r.get<i64>(), x = r.get<i64>(), y = r.get<i64>(), p = r.get<i64>();
+        if (t < 0 || t > kLatestUs || x < 0 || x >= width || y < 0 || y >= height || p < 0 || p > 1)
+            throw std::invalid_argument("it is of another sensor");
+        e = {static_cast<std::uint16_t>(x), static_cast<std::uint16_t>(y), t, static_cast<std::uint8_t>(p)};
+    }
+    return held;
 }
 
 // What a state holds of a front: the records of its positions, and the inputs of the open step.
@@ -108,7 +142,7 @@ struct HeldFront {
             if (!records.empty() && position <= records.back().position) throw std::invalid_argument("its positions are not in order");
             if (absorbed < 0 || absorbed > 1) throw std::invalid_argument("its open inputs are impossible");
             if (last < (absorbed ? 0 : 1) || last > next_step) throw std::invalid_argument("its clock is impossible");
-            records.push_back({position, last, r.take(front.record_bytes()), absorbed == 1});
+            records.push_back({position, last, r.take_floats(front.record_bytes()), absorbed == 1});
             is_open = is_open || absorbed;
         }
         for (i64 n = r.size(); n > 0; --n) {
@@ -124,11 +158,15 @@ inline void FlamesStream::set_state(const std::uint8_t* bytes, std::size_t count
     Reader r(bytes, count);
     if (r.get<i64>() != kStateVersion) throw std::invalid_argument("it is of another version");
     const i64 step = r.get<i64>(), next_step = r.get<i64>(), last_tick = r.get<i64>();
-    check_clock(step, next_step, last_tick, kLatestUs / p_.step_us);
+    check_clock(step, next_step, last_tick, clock_.last_step());
     StreamCounters c = counters;
     c.events = r.get<i64>(), c.late = r.get<i64>(), c.steps = r.get<i64>(), c.ticks = r.get<i64>();
     r.get(c.spikes), r.get(c.updates);
+    c.far = r.get<i64>(), c.jumps = r.get<i64>();
     check_counters(c);
+    const i64 shift = r.get<i64>();
+    if (shift < 0 || shift > next_step) throw std::invalid_argument("its clock is impossible");
+    auto far = read_held(r, p_.sensor_width, p_.sensor_height);
     auto window = window_, windows = windows_, counts = counts_;
     r.get(window), r.get(windows), r.get(counts);
     if (!(counts[0] >= 0 && counts[1] >= 0 && counts[1] < static_cast<double>(p_.window) && counts[2] >= 0))
@@ -147,8 +185,9 @@ inline void FlamesStream::set_state(const std::uint8_t* bytes, std::size_t count
     const auto before = latency_histogram;
     reset();
     latency_histogram = before, counters = c;
+    clock_.set(next_step, step >= 0, shift, c.far, c.jumps, std::move(far));
     if (step >= 0) open(step);
-    next_step_ = next_step, last_tick_ = last_tick;
+    last_tick_ = last_tick;
     window_ = window, windows_ = windows, counts_ = counts;
     for (std::size_t k = 0; k < blocks_.size(); ++k) blocks_[k]->set_state(states[k]);
     for (std::size_t k = 0; k < fronts_.size(); ++k) {
@@ -156,6 +195,15 @@ inline void FlamesStream::set_state(const std::uint8_t* bytes, std::size_t count
             fronts_[k]->set_record(position, last, record, is_absorbed);
         for (const auto& [position, input] : held[k].inputs) fronts_[k]->set_input(position, input);
     }
+}
+
+inline std::unique_ptr<AbstractFlamesStream> FlamesStream::copy() const {
+    auto twin = std::make_unique<FlamesStream>(p_);
+    const auto bytes = state();
+    twin->set_state(bytes.data(), bytes.size());
+    twin->latency_histogram = latency_histogram, twin->records = records;
+    twin->is_recording = is_recording, twin->refuses_late = refuses_late, twin->max_gap_us = max_gap_us, twin->threads = threads;
+    return twin;
 }
 
 }  // namespace longspike::LONGSPIKE_ARCH

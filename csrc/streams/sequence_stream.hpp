@@ -45,9 +45,13 @@ template <class T> struct StreamingBlock {
                   .eps = static_cast<T>(c.eps),
                   .reset = from.reset,
                   .threads = 1};
-        T** state[4] = {&call.state, &call.v, &call.r, &call.s};
-        for (int k = 0; k < 4; ++k) *state[k] = static_cast<T*>(from.state[k]);
+        point(from.state);
         for (i64 b = 0; b < c.batch; ++b) samples.emplace_back(call, b, 1);
+    }
+    // Where `load` and `store` of the samples find the state.
+    void point(const std::array<void*, 4>& at) {
+        T** state[4] = {&call.state, &call.v, &call.r, &call.s};
+        for (int k = 0; k < 4; ++k) *state[k] = static_cast<T*>(at[k]);
     }
     // (batch, n, channels) in place; the spikes likewise.
     void run(T* h, T* spikes, i64 n, int threads) {
@@ -62,7 +66,7 @@ template <class T> struct StreamingBlock {
 template <class T> class SequenceStream final : public AbstractSequenceStream {
 public:
     explicit SequenceStream(const SequenceStreamCall& call)
-        : c_(call), total_(call.batch * call.channels), last_(call.batch * call.channels) {
+        : c_(call), total_(call.batch * call.channels), steps_(call.batch + 1), last_(call.batch * call.channels) {
         const T* weight = static_cast<const T*>(c_.encoder_weight);
         const T* bias = static_cast<const T*>(c_.encoder_bias);
         weight_.assign(weight, weight + c_.d_input * c_.channels);
@@ -70,26 +74,56 @@ public:
         for (const auto& block : c_.blocks) blocks_.push_back(std::make_unique<StreamingBlock<T>>(c_, block));
         load();
     }
-    bool push(const void* x, i64 steps, void* spikes, int threads) override {
+    bool push(const void* x, i64 steps, void* spikes, int threads, const Poll& poll) override {
         if (!is_valid(x, steps)) return false;
-        for (i64 start = 0; start < steps; start += kBlockInterval)
+        for (i64 start = 0; start < steps; start += kBlockInterval) {
+            if (start > 0) poll();
             run(x, start, std::min(kBlockInterval, steps - start), steps, static_cast<T*>(spikes), threads);
+        }
         return true;
     }
+    i64 num_steps() const override { return steps_.back(); }
     void load() override {
-        std::copy_n(static_cast<const T*>(c_.total), total_.size(), total_.data());
+        if (c_.exact_total)
+            std::copy_n(c_.exact_total, total_.size(), total_.data());
+        else
+            std::copy_n(static_cast<const T*>(c_.total), total_.size(), total_.data());
+        if (c_.steps) std::copy_n(c_.steps, steps_.size(), steps_.data());
         std::copy_n(static_cast<const T*>(c_.last), last_.size(), last_.data());
         for (auto& block : blocks_)
             for (auto& sample : block->samples) sample.load();
     }
     void store() const override {
-        std::copy(total_.begin(), total_.end(), static_cast<T*>(c_.total));
-        std::copy(last_.begin(), last_.end(), static_cast<T*>(c_.last));
+        store_pool();
         for (const auto& block : blocks_)
             for (const auto& sample : block->samples) sample.store();
     }
 
+    void load_from(const SequenceStatePlaces& places) override { point(places), load(); }
+    void store_to(const SequenceStatePlaces& places) override {
+        point(places);
+        store_pool();
+        for (std::size_t k = 0; k < places.blocks.size(); ++k)
+            for (const auto& sample : blocks_[k]->samples) sample.store();
+    }
+    void restart_mean() override {
+        std::fill(total_.begin(), total_.end(), 0.0);
+        std::fill(steps_.begin(), steps_.end() - 1, 0);
+    }
+
 private:
+    void point(const SequenceStatePlaces& places) {
+        c_.last = places.last, c_.exact_total = places.total, c_.steps = places.steps;
+        for (std::size_t k = 0; k < places.blocks.size(); ++k) blocks_[k]->point(places.blocks[k]);
+    }
+    void store_pool() const {
+        if (c_.exact_total)
+            std::copy(total_.begin(), total_.end(), c_.exact_total);
+        else
+            std::copy(total_.begin(), total_.end(), static_cast<T*>(c_.total));
+        if (c_.steps) std::copy(steps_.begin(), steps_.end(), c_.steps);
+        std::copy(last_.begin(), last_.end(), static_cast<T*>(c_.last));
+    }
     bool is_valid(const void* x, i64 steps) const {
         if (c_.is_embedding) {
             const i64* tokens = static_cast<const i64*>(x);
@@ -123,13 +157,17 @@ private:
         }
         for (i64 b = 0; b < c_.batch; ++b) {
             for (i64 i = 0; i < n; ++i)
-                add_scaled<T>(total_.data() + b * c_.channels, h_.data() + b * size + i * c_.channels, T(1), c_.channels);
+                for (i64 j = 0; j < c_.channels; ++j) total_[b * c_.channels + j] += h_[b * size + i * c_.channels + j];
             std::copy_n(h_.data() + b * size + (n - 1) * c_.channels, c_.channels, last_.data() + b * c_.channels);
         }
+        for (i64& count : steps_) count += n;
     }
 
     SequenceStreamCall c_;
-    Aligned<T> weight_, bias_, total_, last_, h_, fired_;
+    Aligned<T> weight_, bias_;
+    std::vector<double> total_;
+    std::vector<i64> steps_;
+    Aligned<T> last_, h_, fired_;
     ActiveInputs<T> active_{c_.is_embedding ? 0 : c_.d_input};
     std::vector<std::unique_ptr<StreamingBlock<T>>> blocks_;
 };

@@ -5,6 +5,8 @@
 #include <mutex>
 #include <vector>
 
+#include "streams/poll.hpp"
+
 namespace longspike {
 
 // Addresses of float or double arrays. parameters: norm weight and bias (or null), lambda, c, d, beta, theta, rho, gamma,
@@ -23,18 +25,33 @@ struct SequenceStreamCall {
     double eps;
     const void *encoder_weight, *encoder_bias;  // (d_input, channels), (channels) or null
     std::vector<StreamedBlock> blocks;
-    void *total, *last;  // (batch, channels): the sum over steps, the last step; written by `store`
+    void *total, *last;   // (batch, channels): the sum over steps, the last step; written by `store`
+    double* exact_total;  // the sum again, as it is kept: a stream has no end; or null
+    std::int64_t* steps;  // (batch + 1): how many are in the sums, then how many there were; or null
+};
+
+// Where a state is read from or written to. blocks: the state of the scan, then v, r, s; to be written, there may be none.
+struct SequenceStatePlaces {
+    std::vector<std::array<void*, 4>> blocks;
+    void* last;           // (batch, channels)
+    double* total;        // (batch, channels)
+    std::int64_t* steps;  // (batch + 1)
 };
 
 class AbstractSequenceStream {
 public:
     virtual ~AbstractSequenceStream() = default;
     // Features (batch, steps, d_input), or tokens (batch, steps) as int64, and room for the spikes (blocks, batch, steps,
-    // channels). False, and nothing has changed, if a feature is not finite or a token outside of the vocabulary.
-    virtual bool push(const void* x, std::int64_t steps, void* spikes, int threads) = 0;
+    // channels). False, and nothing has changed, if a feature is not finite or a token outside of the vocabulary. What `poll`
+    // throws leaves the steps before it taken and counted.
+    virtual bool push(const void* x, std::int64_t steps, void* spikes, int threads, const Poll& poll) = 0;
+    virtual std::int64_t num_steps() const = 0;
     virtual void load() = 0;
     virtual void store() const = 0;
-    mutable std::mutex turn;
+    virtual void load_from(const SequenceStatePlaces& places) = 0;
+    virtual void store_to(const SequenceStatePlaces& places) = 0;
+    virtual void restart_mean() = 0;    // of the sums, and of the steps in them
+    mutable std::recursive_mutex turn;  // a signal handler comes within a call
 };
 
 }  // namespace longspike

@@ -39,6 +39,16 @@ def test_a_stream_s_latency_is_read_from_its_histogram() -> None:
     assert found == pytest.approx((0.004 * 2 ** (1 / 16), 0.064 * 2 ** (1 / 16)))
 
 
+def test_one_at_a_time_is_all_at_once() -> None:
+    values = [*np.random.default_rng(1).lognormal(3, 3, 300).tolist(), 0.0, 1e15]
+    one_by_one, together = Durations(), Durations()
+    for value in values:
+        one_by_one.add_one(value)
+    together.add(values)
+    assert np.array_equal(one_by_one._bins, together._bins)
+    assert one_by_one.summary() == together.summary()
+
+
 def test_short_and_long_durations_have_a_bin() -> None:
     durations = Durations()
     durations.add([0.0, 1e15])

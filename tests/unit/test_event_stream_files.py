@@ -142,8 +142,8 @@ def test_a_cut_or_lengthened_file_is_refused(tmp_path_factory, share: float, mor
         {"next_step": -(2**63)},
         {"events": -1},
         {"ticks": -5},
-        {"version": 2},
-        {"version": 4},
+        {"version": 3},
+        {"version": 5},
     ],
 )
 def test_a_clock_that_cannot_be(values: dict[str, int]) -> None:
@@ -153,6 +153,48 @@ def test_a_clock_that_cannot_be(values: dict[str, int]) -> None:
     with pytest.raises(ValueError, match=r"it is of another version|its clock is impossible|its counters are negative"):
         put(stream, with_clock(before, **values))
     assert state_of(stream) == before
+
+
+def test_far_times_that_cannot_be() -> None:
+    stream = fed()
+    before = state_of(stream)
+    counts = len(stream.counts.spikes)
+    at = 8 * (8 + 2 * (1 + counts))  # far, jumps, shift, number of far events that wait
+    assert struct.unpack_from("<4q", before, at) == (0, 0, 0, 0)
+    for values, message in (
+        ((-1, 0, 0, 0), "its counters are negative"),
+        ((0, -1, 0, 0), "its counters are negative"),
+        ((0, 0, -1, 0), "its clock is impossible"),
+        ((0, 0, 2**62, 0), "its clock is impossible"),
+        ((0, 0, 0, 32), "its clock is impossible"),
+        ((0, 0, 0, -1), "a count is negative"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            put(stream, before[:at] + struct.pack("<4q", *values) + before[at + 32 :])
+    for event in ((-1, 0, 0, 0), (2**63 - 1, 0, 0, 0), (0, 11, 0, 0), (0, 0, -1, 0), (0, 0, 0, 2)):
+        with pytest.raises(ValueError, match="it is of another sensor"):
+            put(stream, before[:at] + struct.pack("<8q", 0, 0, 0, 1, *event) + before[at + 32 :])
+    assert state_of(stream) == before
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e30, -1e19])
+def test_numbers_that_no_stream_holds(value: float) -> None:
+    """In every array of floats: the read-out's sums, the memories, the records of positions."""
+    stream = fed()
+    before, replaced = state_of(stream), 0
+    for dtype, size in ((np.float64, 8), (np.float32, 4)):
+        for at in range(0, len(before) - size, 4):
+            number = np.frombuffer(before, dtype, 1, at)[0]
+            if 1e-5 < abs(number) < 1e3 and replaced < 200:
+                damaged = before[:at] + np.array(value, dtype).tobytes() + before[at + size :]
+                try:
+                    put(stream, damaged)
+                except ValueError:
+                    replaced += 1
+                assert state_of(stream) in (before, damaged)
+                assert bool(stream.logits().isfinite().all())
+                put(stream, before)
+    assert replaced > 50
 
 
 def test_positions_that_cannot_be() -> None:
@@ -203,7 +245,7 @@ def test_any_number_is_refused_or_harmless(at: int, value: int) -> None:
 def test_random_bytes_are_refused(content: bytes) -> None:
     stream = fed(events=EVENTS[:9])
     before = state_of(stream)
-    for state in (content, struct.pack("<q", 3) + content, struct.pack("<8q", 3, -1, 0, -1, 0, 0, 0, 0) + content):
+    for state in (content, struct.pack("<q", 4) + content, struct.pack("<8q", 4, -1, 0, -1, 0, 0, 0, 0) + content):
         with pytest.raises(ValueError, match=r"it (is|ends)|impossible|negative"):
             put(stream, state)
     assert state_of(stream) == before

@@ -1,15 +1,20 @@
 """The stream: state in and out, files, refusals."""
 
+import numpy as np
 import pytest
 import safetensors.torch
 import torch
+from torch.nn.utils import prune
 
 from longspike import Stream
 from longspike.errors import CheckpointError
+from longspike.kernels import native
+from longspike.layers.pooling import PoolState
 from longspike.models import Flames, SpikeSSM, SpikeSSMConfig
 from longspike.nn import NeuronConfig
 from longspike.streaming import EventStream, SequenceStream
 from longspike.streaming.model_steps import ModelSteps
+from longspike.streaming.remembered import frozen_copy, nothing_yet
 from tolerances import LOGITS
 
 
@@ -76,7 +81,7 @@ def test_the_state_does_not_grow() -> None:
     for _ in range(3):
         stream.push(torch.randn(500, 2))
     assert size() == small
-    inside = [x for b in stream._steps.state.blocks for x in (b.ssm, *b.neuron)]
+    inside = [x for b in stream._steps.remembered.state.blocks for x in (b.ssm, *b.neuron)]
     assert sum(x.untyped_storage().nbytes() for x in inside) <= small  # no view into a whole packet
 
 
@@ -109,7 +114,7 @@ def test_the_compiled_stack_has_the_spikes_of_the_network(dtype: torch.dtype, ch
     x = torch.randn(batch, 700, 2, dtype=dtype)
     whole = model.outputs(x)
     for sizes in ([1, 63, 1, 635], [700], [256, 257, 187]):
-        compiled, eager = Stream(model, batch=batch), ModelSteps(model, model.init_state(batch))
+        compiled, eager = Stream(model, batch=batch), ModelSteps(frozen_copy(model), nothing_yet(model, batch))
         assert type(compiled._steps).__name__ == "CompiledSteps"
         for packet in x.split(sizes, dim=1):
             spikes = compiled.push(packet)
@@ -129,14 +134,28 @@ def test_threads_change_nothing() -> None:
     assert_same(Stream(model, batch=3).push(x), alone)
 
 
-@pytest.mark.needs_extension
-def test_the_weights_are_those_of_the_beginning() -> None:
-    model, x = network(), torch.randn(50, 2)
-    stream, expected = Stream(model), Stream(model).push(x)
+@pytest.fixture(params=["compiled", "hidden"])
+def with_and_without_extension(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The compiled stack, and what there is without it."""
+    if request.param == "hidden":
+        monkeypatch.setattr(native, "_extension", None)
+
+
+@pytest.mark.usefixtures("with_and_without_extension")
+@pytest.mark.parametrize("kind", ["refractory", "hard_reset", "gelu"])
+@pytest.mark.parametrize("pool", ["mean", "none"])
+def test_what_happens_to_the_model_later_does_not_reach_a_stream(kind: str, pool: str) -> None:
+    model, x = network(kind, pool=pool), torch.randn(50, 2)
+    stream, other = Stream(model), Stream(model)
+    other.push(x[:20])
+    expected = other.push(x[20:])
+    stream.push(x[:20])
     with torch.no_grad():
         for p in model.parameters():
             p.mul_(2)
-    assert_same(stream.push(x), expected)
+    model.double().train()
+    assert_same(stream.push(x[20:]), expected)
+    assert torch.equal(stream.logits(), other.logits())
 
 
 def test_a_network_of_two_dtypes_is_streamed_by_calling_it() -> None:
@@ -145,14 +164,101 @@ def test_a_network_of_two_dtypes_is_streamed_by_calling_it() -> None:
     assert type(Stream(model)._steps).__name__ == "ModelSteps"
 
 
-@pytest.mark.needs_extension
-def test_the_logits_belong_to_the_beginning_too() -> None:
+def test_weights_that_hooks_compute_are_copied() -> None:
     model, x = network(), torch.randn(50, 2)
-    stream, other = Stream(model), Stream(model)
-    stream.push(x), other.push(x)
-    before = other.logits()
-    model.double()
-    assert torch.equal(stream.logits(), before)
+    prune.l1_unstructured(model.decoder, "weight", amount=0.5)
+    stream = Stream(model)
+    stream.push(x)
+    expected = model(x[None])[0][0]
+    torch.testing.assert_close(stream.logits(), expected.detach(), rtol=LOGITS, atol=LOGITS)
+
+
+def test_a_mean_of_many_steps_does_not_stand_still() -> None:
+    """In float32 a sum of ones stays at 2^24."""
+    model = network(pool="mean")
+    stream = Stream(model)
+    state, ones = stream.state, torch.ones(1, 5, dtype=torch.float64)
+    stream.state = state._replace(pool=PoolState(ones * 2**25, torch.tensor([2**25])))
+    before = stream.state.pool.total
+    for _ in range(3):
+        stream.push(torch.randn(1, 2))
+    later = stream.state.pool
+    assert bool((later.total != before).all())
+    assert int(later.steps) == stream.num_steps == 2**25 + 3
+
+
+@pytest.mark.parametrize("kind", ["refractory", "gelu"])
+def test_a_new_mean_is_that_of_the_steps_that_follow(kind: str) -> None:
+    model, x = network(kind), torch.randn(2, 50, 2)
+    stream, whole = Stream(model, batch=2), Stream(model, batch=2)
+    expected = whole.push(x)
+    stream.push(x[:, :20])
+    middle = stream.state
+    stream.restart_mean()
+    assert stream.num_steps == 20
+    with pytest.raises(ValueError, match="nothing was pushed yet"):
+        stream.logits()
+    assert_same(stream.push(x[:, 20:]), tuple(spikes[:, 20:] for spikes in expected))
+    assert stream.num_steps == 50
+    end, state = whole.state.pool, stream.state.pool
+    torch.testing.assert_close(state.total, end.total - middle.pool.total, rtol=LOGITS, atol=LOGITS)
+    assert state.steps.tolist() == [30, 30]
+    unpooled = Stream(network(kind, pool="none"))
+    unpooled.push(x[0])
+    before = unpooled.logits()
+    unpooled.restart_mean()
+    assert torch.equal(unpooled.logits(), before)
+
+
+def test_steps_as_arrays_and_lists() -> None:
+    x = torch.randn(6, 2)
+    expected = Stream(network()).push(x)
+    array = x.numpy()
+    for given in (
+        array,
+        array.astype(np.float64),
+        array.astype(">f8"),
+        np.asfortranarray(array),
+        array[::-1].copy()[::-1],
+        array.tolist(),
+        list(array),
+        list(x),
+        tuple(x),
+        x.double(),
+    ):
+        assert_same(Stream(network()).push(given), expected)
+    read_only = array.copy()
+    read_only.setflags(write=False)
+    assert_same(Stream(network()).push(read_only), expected)
+    whole_numbers = Stream(network()).push(np.arange(6).reshape(3, 2))
+    assert_same(whole_numbers, Stream(network()).push(torch.arange(6.0).reshape(3, 2)))
+    flat = Stream(network(d_input=1)).push([0.5, -1.0, 2.0])
+    assert_same(flat, Stream(network(d_input=1)).push(torch.tensor([[0.5], [-1.0], [2.0]])))
+    tokens = Stream(network(encoder="embedding", d_input=7))
+    assert_same(tokens.push([1, 2, 6]), Stream(network(encoder="embedding", d_input=7)).push(torch.tensor([1, 2, 6])))
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        (torch.zeros(3, 2, dtype=torch.complex64), TypeError, r"must hold real numbers; got .* Pass x\.real or x\.abs"),
+        (np.zeros((3, 2), np.complex64), TypeError, "must hold real numbers; got a ndarray of dtype complex64"),
+        ([[1.0, 2.0], [3.0]], ValueError, "must hold steps of one length; got a list of several"),
+        ([torch.zeros(2), torch.zeros(3)], ValueError, "must hold steps of one shape"),
+        ([["a", "b"]], TypeError, "must hold real numbers; got a list of dtype <U1"),
+        (None, TypeError, "must hold real numbers; got a NoneType of dtype object"),
+        ({"x": 1}, TypeError, "must hold real numbers; got a dict of dtype object"),
+        (np.full((1, 2), 1e39), ValueError, r"must be finite in torch\.float32; got NaN or infinity"),
+        ([1.0, 2.0], ValueError, r"must hold steps for 1 stream\(s\), \(1, steps, 2\); got .*Add the missing axis"),
+        (np.zeros((3, 3)), ValueError, "must have 2 channels"),
+    ],
+)
+def test_what_is_no_step(given: object, error: type[Exception], message: str) -> None:
+    stream = Stream(network())
+    with pytest.raises(error, match=message) as caught:
+        stream.push(given)
+    assert len(str(caught.value)) < 300
+    assert stream.num_steps == 0
 
 
 def test_streams_that_began_at_different_moments_keep_their_means() -> None:
@@ -259,8 +365,6 @@ def test_what_cannot_be_streamed() -> None:
         Stream(torch.nn.Linear(2, 3))
     with pytest.raises(ValueError, match="must hold steps for 3 stream"):
         Stream(network(), batch=3).push(torch.zeros(4, 2))
-    with pytest.raises(ValueError, match="another model or batch size"):
-        Stream(network()).state = Stream(network(), batch=2).state
 
 
 def test_files_that_are_no_streams(tmp_path) -> None:

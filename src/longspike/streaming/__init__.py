@@ -1,14 +1,14 @@
 """A trained model fed as its input arrives."""
 
 from longspike.streaming.comparing import WholeRecording, WholeSequence
-from longspike.streaming.decisions import Decision, Decisions
+from longspike.streaming.decisions import Decision, Decisions, StepDecision, best_class
 from longspike.streaming.durations import Durations
 from longspike.streaming.event_source import EventSource, open_events
 from longspike.streaming.event_stream import EventStream, StreamCounts, StreamTick
 from longspike.streaming.feeding import EventRun, StepRun, feed_events, feed_steps
 from longspike.streaming.real_time import RealTime
 from longspike.streaming.sequence_stream import SequenceStream
-from longspike.streaming.step_source import StepSource, open_steps, parse_steps, read_steps
+from longspike.streaming.step_source import StepSource, bounded_lines, open_steps, parse_steps, read_steps
 from longspike.streaming.stream import Stream
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "EventStream",
     "RealTime",
     "SequenceStream",
+    "StepDecision",
     "StepRun",
     "StepSource",
     "Stream",
@@ -27,6 +28,8 @@ __all__ = [
     "StreamTick",
     "WholeRecording",
     "WholeSequence",
+    "best_class",
+    "bounded_lines",
     "feed_events",
     "feed_steps",
     "open_events",

@@ -11,6 +11,8 @@ from longspike.models.flames import Flames
 from longspike.models.spike_ssm import SpikeSSM
 from longspike.streaming.event_stream import EventStream
 
+LARGEST_SEQUENCE_BYTES = 1 << 30
+"""Of steps and spikes that `WholeSequence` keeps."""
 LARGEST_RECORDING = 4_000_000
 """Events that `WholeRecording` takes: they are run at once, and so is everything that the network does with them."""
 
@@ -22,11 +24,21 @@ class WholeSequence:
         self._model = model
         self._inputs: list[Tensor] = []
         self._spikes: list[tuple[Tensor, ...]] = []
+        self._bytes = 0
 
     def add(self, x: Tensor, spikes: tuple[Tensor, ...]) -> None:
-        """Keep a step: x (d_input), spikes (1, d_model) of every layer."""
+        """Keep a step: x (d_input), spikes (1, d_model) of every layer.
+
+        Raises: ConfigError if there is more than 1 GiB of them by now.
+        """
         self._inputs.append(x)
         self._spikes.append(spikes)
+        self._bytes += x.nbytes + sum(layer.nbytes for layer in spikes)
+        if self._bytes > LARGEST_SEQUENCE_BYTES:
+            raise ConfigError(
+                f"--check keeps every step with its spikes, at most {LARGEST_SEQUENCE_BYTES:,} bytes; with step "
+                f"{len(self._inputs):,} there are more. Leave --check out, or feed fewer steps."
+            )
 
     def is_equal(self) -> bool:
         """Whether the whole sequence at once gives the same spikes."""

@@ -9,11 +9,12 @@ from longspike._core.states import flatten_state, map_state
 from longspike.kernels import native
 from longspike.kernels._spiking.modes import RESETS
 from longspike.kernels.layer_norm import EPS
-from longspike.layers.block import SpikingBlock
+from longspike.layers.block import BlockState, SpikingBlock
 from longspike.layers.norm import RowNorm
 from longspike.layers.pooling import PoolState
 from longspike.models.spike_ssm import SpikeSSM, SpikeSSMState
 from longspike.neurons.refractory import RefractoryLIF
+from longspike.streaming.remembered import Remembered
 
 
 def _can_run(model: SpikeSSM) -> bool:
@@ -28,27 +29,26 @@ def _can_run(model: SpikeSSM) -> bool:
 
 
 class CompiledSteps:
-    """The state of a stream and the compiled stack that moves it; the weights are copied as they are now."""
+    """The compiled stack, which holds the weights and everything that a stream remembers.
 
-    def __init__(self, model: SpikeSSM, state: SpikeSSMState) -> None:
+    Every call moves or copies all of it at once: what ends a push between two calls, or comes between them from a signal
+    handler or another thread, finds a stream that is whole.
+    """
+
+    def __init__(self, model: SpikeSSM, remembered: Remembered) -> None:
         self._model, self._dtype = model, model.dtype
-        batch = len(state.blocks[0].ssm)
-        self._size = (len(model.blocks), batch, model.config.d_model)
-        self._last = torch.zeros(batch, model.config.d_model, dtype=self._dtype)
-        self._total, self._steps = torch.zeros_like(self._last), torch.zeros(batch, dtype=torch.long)
-        self._decoder = (model.decoder.weight.detach().clone(), model.decoder.bias.detach().clone())
-        self._has_last = False
-        self._blocks = map_state(torch.clone, state.blocks)
-        self._stack = self._make_stack()
-        self.state = state
+        batch, d_model = remembered.last.shape
+        self._size = (len(model.blocks), batch, d_model)
+        self._stack = self._make_stack(remembered)
+        self.load(remembered)
 
     @classmethod
-    def of(cls, model: SpikeSSM, state: SpikeSSMState) -> "CompiledSteps | None":
+    def of(cls, model: SpikeSSM, remembered: Remembered) -> "CompiledSteps | None":
         """The compiled way, or None if this model has none."""
-        return cls(model, state) if _can_run(model) else None
+        return cls(model, remembered) if _can_run(model) else None
 
-    def _make_stack(self) -> Any:
-        config, kept = self._model.config, []
+    def _make_stack(self, remembered: Remembered) -> Any:
+        config, pool, kept = self._model.config, self._pool(), []
 
         def address(x: Tensor | None) -> int:
             kept.append(None if x is None else x.detach().to(self._dtype).contiguous())
@@ -61,7 +61,7 @@ class CompiledSteps:
             ends = [address(weight), address(None if is_embedding else encoder.bias)]  # type: ignore[arg-type]
             blocks = [
                 [address(x) for x in _parameters(block)] + [x.data_ptr() for x in flatten_state(state).values()]  # type: ignore[arg-type]
-                for block, state in zip(self._model.blocks, self._blocks, strict=True)
+                for block, state in zip(self._model.blocks, remembered.state.blocks, strict=True)
             ]
             resets = [RESETS[b.neuron.reset] for b in self._model.blocks]  # type: ignore[union-attr,index]
             return native.kernel("make_sequence_stream", self._dtype)(
@@ -69,7 +69,7 @@ class CompiledSteps:
                 ends,
                 blocks,
                 resets,
-                [self._total.data_ptr(), self._last.data_ptr()],
+                [0, *native.addresses(pool)],
                 self._size[1],
                 config.d_input,
                 config.d_model,
@@ -77,44 +77,64 @@ class CompiledSteps:
                 EPS,
             )
 
+    @property
+    def num_steps(self) -> int:
+        """Steps so far."""
+        return self._stack.num_steps
+
     def push(self, x: Tensor, *, has_batch: bool) -> tuple[Tensor, ...] | None:
         """Spikes of every block ([batch,] steps, d_model); None, and nothing has changed, if x holds no valid input."""
         x, seqlen = x.detach().cpu().contiguous(), x.shape[1]
         spikes = torch.empty((self._size[0], self._size[1], seqlen, self._size[2]), dtype=self._dtype)
         if not self._stack.push(x.data_ptr(), seqlen, spikes.data_ptr(), native.threads(spikes.numel())):
             return None
-        self._steps += seqlen
-        self._has_last = self._has_last or seqlen > 0
         return (spikes if has_batch else spikes[:, 0]).unbind()
 
-    @property
-    def state(self) -> SpikeSSMState:
-        """A copy of the state."""
-        self._stack.store()
-        pool = None if self._model.pool is None else PoolState(self._total, self._steps)
-        return map_state(torch.clone, SpikeSSMState(self._blocks, pool))
+    def _pool(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Room for the last step, for the sums, and for the steps in them and then in all."""
+        _, batch, d_model = self._size
+        last = torch.zeros(batch, d_model, dtype=self._dtype)
+        return last, torch.zeros_like(last, dtype=torch.float64), torch.zeros(batch + 1, dtype=torch.long)
 
-    @state.setter
-    def state(self, state: SpikeSSMState) -> None:
-        given = flatten_state(state.blocks)
-        for name, held in flatten_state(self._blocks).items():
-            held.copy_(given[name].detach())
-        self._total.zero_()
-        self._steps.zero_()
-        self._has_last = False
-        if state.pool is not None:
-            self._total.copy_(state.pool.total.detach())
-            self._steps.copy_(state.pool.steps)
-        self._stack.load()
+    @property
+    def remembered(self) -> Remembered:
+        """A copy of it."""
+        blocks = self._model.init_state(self._size[1]).blocks
+        last, total, counts = pool = self._pool()
+        self._stack.store_to(_addresses(blocks), native.addresses(pool))
+        state = SpikeSSMState(blocks, None if self._model.pool is None else PoolState(total, counts[:-1]))
+        return Remembered(state, last, int(counts[-1]))
+
+    def load(self, remembered: Remembered) -> None:
+        """Go on from there; nothing has changed until the last line."""
+        (blocks, pool), last, num_steps = remembered
+        blocks = map_state(lambda x: x.detach().to(self._dtype).contiguous(), blocks)
+        _, total, counts = self._pool()
+        last = last.contiguous()
+        counts.fill_(num_steps)
+        if pool is not None:
+            total.copy_(pool.total.detach())
+            counts[:-1] = pool.steps
+        self._stack.load_from(_addresses(blocks), native.addresses((last, total, counts)))
+
+    def restart_mean(self) -> None:
+        """Forget the sums."""
+        self._stack.restart_mean()
 
     def logits(self) -> Tensor | None:
         """Of the mean over the steps so far, or of the last step in a model without pooling; None if there was none."""
-        self._stack.store()
-        if self._model.pool is None:
-            return torch.nn.functional.linear(self._last, *self._decoder) if self._has_last else None
-        if not bool((self._steps > 0).all()):
+        last, total, counts = pool = self._pool()
+        self._stack.store_to([], native.addresses(pool))
+        decoder, steps, has_pool = self._model.decoder, counts[:-1], self._model.pool is not None
+        is_known = bool((steps > 0).all()) if has_pool else bool(last.isfinite().all())
+        if not is_known:
             return None
-        return torch.nn.functional.linear(self._total / self._steps[:, None].to(self._dtype), *self._decoder)
+        mean = (total / steps[:, None]).to(self._dtype) if has_pool else last
+        return torch.nn.functional.linear(mean, decoder.weight, decoder.bias)
+
+
+def _addresses(blocks: tuple[BlockState, ...]) -> list[list[int]]:
+    return [native.addresses(list(flatten_state(block).values())) for block in blocks]
 
 
 def _parameters(block: SpikingBlock) -> tuple[Tensor | None, ...]:

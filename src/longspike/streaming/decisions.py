@@ -1,9 +1,10 @@
-"""A decision every so many microseconds of a recording, each about the time since the one before."""
+"""A decision every so many steps, or microseconds of a recording, each about what came since the one before."""
 
 from typing import NamedTuple
 
 from longspike._core.checks import check_positive_int
 from longspike.streaming.event_stream import EventStream
+from longspike.streaming.stream import Stream
 
 
 class Decision(NamedTuple):
@@ -12,6 +13,27 @@ class Decision(NamedTuple):
     t_us: int
     class_index: int
     probability: float
+
+
+class StepDecision(NamedTuple):
+    """The most probable class after so many steps."""
+
+    step: int
+    class_index: int
+    probability: float
+
+
+def best_class(stream: Stream) -> tuple[int, float]:
+    """The most probable class of a single stream by now, and its probability."""
+    probabilities = stream.logits().softmax(dim=-1)
+    best = int(probabilities.argmax())
+    return best, float(probabilities[best])
+
+
+def moment_us(stream: EventStream, t_us: int) -> int:
+    """The time of a stream after an event with the time `t_us`: that, if the stream believes it, else of its latest step."""
+    begin = stream.time_us
+    return t_us if begin <= t_us < begin + stream.config.step_us else begin
 
 
 class Decisions:
@@ -28,7 +50,10 @@ class Decisions:
         self._ticks = 0
 
     def passed(self, stream: EventStream, t_us: int) -> Decision | None:
-        """The decision, if the recording has come far enough and the memory has ticked since the last one."""
+        """The decision, if the recording has come far enough and the memory has ticked since the last one.
+
+        Args: t_us: of the stream's own clock, as `moment_us` has it.
+        """
         if t_us < self._next_us:
             return None
         self._next_us = (t_us // self._every_us + 1) * self._every_us
@@ -36,7 +61,6 @@ class Decisions:
         if ticks == self._ticks:
             return None
         self._ticks = ticks
-        probabilities = stream.logits().softmax(dim=-1)
+        decision = Decision(t_us, *best_class(stream))
         stream.restart_mean()
-        best = int(probabilities.argmax())
-        return Decision(t_us, best, float(probabilities[best]))
+        return decision

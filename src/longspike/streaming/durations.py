@@ -42,6 +42,12 @@ class Durations:
         """How many were counted."""
         return int(self._bins.sum())
 
+    def add_one(self, duration_us: float) -> None:
+        """Count a duration in microseconds: `add` of one, in a tenth of the time."""
+        octaves = math.log2(max(1000 * duration_us, 1.0))
+        self._bins[min(int(octaves * BINS_PER_OCTAVE), len(self._bins) - 1)] += 1
+        self.max_us = duration_us if math.isnan(self.max_us) else max(self.max_us, duration_us)
+
     def add(self, durations_us: Sequence[float] | np.ndarray) -> None:
         """Count durations in microseconds; below a nanosecond counts as one."""
         if not len(durations_us):

@@ -2,24 +2,29 @@
 
 import hashlib
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from longspike._core.checks import check_choice, check_positive_int, describe
+from longspike._core.files import replace_file
 from longspike.errors import BackendUnavailableError, CheckpointError
 from longspike.events.conversion import convert_events
-from longspike.events.record import EVENT_DTYPE
+from longspike.events.record import EVENT_DTYPE, LATEST_TIME_US
 from longspike.kernels import native
 from longspike.models.flames import Flames
 from longspike.streaming.durations import bin_quantiles_us
-from longspike.streaming.flames_parameters import fingerprint, flames_parameters
-from longspike.streaming.stream import Stream
+from longspike.streaming.fingerprint import fingerprint
+from longspike.streaming.flames_parameters import flames_parameters
+from longspike.streaming.stream import Stream, read_saved
 
 LATE = ("drop", "raise")
-MAGIC = b"longspike event stream 2\n"  # then SHA-256 of the model and of the state, then the state
+MAX_GAP_US = 10_000_000
+CONFIRMING = 32
+"""Far events in a row that must agree about the time before they are believed: kConfirming of csrc/streams."""
+MAGIC = b"longspike event stream 3\n"  # then SHA-256 of the model and of the state, then the state
 DIGEST_BYTES = 32
 
 
@@ -30,8 +35,9 @@ def _is_event_dtype(dtype: np.dtype) -> bool:
 class StreamCounts(NamedTuple):
     """What a stream has done since its start.
 
-    events: seen, late ones included. late: dropped because their step was closed. steps: closed. ticks: of the memory.
+    events: seen, whatever became of them. late: dropped because their step was closed. steps: closed. ticks: of the memory.
     spikes, updates: of every front, then of every memory block; spikes / updates is the firing rate.
+    far: dropped because their time was not believed. jumps: of the clock, that were believed.
     """
 
     events: int
@@ -40,6 +46,8 @@ class StreamCounts(NamedTuple):
     ticks: int
     spikes: tuple[int, ...]
     updates: tuple[int, ...]
+    far: int
+    jumps: int
 
     @property
     def rate(self) -> float:
@@ -69,10 +77,18 @@ class EventStream(Stream):
     grow with time: it is bounded by the sensor's positions. Threads take turns on a stream; two
     streams share nothing.
 
+    **Times that are not believed.** An event is far if it lies more than `max_gap_us` after the end of the latest step, or
+    before its beginning. A far event is not taken. If 32 far events in a row agree (each within `max_gap_us` of the one
+    before), the clock has jumped: all 32 are taken in order and the stream goes on from there. A jump forwards is a silence
+    of that length. After a jump backwards time goes on where it was: the next step follows the latest one. Far events that
+    nothing confirms, because a near one comes next or `flush` is called, are dropped and counted. Nearer events of steps
+    that are complete are late.
+
     Args:
         model: `Flames` in float32 with the memory "sa_hippo" or "hippo", transition "bilinear" or structure "diag"; its
             parameters are copied, so later training does not change the stream.
         late: what happens to events whose step is complete: "drop" and count them, or "raise" and take none of the packet.
+        max_gap_us: the largest step of the clock that one event is believed, in microseconds of the recording.
         is_recording: keep every tick for `take_ticks`; memory then grows until they are taken.
         num_threads: that share the touched positions of a step, the same bits whatever it is; more than one pays where a
             step touches more than half a MiB of state: the Small and Normal networks.
@@ -87,26 +103,51 @@ class EventStream(Stream):
         (2, 2)
     """
 
-    def __init__(self, model: Flames, *, late: str = "drop", is_recording: bool = False, num_threads: int = 1) -> None:
+    def __init__(
+        self,
+        model: Flames,
+        *,
+        late: str = "drop",
+        max_gap_us: int = MAX_GAP_US,
+        is_recording: bool = False,
+        num_threads: int = 1,
+    ) -> None:
         if not isinstance(model, Flames):
             raise TypeError(f"EventStream: `model` must be Flames; got {describe(model)}. Use longspike.load(path).")
         check_choice("EventStream", "late", late, LATE)
         check_positive_int("EventStream", "num_threads", num_threads, high=native.MOST_THREADS)
+        check_positive_int("EventStream", "max_gap_us", max_gap_us, high=LATEST_TIME_US)
         if not native.is_available():
             raise BackendUnavailableError(f"EventStream runs compiled, and {native.unavailable_reason}.")
         self.config = model.config
         self._fingerprint = fingerprint(model)
-        self._stream = native.extension().make_flames_stream(flames_parameters(model))
+        self._hold(native.extension().make_flames_stream(flames_parameters(model)))
         self._stream.is_recording, self._stream.refuses_late = is_recording, late == "raise"
-        self._stream.threads = num_threads
-        self._push = self._stream.push  # found once, not once a packet
+        self._stream.threads, self._stream.max_gap_us = num_threads, max_gap_us
+
+    def _hold(self, stream: Any) -> None:
+        self._stream, self._push = stream, stream.push  # found once, not once a packet
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """A second stream that goes on from the same place; they share nothing."""
+        twin = object.__new__(type(self))
+        memo[id(self)] = twin
+        twin.config, twin._fingerprint = self.config, self._fingerprint
+        twin._hold(self._stream.copy())
+        return twin
 
     @property
     def counts(self) -> StreamCounts:
         """Events, steps, ticks and spikes since the start or the last reset."""
-        found: dict[str, Any] = self._stream.counters()
+        found, clock = self._stream.counters(), self._stream.clock()
         found |= {name: tuple(found[name]) for name in ("spikes", "updates")}
-        return StreamCounts(**found)
+        return StreamCounts(**found, far=clock["far"], jumps=clock["jumps"])
+
+    @property
+    def time_us(self) -> int:
+        """When the latest step began: the camera's time until its clock jumps backwards, and never less than before."""
+        time_us: int = self._stream.clock()["time_us"]
+        return time_us
 
     @property
     def memory_bytes(self) -> int:
@@ -124,10 +165,7 @@ class EventStream(Stream):
         """
         if not (isinstance(events, np.ndarray) and _is_event_dtype(events.dtype) and events.ndim == 1):
             events = convert_events("EventStream.push", events)
-        try:
-            self._push(events if events.flags.c_contiguous else np.ascontiguousarray(events))
-        except (ValueError, IndexError) as error:
-            raise ValueError(f"EventStream.push: {error}. Nothing of the packet was taken.") from None
+        self._push(events if events.flags.c_contiguous else np.ascontiguousarray(events))
 
     def flush(self) -> None:
         """Complete the open step; its later events are late from now on."""
@@ -164,17 +202,22 @@ class EventStream(Stream):
         return bin_quantiles_us(self._stream.latency_histogram(), quantiles)
 
     def save(self, path: str | Path) -> None:
-        """Write the state to a file, from which `restore` continues bit for bit on the same kind of processor."""
+        """Write the state to a file, from which `restore` continues bit for bit on the same kind of processor.
+
+        Raises: FileWriteError if it cannot be written; an old file is then as it was, as it is if the process is killed.
+        """
         state = self._stream.state().tobytes()
-        Path(path).write_bytes(MAGIC + self._fingerprint + hashlib.sha256(state).digest() + state)
+        content = MAGIC + self._fingerprint + hashlib.sha256(state).digest() + state
+        replace_file(path, lambda file: file.write(content))
 
     def restore(self, path: str | Path) -> None:
         """Continue from a file that `save` wrote.
 
-        Raises: CheckpointError if it is missing, damaged, or of another model; the stream then stays as it is.
+        Raises: CheckpointError if it is missing, damaged, of another model or of a state that no stream can be in; the
+            stream then stays as it is.
         """
         try:
-            content = Path(path).read_bytes()
+            content = read_saved(path)
             if not content.startswith(MAGIC):
                 raise ValueError("it does not begin like one")
             model, digest, state = np.split(

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from torch import Tensor
 
-from longspike._core.checks import check_bounds
-from longspike.streaming.decisions import Decision, Decisions
+from longspike._core.checks import check_bounds, check_positive_int
+from longspike.streaming.decisions import Decision, Decisions, StepDecision, best_class, moment_us
 from longspike.streaming.durations import Durations
 from longspike.streaming.event_stream import EventStream
 from longspike.streaming.real_time import RealTime
@@ -34,14 +34,19 @@ def feed_steps(
     steps: Iterable[Tensor],
     *,
     pace: float | None = None,
+    every: int | None = None,
     on_step: Callable[[Tensor, tuple[Tensor, ...]], None] | None = None,
+    on_decision: Callable[[StepDecision], None] | None = None,
 ) -> StepRun:
-    """Push steps one at a time.
+    """Push steps one at a time; memory does not grow with their number.
 
     Args:
         stream: of one sequence. steps: (d_input) each.
         pace: steps per second to slow down to; as fast as it goes if not given.
-        on_step: called after every step with its input and the spikes (1, d_model) of every layer.
+        every: a decision every so many steps, about the steps since the one before; without it the mean goes on over
+            everything.
+        on_step: called after every step with its input and the spikes (1, d_model) of every layer. on_decision: called
+            with every decision.
 
     Example:
         >>> import torch
@@ -52,18 +57,26 @@ def feed_steps(
     """
     if pace is not None:
         check_bounds("feed_steps", "pace", pace, low=0, closed_low=False)
+    if every is not None:
+        check_positive_int("feed_steps", "every", every)
     run = StepRun()
     start = time.monotonic()
+    is_decided = False
     for x in steps:
+        if is_decided:  # not sooner: until then the stream answers as it has decided
+            stream.restart_mean()
         before = time.perf_counter_ns()
         fired = stream.push(x[None])
-        run.durations.add([(time.perf_counter_ns() - before) / 1000])
+        run.durations.add_one((time.perf_counter_ns() - before) / 1000)
         run.num_steps += 1
         counts = [int(layer.count_nonzero()) for layer in fired]
         run.spikes = tuple(map(sum, zip(run.spikes or [0] * len(counts), counts, strict=True)))
         run.neurons = tuple(layer.shape[-1] for layer in fired)
         if on_step is not None:
             on_step(x, fired)
+        is_decided = every is not None and run.num_steps % every == 0
+        if is_decided and on_decision is not None:
+            on_decision(StepDecision(run.num_steps, *best_class(stream)))
         if pace is not None:
             time.sleep(max(start + run.num_steps / pace - time.monotonic(), 0))
     return run
@@ -74,7 +87,7 @@ class EventRun:
     """What went through a stream of events.
 
     Attributes:
-        first_us, last_us: times of the first and the last event; None if there was none.
+        first_us, last_us: times of the first and the last event, as far as the stream believes them; None if there was none.
         num_packets: pushed, empty ones included. wall_s: in all. push_s: within the stream.
     """
 
@@ -89,13 +102,13 @@ class EventRun:
         """From the first to the last event."""
         return 0 if self.first_us is None or self.last_us is None else self.last_us - self.first_us
 
-    def count(self, packet: np.ndarray, seconds: float) -> None:
+    def count(self, stream: EventStream, packet: np.ndarray, seconds: float) -> None:
         """Note that a packet went through."""
         self.num_packets += 1
         self.push_s += seconds
         if len(packet):
             self.first_us = int(packet["t"][0]) if self.first_us is None else self.first_us
-            self.last_us = int(packet["t"][-1])
+            self.last_us = moment_us(stream, int(packet["t"][-1]))
 
 
 def feed_events(
@@ -124,14 +137,14 @@ def feed_events(
             clock.wait(packet["t"])
         before = time.perf_counter()
         stream.push(packet)
-        run.count(packet, time.perf_counter() - before)
+        run.count(stream, packet, time.perf_counter() - before)
         if clock is not None:
             clock.decided(packet["t"])
         if on_packet is not None:
             on_packet(packet)
-        decision = None if decisions is None else decisions.passed(stream, run.last_us or 0)
-        if decision is not None and on_decision is not None:
-            on_decision(decision)
+        made = None if decisions is None else decisions.passed(stream, run.last_us or 0)
+        if made is not None and on_decision is not None:
+            on_decision(made)
     before = time.perf_counter()
     stream.flush()
     run.push_s += time.perf_counter() - before

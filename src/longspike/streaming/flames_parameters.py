@@ -1,6 +1,5 @@
 """The parameters of a FLAMES network as the compiled stream takes them: copies, in its layouts."""
 
-import hashlib
 from typing import Any
 
 import numpy as np
@@ -17,14 +16,6 @@ from longspike.ssm.sa_hippo import SAHippo
 
 def _flat(x: Tensor) -> np.ndarray:
     return x.detach().to("cpu", torch.float32).contiguous().flatten().numpy()
-
-
-def fingerprint(model: Flames) -> bytes:
-    """SHA-256 of the configuration and of every parameter: what a saved stream must have in common with its model."""
-    digest = hashlib.sha256(repr(model.config).encode())
-    for parameter in model.parameters():
-        digest.update(_flat(parameter).data)
-    return digest.digest()
 
 
 def flames_parameters(model: Flames) -> Any:

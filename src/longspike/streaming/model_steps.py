@@ -3,47 +3,62 @@
 import torch
 from torch import Tensor
 
+from longspike.layers.pooling import PoolState
 from longspike.models.spike_ssm import SpikeSSM, SpikeSSMState
+from longspike.streaming.remembered import Remembered
+
+PIECE = 4096
+"""Steps at a time: what an interrupted push leaves behind is a whole number of pieces."""
 
 
 class ModelSteps:
-    """The state of a stream, and the model that moves it."""
+    """What a stream remembers, and the frozen network that moves it."""
 
-    def __init__(self, model: SpikeSSM, state: SpikeSSMState) -> None:
-        self._model, self._state = model, state
-        self._last: Tensor | None = None
+    def __init__(self, model: SpikeSSM, remembered: Remembered) -> None:
+        self._model = model
+        self.remembered = remembered
+        """Replaced as a whole, never written to."""
+
+    @property
+    def num_steps(self) -> int:
+        """Steps so far."""
+        return self.remembered.num_steps
+
+    def load(self, remembered: Remembered) -> None:
+        """Go on from there."""
+        self.remembered = remembered
+
+    def restart_mean(self) -> None:
+        """Forget the sums."""
+        state, last, num_steps = self.remembered
+        if state.pool is not None:
+            pool = PoolState(torch.zeros_like(state.pool.total), torch.zeros_like(state.pool.steps))
+            self.remembered = Remembered(state._replace(pool=pool), last, num_steps)
 
     def push(self, x: Tensor, *, has_batch: bool) -> tuple[Tensor, ...] | None:
         """Spikes of every block ([batch,] steps, d_model); None, and nothing has changed, if x holds no valid input."""
         is_valid = x.isfinite() if x.is_floating_point() else (x >= 0) & (x < self._model.config.d_input)
         if not bool(is_valid.all()):
             return None
-        was_training = self._model.training
-        self._model.eval()
-        try:
-            with torch.no_grad():
-                logits, state, spikes = self._model.outputs(x, self._state)
-        finally:
-            self._model.train(was_training)
-        if state is None:
-            raise RuntimeError("Stream.push: the model returned no state.")
-        self._state = state
-        if x.shape[1] and self._model.pool is None:
-            self._last = logits[:, -1]
-        return spikes if has_batch else tuple(s[0] for s in spikes)
+        pieces = [self._push_piece(piece) for piece in x.split(PIECE, dim=1)]
+        whole = pieces[0] if len(pieces) == 1 else tuple(torch.cat(part, dim=1) for part in zip(*pieces, strict=True))
+        return whole if has_batch else tuple(s[0] for s in whole)
 
-    @property
-    def state(self) -> SpikeSSMState:
-        """The state; do not write to it."""
-        return self._state
-
-    @state.setter
-    def state(self, state: SpikeSSMState) -> None:
-        self._state, self._last = state, None
+    def _push_piece(self, x: Tensor) -> tuple[Tensor, ...]:
+        before = self.remembered
+        with torch.no_grad():
+            h, ends, spikes = self._model.features(x, before.state, None)
+            pool = None if self._model.pool is None else self._model.pool(h, before.state.pool)[1]
+            last = h[:, -1].to(before.last, copy=True) if x.shape[1] else before.last
+        self.remembered = Remembered(SpikeSSMState(tuple(ends), pool), last, before.num_steps + x.shape[1])
+        return spikes
 
     def logits(self) -> Tensor | None:
         """Of the mean over the steps so far, or of the last step in a model without pooling; None if there was none."""
-        if self._state.pool is None:
-            return self._last
-        total, steps = self._state.pool
-        return self._model.decoder(total / steps[:, None].to(total.dtype)) if bool((steps > 0).all()) else None
+        state, last, _ = self.remembered
+        with torch.no_grad():
+            if state.pool is None:
+                return self._model.decoder(last) if bool(last.isfinite().all()) else None
+            total, steps = state.pool
+            mean = (total / steps[:, None]).to(last.dtype)
+            return self._model.decoder(mean) if bool((steps > 0).all()) else None

@@ -1,23 +1,25 @@
 """A model fed step by step or in chunks of any size, with the spikes it has on whole sequences."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, Self
 
-import safetensors.torch
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
 from longspike._core.checks import check_positive_int, check_sequence, describe
-from longspike._core.states import fill_state, flatten_state, map_state
+from longspike._core.files import replace_file
+from longspike._core.states import map_state
 from longspike.errors import CheckpointError
 from longspike.models.spike_ssm import SpikeSSM, SpikeSSMState
 from longspike.streaming.compiled_steps import CompiledSteps
+from longspike.streaming.fingerprint import fingerprint
 from longspike.streaming.model_steps import ModelSteps
-from longspike.streaming.stream import Stream
-
-
-def _copied(state: SpikeSSMState) -> SpikeSSMState:
-    return map_state(lambda x: x.detach().clone(), state)
+from longspike.streaming.remembered import Remembered, check_state, from_file, frozen_copy, nothing_yet, to_file
+from longspike.streaming.step_source import as_steps
+from longspike.streaming.stream import Stream, read_saved
 
 
 class SequenceStream(Stream):
@@ -27,8 +29,8 @@ class SequenceStream(Stream):
     whole sequence, bit for bit, on the compiled backend.
 
     Args:
-        model: a causal `SpikeSSM`; it is used in evaluation mode and not changed. Refractory neurons on a CPU run through
-            the compiled stack, with the weights as they are when the stream is made.
+        model: a causal `SpikeSSM`; a copy of it as it is now runs in evaluation mode. Refractory neurons on a CPU run
+            through the compiled stack.
         batch: streams side by side.
 
     Raises:
@@ -52,64 +54,93 @@ class SequenceStream(Stream):
         if model.config.neuron.kind == "bernoulli":
             raise ValueError("Stream: the Bernoulli neuron draws at random, so a stream cannot repeat a batch.")
         check_positive_int("Stream", "batch", batch)
-        self._model, self._batch, self._num_steps = model, batch, 0
-        self._is_linear = model.config.encoder == "linear"
-        self._d_input, self._dtype = model.config.d_input, model.dtype
         with torch.inference_mode(False), torch.no_grad():
-            state = model.init_state(batch)
-            self._steps: CompiledSteps | ModelSteps = CompiledSteps.of(model, state) or ModelSteps(model, state)
-        self._logits: Tensor | None = None
+            self._set_up(frozen_copy(model), batch)
+
+    def _set_up(self, model: SpikeSSM, batch: int) -> None:
+        self._model, self._batch, self._dtype = model, batch, model.dtype
+        self._is_linear, self._d_input = model.config.encoder == "linear", model.config.d_input
+        fresh = nothing_yet(model, batch)
+        self._steps: CompiledSteps | ModelSteps = CompiledSteps.of(model, fresh) or ModelSteps(model, fresh)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """A second stream that goes on from the same place; both use the same frozen network."""
+        twin = object.__new__(type(self))
+        memo[id(self)] = twin
+        with torch.inference_mode(False), torch.no_grad():
+            twin._set_up(self._model, self._batch)
+            twin._steps.load(self._steps.remembered)
+        return twin
 
     @property
     def num_steps(self) -> int:
-        """Steps seen since the start or the last reset."""
-        return self._num_steps
+        """Steps consumed since the start or the last reset."""
+        return self._steps.num_steps
 
     @property
     def state(self) -> SpikeSSMState:
-        """A copy of everything the stream remembers; assign it to go back to that moment."""
-        return _copied(self._steps.state)
+        """A copy of what the network remembers; assign it to go back to that moment.
+
+        Raises: ValueError for a state of another model, or with NaN, numbers beyond 1e18 or negative counts in it.
+        """
+        return map_state(lambda x: x.detach().clone(), self._steps.remembered.state)
 
     @state.setter
     def state(self, state: SpikeSSMState) -> None:
-        expected, given = flatten_state(self._model.init_state(self._batch)), flatten_state(state)
-        if {k: x.shape for k, x in expected.items()} != {k: x.shape for k, x in given.items()}:
-            raise ValueError("Stream: the state is of another model or batch size. Assign one from Stream.state.")
-        self._steps.state = _copied(state)
-        self._num_steps = int(state.pool.steps[0]) if state.pool is not None else self._num_steps
-        self._logits = None
+        fresh = nothing_yet(self._model, self._batch)
+        try:
+            check_state(fresh.state, state)
+        except ValueError as error:
+            raise ValueError(f"Stream: {error}. Assign a state from Stream.state.") from None
+        num_steps = self.num_steps if state.pool is None else int(state.pool.steps[0])
+        copied = map_state(lambda x: x.detach().to(fresh.last.device, copy=True), state)
+        self._steps.load(Remembered(copied, fresh.last, num_steps))
 
     def reset(self) -> None:
         """Forget everything."""
-        self._steps.state = self._model.init_state(self._batch)
-        self._num_steps = 0
-        self._logits = None
+        self._steps.load(nothing_yet(self._model, self._batch))
 
-    def push(self, x: Tensor) -> tuple[Tensor, ...]:
+    def restart_mean(self) -> None:
+        """Let the read-out average from here on: a new decision about what comes; the neurons and `num_steps` go on.
+
+        Without effect in a model without pooling, whose logits are of the last step.
+        """
+        self._steps.restart_mean()
+
+    def push(self, x: Tensor | np.ndarray | Sequence[Any]) -> tuple[Tensor, ...]:
         """Feed any number of steps, none included.
 
-        Args: x (steps, d_input), or tokens (steps); with several streams (batch, steps, d_input) or (batch, steps).
+        Args: x (steps, d_input), or tokens (steps); with several streams (batch, steps, d_input) or (batch, steps). A
+            tensor, a NumPy array or a list of steps; (steps) where a step is one number. Real numbers of any dtype are
+            rounded to that of the model.
         Returns: the spikes of every block in these steps, (steps, d_model) each, or with the batch axis in front.
-        Raises: ValueError on a wrong shape, a value that is not finite or a token outside of the vocabulary; the stream
-            then stands where it stood.
+        Raises: ValueError or TypeError on a wrong shape or dtype, a value that is not finite or a token outside of the
+            vocabulary; the stream then stands where it stood.
         """
+        x = as_steps("Stream.push", x)
         rank = 3 if self._is_linear else 2
+        if x.dim() == 1 and self._is_linear and self._d_input == self._batch == 1:
+            x = x[:, None]
         has_batch = x.dim() == rank
         whole = x if has_batch else x[None]
         if whole.dim() != rank or whole.shape[0] != self._batch:
-            raise ValueError(f"Stream.push: `x` must hold steps for {self._batch} stream(s); got {describe(x)}.")
+            step = f"({self._batch}, steps, {self._d_input})" if self._is_linear else f"({self._batch}, steps)"
+            raise ValueError(
+                f"Stream.push: `x` must hold steps for {self._batch} stream(s), {step}; got {describe(x)}. "
+                "Add the missing axis, as in x[None]."
+            )
         if self._is_linear and whole.shape[2] != self._d_input:
-            check_sequence("Stream.push", "x", whole, channels=self._d_input)
+            check_sequence("Stream.push", "x", whole.to(self._dtype), channels=self._d_input)
         if not self._is_linear and whole.is_floating_point():
             raise ValueError(f"Stream.push: `x` must hold integer tokens; got {describe(x)}.")
         spikes = self._steps.push(whole.to(self._dtype if self._is_linear else torch.int64), has_batch=has_batch)
         if spikes is None:
-            remedy = "Drop or repair the sample."
-            wrong = "be finite; got NaN or infinity" if self._is_linear else "hold tokens of the vocabulary"
-            raise ValueError(f"Stream.push: `x` must {wrong}. {remedy}")
-        if whole.shape[1]:
-            self._num_steps += whole.shape[1]
-            self._logits = None
+            wrong = (
+                f"be finite in {self._dtype}; got NaN or infinity"
+                if self._is_linear
+                else "hold tokens of the vocabulary"
+            )
+            raise ValueError(f"Stream.push: `x` must {wrong}. Drop or repair the sample.")
         return spikes
 
     def logits(self) -> Tensor:
@@ -117,36 +148,29 @@ class SequenceStream(Stream):
 
         Raises: ValueError before the first step.
         """
-        if self._logits is None and self._num_steps:
-            with torch.no_grad():
-                self._logits = self._steps.logits()
-        if self._logits is None:
+        with torch.no_grad():
+            logits = self._steps.logits()
+        if logits is None:
             raise ValueError("Stream.logits: nothing was pushed yet; push at least one step.")
-        return self._logits[0].clone() if self._batch == 1 else self._logits.clone()
+        return logits[0] if self._batch == 1 else logits
 
     def save(self, path: str | Path) -> None:
-        """Write the state to a safetensors file, from which `restore` continues bit for bit."""
-        tensors = {name: x.contiguous() for name, x in flatten_state(self._steps.state).items()}
-        if self._num_steps and self._logits is None:
-            with torch.no_grad():
-                self._logits = self._steps.logits()
-        if self._logits is not None:
-            tensors["logits"] = self._logits.contiguous()
-        safetensors.torch.save_file(tensors, path, metadata={"num_steps": str(self._num_steps)})
+        """Write the state to a safetensors file, from which `restore` continues bit for bit.
+
+        Raises: FileWriteError if it cannot be written; an old file is then as it was, as it is if the process is killed.
+        """
+        content = to_file(self._steps.remembered, fingerprint(self._model))
+        replace_file(path, lambda file: file.write(content))
 
     def restore(self, path: str | Path) -> None:
         """Continue from a file that `save` wrote.
 
-        Raises: CheckpointError if the file is missing, damaged, or of another model; the stream then stays as it is.
+        Raises: CheckpointError if the file is missing, damaged, of another model or of a state that no stream can be in;
+            the stream then stays as it is.
         """
         try:
-            tensors = safetensors.torch.load_file(path)
-            with safetensors.safe_open(path, framework="pt") as file:
-                num_steps = int(file.metadata()["num_steps"])
-            logits = tensors.pop("logits", None)
-            if set(tensors) != set(flatten_state(self._steps.state)):
-                raise ValueError("it holds other layers")
-            self.state = fill_state(self._model.init_state(self._batch), tensors)
+            fresh = nothing_yet(self._model, self._batch)
+            remembered = from_file(read_saved(path), fresh, fingerprint(self._model))
         except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
             raise CheckpointError(f"{path} is not a saved stream of this model ({error}).") from None
-        self._num_steps, self._logits = num_steps, logits
+        self._steps.load(remembered)

@@ -3,12 +3,57 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from longspike._core.checks import check_choice, describe
 from longspike.errors import ConfigError, DataFileError
+
+ON_ERROR = ("raise", "skip")
+FLOAT32_MAX = float(np.finfo(np.float32).max)
+LINE_CHARACTERS = 64
+"""Of a line, for each number in it; what is longer is no line of numbers, and would have to be held in memory whole."""
+
+
+class ParsedSteps(Iterator[Tensor]):
+    """Steps out of lines, one at a time; `parse_steps` makes it.
+
+    Attributes:
+        skipped: faulty lines left out so far.
+    """
+
+    def __init__(self, lines: Iterable[str], d_input: int, name: str, on_error: str) -> None:
+        self._lines, self._d_input, self._name, self._on_error = enumerate(lines, start=1), d_input, name, on_error
+        self.skipped = 0
+
+    def __next__(self) -> Tensor:
+        for number, line in self._lines:
+            try:
+                values = self._parsed(line)
+            except ValueError as error:
+                if self._on_error == "raise":
+                    raise ConfigError(f"{self._name}, line {number}: {error}.") from None
+                self.skipped += 1
+                continue
+            if values:
+                return torch.tensor(values)
+        raise StopIteration
+
+    def _parsed(self, line: str) -> list[float]:
+        words = line.replace(",", " ").split()
+        shown = line.strip() if len(line) < LINE_CHARACTERS else f"{line[:LINE_CHARACTERS].strip()} ..."
+        try:
+            values = [float(word) for word in words]
+        except ValueError:
+            raise ValueError(f"expected {self._d_input} number(s); got {shown!r}") from None
+        if words and len(values) != self._d_input:
+            raise ValueError(f"expected {self._d_input} number(s) a line; got {len(values)}")
+        if not all(-FLOAT32_MAX <= value <= FLOAT32_MAX for value in values):
+            raise ValueError(f"expected numbers that are finite in float32; got {shown!r}")
+        return values
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,18 +69,29 @@ class StepSource:
     num_steps: int | None = None
     label: int | None = None
 
+    @property
+    def skipped(self) -> int:
+        """Faulty lines left out so far."""
+        return self.steps.skipped if isinstance(self.steps, ParsedSteps) else 0
+
 
 def open_steps(
-    source: str, *, d_input: int, lines: Iterable[str] = (), data_root: str | Path | None = None
+    source: str,
+    *,
+    d_input: int,
+    lines: Iterable[str] = (),
+    on_error: str = "raise",
+    data_root: str | Path | None = None,
 ) -> StepSource:
     """The steps that `source` names: a .npy or .csv file, DATASET:INDEX of a test split, or "-" for `lines`.
 
     Values of files and lines are taken as they are, those of a data set normalised as in training.
 
+    Args: on_error: "raise" at the first faulty line of `lines`, or "skip" and count them.
     Raises: ConfigError if it names none; DataFileError if a file is missing or holds something else.
     """
     if source == "-":
-        return StepSource(steps=parse_steps(lines, d_input=d_input, name="stdin"))
+        return StepSource(steps=parse_steps(lines, d_input=d_input, name="stdin", on_error=on_error))
     if source.endswith((".npy", ".csv")):
         values = read_steps(source, d_input=d_input)
         return StepSource(steps=iter(values), num_steps=len(values))
@@ -47,26 +103,56 @@ def open_steps(
     )
 
 
-def parse_steps(lines: Iterable[str], *, d_input: int, name: str = "line") -> Iterator[Tensor]:
+def bounded_lines(stream: TextIO, *, d_input: int) -> Iterator[str]:
+    """The lines of a stream as they come; one that is too long for `d_input` numbers is cut, and so is no step."""
+    most = LINE_CHARACTERS * (d_input + 1)
+    while line := stream.readline(most):
+        yield line if len(line) < most else f"{line} ..."
+        while len(line) == most and not line.endswith("\n"):
+            line = stream.readline(most)
+
+
+def as_steps(where: str, x: object) -> Tensor:
+    """What a caller hands over as steps, as a tensor of real numbers: a tensor, an array, or a list of either or of numbers.
+
+    Raises: TypeError for what holds no real numbers; ValueError for steps of different lengths.
+    """
+    if isinstance(x, Tensor) and not x.is_complex():
+        return x
+    if isinstance(x, list | tuple) and x and all(isinstance(step, Tensor) for step in x):
+        if len({step.shape for step in x}) > 1:
+            raise ValueError(
+                f"{where}: `x` must hold steps of one shape; got {sorted({tuple(s.shape) for s in x})[:4]}."
+            )
+        x = torch.stack(list(x))
+    if not isinstance(x, Tensor):
+        try:
+            values = np.array(x, order="C")
+        except ValueError:
+            raise ValueError(
+                f"{where}: `x` must hold steps of one length; got a {type(x).__name__} of several."
+            ) from None
+        if values.dtype.kind not in "biuf" or values.dtype.itemsize > 8:
+            raise TypeError(f"{where}: `x` must hold real numbers; got a {type(x).__name__} of dtype {values.dtype}.")
+        x = torch.from_numpy(values.astype(values.dtype.newbyteorder("="), copy=False))
+    if x.is_complex():
+        raise TypeError(f"{where}: `x` must hold real numbers; got {describe(x)}. Pass x.real or x.abs().")
+    return x
+
+
+def parse_steps(lines: Iterable[str], *, d_input: int, name: str = "line", on_error: str = "raise") -> ParsedSteps:
     """One step a line, its numbers apart by commas or blanks; empty lines are passed over.
 
-    Raises: ConfigError for a line that holds something else, with `name` and the line's number.
+    Args: on_error: what happens to a line that holds something else: "raise" ConfigError, with `name` and the line's number,
+        or "skip" and count it in `skipped` of what is returned.
 
     Example:
-        >>> [step.tolist() for step in parse_steps(["1, 2", "", "3 4"], d_input=2)]
-        [[1.0, 2.0], [3.0, 4.0]]
+        >>> steps = parse_steps(["1, 2", "", "3 4", "5 nan"], d_input=2, on_error="skip")
+        >>> [step.tolist() for step in steps], steps.skipped
+        ([[1.0, 2.0], [3.0, 4.0]], 1)
     """
-    for number, line in enumerate(lines, start=1):
-        words = line.replace(",", " ").split()
-        if not words:
-            continue
-        try:
-            values = [float(word) for word in words]
-        except ValueError:
-            raise ConfigError(f"{name}, line {number}: expected {d_input} number(s); got {line.strip()!r}.") from None
-        if len(values) != d_input:
-            raise ConfigError(f"{name}, line {number}: expected {d_input} number(s) a line; got {len(values)}.")
-        yield torch.tensor(values)
+    check_choice("parse_steps", "on_error", on_error, ON_ERROR)
+    return ParsedSteps(lines, d_input, name, on_error)
 
 
 def read_steps(path: str | Path, *, d_input: int) -> Tensor:

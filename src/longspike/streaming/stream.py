@@ -13,11 +13,23 @@ if TYPE_CHECKING:
     from longspike.streaming.sequence_stream import SequenceStream
 
 
+def read_saved(path: str | Path) -> bytes:
+    """The content of a file; ValueError if there is none, or if it is a device that has no end."""
+    if not Path(path).is_file():
+        raise ValueError("there is no such file")
+    return Path(path).read_bytes()
+
+
 class Stream:
     """A model fed as its input arrives: push what has come, ask for logits at any moment, save, restore, reset.
 
     `Stream(model)` makes the one for the model: `SequenceStream` feeds a `SpikeSSM` with steps, `EventStream` feeds
-    `Flames` with events. The answers do not depend on how the input is cut into pushes.
+    `Flames` with events. The answers do not depend on how the input is cut into pushes. The weights are those of the moment
+    at which the stream was made: what happens to the model later does not reach it.
+
+    A stream can run for months. Its memory does not grow. An exception that ends a push half-way (Ctrl-C, a signal handler
+    that raises) is raised within a second; what was consumed by then is counted, and the stream stands exactly there.
+    `copy.deepcopy(stream)` gives a second one that goes on from the same place.
 
     Args:
         model: a causal `SpikeSSM`, or `Flames` in float32.
@@ -40,7 +52,13 @@ class Stream:
     def __new__(cls, model: SpikeSSM, *, batch: int = 1) -> "SequenceStream": ...
     @overload
     def __new__(
-        cls, model: Flames, *, late: str = "drop", is_recording: bool = False, num_threads: int = 1
+        cls,
+        model: Flames,
+        *,
+        late: str = "drop",
+        max_gap_us: int = 10_000_000,
+        is_recording: bool = False,
+        num_threads: int = 1,
     ) -> "EventStream": ...
 
     def __new__(cls, model: SpikeSSM | Flames, **options: Any) -> "Stream":
@@ -59,8 +77,15 @@ class Stream:
             )
         return super().__new__(EventStream)
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """A stream does not travel; its state does."""
+        raise TypeError(
+            f"Stream: {type(self).__name__} is not pickled. Save its state with stream.save(path); where it is to go on, "
+            "make longspike.Stream(model) and restore(path). In the same process, copy.deepcopy(stream) copies one."
+        )
+
     def push(self, x: Any) -> Any:
-        """Feed what has arrived, nothing included; a push that raises leaves the stream where it stood."""
+        """Feed what has arrived, nothing included; a push that is refused leaves the stream where it stood."""
         raise NotImplementedError
 
     def logits(self) -> Tensor:
@@ -71,8 +96,12 @@ class Stream:
         """Forget everything."""
         raise NotImplementedError
 
+    def restart_mean(self) -> None:
+        """Let the read-out average from here on: a new decision about what comes; everything else keeps its state."""
+        raise NotImplementedError
+
     def save(self, path: str | Path) -> None:
-        """Write the state to a file, from which `restore` continues bit for bit."""
+        """Write the state to a file, from which `restore` continues bit for bit; an old file stays whole until then."""
         raise NotImplementedError
 
     def restore(self, path: str | Path) -> None:
