@@ -23,6 +23,12 @@ def streamed(cli: Run, *words: str) -> dict:
     return json.loads(out)
 
 
+def lines_of(cli: Run, *words: str) -> list[dict]:
+    code, out, err = cli("stream", *words, "--json")
+    assert code == 0, err
+    return [json.loads(line) for line in out.splitlines()]
+
+
 def test_a_sample_of_a_data_set(cli: Run, model_path: Path) -> None:
     result = streamed(cli, str(model_path), "digits:7", "--check")
     batch = make_batch(load("digits").test, torch.tensor([7]))
@@ -40,9 +46,66 @@ def test_files_and_stdin_agree(cli: Run, model_path: Path, tmp_path: Path, monke
     np.savetxt(tmp_path / "x.csv", values[:, None], delimiter=",", fmt="%.9e")
     monkeypatch.setattr("sys.stdin", io.StringIO("".join(f"{value:.9e}\n" for value in values)))
     sources = (str(tmp_path / "flat.npy"), str(tmp_path / "x.csv"), "-")
-    results = [streamed(cli, str(model_path), source) for source in sources]
+    results = [streamed(cli, str(model_path), source) for source in sources[:2]]
+    results.append(lines_of(cli, str(model_path), "-")[-1])
     assert results[0]["steps"] == 9
     assert results[0]["probabilities"] == results[1]["probabilities"] == results[2]["probabilities"]
+
+
+def test_stdin_gives_a_line_a_step(cli: Run, model_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    values, stream = np.random.default_rng(0).normal(size=5), longspike.Stream(longspike.load(model_path))
+    names = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+    expected = []
+    for value in values:
+        stream.push([value])
+        share = stream.logits().softmax(-1)
+        expected.append((names[int(share.argmax())], float(share.max())))
+    monkeypatch.setattr("sys.stdin", io.StringIO("".join(f"{value:.9e}\n" for value in values)))
+    *lines, result = lines_of(cli, str(model_path), "-")
+    assert [line["step"] for line in lines] == [1, 2, 3, 4, 5]
+    assert [line["decision"] for line in lines] == [name for name, _ in expected]
+    assert [line["probability"] for line in lines] == pytest.approx([share for _, share in expected], abs=1e-5)
+    assert (result["steps"], result["decision"], result["skipped"]) == (5, expected[-1][0], 0)
+    monkeypatch.setattr("sys.stdin", io.StringIO("1\n2\n"))
+    code, out, err = cli("stream", str(model_path), "-")
+    assert (code, err) == (0, "")
+    assert re.search(r"^ +1  \w+ \(\d+\.\d%\)\n +2  (\w+ \(\d+\.\d%\))\ndecision +\1\nsteps +2, ", out)
+
+
+def test_every_so_many_steps(cli: Run, model_path: Path, tmp_path: Path) -> None:
+    """Each decision is about the steps since the one before; the neurons go on."""
+    values, model = torch.randn(11, 1), longspike.load(model_path)
+    np.save(tmp_path / "x.npy", values.numpy())
+    *lines, result = lines_of(cli, str(model_path), str(tmp_path / "x.npy"), "--every", "4", "--check")
+    stream, expected = longspike.Stream(model), []
+    for part in values.split(4):
+        stream.restart_mean()
+        stream.push(part)
+        expected.append(float(stream.logits().softmax(-1).max()))
+    assert [line["step"] for line in lines] == [4, 8]
+    assert [*(line["probability"] for line in lines), result["probability"]] == pytest.approx(expected, abs=1e-5)
+    assert result["equals_whole_sequence"] is True
+    code, out, _ = cli("stream", str(model_path), str(tmp_path / "x.npy"), "--every", "5")
+    assert (code, out.count("%)")) == (0, 4)  # two decisions, the last one so far, and the share of spikes
+    assert "last decision" in out
+
+
+def test_faulty_lines_are_skipped_and_counted(cli: Run, model_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "1\nx\n2 3\nnan\n1e39\n" + "7" * 5000 + "\n\n2\n"
+    monkeypatch.setattr("sys.stdin", io.StringIO(text))
+    *lines, result = lines_of(cli, str(model_path), "-", "--on-error", "skip")
+    assert (len(lines), result["steps"], result["skipped"]) == (2, 2, 5)
+    monkeypatch.setattr("sys.stdin", io.StringIO(text))
+    code, out, _ = cli("stream", str(model_path), "-", "--on-error", "skip")
+    assert code == 0
+    assert re.search(r"^steps +2, 5 lines skipped, \d+ us each", out, flags=re.MULTILINE)
+
+
+def test_a_comparison_with_the_whole_is_bounded(cli: Run, model_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("longspike.streaming.comparing.LARGEST_SEQUENCE_BYTES", 1000)
+    code, out, err = cli("stream", str(model_path), "digits:7", "--check")
+    assert (code, out) == (2, "")
+    assert "at most 1,000 bytes; with step 20 there are more. Leave --check out" in err
 
 
 def test_text_for_people(cli: Run, model_path: Path) -> None:
@@ -88,6 +151,7 @@ def test_bad_input_is_named(
 def test_bad_lines_on_stdin_are_named(cli: Run, model_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for text, message in (
         ("1\nx\n", "stdin, line 2: expected 1 number(s); got 'x'"),
+        ("1\n\ninf\n", "stdin, line 3: expected numbers that are finite in float32; got 'inf'"),
         ("1 2\n", "stdin, line 1: expected 1 number(s) a line; got 2"),
         ("", "the input holds no step"),
     ):
@@ -99,6 +163,7 @@ def test_bad_lines_on_stdin_are_named(cli: Run, model_path: Path, monkeypatch: p
 
 def test_pace_and_model_are_checked(cli: Run, model_path: Path, tmp_path: Path) -> None:
     assert "--pace must be positive" in cli("stream", str(model_path), "digits:0", "--pace", "0")[2]
+    assert "--every must be at least 1; got 0" in cli("stream", str(model_path), "digits:0", "--every", "0")[2]
     code, _, err = cli("stream", str(tmp_path / "absent"), "digits:0")
     assert code == 1
     assert "is not a saved model" in err

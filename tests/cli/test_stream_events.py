@@ -80,8 +80,12 @@ def test_packets_and_formats_do_not_matter(cli: Run, flames_path: Path, recordin
 
 
 def test_decisions_are_about_what_came_since_the_last_one(cli: Run, flames_path: Path, recording: Path) -> None:
-    result = streamed(cli, flames_path, recording, "--decide-us", "100000", "--packet-us", "1000")
-    assert [made["t_us"] // 100_000 for made in result["decisions"]] == [1, 2, 3, 4]
+    code, out, _ = cli(
+        "stream", str(flames_path), str(recording), "--decide-us", "100000", "--packet-us", "1000", "--json"
+    )
+    *made, result = map(json.loads, out.splitlines())
+    assert [decision["t_us"] // 100_000 for decision in made] == [1, 2, 3, 4]
+    assert (code, result["events"]) == (0, 2500)
     stream, expected = EventStream(longspike.load(flames_path)), []
     events = longspike.events.read(recording).events
     for packet in packets_by_time([events], packet_us=1000):
@@ -89,7 +93,7 @@ def test_decisions_are_about_what_came_since_the_last_one(cli: Run, flames_path:
         if packet["t"][-1] >= 100_000 * (len(expected) + 1):
             expected.append(round(float(stream.logits().softmax(-1).max()), 6))
             stream.restart_mean()
-    assert [made["probability"] for made in result["decisions"]] == expected
+    assert [decision["probability"] for decision in made] == expected
     code, out, _ = cli("stream", str(flames_path), str(recording), "--decide-us", "200000")
     assert code == 0
     assert len(re.findall(r"^ +0\.[24]\d+ s  (?:cat|dog|owl) \(\d", out, flags=re.MULTILINE)) == 2
@@ -127,7 +131,7 @@ def test_text_for_people(cli: Run, flames_path: Path, recording: Path) -> None:
     for pattern in (
         r"^decision +(cat|dog|owl) \(\d+\.\d%\)$",
         r"^recording +evt3, 40x30, 0\.\d{3} s$",
-        r"^events +2,500 in 3 packets, 0 late$",
+        r"^events +2,500 in 10 packets, 0 late$",
         r"^latency +p50 [\d,]+ us, p99 [\d,]+ us, max [\d,]+ us \(packet to decision\)$",
         r"^real time x50 +packets late by p50 ",
         r"^end to end +p50 .*\(last event due to decision\)$",
@@ -144,6 +148,30 @@ def test_real_time_takes_its_time(cli: Run, flames_path: Path, recording: Path) 
         assert result["wall_s"] >= result["duration_us"] / 1e6 / factor
         # a step waits for its packet: up to 50 ms of the recording
         assert result["realtime"]["end_to_end_us"]["max"] >= 40_000 / factor
+
+
+def test_packets_of_real_time_are_steps(cli: Run, flames_path: Path, recording: Path) -> None:
+    """Or as many as make a millisecond, so that a short recording is not one packet."""
+    times = longspike.events.read(recording).events["t"]
+    for factor, packet_us in (("2", 2000), ("50", 50_000)):
+        result = streamed(cli, flames_path, recording, "--realtime", factor)
+        assert result["packets"] == len(np.unique(times // packet_us))
+    assert streamed(cli, flames_path, recording, "--realtime", "50", "--packet-events", "1000")["packets"] == 3
+
+
+def test_far_times_are_dropped_and_counted(cli: Run, flames_path: Path, recording: Path, tmp_path: Path) -> None:
+    events = longspike.events.read(recording).events
+    faulty = np.concatenate([events, make_events(x=[1, 2], y=[3, 4], t=[2**40, 2**41], p=[0, 1])])
+    write(tmp_path / "faulty.npz", faulty, sensor_size=SIZE)
+    result, clean = (streamed(cli, flames_path, path) for path in (tmp_path / "faulty.npz", recording))
+    assert result["probabilities"] == clean["probabilities"]
+    assert (result["events"], result["far"], result["late"], result["clock_jumps"]) == (2502, 2, 0, 0)
+    assert result["duration_us"] == clean["duration_us"]
+    _, out, _ = cli("stream", str(flames_path), str(tmp_path / "faulty.npz"), "--realtime", "50")
+    assert "events       2,502 in" in out
+    assert ", 0 late, 2 far\n" in out
+    code, _, err = cli("stream", str(flames_path), str(recording), "--max-gap-us", "0")
+    assert (code, "--max-gap-us must be positive; got 0" in err) == (2, True)
 
 
 def test_a_difference_fails(cli: Run, flames_path: Path, recording: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -209,12 +237,14 @@ def test_options_of_events_are_refused_elsewhere(cli: Run, model_path: Path, tmp
         ("--packet-events", "5"),
         ("--packet-us", "5"),
         ("--realtime",),
+        ("--max-gap-us", "5"),
         ("--fit", "crop"),
-        ("--on-error", "skip"),
     ):
         code, _, err = cli("stream", str(model_path), "digits:0", *words)
         assert code == 2
-        assert f"{words[0]}: only for FLAMES over events" in err
+        assert f"{words[0]}: only for a Flames, which" in err
+    code, _, err = cli("stream", str(model_path), "digits:0", "--on-error", "skip")
+    assert (code, "--on-error skip has no effect: it is about lines from stdin. Leave it out" in err) == (2, True)
     FlamesSequence(FlamesSequenceConfig(d_input=2)).save(tmp_path / "s")
     assert (
         "is a FlamesSequence; `longspike stream` feeds SpikeSSM and Flames"

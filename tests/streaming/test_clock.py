@@ -114,11 +114,9 @@ def test_the_largest_gap_is_a_choice() -> None:
     assert fed(*near, max_gap_us=gap).counts.far == 0
     assert fed(*near, max_gap_us=gap - 1).counts.far == 2
     assert fed(one(0), one(2**62), max_gap_us=2**62).counts.steps == 2
-    for wrong in (0, 1.5, True):
-        with pytest.raises(ValueError, match="`max_gap_us` must be an integer of at least 1"):
+    for wrong in (0, 1.5, True, 2**62 + 1):
+        with pytest.raises(ValueError, match="EventStream: `max_gap_us` must be an integer from 1 to"):
             EventStream(network(BASE), max_gap_us=wrong)
-    with pytest.raises(ValueError, match=r"`max_gap_us` must be at most 2\^62; got"):
-        EventStream(network(BASE), max_gap_us=2**62 + 1)
 
 
 @pytest.mark.parametrize("step_us", [1, STEP_US])

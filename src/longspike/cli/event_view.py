@@ -77,6 +77,7 @@ class EventView:
             ("firing", f"{counts.rate:.2%}"),
             ("latency", "none yet" if math.isnan(p50) else f"p50 {p50:.0f}, p99 {p99:.0f}, max {largest:.0f} us"),
             ("late", f"{counts.late:,}"),
+            ("far", f"{counts.far:,}"),
         ):
             facts.add_row(Text(name, style="dim"), value)
         return self._stream.logits().softmax(dim=-1), facts

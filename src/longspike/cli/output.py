@@ -31,6 +31,17 @@ def print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, indent=2) + "\n")
 
 
+def print_json_line(value: Any) -> None:
+    """One JSON document on a line of stdout, at once: more follow."""
+    print_now(json.dumps(value))
+
+
+def print_now(line: str) -> None:
+    """A short line on stdout, which whoever reads it gets at once, also through a pipe."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
 def console(*, is_error: bool = False) -> "Console":
     """Of rich, on stdout or stderr; unlimited in width where that is no terminal."""
     from rich.console import Console, ConsoleDimensions

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from longspike.cli.event_view import EventView
-from longspike.cli.output import print_facts, print_json, print_line
+from longspike.cli.output import print_facts, print_json, print_json_line, print_now
 from longspike.cli.panel import LivePanel
 from longspike.cli.stream_steps import equality, verdict
 from longspike.errors import ConfigError
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from longspike.streaming import Decision, EventRun, EventSource, EventStream, RealTime
 
 REFRESH_PER_SECOND = 8
+LEAST_PACKET_US = 1000
+"""Of real time: a packet costs tens of microseconds besides its events."""
 
 
 def stream_events(
@@ -29,6 +31,7 @@ def stream_events(
     packet_us: int | None,
     realtime: float | None,
     decide_us: int | None,
+    max_gap_us: int | None,
     fit: str | None,
     on_error: str | None,
     check: bool,
@@ -37,17 +40,21 @@ def stream_events(
 ) -> int:
     """Feed `Flames` with a recording; see `longspike.cli.stream.stream`."""
     from longspike.streaming import EventStream, RealTime, WholeRecording, feed_events, open_events
+    from longspike.streaming.event_stream import MAX_GAP_US
 
-    _check_options(packet_events, packet_us, realtime, decide_us, check)
-    live, whole = EventStream(network), WholeRecording(network) if check else None
-    clock = None if realtime is None else RealTime(realtime, step_us=network.config.step_us)
-    decided: list[Decision] = []
+    _check_options(packet_events, packet_us, realtime, decide_us, max_gap_us, check)
+    max_gap_us, step_us = max_gap_us or MAX_GAP_US, network.config.step_us
+    live, whole = EventStream(network, max_gap_us=max_gap_us), WholeRecording(network) if check else None
+    clock = None if realtime is None else RealTime(realtime, step_us=step_us, max_gap_us=max_gap_us)
+    if realtime is not None and packet_us is packet_events is None:
+        packet_us = step_us * max(1, math.ceil(LEAST_PACKET_US * realtime / step_us))
 
     def decide(decision: "Decision") -> None:
-        decided.append(decision)
-        if not json:
-            share = f"{names[decision.class_index]} ({decision.probability:.1%})"
-            print_line(f"{decision.t_us / 1e6:12.6f} s  {share}")
+        name, share = names[decision.class_index], decision.probability
+        if json:
+            print_json_line({"t_us": decision.t_us, "decision": name, "probability": round(share, 6)})
+        else:
+            print_now(f"{decision.t_us / 1e6:12.6f} s  {name} ({share:.1%})")
 
     feed = open_events(
         source,
@@ -72,30 +79,30 @@ def stream_events(
         raise ConfigError("the input holds no event. Give at least one.")
     is_equal = None if whole is None else whole.is_equal(live)
     result = _as_dict(network, live, feed, run, names)
-    result["decisions"] = None if decide_us is None else [_decision(each, names) for each in decided]
     result["realtime"] = None if clock is None else _pace(clock)
     result["equals_whole_recording"] = is_equal
     if json:
-        print_json(result)
+        (print_json if decide_us is None else print_json_line)(result)
     else:
-        print_facts(_facts(result))
+        print_facts(_facts(result, "decision" if decide_us is None else "last decision"))
     return 1 if is_equal is False else 0
 
 
 def _check_options(
-    packet_events: int | None, packet_us: int | None, realtime: float | None, decide_us: int | None, check: bool
+    packet_events: int | None,
+    packet_us: int | None,
+    realtime: float | None,
+    decide_us: int | None,
+    max_gap_us: int | None,
+    check: bool,
 ) -> None:
     numbers = {"packet-events": packet_events, "packet-us": packet_us, "realtime": realtime, "decide-us": decide_us}
+    numbers["max-gap-us"] = max_gap_us
     for name, value in numbers.items():
         if value is not None and not 0 < value < math.inf:
             raise ConfigError(f"--{name} must be positive; got {value:g}.")
     if decide_us is not None and check:
         raise ConfigError("--check compares one decision about everything, --decide-us makes many. Give one of them.")
-
-
-def _decision(decision: "Decision", names: list[str]) -> dict[str, Any]:
-    name, probability = names[decision.class_index], round(decision.probability, 6)
-    return {"t_us": decision.t_us, "decision": name, "probability": probability}
 
 
 def _pace(clock: "RealTime") -> dict[str, Any]:
@@ -121,6 +128,8 @@ def _as_dict(
         "sensor_size": list(feed.sensor_size),
         "events": counts.events,
         "late": counts.late,
+        "far": counts.far,
+        "clock_jumps": counts.jumps,
         "skipped": feed.skipped,
         "cropped": feed.cropped,
         "packets": run.num_packets,
@@ -147,11 +156,11 @@ def _latency_text(summary: dict[str, float | None]) -> str:
     return f"p50 {summary['p50']:,.0f} us, p99 {summary['p99']:,.0f} us, max {summary['max']:,.0f} us"
 
 
-def _facts(result: dict[str, Any]) -> list[tuple[str, ...]]:
+def _facts(result: dict[str, Any], name: str) -> list[tuple[str, ...]]:
     width, height = result["sensor_size"]
     lost = f", {result['late']:,} late"
-    lost += "".join(f", {result[name]:,} {name}" for name in ("skipped", "cropped") if result[name])
-    name = "decision" if result["decisions"] is None else "last decision"
+    lost += "".join(f", {result[kind]:,} {kind}" for kind in ("far", "skipped", "cropped") if result[kind])
+    lost += f"; the clock jumped {result['clock_jumps']:,} times" if result["clock_jumps"] else ""
     facts: list[tuple[str, ...]] = [
         (name, f"{result['decision']} ({result['probability']:.1%}){verdict(result)}"),
         ("recording", f"{result['format']}, {width}x{height}, {result['duration_us'] / 1e6:.3f} s"),

@@ -1,17 +1,18 @@
 """`longspike stream` for a SpikeSSM: fed step by step."""
 
 import sys
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from longspike.cli.output import print_facts, print_json
+from longspike.cli.output import print_facts, print_json, print_json_line, print_now
 from longspike.cli.panel import LivePanel
 from longspike.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from torch import Tensor
 
@@ -28,6 +29,8 @@ def stream_steps(
     title: str,
     names: list[str],
     pace: float | None,
+    every: int | None,
+    on_error: str | None,
     check: bool,
     data_root: Path | None,
     json: bool,
@@ -35,16 +38,28 @@ def stream_steps(
     """Feed a `SpikeSSM` step by step; see `longspike.cli.stream.stream`."""
     import torch
 
-    from longspike.streaming import SequenceStream, WholeSequence, feed_steps, open_steps
+    from longspike.streaming import SequenceStream, StepDecision, WholeSequence, best_class, feed_steps, open_steps
 
-    if pace is not None and pace <= 0:
-        raise ConfigError(f"--pace must be positive; got {pace:g}.")
-    if network.config.encoder != "linear":
-        raise ConfigError("the model reads tokens; `longspike stream` feeds numbers.")
-    feed = open_steps(source, d_input=network.config.d_input, lines=sys.stdin, data_root=data_root)
-    SequenceStream(network).push(torch.zeros(2, network.config.d_input))  # the first call loads things; it is no step
+    _check_options(network, source, pace, every, on_error)
+    d_input, is_live = network.config.d_input, source == "-" and every is None
+    feed = open_steps(
+        source,
+        d_input=d_input,
+        lines=_stdin(d_input) if source == "-" else (),
+        on_error=on_error or "raise",
+        data_root=data_root,
+    )
+    SequenceStream(network).push(torch.zeros(2, d_input))  # the first call loads things; it is no step
     live, whole = SequenceStream(network), WholeSequence(network) if check else None
     last: tuple[Tensor, ...] = ()
+
+    def tell(decision: "StepDecision") -> None:
+        name, share = names[decision.class_index], decision.probability
+        if json:
+            print_json_line({"step": decision.step, "decision": name, "probability": round(share, 6)})
+        else:
+            print_now(f"{decision.step:12,}  {name} ({share:.1%})")
+
     with LivePanel(title, names, per_second=REFRESH_PER_SECOND) as panel:
 
         def show(x: "Tensor", fired: "tuple[Tensor, ...]") -> None:
@@ -52,23 +67,47 @@ def stream_steps(
             last = fired
             if whole is not None:
                 whole.add(x, fired)
+            if is_live:
+                tell(StepDecision(live.num_steps, *best_class(live)))
             if panel.is_due():
                 draw(panel, live.num_steps, feed.num_steps, live.logits().softmax(dim=-1), fired)
 
-        run = feed_steps(live, feed.steps, pace=pace, on_step=show)
+        run = feed_steps(live, feed.steps, pace=pace, every=every, on_step=show, on_decision=tell)
         if not run.num_steps:
             raise ConfigError("the input holds no step. Give at least one.")
         draw(panel, live.num_steps, feed.num_steps, live.logits().softmax(dim=-1), last)
     is_equal = None if whole is None else whole.is_equal()
     label = None if feed.label is None else names[feed.label]
-    result = _as_dict(run, live.logits().softmax(dim=-1), names, label, is_equal)
+    result = _as_dict(run, live.logits().softmax(dim=-1), names, label, feed.skipped, is_equal)
     if not network.config.neuron.is_spiking:
         result["spikes"] = None
     if json:
-        print_json(result)
+        (print_json if every is None and not is_live else print_json_line)(result)
     else:
-        print_facts(_facts(result))
+        print_facts(_facts(result, "decision" if every is None else "last decision"))
     return 1 if is_equal is False else 0
+
+
+def _check_options(
+    network: "SpikeSSM", source: str, pace: float | None, every: int | None, on_error: str | None
+) -> None:
+    if pace is not None and pace <= 0:
+        raise ConfigError(f"--pace must be positive; got {pace:g}.")
+    if every is not None and every < 1:
+        raise ConfigError(f"--every must be at least 1; got {every}.")
+    if network.config.encoder != "linear":
+        raise ConfigError("the model reads tokens; `longspike stream` feeds numbers.")
+    if on_error is not None and source != "-":
+        raise ConfigError(f"--on-error {on_error} has no effect: it is about lines from stdin. Leave it out.")
+
+
+def _stdin(d_input: int) -> "Iterator[str]":
+    """Its lines as they come, whatever bytes are in them."""
+    from longspike.streaming import bounded_lines
+
+    if isinstance(sys.stdin, TextIOWrapper):
+        sys.stdin.reconfigure(errors="replace")
+    return bounded_lines(sys.stdin, d_input=d_input)
 
 
 def draw(
@@ -88,7 +127,12 @@ def spike_rows(index: int, spikes: "Tensor", width: int) -> tuple[Text, Text]:
 
 
 def _as_dict(
-    run: "StepRun", probabilities: "Tensor", names: list[str], label: str | None, is_equal: bool | None
+    run: "StepRun",
+    probabilities: "Tensor",
+    names: list[str],
+    label: str | None,
+    skipped: int,
+    is_equal: bool | None,
 ) -> dict[str, Any]:
     best = int(probabilities.argmax())
     durations = run.durations.summary()
@@ -98,6 +142,7 @@ def _as_dict(
         "label": label,
         "probabilities": [round(p, 6) for p in probabilities.tolist()],
         "steps": run.num_steps,
+        "skipped": skipped,
         "microseconds_per_step": {name: durations[name] for name in ("p50", "p99")},
         "spikes": list(run.spikes),
         "neurons": list(run.neurons),
@@ -105,11 +150,12 @@ def _as_dict(
     }
 
 
-def _facts(result: dict[str, Any]) -> list[tuple[str, ...]]:
+def _facts(result: dict[str, Any], name: str) -> list[tuple[str, ...]]:
     speed = result["microseconds_per_step"]
+    lost = f", {result['skipped']:,} lines skipped" if result["skipped"] else ""
     facts: list[tuple[str, ...]] = [
-        ("decision", f"{result['decision']} ({result['probability']:.1%}){verdict(result)}"),
-        ("steps", f"{result['steps']}, {speed['p50']:.0f} us each (p99 {speed['p99']:.0f} us)"),
+        (name, f"{result['decision']} ({result['probability']:.1%}){verdict(result)}"),
+        ("steps", f"{result['steps']}{lost}, {speed['p50']:.0f} us each (p99 {speed['p99']:.0f} us)"),
     ]
     if result["spikes"] is not None:
         possible, total = result["steps"] * sum(result["neurons"]), sum(result["spikes"])
