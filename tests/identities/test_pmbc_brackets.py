@@ -64,3 +64,17 @@ def test_a_constant_drive_settles_about_one_position_a_round() -> None:
     *_, certificate = refractory_lif(current, beta=0.95, method="pmbc", return_certificate=True)
     assert certificate.resolved < certificate.positions
     assert certificate.repaired >= certificate.positions - certificate.resolved
+
+
+def test_rounding_of_the_loop_decides_at_the_threshold() -> None:
+    """The second current completes the threshold up to a rounding: there exact arithmetic and the loop part ways."""
+    beta, threshold = 0.7, 0.9
+    first = torch.rand(2000) * 0.8
+    second = torch.tensor(threshold) - torch.tensor(beta) * first
+    current = torch.stack([first, second])[None]
+    options = {"beta": torch.tensor(beta), "threshold": torch.tensor(threshold)}
+    loop, _ = refractory_lif(current, method="reference", **options)
+    wide = {name: value.double() for name, value in options.items()}
+    exact, _ = refractory_lif(current.double(), method="reference", **wide)
+    assert int((loop != exact).sum()) > 20
+    assert torch.equal(refractory_lif(current, method="pmbc", **options)[0], loop)

@@ -14,7 +14,7 @@ from longspike.kernels.sa_hippo.tables import Dynamics, formula, rows_of
 from longspike.nn import SAHippo
 from longspike.ssm.dplr import legs_dplr
 from longspike.ssm.initialisation import hippo_legs, legs_spectrum
-from longspike.ssm.transitions import dense_transition, effective_time
+from longspike.ssm.transitions import dense_transition, effective_time, taylor2_dense
 from sa_hippo_cases import VARIANTS, dense_memory, dense_step, memory, start, ticks, whole
 from strategies import seeds
 from tolerances import CONTRACTION, LEGS, SA_HIPPO, SA_HIPPO_ROWS
@@ -223,3 +223,14 @@ def test_the_default_decays_span_the_gaps() -> None:
     assert float((1 / (2 * decay)).max()) <= 30 * (1 + 1e-5)
     assert float(decay.min()) < 0.02
     assert float(decay.max()) > 4
+
+
+def test_the_taylor_series_warns_beyond_two_also_where_its_radius_is_one() -> None:
+    """A nilpotent matrix: I + z has radius 1 for every |z|."""
+    dt, b = torch.ones(1, dtype=torch.float64), torch.ones(1, 2, dtype=torch.complex128)
+    matrix = torch.tensor([[[0, 1], [0, 0]]], dtype=torch.complex128)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        taylor2_dense(1.9 * matrix, dt, b)
+    with pytest.warns(UserWarning, match=r"taylor2: \|A_S Dt\| = 2.1 exceeds 2"):
+        taylor2_dense(2.1 * matrix, dt, b)

@@ -173,3 +173,14 @@ def test_some_have_the_gradients_of_all(build: Callable[[], Case]) -> None:
                 atol=DERIVATIVE,
                 msg=lambda m, n=name, s=subset: f"{n} of {s}: {m}",
             )
+
+
+@pytest.mark.parametrize("method", ["recurrent", "chunked", "fft", "reference"])
+def test_a_state_of_zeros_has_a_gradient_too(method: str) -> None:
+    layer, u = SAHippo(6, d_state=4, rank=2, num_heads=3, method=method).to(WIDE), draw(2, 5, 6)
+    state = layer.init_state(2).requires_grad_()
+    found = torch.autograd.grad(weighted_sum(list(layer.sequence(u, state))), state)[0]
+    layer.method = "reference"
+    expected = torch.autograd.grad(weighted_sum(list(layer.sequence(u, state))), state)[0]
+    assert bool(expected.any())
+    torch.testing.assert_close(found, expected, rtol=DERIVATIVE, atol=DERIVATIVE)
