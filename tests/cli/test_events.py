@@ -86,7 +86,14 @@ def test_mistakes_are_named(cli: Run, recording: Path, tmp_path: Path) -> None:
         (("info", recording, tmp_path / "o.npz"), 2, "takes one file and writes none"),
         (("convert", recording), 2, "needs a file to write: longspike events convert FILE OUT"),
         (("convert", recording, recording), 2, "FILE and OUT are the same file"),
-        (("convert", recording, tmp_path / "o.xyz"), 1, "says no format"),
+        (("convert", recording, tmp_path / "o.xyz"), 2, "the name o.xyz says no format. End it in one of .npz, .csv"),
+        (
+            ("convert", tmp_path / "absent.raw", tmp_path / "o", "--to", "gif"),
+            2,
+            "--to must be one of evt2, evt3, nmnist",
+        ),
+        (("info", recording, "--format", "evt9"), 2, "csv; got 'evt9'. Did you mean 'evt3'?"),
+        (("info", recording, "--time-unit", "min"), 2, "--time-unit must be one of ms, ns, s, us; got 'min'"),
         (("info", tmp_path / "absent.raw"), 1, "absent.raw cannot be read"),
     ):
         found, out, err = cli("events", *map(str, words))
@@ -100,3 +107,11 @@ def test_faulty_records_are_counted(cli: Run, tmp_path: Path) -> None:
     assert cli(*words)[0] == 1
     found = json.loads(cli(*words, "--on-error", "skip", "--json")[1])
     assert (found["events"], found["skipped"]) == (2, 1)
+
+
+def test_columns_and_the_unit_of_times_are_said(cli: Run, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("0.5 1 2 1\n0.75 3 2 0\n")
+    words = ("events", "info", str(tmp_path / "t.csv"), "--sensor-size", "40", "30", "--json")
+    assert cli(*words)[0] == 1
+    found = json.loads(cli(*words, "--columns", "t,x,y,p", "--time-unit", "s")[1])
+    assert (found["events"], found["duration_us"]) == (2, 250_000)

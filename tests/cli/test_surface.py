@@ -15,7 +15,7 @@ FLAGS = {
     "train": ["--set", "--run-dir", "--resume", "--overwrite", "--data-root", "--json"],
     "recipes": ["--json"],
     "data": ["--data-root", "--json"],
-    "events": ["--to", "--format", "--sensor-size", "--on-error", "--json"],
+    "events": ["--to", "--format", "--sensor-size", "--columns", "--time-unit", "--on-error", "--json"],
     "stream": [
         "--pace",
         "--packet-events",

@@ -20,6 +20,8 @@ def events(
     to: str | None = None,
     format: str | None = None,  # noqa: A002
     sensor_size: tuple[int, int] | None = None,
+    columns: str | None = None,
+    time_unit: Literal["s", "ms", "us", "ns"] | None = None,
     on_error: Literal["raise", "skip"] = "raise",
     json: bool = False,
 ) -> int:
@@ -32,14 +34,21 @@ def events(
         to: The format of OUT, if the suffix does not say it: npz, csv, evt2, evt3 or nmnist.
         format: The format of FILE, if its content does not say it; nmnist for .bin.
         sensor_size: Width and height in pixels, if FILE does not say it.
+        columns: Names of the columns of a text in their order, e.g. t,x,y,p, if FILE does not say them.
+        time_unit: Of times that are no whole microseconds, if FILE does not say it.
         on_error: Raise at the first faulty record, or skip and count them.
         json: Print JSON.
     """
+    _check_formats(action, format, out, to)
     is_bare = format is None and file.suffix == ".bin"  # five bytes an event and nothing else
-    given = {"format": "nmnist" if is_bare else format, "sensor_size": sensor_size, "on_error": on_error}
+    given = {
+        "format": "nmnist" if is_bare else format,
+        "sensor_size": sensor_size,
+        "columns": columns,
+        "time_unit": time_unit,
+        "on_error": on_error,
+    }
     if action == "info":
-        if out is not None or to is not None:
-            raise ConfigError("`longspike events info` takes one file and writes none. Use `longspike events convert`.")
         result = _info(file, given)
         facts = _facts(result)
     else:
@@ -53,6 +62,21 @@ def events(
     else:
         print_facts(facts)
     return 0
+
+
+def _check_formats(action: str, given: str | None, out: Path | None, to: str | None) -> None:
+    """Refuse words that no file can mend, before a file is read."""
+    from longspike._core.mistakes import did_you_mean
+    from longspike.events.formats import FORMATS, SUFFIXES, WRITERS
+
+    for option, name, known in (("--format", given, FORMATS), ("--to", to, WRITERS)):
+        if name is not None and name not in known:
+            hint = did_you_mean(name, known)
+            raise ConfigError(f"{option} must be one of {', '.join(known)}; got {name!r}.{hint}")
+    if action == "info" and (out is not None or to is not None):
+        raise ConfigError("`longspike events info` takes one file and writes none. Use `longspike events convert`.")
+    if out is not None and to is None and out.suffix.lower() not in SUFFIXES:
+        raise ConfigError(f"the name {out.name} says no format. End it in one of {', '.join(SUFFIXES)}, or give --to.")
 
 
 def _read(read: Callable[..., Any], file: Path, given: dict[str, Any]) -> Any:

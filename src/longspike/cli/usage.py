@@ -93,7 +93,9 @@ def _too_few(match: re.Match[str], text: str) -> str:
 
 
 def _bad_choice(match: re.Match[str], text: str) -> str:
-    choices = [word for word in re.findall(r"'([^']*)'", match[3]) if word != "None"]
+    choices = re.findall(r"'([^']*)'", match[3])
+    if "None" in choices:  # then tyro has them in no order
+        choices = sorted(set(choices) - {"None"})
     argument = match[2] if match[2].startswith("-") else match[2].upper()
     return f"{argument} must be one of {', '.join(choices)}; got {match[1]!r}."
 
