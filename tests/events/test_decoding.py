@@ -184,3 +184,15 @@ def test_everything_works_without_the_extension(tmp_path: Path, monkeypatch: pyt
     events = ev.make_events(x=[1, 2, 3], y=[4, 5, 6], t=[0, 5, 90_000], p=[0, 1, 1])
     ev.write(tmp_path / "file.raw", events, sensor_size=(12, 13))
     np.testing.assert_array_equal(ev.read(tmp_path / "file.raw").events, events)
+
+
+def test_words_become_integers_some_at_a_time() -> None:
+    import tracemalloc
+
+    records = np.arange(1 << 20, dtype=np.uint32).view(np.uint8)[: 1 << 20]
+    tracemalloc.start()
+    total = sum(reference.words(records, "<u2"))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert total == int(records.view("<u2").sum(dtype=np.int64))
+    assert peak < 500_000 < len(records)

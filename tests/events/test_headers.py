@@ -10,6 +10,7 @@ import pytest
 from events.makers import aedat4_file, aedat4_packet, random_events
 from longspike import events as ev
 from longspike.errors import DataFileError
+from longspike.streaming import open_events
 
 JAER = (
     b"#!AER-DAT2.0\r\n# This is a raw AE data file - do not edit\r\n"
@@ -128,5 +129,7 @@ def test_a_pipe_is_refused_at_once(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(DataFileError, match=r"pipe is a pipe, and only files can be read. Copy what comes from it"):
         ev.read(tmp_path / "pipe")
+    with pytest.raises(DataFileError, match="pipe is a pipe"):
+        open_events(str(tmp_path / "pipe"), sensor_size=(8, 6))
     with pytest.raises(DataFileError, match="/dev/null is a device"):
         ev.read("/dev/null")

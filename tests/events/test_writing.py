@@ -42,6 +42,21 @@ def test_round_trip(name: str, count: int, longest_gap: int, first: int, seed: i
     np.testing.assert_array_equal(recording.events, copy)
 
 
+def test_every_wrap_in_a_silence_is_written(tmp_path: Path) -> None:
+    """Time words 0xFFF and 0x000 at each wrap of 2^24 us, and a quarter of the range apart at most in between."""
+    t = [(1 << 24) - 100, (1 << 24) + 99_900, (3 << 24) + 5000]
+    ev.write(tmp_path / "f.raw", ev.make_events(x=[1] * 3, y=[1] * 3, t=t, p=[1] * 3), sensor_size=(640, 480))
+    content = (tmp_path / "f.raw").read_bytes()
+    words = np.frombuffer(content[content.index(b"% end\n") + 6 :], "<u2")
+    high = [int(word) & 0xFFF for word in words if word >> 12 == 8]
+    across = [0x400, 0x800, 0xC00, 0xFFF, 0x000]
+    assert high == [0xFFF, 0x000, 99_900 >> 12, *across, *across, 1]
+    steps = np.diff(high)
+    assert (steps[steps < 0] == -0xFFF).all()
+    assert steps.max() <= 0x400
+    assert ev.read(tmp_path / "f.raw")["t"].tolist() == [each - t[0] for each in t]
+
+
 @pytest.mark.parametrize(("suffix", "name"), [(".raw", "evt3"), (".bin", "nmnist"), (".npz", "npz"), (".CSV", "csv")])
 def test_the_suffix_says_the_format(suffix: str, name: str, tmp_path: Path) -> None:
     events = random_events(np.random.default_rng(0), 40, (30, 20))

@@ -9,8 +9,8 @@ from longspike.events.faults import DECODING_FAULTS, Faults
 from longspike.events.record import EVENT_DTYPE
 from longspike.kernels import native
 
-CAPACITY = 1 << 18
-"""Events of one output array: 3.4 MB."""
+CAPACITY = 1 << 16
+"""Events of one output array: 0.9 MB."""
 
 NUM_SLOTS, FAULTS, FAULT, FIRST_SLOT = 8, 0, 1, 2
 

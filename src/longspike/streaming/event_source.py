@@ -104,7 +104,7 @@ def open_events(
         raise ConfigError(f"`fit` must be one of {', '.join(FITS)}; got {fit!r}.")
     num_events = READ_EVENTS if packet_us is not None else packet_events or PACKET_EVENTS
     name, colon, index = source.partition(":")
-    if Path(source).is_file():
+    if Path(source).exists():
         found = _from_file(Path(source), sensor_size, num_events, on_error)
     elif colon and index.isdigit():
         found = _from_dataset(name, int(index), data_root, num_events)

@@ -71,24 +71,28 @@ def _header(name: str, version: str, sensor_size: tuple[int, int]) -> bytes:
 
 
 def _time_words(t: np.ndarray, low_bits: int, high_bits: int) -> tuple[np.ndarray, np.ndarray]:
-    """The high parts of time to send before each event, flat, and how many before each: none while it stays; and where it
-    wraps, its largest and its smallest value, so that no reader misses a wrap in a silence of any length."""
+    """The high parts of time to send before each event, flat, and how many before each: none while it stays; in a leap,
+    every quarter of the range that is passed, and at a wrap the largest and the smallest value, so that no reader misses a
+    wrap in a silence of any length."""
     high = t >> low_bits
     before = np.concatenate([high[:1] - 1, high[:-1]])
-    first_wrap = (before >> high_bits) + 1
-    num_wraps = (high >> high_bits) - (before >> high_bits)
-    num_wraps[:1] = 0
-    counts = 2 * num_wraps + (high != before)
+    span, quarter = 1 << high_bits, 1 << (high_bits - 2)
+    num_passed = high // quarter - before // quarter + (high + 1) // span - (before + 1) // span
+    num_passed[:1] = 0
+    counts = num_passed + (high != before)
     if counts.sum() > MOST_TIME_WORDS:
         raise ValueError(
             "write: the gaps between events take too many time words; got times up to "
             f"{int(t[-1])} µs. Split the recording, or use npz."
         )
-    owner = np.repeat(np.arange(len(t)), counts)
-    place = np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
-    at_wrap = ((first_wrap[owner] + place // 2) << high_bits) - 1 + place % 2
-    words = np.where(place < 2 * num_wraps[owner], at_wrap, high[owner])
-    return words & ((1 << high_bits) - 1), counts
+    ends = np.cumsum(counts)
+    words = np.empty(counts.sum(), np.int64)
+    words[ends[counts > 0] - 1] = high[counts > 0]
+    for k in np.flatnonzero(num_passed):
+        quarters = np.arange(before[k] // quarter + 1, high[k] // quarter + 1) * quarter
+        largest = np.arange((before[k] + 1) // span + 1, (high[k] + 1) // span + 1) * span - 1
+        words[ends[k] - counts[k] : ends[k] - 1] = np.sort(np.concatenate([quarters, largest]))
+    return words & (span - 1), counts
 
 
 def _interleave(columns: list[tuple[np.ndarray, np.ndarray]], dtype: str) -> bytes:
