@@ -39,7 +39,8 @@ void poll();
 
 // The same for span k, every 16th time: a span of a single vector takes a third of a microsecond. Short calls never poll.
 inline void poll(std::int64_t k) {
-    if (k % 16 == 15) poll();
+    if (k % 16 == 15) [[unlikely]]
+        poll();
 }
 
 }  // namespace longspike
