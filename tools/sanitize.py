@@ -48,7 +48,7 @@ def build(sanitizer: str) -> Path:
     subprocess.run(
         ["cmake", "-S", ROOT, "-B", folder, "-G", "Ninja", *(f"-D{k}={v}" for k, v in settings.items())], check=True
     )
-    subprocess.run(["cmake", "--build", folder], check=True)
+    subprocess.run(["cmake", "--build", folder, "--parallel", "2"], check=True)
     return next(folder.glob("_native*.so"))
 
 
