@@ -1,8 +1,10 @@
 """Spiking state-space models: exact, fast, streaming.
 
-Everything is imported on first use, so that `import longspike` and `longspike --help` do not wait for PyTorch.
+Everything is imported on first use, so that `import longspike` and `longspike --help` do not wait for PyTorch. Where PyTorch
+is there already, the networks are imported at once, and with them the operators that an exported program calls.
 """
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -100,3 +102,7 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return __all__
+
+
+if "torch" in sys.modules:
+    import_module("longspike.models")

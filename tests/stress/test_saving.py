@@ -58,7 +58,7 @@ def check(path: Path, has_old: bool) -> str:
     """Which model is there now."""
     if not has_old and not find_folder(path).exists():
         return "none"
-    weight = float(longspike.load(path).decoder.bias[0])
+    weight = longspike.load(path).decoder.bias[0].item()
     assert weight in ((1.0, 2.0) if has_old else (2.0,))
     return "old" if weight == 1 else "new"
 

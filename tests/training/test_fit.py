@@ -12,7 +12,7 @@ import torch
 import longspike
 from longspike.data import Batch, BatchLoader
 from longspike.errors import FileWriteError
-from longspike.models import SpikeSSM, checkpoint
+from longspike.models import InputSpec, SpikeSSM, checkpoint
 from longspike.models.observation import Classification
 from longspike.training import (
     DivergedError,
@@ -45,6 +45,7 @@ def test_a_run_leaves_a_model_checkpoints_and_logs(run_dir: Path) -> None:
     saved = longspike.load(result.model_path)
     assert all(torch.equal(a, b) for a, b in zip(saved.parameters(), model.parameters(), strict=True))
     assert score(saved, val_loader()).accuracy == result.val.accuracy
+    assert saved.input_spec == InputSpec(scale=1.0, shift=0.0)
     metadata = checkpoint.read_description(result.model_path)["metadata"]
     assert metadata["a"] == 1
     assert metadata["result"]["best_epoch"] == result.best_epoch
@@ -74,6 +75,13 @@ def test_validation_has_no_smoothing_and_no_price(run_dir: Path) -> None:
     config = replace(CONFIG, epochs=1, label_smoothing=0.3)
     result = fit(model, train_loader(), val_loader(), config, run_dir=run_dir)
     assert result.val.loss == pytest.approx(score(model, val_loader()).loss, rel=1e-6)
+
+
+def test_a_network_that_could_not_be_saved_is_refused_before_the_training(run_dir: Path) -> None:
+    model = small_model()
+    torch.nn.utils.prune.l1_unstructured(model.blocks[0].mix, "weight", 0.5)
+    with pytest.raises(ValueError, match=r"these tensors differ: blocks.0.mix.*prune.remove"):
+        fit(model, train_loader(), val_loader(), CONFIG, run_dir=run_dir)
 
 
 def test_training_learns(run_dir: Path) -> None:

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
-from longspike.data import Batch, BatchLoader, collate
+from longspike.data import Batch, BatchLoader, Split, collate
 from longspike.training import fit, score
 from longspike.training.checkpoints import read_checkpoint
-from longspike.training.loaders import EpochLoader, FromStep, PlainLoader, labelled
+from longspike.training.loaders import EpochLoader, FromStep, PlainLoader, labelled, normalisation_of
 from training.conftest import CONFIG, NUM_BATCHES, small_model, small_split, train_loader, val_loader
 
 
@@ -157,3 +157,14 @@ def test_another_number_of_batches_is_refused(run_dir: Path) -> None:
         fit(small_model(), other, val_loader(), replace(CONFIG, batch_size=5), run_dir=run_dir, resume=True)
     with pytest.raises(ValueError, match=r"began with, num_samples=None; got num_samples=40"):
         fit(small_model(), train_loader(), val_loader(), CONFIG, run_dir=run_dir, resume=True)
+
+
+def test_the_normalisation_of_what_a_loader_draws_from() -> None:
+    split = Split(
+        values=torch.zeros(5, 3, 1), lengths=torch.full((5,), 3), labels=torch.arange(5), scale=0.5, shift=-2.0
+    )
+    subset = torch.utils.data.Subset(split, [0, 3])
+    ours = BatchLoader(split, batch_size=2, shuffle=False, seed=0)
+    loaders = [ours, *(torch.utils.data.DataLoader(data, batch_size=2) for data in (split, subset))]
+    assert [normalisation_of(loader) for loader in loaders] == [(0.5, -2.0)] * 3
+    assert normalisation_of(torch.utils.data.DataLoader(torch.zeros(4, 2))) is None

@@ -1,16 +1,31 @@
 """Saved models: the round trip, and everything that is refused."""
 
+import errno
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import safetensors.torch
 import torch
+import torch.nn.utils.prune as prune
+from torch.nn.utils.parametrizations import weight_norm
 
 import longspike
-from longspike.errors import CheckpointError
-from longspike.models import SpikeSSM, SpikeSSMConfig, checkpoint
+from longspike.errors import CheckpointError, ConfigError
+from longspike.models import (
+    FlamesConfig,
+    FlamesSequenceConfig,
+    MemoryConfig,
+    SpikeSSM,
+    SpikeSSMConfig,
+    build,
+    checkpoint,
+)
+from longspike.models.flames_presets import flames_preset
+from longspike.models.presets import preset
+from longspike.models.shapes import main_shapes
 from longspike.nn import NeuronConfig
 
 
@@ -128,6 +143,32 @@ DAMAGE = {
         "these tensors differ: decoder.bias",
     ),
     "other size": (edit(lambda d: d["config"].update(d_model=6)), "does not fit its configuration"),
+    "large config": (
+        lambda path: (path / "config.json").write_text(" " * ((1 << 24) + 1)),
+        "has more than 16,777,216 bytes",
+    ),
+    "many layers": (
+        edit(lambda d: d["config"].update(num_layers=1000)),
+        "blocks.2.mix.weight must have .* is not in it",
+    ),
+    "too many layers": (
+        edit(lambda d: d["config"].update(num_layers=10**6)),
+        "`num_layers` must be an integer .* 1024",
+    ),
+    "large state": (
+        edit(lambda d: d["config"].update(d_state=4096)),
+        r"blocks.0.ssm.A_imag must have .*\(2, 5\) in it",
+    ),
+    "too large state": (
+        edit(lambda d: d["config"].update(d_state=10**9)),
+        "`d_state` must be an integer .* at most 4096",
+    ),
+    "wide": (edit(lambda d: d["config"].update(d_model=65536)), r"encoder.weight must have shape \(65536, 2\)"),
+    "too wide": (edit(lambda d: d["config"].update(d_model=2**63)), "`d_model` must be an integer .* at most 65536"),
+    "fp8": (
+        weights(lambda w: w.update({k: x.to(torch.float8_e5m2) for k, x in w.items()})),
+        "holds weights of torch.float8_e5m2; a network has one of float32",
+    ),
     "nan": (weights(lambda w: w["decoder.bias"].fill_(float("nan"))), "holds NaN or infinity in decoder.bias"),
     "infinity": (weights(lambda w: w["decoder.bias"].fill_(float("inf"))), "holds NaN or infinity in decoder.bias"),
 }
@@ -139,6 +180,76 @@ def test_damage_is_named(saved: Path, damage: str) -> None:
     apply(saved)
     with pytest.raises(CheckpointError, match=message):
         longspike.load(saved)
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+def test_a_file_that_may_not_be_read_is_called_so(saved: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = Path.open
+
+    def guarded(self: Path, *arguments, **options):
+        if self.name == name:
+            raise PermissionError(errno.EACCES, "denied")
+        return opened(self, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", guarded)
+    with pytest.raises(CheckpointError, match="cannot be read: Permission denied"):
+        longspike.load(saved)
+
+
+NETWORKS = {
+    "tokens": SpikeSSMConfig(d_input=7, d_model=6, num_layers=2, d_state=4, encoder="embedding", is_bidirectional=True),
+    "flames": FlamesConfig(sensor_size=(12, 9), num_fronts=2, memory=MemoryConfig(d_model=6, d_state=4, rank=2)),
+    "lif": FlamesConfig(sensor_size=(12, 9), downsample=2, memory=MemoryConfig(kind="lif", d_model=6)),
+    "diagonal": FlamesSequenceConfig(memory=MemoryConfig(d_model=6, d_state=4, rank=2, structure="diag")),
+    "sequence": FlamesSequenceConfig(d_input=3, num_branches=5, memory=MemoryConfig(d_model=6, d_state=4, rank=3)),
+    **{name: flames_preset(name, sensor_size=(34, 30), num_classes=11) for name in ("tiny", "small")},
+    **{name: preset(name) for name in ("digits", "smnist-small")},
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_main_shapes_are_those_of_the_network_and_most_of_it(name: str) -> None:
+    shapes = dict(main_shapes(NETWORKS[name]))
+    held = {key: tuple(x.shape) for key, x in build(NETWORKS[name]).state_dict().items()}
+    assert {key: held.get(key) for key in shapes} == shapes
+    assert sum(map(math.prod, held.values())) < 8 * sum(map(math.prod, shapes.values()))
+
+
+def test_a_network_that_does_not_fit_into_memory_is_not_begun() -> None:
+    with pytest.raises(ConfigError, match=r"take at least 35,\d+ GB; this machine has .* Make it smaller"):
+        build(SpikeSSMConfig(d_model=65536, num_layers=1024))
+
+
+def change_parts(model: SpikeSSM) -> None:
+    model.decoder = torch.nn.Linear(5, 7)
+
+
+UNLOADABLE = {
+    "pruned": (
+        lambda model: prune.l1_unstructured(model.decoder, "weight", 0.5),
+        "differ: decoder.weight, .*prune.remove",
+    ),
+    "parametrised": (lambda model: weight_norm(model.decoder), "differ: decoder.*remove_parametrizations"),
+    "replaced": (change_parts, "differ: decoder.bias, decoder.weight"),
+    "fp8": (lambda model: model.to(torch.float8_e4m3fn), "must have one dtype .*got float8_e4m3fn. Convert"),
+    "mixed": (lambda model: model.decoder.double(), "must have one dtype .*got float32, float64. Convert"),
+    "meta": (lambda model: model.to("meta"), "on the meta device"),
+}
+
+
+@pytest.mark.parametrize("change", UNLOADABLE)
+def test_what_could_not_be_loaded_is_not_saved(saved: Path, change: str) -> None:
+    model, before = network(), (saved / "model.safetensors").read_bytes()
+    UNLOADABLE[change][0](model)
+    with pytest.raises(ValueError, match=r"SpikeSSM.save: .*" + UNLOADABLE[change][1]):
+        model.save(saved)
+    assert (saved / "model.safetensors").read_bytes() == before
+
+
+def test_saving_draws_no_random_number(tmp_path: Path) -> None:
+    model, before = network(), torch.get_rng_state()
+    model.save(tmp_path / "model")
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_missing_folder(tmp_path: Path) -> None:
@@ -158,11 +269,11 @@ def test_a_failing_write_leaves_the_old_model(saved: Path, monkeypatch: pytest.M
     before = longspike.load(saved).decoder.weight
 
     def full_disk(*_, **__):
-        raise OSError("no space left on device")
+        raise OSError(errno.ENOSPC, "full")
 
     with monkeypatch.context() as patch:
         patch.setattr(checkpoint.safetensors.torch, "save_file", full_disk)
-        with pytest.raises(OSError, match="no space"):
+        with pytest.raises(OSError, match="model: No space left"):
             network().save(saved)
     with pytest.raises(TypeError):
         network().save(saved, metadata={"not json": object()})

@@ -247,8 +247,8 @@ def test_message(case: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"d_model": 0}, "`d_model` must be an integer of at least 1; got 0"),
-        ({"num_layers": True}, "`num_layers` must be an integer of at least 1; got True"),
+        ({"d_model": 0}, "`d_model` must be an integer of at least 1 and at most 65536; got 0"),
+        ({"num_layers": True}, "`num_layers` must be an integer of at least 1 and at most 1024; got True"),
         ({"d_state": 7}, r"`d_state` must be even \(conjugate pairs\); got 7"),
         ({"dropout": 1.0}, r"`dropout` must lie in \[0, 1\); got 1.0"),
         ({"dt_min": 0.0}, "0 < `dt_min` <= `dt_max` must hold; got 0.0 and 0.1"),

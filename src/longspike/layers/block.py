@@ -19,12 +19,14 @@ from longspike.layers.dropout import TiedDropout
 from longspike.layers.linear import SpikeLinear
 from longspike.layers.neuron import NeuronConfig, build_neuron
 from longspike.layers.norm import RowNorm
+from longspike.layers.watched import all_are_watched, is_watched
 from longspike.neurons.lif import LIFState
 from longspike.neurons.refractory import RefractoryLIF
 from longspike.ssm.s4d import S4D
 
 NORM_POSITIONS = ("pre", "post", "none")
 FUSED_DTYPES = (torch.float32, torch.float64)
+FUSED_PARTS = (("ssm", S4D), ("neuron", RefractoryLIF), ("dropout", TiedDropout), ("mix", SpikeLinear))
 
 
 class BlockState(NamedTuple):
@@ -64,7 +66,7 @@ class SpikingBlock(AbstractSequenceLayer[BlockState]):
         super().__init__()
         check_choice("SpikingBlock", "norm", norm, NORM_POSITIONS)
         ssm = {"d_state": d_state, "init": init, "dt_min": dt_min, "dt_max": dt_max, "discretisation": discretisation}
-        self.norm_position = norm
+        self.d_model, self.norm_position = d_model, norm
         self.norm = nn.Identity() if norm == "none" else RowNorm(d_model)
         self.ssm = S4D(d_model, **ssm)  # type: ignore[arg-type]
         self.backward_ssm = S4D(d_model, **ssm) if is_bidirectional else None  # type: ignore[arg-type]
@@ -89,7 +91,14 @@ class SpikingBlock(AbstractSequenceLayer[BlockState]):
         self, x: Tensor, state: BlockState | None = None, lengths: Tensor | None = None
     ) -> tuple[Tensor, Tensor, BlockState]:
         """y and the neuron's spikes, both (batch, seqlen, d_model), and the state after the last step."""
-        check_sequence("SpikingBlock", "x", x, channels=self.mix.in_features)
+        spikes: list[Tensor] = []
+        y, end = self(x, state, lengths, spikes)
+        return y, spikes[0], end
+
+    def _by_parts(
+        self, x: Tensor, state: BlockState | None, lengths: Tensor | None
+    ) -> tuple[Tensor, Tensor, BlockState]:
+        check_sequence("SpikingBlock", "x", x, channels=self.d_model)
         x = with_quiet_padding(x, lengths)
         ssm_state, neuron_state = (None, None) if state is None else as_state("SpikingBlock", BlockState, state)
         z = self.norm(x) if self.norm_position == "pre" else x
@@ -99,11 +108,23 @@ class SpikingBlock(AbstractSequenceLayer[BlockState]):
         y = self.norm(y) if self.norm_position == "post" else y
         return y, spikes, BlockState(ssm_end, neuron_end)
 
+    def is_plain(self) -> bool:
+        """Whether the block is as this class makes it with refractory neurons in one direction, and no hook listens.
+
+        Only then do fused operators and compiled streams compute what calling the parts one after another does.
+        """
+        parts = self._modules
+        if self.backward_ssm is not None or is_watched(self) or all_are_watched():
+            return False
+        if any(type(parts[name]) is not kind or is_watched(parts[name]) for name, kind in FUSED_PARTS):  # type: ignore[arg-type]
+            return False
+        return self.norm_position == "none" or (type(self.norm) is RowNorm and not is_watched(self.norm))
+
     def _fusible_neuron(self, x: Tensor) -> RefractoryLIF | None:
         """The neuron, if this block is the one that `spiking_block` computes."""
-        neuron = self.neuron
-        if type(neuron) is not RefractoryLIF or self.backward_ssm is not None or x.dtype not in FUSED_DTYPES:
+        if x.dtype not in FUSED_DTYPES or not self.is_plain():
             return None
+        neuron: RefractoryLIF = self.neuron  # type: ignore[assignment]
         return neuron if neuron.method == self.ssm.method == "auto" else None
 
     def _inputs(self, x: Tensor, neuron: tuple[Tensor, ...], lengths: Tensor | None) -> Inputs:
@@ -122,11 +143,16 @@ class SpikingBlock(AbstractSequenceLayer[BlockState]):
 
         The same bits as `outputs`, in one pass over memory where the block is a plain one on a compiled backend.
         """
-        check_sequence("SpikingBlock", "x", x, channels=self.mix.in_features)
+        check_sequence("SpikingBlock", "x", x, channels=self.d_model)
         neuron = self._fusible_neuron(x)
         if neuron is None:
             y, spikes, end = self.outputs(x, state, lengths)
             return y, without_padding(spikes, lengths).sum(dim=1), end
+        return self._fused(neuron, x, state, lengths)
+
+    def _fused(
+        self, neuron: RefractoryLIF, x: Tensor, state: BlockState | None, lengths: Tensor | None
+    ) -> tuple[Tensor, Tensor, BlockState]:
         x = with_quiet_padding(x, lengths)
         before = self.init_state(x.shape[0]) if state is None else as_state("SpikingBlock", BlockState, state)
         parameters, neuron_state = neuron.operands(x, before.neuron)
@@ -142,7 +168,22 @@ class SpikingBlock(AbstractSequenceLayer[BlockState]):
         y = self.norm(y) if self.norm_position == "post" else y
         return y, counts, BlockState(ssm_end, LIFState(*neuron_end))
 
-    def forward(self, x: Tensor, state: BlockState | None = None) -> tuple[Tensor, BlockState]:
-        """y (batch, seqlen, d_model) and the state after the last step."""
-        y, _, end = self.activity(x, state)
+    def forward(
+        self,
+        x: Tensor,
+        state: BlockState | None = None,
+        lengths: Tensor | None = None,
+        spikes: list[Tensor] | None = None,
+    ) -> tuple[Tensor, BlockState]:
+        """y (batch, seqlen, d_model) and the state after the last step.
+
+        Args: lengths: valid steps of a padded batch. spikes: a list to which the neuron's are added.
+        """
+        neuron = self._fusible_neuron(x) if spikes is None else None
+        if neuron is not None:
+            y, _, end = self._fused(neuron, x, state, lengths)
+            return y, end
+        y, fired, end = self._by_parts(x, state, lengths)
+        if spikes is not None:
+            spikes.append(fired)
         return y, end

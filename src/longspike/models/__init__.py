@@ -1,11 +1,14 @@
 """Networks, their configurations, presets and files."""
 
 from longspike.models.config import SpikeSSMConfig
+from longspike.models.exporting import register_states
 from longspike.models.flames import Flames, FlamesOutput, FlamesState
 from longspike.models.flames_config import FlamesConfig, FlamesSequenceConfig, MemoryConfig
 from longspike.models.flames_presets import flames_presets
 from longspike.models.flames_sequence import FlamesSequence, FlamesSequenceOutput, FlamesSequenceState
+from longspike.models.input_spec import InputSpec
 from longspike.models.loading import build, load
+from longspike.models.predicting import Prediction
 from longspike.models.presets import presets
 from longspike.models.spike_ssm import SpikeSSM, SpikeSSMOutput, SpikeSSMState
 
@@ -18,7 +21,9 @@ __all__ = [
     "FlamesSequenceOutput",
     "FlamesSequenceState",
     "FlamesState",
+    "InputSpec",
     "MemoryConfig",
+    "Prediction",
     "SpikeSSM",
     "SpikeSSMConfig",
     "SpikeSSMOutput",
@@ -28,3 +33,5 @@ __all__ = [
     "load",
     "presets",
 ]
+
+register_states()

@@ -5,11 +5,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import nn
 
 from longspike.models import checkpoint
+from longspike.models.input_spec import InputSpec
 from longspike.models.observation import Classification, Observation
+from longspike.models.predicting import predictions
 
 __all__ = ["AbstractClassifier", "Summary"]
 
@@ -29,10 +32,11 @@ class AbstractClassifier(nn.Module, ABC):
     """A network that classifies the batches of a data set: all that training and evaluation know of it.
 
     A new kind of network needs these members and nothing in either room. `config` is the frozen dataclass that
-    describes it completely.
+    describes it completely. `input_spec` says what its input and its answers mean; it is saved beside the weights.
     """
 
     config: Any
+    input_spec: InputSpec = InputSpec()
 
     @property
     @abstractmethod
@@ -71,6 +75,51 @@ class AbstractClassifier(nn.Module, ABC):
         Raises: ValueError if the network does not give one answer a sample.
         """
 
+    @abstractmethod
+    def raw_batch(self, samples: Sequence[Any]) -> Any:
+        """Raw samples as a batch for `classify`: checked and normalised."""
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """One name an output; its number where nobody has given names."""
+        return self.input_spec.names(self.config.num_outputs)
+
+    def predict(self, raw: Any) -> Any:
+        """The answer to raw input: normalised as the training data was, in evaluation mode, without gradients.
+
+        Args:
+            raw: one sample, or a list of samples of any lengths. Of sequences: (steps, d_input) real numbers, as an array
+                or tensor, (steps) where d_input is 1; tokens (steps); a tensor with an axis more is a batch. Of events:
+                an array of `longspike.events.EVENT_DTYPE`, or a `Recording`.
+        Returns: a `Prediction`; a list of them for a list or a batch.
+        Raises: ValueError or TypeError for what the network cannot read.
+
+        Example:
+            >>> from longspike.models import InputSpec, SpikeSSM
+            >>> model = SpikeSSM.from_preset("digits")
+            >>> model.input_spec = InputSpec(scale=1 / 16, shift=0.0, class_names=tuple("abcdefghij"))
+            >>> model.predict(torch.tensor([3, 16, 0, 7])).class_name in "abcdefghij"
+            True
+        """
+        is_batch = isinstance(raw, list | tuple) or (
+            isinstance(raw, torch.Tensor | np.ndarray) and self._has_batch(raw)
+        )
+        modes = [module for module in self.modules() if module.training]
+        self.eval()
+        try:
+            with torch.no_grad():
+                answers = predictions(
+                    self.classify(self.raw_batch(list(raw) if is_batch else [raw])).logits, self.class_names
+                )
+        finally:
+            for module in modes:
+                module.training = True
+        return answers if is_batch else answers[0]
+
+    def _has_batch(self, raw: Any) -> bool:
+        """Whether an array or tensor holds several samples."""
+        return False
+
     def save(self, path: str | Path, *, metadata: dict[str, Any] | None = None) -> None:
         """Write weights (safetensors) and configuration (JSON) to the folder `path`, whole or not at all."""
-        checkpoint.save(self, self.config, path, metadata=metadata or {})
+        checkpoint.save(self, self.config, path, input_spec=self.input_spec, metadata=metadata or {})

@@ -8,6 +8,8 @@ from longspike.layers.neuron import NeuronConfig
 from longspike.ssm.discretise import DISCRETISATIONS
 from longspike.ssm.initialisation import INITIALISATIONS
 
+LARGEST_WIDTH, LARGEST_STATE, LARGEST_DEPTH, LARGEST_ENDS = 1 << 16, 1 << 12, 1 << 10, 1 << 24
+"""d_model and other numbers of channels; d_state; num_layers; d_input and num_outputs."""
 ENCODERS = ("linear", "embedding")
 POOLS = ("mean", "none")
 
@@ -44,7 +46,10 @@ class SpikeSSMConfig:
 
     def __post_init__(self) -> None:
         mistakes = Mistakes("SpikeSSMConfig", self)
-        mistakes.integers("d_input", "num_outputs", "d_model", "num_layers", "d_state")
+        mistakes.integers("d_input", "num_outputs", high=LARGEST_ENDS)
+        mistakes.integers("d_model", high=LARGEST_WIDTH)
+        mistakes.integers("num_layers", high=LARGEST_DEPTH)
+        mistakes.integers("d_state", high=LARGEST_STATE)
         if isinstance(self.d_state, int) and self.d_state % 2:
             mistakes.add(f"`d_state` must be even (conjugate pairs); got {self.d_state}")
         if not isinstance(self.neuron, NeuronConfig):

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple, Protocol, Self
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from longspike._core.checks import describe
-from longspike.events.ragged import RaggedEvents
+from longspike.events.ragged import RaggedEvents, collate_events
+from longspike.events.recording import Recording
 from longspike.kernels.spikes import count_spikes
 from longspike.kernels.tick import EventPoolState, embed_cells
 from longspike.layers.dendritic_conv import DendriticConvState, DendriticRows
@@ -57,6 +59,12 @@ class EventBatch(Protocol):
 
     @property
     def events(self) -> RaggedEvents: ...
+
+
+class RawEvents(NamedTuple):
+    """Events without labels."""
+
+    events: RaggedEvents
 
 
 def _check_ragged(events: object) -> None:
@@ -208,6 +216,26 @@ class Flames(AbstractClassifier):
         """Logits (batch, num_outputs) and the state after the last event; see `outputs`."""
         output = self.outputs(events, state)
         return output.logits, output.state
+
+    def raw_batch(self, samples: Sequence[np.ndarray | Recording]) -> RawEvents:
+        """Arrays of events, or recordings of the network's sensor, as a batch.
+
+        Raises: ValueError for a recording of another sensor, events off it, or time that runs backwards.
+        """
+        arrays = []
+        for sample in samples:
+            if isinstance(sample, Recording):
+                if sample.sensor_size != self.config.sensor_size:
+                    raise ValueError(
+                        f"predict: the model reads sensor_size={self.config.sensor_size}; got a recording of "
+                        f"{sample.sensor_size}. Fit it with longspike.events.transforms.scale_space or crop_centre."
+                    )
+                sample = sample.events
+            arrays.append(sample)
+        if not arrays:
+            raise ValueError("predict: `raw` must hold at least one sample; got none.")
+        events = collate_events(arrays, sensor_size=self.config.sensor_size)
+        return RawEvents(RaggedEvents(*(part.to(self.embedding.device) for part in events)))
 
     def classify(self, batch: EventBatch) -> Classification:
         """Logits and the activity of every layer on labelled events."""

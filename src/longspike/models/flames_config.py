@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from longspike._core.mistakes import Mistakes, is_integer, shown
-from longspike.events.record import LATEST_TIME_US, check_sensor_size
+from longspike.events.record import LARGEST_SIDE, LATEST_TIME_US, check_sensor_size
+from longspike.models.config import LARGEST_DEPTH, LARGEST_ENDS, LARGEST_STATE, LARGEST_WIDTH
 from longspike.neurons.surrogate import surrogate_of
 
 MEMORIES = ("sa_hippo", "hippo", "lif")
@@ -12,7 +13,7 @@ TRANSITIONS = ("bilinear", "taylor2", "expm")
 STRUCTURES = ("dplr", "diag")
 INPUTS = ("impulse", "held")
 WEIGHTINGS = ("tick", "time")
-LARGEST_RANK, LARGEST_KERNEL = 64, 255
+LARGEST_RANK, LARGEST_KERNEL, LARGEST_WINDOW = 64, 255, 1 << 31
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,7 +45,9 @@ class MemoryConfig:
 
     def __post_init__(self) -> None:
         mistakes = Mistakes("MemoryConfig", self)
-        mistakes.integers("d_model", "num_layers", "d_state", "num_heads")
+        mistakes.integers("d_model", "num_heads", high=LARGEST_WIDTH)
+        mistakes.integers("num_layers", high=LARGEST_DEPTH)
+        mistakes.integers("d_state", high=LARGEST_STATE)
         mistakes.choices({"kind": MEMORIES, "transition": TRANSITIONS, "structure": STRUCTURES, "input": INPUTS})
         if not mistakes and self.d_model % self.num_heads:
             mistakes.add(f"`num_heads` must divide d_model={self.d_model}; got {self.num_heads}")
@@ -108,14 +111,15 @@ class FlamesConfig:
 
     def __post_init__(self) -> None:
         mistakes = Mistakes("FlamesConfig", self)
-        mistakes.integers("num_outputs", "step_us", "channels", "num_branches", "num_fronts", "downsample")
-        mistakes.integers("kernel", "stride", "pool", "window")
+        mistakes.integers("num_outputs", high=LARGEST_ENDS)
+        mistakes.integers("channels", "num_branches", high=LARGEST_WIDTH)
+        mistakes.integers("num_fronts", high=LARGEST_DEPTH)
+        mistakes.integers("step_us", high=LATEST_TIME_US)
+        mistakes.integers("downsample", "stride", "pool", high=LARGEST_SIDE)
+        mistakes.integers("kernel", high=LARGEST_KERNEL)
+        mistakes.integers("window", high=LARGEST_WINDOW)
         mistakes.choices({"front": FRONTS, "weighting": WEIGHTINGS})
         mistakes.part(self._take_sensor_size)
-        if not mistakes and self.step_us > LATEST_TIME_US:
-            mistakes.add(f"`step_us` must be at most 2^62; got {self.step_us}")
-        if not mistakes and self.kernel > LARGEST_KERNEL:
-            mistakes.add(f"`kernel` must be at most {LARGEST_KERNEL}; got {self.kernel}")
         mistakes.rising("tau_min_us", "tau_max_us")
         mistakes.numbers("tau_soma_us")
         if self.front == "lif" and self.num_branches != 1:
@@ -150,7 +154,8 @@ class FlamesSequenceConfig:
 
     def __post_init__(self) -> None:
         mistakes = Mistakes("FlamesSequenceConfig", self)
-        mistakes.integers("d_input", "num_outputs", "num_branches")
+        mistakes.integers("d_input", "num_outputs", high=LARGEST_ENDS)
+        mistakes.integers("num_branches", high=LARGEST_WIDTH)
         mistakes.rising("tau_min", "tau_max")
         mistakes.numbers("tau_soma")
         _check_memory(self.memory, mistakes)

@@ -1,15 +1,18 @@
 """From a configuration or a saved folder to a model."""
 
+import math
+import os
 from pathlib import Path
 from typing import Any
 
 from longspike._core.checks import describe
-from longspike.errors import CheckpointError
+from longspike.errors import CheckpointError, ConfigError
 from longspike.models import checkpoint
 from longspike.models.config import SpikeSSMConfig
 from longspike.models.flames import Flames
 from longspike.models.flames_config import FlamesConfig, FlamesSequenceConfig
 from longspike.models.flames_sequence import FlamesSequence
+from longspike.models.shapes import main_shapes
 from longspike.models.spike_ssm import SpikeSSM
 
 _MODELS: dict[str, tuple[type, type]] = {
@@ -22,14 +25,26 @@ _MODELS: dict[str, tuple[type, type]] = {
 def build(config: SpikeSSMConfig | FlamesConfig | FlamesSequenceConfig) -> SpikeSSM | Flames | FlamesSequence:
     """The network that a configuration describes.
 
-    Raises: TypeError for anything else.
+    Raises: TypeError for anything else; ConfigError if its weights do not fit into the memory of this machine.
     """
+    if type(config) in {kind for _, kind in _MODELS.values()}:
+        _check_memory(config)
     for model, kind in _MODELS.values():
         if isinstance(config, kind):
             return model(config)  # type: ignore[no-any-return]
     raise TypeError(
         "build: `config` must be a SpikeSSMConfig, FlamesConfig or FlamesSequenceConfig; got " + describe(config) + "."
     )
+
+
+def _check_memory(config: Any) -> None:
+    needed = 4 * sum(math.prod(shape) for _, shape in main_shapes(config))
+    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > there:
+        raise ConfigError(
+            f"build: the weights of this network take at least {needed / 1e9:,.0f} GB; this machine has "
+            f"{there / 1e9:,.0f} GB of memory. Make it smaller."
+        )
 
 
 def load(path: str | Path) -> Any:
@@ -39,8 +54,13 @@ def load(path: str | Path) -> Any:
     """
     description = checkpoint.read_description(path)
     if description["model"] not in _MODELS:
-        raise CheckpointError(f"{path} holds a {description['model']}, which this longspike does not know. Upgrade it.")
+        raise CheckpointError(
+            f"{path} holds a {description['model'][:80]}, which this longspike does not know. Upgrade it."
+        )
     kind, config_kind = _MODELS[description["model"]]
-    model = kind(checkpoint.read_config(description, config_kind))
+    config = checkpoint.read_config(description, config_kind)
+    checkpoint.check_shapes(path, main_shapes(config))
+    model = kind(config)
     checkpoint.load_weights(model, path)
+    model.input_spec = checkpoint.read_input_spec(description)
     return model.eval()

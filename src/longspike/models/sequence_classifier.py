@@ -9,11 +9,12 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from longspike._core.lengths import length_mask
+from longspike._core.lengths import Batch, length_mask
 from longspike.layers.linear import SpikeLinear
 from longspike.layers.pooling import MeanPool
 from longspike.models.classifier import AbstractClassifier
 from longspike.models.observation import Classification, EarlyAnswers, LayerActivity, Observation, Trace
+from longspike.models.predicting import padded
 
 
 class SequenceBatch(Protocol):
@@ -51,6 +52,11 @@ class AbstractSequenceClassifier(AbstractClassifier):
     pool: MeanPool | None
     decoder: nn.Linear | SpikeLinear
 
+    @property
+    def reads_tokens(self) -> bool:
+        """Whether the input is integer tokens (batch, seqlen) instead of values (batch, seqlen, d_input)."""
+        return False
+
     @abstractmethod
     def features(self, x: Tensor, state: Any, lengths: Tensor | None) -> tuple[Tensor, Any, tuple[Tensor, ...]]:
         """What is averaged, (batch, seqlen, d_model); the layers' states; their outputs (batch, seqlen, neurons)."""
@@ -58,6 +64,14 @@ class AbstractSequenceClassifier(AbstractClassifier):
     def step(self, x_t: Tensor, state: Any) -> tuple[Tensor, Any]:
         """Logits after one more step, and the state; x_t (batch, d_input), or tokens (batch)."""
         return self(x_t[:, None], state)
+
+    def raw_batch(self, samples: Sequence[Any]) -> Batch:
+        """Raw sequences as a padded batch: values normalised by `input_spec`, or tokens."""
+        options = {"d_input": self.config.d_input, "is_tokens": self.reads_tokens, "like": self.decoder.weight}
+        return padded(samples, self.input_spec, **options)
+
+    def _has_batch(self, raw: Any) -> bool:
+        return len(raw.shape) == (2 if self.reads_tokens else 3)
 
     def observe(self, batch: SequenceBatch, *, fractions: Sequence[float]) -> Observation:
         """The answer to padded sequences and traces, with early answers if the network is causal.

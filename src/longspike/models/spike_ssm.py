@@ -91,6 +91,11 @@ class SpikeSSM(AbstractSequenceClassifier):
         """Unless it reads in both directions."""
         return not self.config.is_bidirectional
 
+    @property
+    def reads_tokens(self) -> bool:
+        """With the encoder "embedding"."""
+        return self.config.encoder == "embedding"
+
     def summary(self) -> Summary:
         """The network in words."""
         config = self.config

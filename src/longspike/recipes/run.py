@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from longspike.data import BatchLoader, DataBundle, EventBundle, load
-from longspike.models import build
+from longspike.models import InputSpec, build
 from longspike.models.matching import check_data
 from longspike.recipes.definition import Recipe
 from longspike.recipes.run_folder import check, clear, versions, write_record
@@ -84,6 +84,7 @@ def _train(
     config = recipe.training
     torch.manual_seed(config.seed)
     model = build(recipe.model)
+    model.input_spec = InputSpec(class_names=bundle.class_names)
     train = BatchLoader[Any, Any](
         bundle.train, batch_size=config.batch_size, shuffle=True, seed=config.seed, augment=recipe.augmentation
     )

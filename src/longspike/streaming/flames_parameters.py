@@ -9,6 +9,7 @@ from torch import Tensor
 from longspike.kernels import native
 from longspike.kernels.layer_norm import EPS
 from longspike.layers.memory_block import THRESHOLD, MemoryBlock
+from longspike.layers.watched import is_watched
 from longspike.models.flames import Flames
 from longspike.models.flames_parts import POLARITIES, front_grids
 from longspike.ssm.sa_hippo import SAHippo
@@ -32,6 +33,12 @@ def flames_parameters(model: Flames) -> Any:
         raise ValueError(
             f"EventStream: the compiled stream runs SA-HiPPO with transition='bilinear'; got {kind}. Use "
             "Flames.outputs with its state, which runs every memory."
+        )
+    watched = [f"`{name}`" for name, part in model.named_modules() if name and is_watched(part)]
+    if watched:
+        raise ValueError(
+            f"EventStream: hooks (or a pruning) of {', '.join(watched[:3])} would not run in the compiled stream. Remove "
+            "them (handle.remove(), prune.remove), or use Flames.outputs with its state."
         )
     parameters = native.extension().FlamesParameters()
     sensor = (*config.sensor_size, config.step_us, config.downsample, config.window, config.num_outputs)

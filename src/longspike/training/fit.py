@@ -3,16 +3,17 @@
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from longspike._core.extras import require
 from longspike.errors import RunFolderError
+from longspike.models.checkpoint import check_loadable
 from longspike.models.classifier import AbstractClassifier
 from longspike.training.config import TrainingConfig
 from longspike.training.exclusive import RunLock, check_alone
-from longspike.training.loaders import EpochLoader, Loader
+from longspike.training.loaders import EpochLoader, Loader, normalisation_of
 from longspike.training.tally import Score
 
 MODEL, LOGS = "model", "logs"
@@ -77,7 +78,8 @@ def fit(
     generator (see `longspike.training.loaders.PlainLoader`).
 
     Args:
-        model: initialised by the caller, with the same seed when resuming.
+        model: initialised by the caller, with the same seed when resuming. Its `input_spec` gets the normalisation of the
+            loader's split, if there is one; give it the names of the classes.
         config: its batch_size takes no part here: the loader has one.
         train_loader: an `EpochLoader`, or a `Loader` such as a DataLoader, shuffled by the epoch.
         val_loader: any `Loader`.
@@ -125,8 +127,11 @@ def fit_in_locked_folder(
             "or replace it with --overwrite."
         )
     _warn_of_idle_settings(train_loader, config)
+    check_loadable(model, model.config)
     best, best_epoch, num_steps = run_engine(model, train_loader, val_loader, config, run_dir, resume, progress)
     model.eval()
+    scale, shift = normalisation_of(train_loader) or (model.input_spec.scale, model.input_spec.shift)
+    model.input_spec = replace(model.input_spec, scale=scale, shift=shift)
     result = {"best_epoch": best_epoch, "num_steps": num_steps, **best.as_dict("val")}
     model.save(run_dir / MODEL, metadata={**(metadata or {}), "result": result})
     return FitResult(

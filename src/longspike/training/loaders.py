@@ -45,6 +45,24 @@ class EpochLoader(Protocol):
         """The batches of an epoch from number `first` on."""
 
 
+@runtime_checkable
+class Normalised(Protocol):
+    """Samples x = values * scale + shift; `longspike.data.Split` holds such."""
+
+    @property
+    def scale(self) -> float: ...
+    @property
+    def shift(self) -> float: ...
+
+
+def normalisation_of(loader: EpochLoader | Loader) -> tuple[float, float] | None:
+    """(scale, shift) of the samples that a loader draws from, also of a DataLoader's, or of a subset; None if unknown."""
+    source: Any = loader
+    while source is not None and not isinstance(source, Normalised):
+        source = getattr(source, "split", None) or getattr(source, "dataset", None)
+    return None if source is None else (float(source.scale), float(source.shift))
+
+
 class PlainLoader:
     """A loader that only knows how to begin anew, e.g. a DataLoader of PyTorch, as an `EpochLoader`.
 

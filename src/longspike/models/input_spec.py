@@ -1,0 +1,60 @@
+"""What a network's input and its answers mean: it is saved with the network and applied to what users hand over raw."""
+
+import math
+from dataclasses import dataclass
+from numbers import Real
+
+import torch
+from torch import Tensor
+
+from longspike._core.mistakes import Mistakes
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class InputSpec:
+    """The normalisation of a network's training data, the names of its classes, and the pace of its steps.
+
+        x = raw * scale + shift
+
+    None means that nobody has said it. FLAMES needs no normalisation; its sensor and step are in its configuration.
+
+    Attributes:
+        scale, shift: of the values that were trained on; both or neither.
+        class_names: of the outputs, in their order.
+        steps_per_second: of the sequences that were trained on.
+
+    Example:
+        >>> spec = InputSpec(scale=0.5, shift=1.0, class_names=("cat", "dog"))
+        >>> spec.normalised(torch.tensor([4, 0])).tolist(), spec.names(2)
+        ([3.0, 1.0], ('cat', 'dog'))
+    """
+
+    scale: float | None = None
+    shift: float | None = None
+    class_names: tuple[str, ...] | None = None
+    steps_per_second: float | None = None
+
+    def __post_init__(self) -> None:
+        mistakes = Mistakes("InputSpec", self)
+        if (self.scale is None) is not (self.shift is None):
+            mistakes.add("`scale` and `shift` must be given together")
+        for name in ("scale", "shift"):
+            value = getattr(self, name)
+            is_number = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+            if value is not None and not (is_number and (value != 0 or name == "shift")):
+                mistakes.add(f"`{name}` must be a finite number{' other than 0' * (name == 'scale')}; got {value!r}")
+        names = self.class_names
+        if names is not None and not (isinstance(names, tuple) and all(isinstance(name, str) for name in names)):
+            mistakes.add(f"`class_names` must be a tuple of texts; got {type(names).__name__}")
+        mistakes.numbers("steps_per_second", or_none=True)
+        mistakes.raise_any()
+
+    def normalised(self, raw: Tensor) -> Tensor:
+        """x in float32, as the training data was; raw as float32 where the normalisation is not known."""
+        x = raw.to(torch.float32)
+        return x if self.scale is None or self.shift is None else x.mul(self.scale).add(self.shift)
+
+    def names(self, num_outputs: int) -> tuple[str, ...]:
+        """One name an output: its number where no names were given, or another number of them."""
+        given = self.class_names
+        return given if given is not None and len(given) == num_outputs else tuple(map(str, range(num_outputs)))

@@ -1,0 +1,64 @@
+"""The large tensors of a network by name and shape, from its configuration alone: what a file of weights must hold."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from longspike.models.config import SpikeSSMConfig
+from longspike.models.flames_config import FlamesConfig, FlamesSequenceConfig, MemoryConfig
+from longspike.models.flames_parts import POLARITIES, front_grids
+
+Shapes = Iterator[tuple[str, tuple[int, ...]]]
+
+
+def _spike_ssm(config: SpikeSSMConfig) -> Shapes:
+    width = config.d_model
+    is_embedding = config.encoder == "embedding"
+    yield "encoder.weight", (config.d_input, width) if is_embedding else (width, config.d_input)
+    yield "decoder.weight", (config.num_outputs, width)
+    for k in range(config.num_layers):
+        yield f"blocks.{k}.mix.weight", (2 * width, width)
+        for ssm in ("ssm", "backward_ssm")[: 1 + config.is_bidirectional]:
+            yield f"blocks.{k}.{ssm}.A_imag", (config.d_state // 2, width)
+            yield f"blocks.{k}.{ssm}.C", (config.d_state // 2, 2, width)
+
+
+def _memory(config: MemoryConfig) -> Shapes:
+    pairs, rank = config.d_state // 2, 0 if config.structure == "diag" else config.rank
+    for k in range(config.num_layers):
+        yield f"blocks.{k}.mix.weight", (config.d_model, config.d_model)
+        if config.kind != "lif":
+            yield f"blocks.{k}.memory.C", (pairs, 2, config.d_model)
+            yield f"blocks.{k}.memory.R", (config.num_heads, pairs, 2, rank)
+
+
+def _flames(config: FlamesConfig) -> Shapes:
+    width, height = front_grids(config)[-1][1]
+    yield "embedding", (width * height, config.channels, config.memory.d_model)
+    yield "decoder.weight", (config.num_outputs, config.memory.d_model)
+    for k in range(config.num_fronts):
+        channels = POLARITIES if k == 0 else config.channels
+        yield f"fronts.{k}.weight", (config.num_branches, config.channels, channels, config.kernel, config.kernel)
+    yield from _memory(config.memory)
+
+
+def _flames_sequence(config: FlamesSequenceConfig) -> Shapes:
+    yield "dendrites.weight", (config.num_branches, config.memory.d_model, config.d_input)
+    yield "decoder.weight", (config.num_outputs, config.memory.d_model)
+    yield from _memory(config.memory)
+
+
+_SHAPES: dict[type, Callable[[Any], Shapes]] = {
+    SpikeSSMConfig: _spike_ssm,
+    FlamesConfig: _flames,
+    FlamesSequenceConfig: _flames_sequence,
+}
+
+
+def main_shapes(config: SpikeSSMConfig | FlamesConfig | FlamesSequenceConfig) -> Shapes:
+    """Name and shape of the tensors that fill a network: all others together hold no more values than a few times these.
+
+    Example:
+        >>> list(main_shapes(SpikeSSMConfig(d_model=6, num_layers=1, d_state=4)))[:2]
+        [('encoder.weight', (6, 1)), ('decoder.weight', (10, 6))]
+    """
+    return _SHAPES[type(config)](config)

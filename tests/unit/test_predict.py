@@ -1,0 +1,169 @@
+"""Raw input: normalised as in training, padded, named; what is not known is said."""
+
+import json
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import longspike
+from longspike.data import load
+from longspike.errors import CheckpointError, ConfigError
+from longspike.events import make_events, read, write
+from longspike.events.ragged import collate_events
+from longspike.models import (
+    Flames,
+    FlamesConfig,
+    FlamesSequence,
+    FlamesSequenceConfig,
+    InputSpec,
+    MemoryConfig,
+    Prediction,
+    SpikeSSM,
+    SpikeSSMConfig,
+)
+
+SPEC = InputSpec(scale=1 / 7, shift=-0.3, class_names=("cat", "dog", "emu"), steps_per_second=100.0)
+RAW = [torch.arange(14).reshape(7, 2) % 5, np.arange(6, dtype=np.uint8).reshape(3, 2), torch.rand(9, 2).double()]
+
+
+def network(**changes) -> SpikeSSM:
+    torch.manual_seed(3)
+    model = SpikeSSM(
+        SpikeSSMConfig(**{"d_input": 2, "d_model": 6, "num_layers": 1, "d_state": 4, "num_outputs": 3, **changes})
+    )
+    model.input_spec = SPEC
+    return model
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_raw_is_what_was_normalised_by_hand(dtype: torch.dtype) -> None:
+    model = network(dropout=0.5).to(dtype)
+    answers = model.predict(RAW)
+    assert model.training
+    model.eval()
+    for raw, answer in zip(RAW, answers, strict=True):
+        x = torch.as_tensor(raw).float() * (1 / 7) - 0.3
+        right = model(x[None].to(dtype))[0][0].double().softmax(-1)
+        torch.testing.assert_close(answer.probabilities, right, atol=1e-6, rtol=0)
+        assert answer.class_index == int(right.argmax())
+        assert answer.class_name == ("cat", "dog", "emu")[answer.class_index]
+        alone = model.predict(raw)
+        assert isinstance(alone, Prediction)
+        torch.testing.assert_close(alone.probabilities, answer.probabilities, atol=1e-6, rtol=0)
+    together = model.predict(torch.stack([RAW[0], RAW[0] + 1]))
+    assert [len(each.probabilities) for each in together] == [3, 3]
+
+
+def test_a_digit_raw_is_the_digit_normalised() -> None:
+    bundle = load("digits")
+    model = SpikeSSM.from_preset("digits").eval()
+    model.input_spec = InputSpec(scale=bundle.test.scale, shift=bundle.test.shift, class_names=bundle.class_names)
+    raw = bundle.test.values[:5]
+    normalised = torch.stack([bundle.test[k][0] for k in range(5)])
+    assert not torch.equal(raw.float(), normalised)
+    right = model(normalised)[0].double().softmax(-1)
+    assert torch.equal(torch.stack([each.probabilities for each in model.predict(raw)]), right)
+    assert model.predict(raw[0, :, 0]).probabilities.argmax() == right[0].argmax()
+
+
+def test_events_and_recordings(tmp_path: Path) -> None:
+    model = Flames(FlamesConfig(sensor_size=(12, 9), num_outputs=3, memory=MemoryConfig(d_model=6, d_state=4, rank=2)))
+    events = make_events(x=[3, 3, 11], y=[4, 5, 8], t=[10, 900, 2500], p=[1, 0, 1])
+    write(tmp_path / "a.npz", events, sensor_size=(12, 9))
+    write(tmp_path / "b.npz", events, sensor_size=(34, 34))
+    right = model.eval()(collate_events([events]))[0][0].double().softmax(-1)
+    answers = model.predict([events, read(tmp_path / "a.npz")])
+    assert all(torch.equal(each.probabilities, right) for each in answers)
+    assert model.predict(events).class_name == str(int(right.argmax()))
+    with pytest.raises(
+        ValueError, match=r"predict: the model reads sensor_size=\(12, 9\); got a recording of \(34, 34\)"
+    ):
+        model.predict(read(tmp_path / "b.npz"))
+    with pytest.raises(TypeError, match="EVENT_DTYPE"):
+        model.predict(torch.zeros(3, 4))
+
+
+def test_tokens_and_dense_flames() -> None:
+    model = network(encoder="embedding", d_input=5)
+    assert len(model.predict(torch.tensor([[1, 4], [0, 0]]))) == 2
+    assert isinstance(model.predict(np.array([1, 4, 0])), Prediction)
+    for wrong in ([5, 0], [-1, 2], [0.5]):
+        with pytest.raises(
+            ValueError, match=r"predict: a sample must hold tokens \(steps\), whole numbers from 0 to 4"
+        ):
+            model.predict(np.array(wrong))
+    dense = FlamesSequence(FlamesSequenceConfig(d_input=2, memory=MemoryConfig(d_model=6, d_state=4, rank=2)))
+    dense.input_spec = SPEC
+    assert len(dense.predict(RAW)) == 3
+
+
+@pytest.mark.parametrize(
+    "raw", [torch.zeros(4, 3), torch.zeros(4), np.zeros((0, 2)), torch.zeros(4, 2, dtype=torch.complex64)]
+)
+def test_what_is_no_sample_is_refused(raw: object) -> None:
+    with pytest.raises(ValueError, match=r"predict: a sample must hold real numbers of shape \(steps, 2\).*as a list"):
+        network().predict(raw)
+
+
+def test_not_finite_and_empty() -> None:
+    with pytest.raises(ValueError, match="predict: a sample must hold finite numbers; got NaN"):
+        network().predict(torch.full((3, 2), torch.nan))
+    for model in (network(), Flames(FlamesConfig(memory=MemoryConfig(d_state=4, rank=2)))):
+        with pytest.raises(ValueError, match="`raw` must hold at least one sample"):
+            model.predict([])
+
+
+def test_an_unknown_normalisation_is_said_and_numbers_stand_for_names() -> None:
+    model = network()
+    model.input_spec = InputSpec()
+    with pytest.warns(UserWarning, match="does not say how its training data was normalised.*input_spec"):
+        answer = model.predict(RAW[0])
+    assert answer.class_name == str(answer.class_index)
+    model.input_spec = InputSpec(scale=1.0, shift=0.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        torch.testing.assert_close(model.predict(RAW[0]).probabilities, answer.probabilities)
+
+
+def test_it_travels_with_the_model(tmp_path: Path) -> None:
+    network().save(tmp_path / "model")
+    loaded = longspike.load(tmp_path / "model")
+    assert loaded.input_spec == SPEC
+    assert loaded.class_names == SPEC.class_names
+
+
+def test_a_model_saved_before_tells_what_its_metadata_holds(tmp_path: Path) -> None:
+    metadata = {"normalisation": {"scale": 0.25, "shift": -1.0}, "class_names": ["a", "b", "c"]}
+    network().save(tmp_path / "model", metadata=metadata)
+    file = tmp_path / "model" / "config.json"
+    description = json.loads(file.read_text())
+    del description["input"]
+    file.write_text(json.dumps(description))
+    assert longspike.load(tmp_path / "model").input_spec == InputSpec(
+        scale=0.25, shift=-1.0, class_names=("a", "b", "c")
+    )
+    description["metadata"] = {}
+    file.write_text(json.dumps(description))
+    assert longspike.load(tmp_path / "model").input_spec == InputSpec()
+    description["input"] = {"scale": "much", "shift": 0.0}
+    file.write_text(json.dumps(description))
+    with pytest.raises(CheckpointError, match=r"not valid: input.scale: expected a number or none"):
+        longspike.load(tmp_path / "model")
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"scale": 1.0}, "`scale` and `shift` must be given together"),
+        ({"scale": 0.0, "shift": 1.0}, "`scale` must be a finite number other than 0; got 0.0"),
+        ({"scale": 1.0, "shift": float("nan")}, "`shift` must be a finite number; got nan"),
+        ({"class_names": ["a"]}, "`class_names` must be a tuple of texts; got list"),
+        ({"steps_per_second": 0}, "`steps_per_second` must be positive"),
+    ],
+)
+def test_mistakes_of_a_spec(values: dict, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        InputSpec(**values)
