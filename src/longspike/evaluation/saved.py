@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +10,13 @@ import torch
 
 from longspike._core.checks import check_choice, check_positive_int
 from longspike._core.files import replace_text
-from longspike.data import BatchLoader, DataBundle, EventBundle
+from longspike.data import BatchLoader, DataBundle, EventBundle, Split
 from longspike.data import load as load_data
 from longspike.errors import ConfigError
 from longspike.evaluation.evaluate import evaluate
 from longspike.evaluation.report import write_report
 from longspike.evaluation.result import Evaluation
-from longspike.models import checkpoint
+from longspike.models import InputSpec, checkpoint
 from longspike.models import load as load_model
 from longspike.models.matching import check_data
 
@@ -83,6 +83,24 @@ def _choose(bundle: DataBundle | EventBundle, split: str, limit: int | None) -> 
     return chosen if limit is None else chosen.select(torch.arange(min(limit, len(chosen))))
 
 
+def _as_trained(samples: Any, spec: InputSpec) -> Any:
+    """Samples with the normalisation that the model was trained with, where it is known; events have none."""
+    if not isinstance(samples, Split) or spec.scale is None or spec.shift is None:
+        return samples
+    return replace(samples, scale=spec.scale, shift=spec.shift)
+
+
+def _check_classes(spec: InputSpec, bundle: DataBundle | EventBundle) -> None:
+    """Raise if model and data have the same classes in another order, which would look like a model that errs."""
+    trained, given = spec.class_names, tuple(bundle.class_names)
+    if trained is not None and trained != given and sorted(trained) == sorted(given):
+        k = next(k for k, (a, b) in enumerate(zip(trained, given, strict=True)) if a != b)
+        raise ConfigError(
+            f"the model's classes are those of {bundle.name!r} in another order: class {k} is {trained[k]!r} to the model, "
+            f"{given[k]!r} in the data. Load the data with the classes in the order of model.class_names."
+        )
+
+
 def evaluate_saved(
     model: str | Path,
     *,
@@ -94,6 +112,8 @@ def evaluate_saved(
     on_progress: Callable[[int, int], None] | None = None,
 ) -> SavedEvaluation:
     """`evaluate` for the model saved at `model`, a folder; nothing is written.
+
+    Sequences are normalised as the model's training data was, where the model says how; otherwise as the data set does it.
 
     Args:
         data: name of the data set; by default the one that the model was trained on.
@@ -111,7 +131,8 @@ def evaluate_saved(
     network = load_model(model)
     bundle = load_data(_data_name(model, data), root=data_root)
     check_data(network.config, bundle, remedy="Choose another with --data.")
-    samples = _choose(bundle, split, limit)
+    _check_classes(network.input_spec, bundle)
+    samples = _as_trained(_choose(bundle, split, limit), network.input_spec)
     if batch_size is None:
         batch_size = EVENT_BATCH_SIZE if isinstance(bundle, EventBundle) else BATCH_SIZE
     loader: Any = BatchLoader(samples, batch_size=batch_size, shuffle=False, seed=0)

@@ -58,7 +58,7 @@ def load(path: str | Path) -> Any:
             f"{path} holds a {description['model'][:80]}, which this longspike does not know. Upgrade it."
         )
     kind, config_kind = _MODELS[description["model"]]
-    config = checkpoint.read_config(description, config_kind)
+    config: Any = checkpoint.read_config(description, config_kind)
     checkpoint.check_shapes(path, main_shapes(config))
     model = kind(config)
     checkpoint.load_weights(model, path)
