@@ -98,7 +98,6 @@ class SpikingBlock(AbstractSequenceLayer[BlockState]):
     def _by_parts(
         self, x: Tensor, state: BlockState | None, lengths: Tensor | None
     ) -> tuple[Tensor, Tensor, BlockState]:
-        check_sequence("SpikingBlock", "x", x, channels=self.d_model)
         x = with_quiet_padding(x, lengths)
         ssm_state, neuron_state = (None, None) if state is None else as_state("SpikingBlock", BlockState, state)
         z = self.norm(x) if self.norm_position == "pre" else x
@@ -179,6 +178,7 @@ class SpikingBlock(AbstractSequenceLayer[BlockState]):
 
         Args: lengths: valid steps of a padded batch. spikes: a list to which the neuron's are added.
         """
+        check_sequence("SpikingBlock", "x", x, channels=self.d_model)
         neuron = self._fusible_neuron(x) if spikes is None else None
         if neuron is not None:
             y, _, end = self._fused(neuron, x, state, lengths)
