@@ -19,14 +19,18 @@ from longspike.layers.dropout import TiedDropout
 from longspike.layers.linear import SpikeLinear
 from longspike.layers.neuron import NeuronConfig, build_neuron
 from longspike.layers.norm import RowNorm
-from longspike.layers.watched import all_are_watched, is_watched
+from longspike.layers.watched import are_watched
 from longspike.neurons.lif import LIFState
 from longspike.neurons.refractory import RefractoryLIF
 from longspike.ssm.s4d import S4D
 
 NORM_POSITIONS = ("pre", "post", "none")
 FUSED_DTYPES = (torch.float32, torch.float64)
-FUSED_PARTS = (("ssm", S4D), ("neuron", RefractoryLIF), ("dropout", TiedDropout), ("mix", SpikeLinear))
+PLAIN_PARTS = {
+    name: (nn.Identity if name == "none" else RowNorm, S4D, RefractoryLIF, TiedDropout, SpikeLinear)
+    for name in NORM_POSITIONS
+}
+"""What a plain block is made of, in the order of its making."""
 
 
 class BlockState(NamedTuple):
@@ -112,12 +116,9 @@ class SpikingBlock(AbstractSequenceLayer[BlockState]):
 
         Only then do fused operators and compiled streams compute what calling the parts one after another does.
         """
-        parts = self._modules
-        if self.backward_ssm is not None or is_watched(self) or all_are_watched():
-            return False
-        if any(type(parts[name]) is not kind or is_watched(parts[name]) for name, kind in FUSED_PARTS):  # type: ignore[arg-type]
-            return False
-        return self.norm_position == "none" or (type(self.norm) is RowNorm and not is_watched(self.norm))
+        parts = self._modules.values()
+        is_as_made = tuple(map(type, parts)) == PLAIN_PARTS[self.norm_position]
+        return is_as_made and not are_watched((self, *parts))  # type: ignore[arg-type]
 
     def _fusible_neuron(self, x: Tensor) -> RefractoryLIF | None:
         """The neuron, if this block is the one that `spiking_block` computes."""

@@ -12,7 +12,7 @@ from longspike.kernels.layer_norm import EPS
 from longspike.layers.block import BlockState, SpikingBlock
 from longspike.layers.norm import RowNorm
 from longspike.layers.pooling import PoolState
-from longspike.layers.watched import is_watched
+from longspike.layers.watched import are_watched
 from longspike.models.spike_ssm import SpikeSSM, SpikeSSMState
 from longspike.neurons.refractory import RefractoryLIF
 from longspike.streaming.remembered import Remembered
@@ -25,7 +25,7 @@ def _can_run(model: SpikeSSM) -> bool:
             return False
         if not block.neuron.method == block.ssm.method == "auto":
             return False
-    if any(is_watched(end) for end in (model.encoder, model.decoder)):
+    if are_watched((model.encoder, model.decoder)):
         return False
     numbers = [*model.parameters(), *model.buffers()]
     return all(native.supports(x) and x.dtype == model.dtype for x in numbers)

@@ -9,7 +9,7 @@ from torch import Tensor
 from longspike.kernels import native
 from longspike.kernels.layer_norm import EPS
 from longspike.layers.memory_block import THRESHOLD, MemoryBlock
-from longspike.layers.watched import is_watched
+from longspike.layers.watched import are_watched
 from longspike.models.flames import Flames
 from longspike.models.flames_parts import POLARITIES, front_grids
 from longspike.ssm.sa_hippo import SAHippo
@@ -34,7 +34,7 @@ def flames_parameters(model: Flames) -> Any:
             f"EventStream: the compiled stream runs SA-HiPPO with transition='bilinear'; got {kind}. Use "
             "Flames.outputs with its state, which runs every memory."
         )
-    watched = [f"`{name}`" for name, part in model.named_modules() if name and is_watched(part)]
+    watched = [f"`{name}`" for name, part in model.named_modules() if name and are_watched((part,))]
     if watched:
         raise ValueError(
             f"EventStream: hooks (or a pruning) of {', '.join(watched[:3])} would not run in the compiled stream. Remove "
