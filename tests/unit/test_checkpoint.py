@@ -231,7 +231,10 @@ UNLOADABLE = {
     ),
     "parametrised": (lambda model: weight_norm(model.decoder), "differ: decoder.*remove_parametrizations"),
     "replaced": (change_parts, "differ: decoder.bias, decoder.weight"),
-    "fp8": (lambda model: model.to(torch.float8_e4m3fn), "must have one dtype .*got float8_e4m3fn. Convert"),
+    "fp8": (
+        lambda model: model.decoder.to(torch.float8_e4m3fn),
+        "must have one dtype .*got float32, float8_e4m3fn. Con",
+    ),
     "mixed": (lambda model: model.decoder.double(), "must have one dtype .*got float32, float64. Convert"),
     "meta": (lambda model: model.to("meta"), "on the meta device"),
 }

@@ -106,8 +106,10 @@ def test_the_dtype_of_weights(tmp_path: Path) -> None:
     for dtype in checkpoint.FLOAT_DTYPES:
         SpikeSSM.from_preset("digits").to(dtype).save(tmp_path / "model")
         assert longspike.load(tmp_path / "model").dtype == dtype
-    with pytest.raises(ValueError, match="must have one dtype of float32, float64, bfloat16, float16; got float8"):
-        SpikeSSM.from_preset("digits").to(torch.float8_e4m3fn).save(tmp_path / "model")
+    model = SpikeSSM.from_preset("digits")
+    model.decoder.to(torch.float8_e4m3fn)
+    with pytest.raises(ValueError, match=r"must have one dtype of float32, float64, bfloat16, float16; got .*float8"):
+        model.save(tmp_path / "model")
 
 
 def test_times_of_events(tmp_path: Path) -> None:
