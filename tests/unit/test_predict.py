@@ -82,7 +82,7 @@ def test_events_and_recordings(tmp_path: Path) -> None:
         ValueError, match=r"predict: the model reads sensor_size=\(12, 9\); got a recording of \(34, 34\)"
     ):
         model.predict(read(tmp_path / "b.npz"))
-    with pytest.raises(TypeError, match="EVENT_DTYPE"):
+    with pytest.raises((TypeError, ValueError), match="must have x, y, t and p; got Tensor"):
         model.predict(torch.zeros(3, 4))
 
 
