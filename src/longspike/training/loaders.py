@@ -12,7 +12,16 @@ from longspike._core.lengths import Batch
 from longspike.errors import ConfigError
 from longspike.training.seeding import epoch_seed, seed_generators
 
-__all__ = ["EpochLoader", "FromStep", "LabelledBatch", "Loader", "PlainLoader", "labelled"]
+__all__ = [
+    "EpochLoader",
+    "FromStep",
+    "LabelledBatch",
+    "Loader",
+    "Normalised",
+    "PlainLoader",
+    "labelled",
+    "normalisation_of",
+]
 
 
 class LabelledBatch(Protocol):
