@@ -66,6 +66,9 @@ def test_background_activity_filter_at_the_edges_of_the_coordinates() -> None:
     events = np.array([(65535, 0, 1, 1), (0, 1, 2, 1), (0, 2, 3, 1), (65535, 65535, 4, 1)], EVENT_DTYPE)
     assert background_activity_filter(events, window_us=10).tolist() == supported_by_loop(events, 10) == [(0, 2, 3, 1)]
 
+    events = np.array([(0, 1, 1, 1), (65535, 0, 2, 1), (0, 2, 3, 1), (65535, 2, 20, 1)], EVENT_DTYPE)
+    assert background_activity_filter(events, window_us=10).tolist() == supported_by_loop(events, 10) == [(0, 2, 3, 1)]
+
 
 @given(events=events_on_sensor, max_rate_hz=st.sampled_from([10.0, 3000.0, 40_000.0]))
 def test_hot_pixel_filter_is_the_loop(events: np.ndarray, max_rate_hz: float) -> None:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from event_samples import random_events
+from longspike.events import EVENT_DTYPE
 from longspike.events.survey import survey
 
 SIZE = (11, 7)
@@ -21,6 +22,11 @@ def test_packets_do_not_matter() -> None:
     hottest = found.hottest(3)
     assert [n for _, _, n in hottest] == sorted(counts.ravel(), reverse=True)[:3]
     assert all(counts[y, x] == n for x, y, n in hottest)
+
+
+def test_equally_hot_pixels_come_in_raster_order() -> None:
+    events = np.array([(5, 2, 0, 1), (3, 4, 1, 0), (9, 0, 2, 1), (3, 4, 3, 1), (1, 2, 4, 0)], EVENT_DTYPE)
+    assert survey([events], sensor_size=SIZE).hottest(4) == [(3, 4, 2), (9, 0, 1), (1, 2, 1), (5, 2, 1)]
 
 
 def test_nothing() -> None:

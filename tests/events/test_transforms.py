@@ -169,6 +169,23 @@ def test_drops_match_their_shares() -> None:
     assert len(left) == 1200 - 20 * 15
 
 
+def test_a_dropped_area_lies_anywhere() -> None:
+    """Two by one pixels of three by two: every place is drawn, those at the right and lower edge too."""
+    pixels = np.array([(x, y, 0, 1) for y in range(2) for x in range(3)], EVENT_DTYPE)
+    rng = generator()
+    places = set()
+    for _ in range(100):
+        kept = {event[:2] for event in transforms.drop_area(pixels, (3, 2), share=0.25, rng=rng).tolist()}
+        places.add(min({(x, y) for x in range(3) for y in range(2)} - kept))
+    assert places == {(0, 0), (1, 0), (0, 1), (1, 1)}
+
+
+def test_the_middle_of_odd_differences() -> None:
+    """x' = x - (7 - 4) // 2, y' = y - (4 - 7) // 2."""
+    events = np.array([(1, 0, 5, 1), (4, 3, 6, 0), (0, 1, 7, 1), (5, 1, 8, 1)], EVENT_DTYPE)
+    assert transforms.crop_centre(events, (7, 4), target=(4, 7)).tolist() == [(0, 2, 5, 1), (3, 5, 6, 0)]
+
+
 @given(events=events_on_sensor, factor=st.integers(1, 12))
 def test_downsampling_keeps_every_event(events: np.ndarray, factor: int) -> None:
     coarse = transforms.downsample_space(events, factor=factor)
