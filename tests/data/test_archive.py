@@ -12,6 +12,7 @@ import pytest
 from longspike._core import limits
 from longspike.data import read_idx
 from longspike.data.files.archive import unpack
+from longspike.data.files.cache import fingerprint
 from longspike.data.files.pickled_batch import read_pickled_batch
 from longspike.errors import DataFileError
 
@@ -117,3 +118,9 @@ def test_a_pickle_that_repeats_a_text_is_bounded(tmp_path: Path, monkeypatch: py
     body = text + b"h\x00h\x01h\x02\x86R" * 9 + b"l."
     with pytest.raises(DataFileError, match="more than 5000 bytes of text"):
         read_pickled_batch(written(tmp_path / "p", b"\x80\x02" + body))
+
+
+def test_names_that_the_locale_cannot_read_have_a_fingerprint(tmp_path: Path) -> None:
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff\xfe.jpg"))
+    path.write_bytes(b"1")
+    assert fingerprint([path], version="1") != fingerprint([written(tmp_path / "a.jpg", b"1")], version="1")

@@ -70,3 +70,11 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     write(tmp_path / "f", [[0.1]], [[1]], [0, 1])
     with pytest.raises(DataFileError, match=r"holds \(1, 1, 2\) units, times and labels, which must be equal"):
         ShdFile(tmp_path / "f")
+
+
+def test_spikes_in_other_files_are_not_read(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "f.h5", "w") as file:
+        file["labels"] = np.zeros(2, np.int64)
+        file["spikes/units"] = h5py.ExternalLink(str(tmp_path / "other.h5"), "/units")
+    with pytest.raises(DataFileError, match=r"keeps 'spikes/units' behind a link that leaves it"):
+        ShdFile(tmp_path / "f.h5")
