@@ -135,6 +135,15 @@ def test_it_travels_with_the_model(tmp_path: Path) -> None:
     assert loaded.class_names == SPEC.class_names
 
 
+def test_metadata_tells_what_the_model_was_not_told(tmp_path: Path) -> None:
+    model = network()
+    model.input_spec = InputSpec(scale=0.5, shift=1.0)
+    model.save(
+        tmp_path / "model", metadata={"class_names": ["a", "b", "c"], "normalisation": {"scale": 9.0, "shift": 9.0}}
+    )
+    assert longspike.load(tmp_path / "model").input_spec == InputSpec(scale=0.5, shift=1.0, class_names=("a", "b", "c"))
+
+
 def test_a_model_saved_before_tells_what_its_metadata_holds(tmp_path: Path) -> None:
     metadata = {"normalisation": {"scale": 0.25, "shift": -1.0}, "class_names": ["a", "b", "c"]}
     network().save(tmp_path / "model", metadata=metadata)

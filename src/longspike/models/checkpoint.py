@@ -108,14 +108,13 @@ def _short(error: Exception) -> str:
 
 
 def read_input_spec(description: dict[str, Any]) -> InputSpec:
-    """What the input means, as saved; of a file that has no such part, as far as its metadata says it."""
-    told = description.get("input")
-    if told is None:
-        metadata = description["metadata"]
-        normalisation, names = metadata.get("normalisation"), metadata.get("class_names")
-        told = {**normalisation} if isinstance(normalisation, dict) else {}
-        told |= {"class_names": [str(name) for name in names]} if isinstance(names, list) else {}
-    return _decoded(InputSpec, told, "input")
+    """What the input means, as saved; what is not said there, as far as the metadata says it."""
+    metadata, told = description["metadata"], description.get("input", {})
+    normalisation, names = metadata.get("normalisation"), metadata.get("class_names")
+    known = {**normalisation} if isinstance(normalisation, dict) else {}
+    known |= {"class_names": [str(name) for name in names]} if isinstance(names, list) else {}
+    given = {name: value for name, value in told.items() if value is not None} if isinstance(told, dict) else told
+    return _decoded(InputSpec, known | given if isinstance(given, dict) else given, "input")
 
 
 def class_names(path: str | Path, num_outputs: int) -> list[str]:
