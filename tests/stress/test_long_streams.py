@@ -26,6 +26,7 @@ def resident_kb(process: int | str = "self") -> int:
 
 
 @pytest.mark.needs_extension
+@pytest.mark.timeout(6000)
 def test_a_hundred_million_events(tmp_path: Path) -> None:
     """With a far event in every packet and a clock that starts again every so often."""
     torch.manual_seed(0)
@@ -56,6 +57,7 @@ def test_a_hundred_million_events(tmp_path: Path) -> None:
 
 
 @pytest.mark.needs_extension
+@pytest.mark.timeout(6000)
 def test_a_hundred_million_steps(tmp_path: Path) -> None:
     torch.manual_seed(0)
     model = SpikeSSM(SpikeSSMConfig(d_input=1, d_model=4, num_layers=1, d_state=2, num_outputs=3)).eval()
@@ -76,6 +78,7 @@ def test_a_hundred_million_steps(tmp_path: Path) -> None:
     assert memory[-1] - memory[0] < ALLOWED_KB
 
 
+@pytest.mark.timeout(6000)
 def test_a_pipe_into_the_command_line(tmp_path: Path) -> None:
     """Lines come out while the pipe is open, and memory stands still."""
     num_lines, every = int(os.environ.get("LONGSPIKE_STRESS_LINES", "2_000_000")), 10_000

@@ -34,6 +34,7 @@ def events() -> tuple[Callable[[], Stream], Callable[[Stream, int], None], Calla
 
 
 @pytest.mark.needs_extension
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("kind", [sequences, events])
 def test_a_kill_within_a_save_leaves_the_old_or_the_new(tmp_path: Path, kind: Callable) -> None:
     torch.set_num_threads(1)
@@ -42,6 +43,7 @@ def test_a_kill_within_a_save_leaves_the_old_or_the_new(tmp_path: Path, kind: Ca
     reference, done = fresh(), 0
     reference.save(path)
     for _ in range(KILLS):
+        ready, tell = os.pipe()
         child = os.fork()
         if child == 0:  # nothing but pushes and saves, until it is killed
             try:
@@ -50,11 +52,15 @@ def test_a_kill_within_a_save_leaves_the_old_or_the_new(tmp_path: Path, kind: Ca
                 while True:
                     push(stream, count(stream) // STEPS)
                     stream.save(path)
+                    os.write(tell, b".")
             finally:
                 os._exit(1)
-        time.sleep(float(rng.uniform(0.02, 0.08)))
+        os.close(tell)
+        os.read(ready, 1)  # it saves by now
+        time.sleep(float(rng.uniform(0, 0.03)))
         os.kill(child, signal.SIGKILL)
         assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+        os.close(ready)
         restored = fresh()
         restored.restore(path)
         while done < count(restored) // STEPS:
