@@ -84,6 +84,16 @@ def test_of_equal_epochs_the_first_is_kept(tmp_path: Path) -> None:
     assert saved == ["best.ckpt", "last.ckpt", "last.ckpt", "best.ckpt", "last.ckpt", "last.ckpt"]
 
 
+def test_the_last_batch_of_an_epoch_is_left_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    saved: list[int] = []
+    monkeypatch.setattr(Checkpointing, "save_last", lambda self, trainer: saved.append(trainer.global_step))
+    checkpointing = Checkpointing(tmp_path, every_steps=3)
+    for step in range(1, 13):
+        trainer = SimpleNamespace(global_step=step, is_last_batch=step % 6 == 0)
+        checkpointing.on_train_batch_end(trainer, None, None, None, 0)  # type: ignore[arg-type]
+    assert saved == [3, 9]
+
+
 @pytest.mark.parametrize(("selection", "best"), [("accuracy", 1), ("loss", 3)])
 def test_what_best_means(tmp_path: Path, selection: str, best: int) -> None:
     scores = [
