@@ -78,6 +78,13 @@ def test_hot_pixel_filter_is_the_loop(events: np.ndarray, max_rate_hz: float) ->
     assert hot_pixel_filter(events, max_rate_hz=max_rate_hz).tolist() == expected
 
 
+def test_a_pixel_of_just_the_highest_rate_stays() -> None:
+    """Four events of one pixel in 1000 us are 4 kHz."""
+    events = np.array([(4, 7, t, 1) for t in (0, 300, 600, 999)], EVENT_DTYPE)
+    assert len(hot_pixel_filter(events, max_rate_hz=4000.0)) == 4
+    assert len(hot_pixel_filter(events, max_rate_hz=3999.0)) == 0
+
+
 def test_a_hot_pixel_goes_and_the_others_stay() -> None:
     events = random_events(300, (16, 9), duration_us=100_000)
     hot = np.array([(4, 7, t, 1) for t in range(0, 100_000, 100)], EVENT_DTYPE)

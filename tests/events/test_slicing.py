@@ -110,3 +110,10 @@ def test_packets_by_time_hold_the_same_events() -> None:
     assert list(packets_by_time(iter([]), packet_us=400)) == []
     with pytest.raises(ValueError, match="packets_by_time: `packet_us` must be an integer of at least 1; got 0"):
         packets_by_time([events], packet_us=0)
+
+
+@pytest.mark.parametrize("cuts", [[2, 3], [1], [2], [3, 4], [1, 2, 3, 4], []])
+def test_packets_are_cut_anew_wherever_they_were_cut(cuts: list[int]) -> None:
+    events = np.array([(k, 0, t, 1) for k, t in enumerate((5, 9, 16, 31, 38))], EVENT_DTYPE)
+    packets = packets_by_time(np.split(events, cuts), packet_us=10)
+    assert [packet["t"].tolist() for packet in packets] == [[5, 9], [16], [31, 38]]
