@@ -299,3 +299,17 @@ def test_empty_batch() -> None:
 
 def test_beta_from_tau() -> None:
     assert functional.beta_from_tau(0.02, 0.001) == pytest.approx(math.exp(-0.05), rel=1e-15)
+
+
+@pytest.mark.parametrize("reset", RESETS)
+@pytest.mark.parametrize("method", ["sequential", "speculative"])
+def test_a_spike_between_zero_and_one_enters_as_it_is(method: str, reset: str) -> None:
+    """The state is a number like any other to whoever differentiates it; only later spikes are known to be 0 or 1."""
+    case = lif_case(2, 70, 19)
+    v, r, _ = case.state
+    case = case._replace(state=(v, r, torch.linspace(0.1, 0.9, 38).view(2, 19)))
+    spikes, end = run(case, reset, method)
+    expected, expected_end = run(case, reset, "reference")
+    assert_same_bits(spikes, expected)
+    for part, truth in zip(end, expected_end, strict=True):
+        assert_same_bits(part, truth)
