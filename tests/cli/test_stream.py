@@ -15,6 +15,7 @@ from cli.conftest import Run
 from longspike.cli.panel import LivePanel
 from longspike.cli.stream_steps import spike_rows
 from longspike.data import load, make_batch
+from longspike.models import InputSpec, SpikeSSM
 
 
 def streamed(cli: Run, *words: str) -> dict:
@@ -67,7 +68,7 @@ def test_stdin_gives_a_line_a_step(cli: Run, model_path: Path, monkeypatch: pyte
     assert [line["probability"] for line in lines] == pytest.approx([share for _, share in expected], abs=1e-5)
     assert (result["steps"], result["decision"], result["skipped"]) == (5, expected[-1][0], 0)
     monkeypatch.setattr("sys.stdin", io.StringIO("1\n2\n"))
-    code, out, err = cli("stream", str(model_path), "-")
+    code, out, err = cli("stream", str(model_path), "-", "--normalised")
     assert (code, err) == (0, "")
     assert re.search(r"^ +1  \w+ \(\d+\.\d%\)\n +2  (\w+ \(\d+\.\d%\))\ndecision +\1\nsteps +2, ", out)
 
@@ -96,7 +97,7 @@ def test_faulty_lines_are_skipped_and_counted(cli: Run, model_path: Path, monkey
     *lines, result = lines_of(cli, str(model_path), "-", "--on-error", "skip")
     assert (len(lines), result["steps"], result["skipped"]) == (2, 2, 5)
     monkeypatch.setattr("sys.stdin", io.StringIO(text))
-    code, out, _ = cli("stream", str(model_path), "-", "--on-error", "skip")
+    code, out, _ = cli("stream", str(model_path), "-", "--normalised", "--on-error", "skip")
     assert code == 0
     assert re.search(r"^steps +2, 5 lines skipped, \d+ us each", out, flags=re.MULTILINE)
 
@@ -180,3 +181,23 @@ def test_the_panel_shows_classes_and_spikes() -> None:
     assert re.search(r"dog +█{18}·{6} +75\.0%", text)
     assert "layer 1: 2 of 3 fire" in text
     assert "|·|" in text
+
+
+def test_raw_values_are_normalised_as_the_model_was_trained(cli: Run, tmp_path: Path) -> None:
+    digits, model = load("digits"), str(tmp_path / "model")
+    network = SpikeSSM.from_preset("digits", d_model=8, num_layers=1, d_state=4)
+    network.input_spec = InputSpec(scale=digits.test.scale, shift=digits.test.shift, class_names=digits.class_names)
+    network.save(model)
+    np.save(tmp_path / "raw.npy", digits.test.values[7].numpy())
+    np.save(tmp_path / "normalised.npy", digits.test[7][0].numpy())
+    right = streamed(cli, model, "digits:7")["probabilities"]
+    assert streamed(cli, model, str(tmp_path / "raw.npy"))["probabilities"] == right
+    assert streamed(cli, model, str(tmp_path / "normalised.npy"), "--normalised")["probabilities"] == right
+    assert cli("stream", model, "digits:7", "--normalised")[0] == 2
+
+
+def test_what_a_model_does_not_know_of_its_input_is_said(cli: Run, tmp_path: Path) -> None:
+    SpikeSSM.from_preset("digits", d_model=8, num_layers=1, d_state=4).save(tmp_path / "model")
+    np.save(tmp_path / "raw.npy", np.zeros(5))
+    _, _, err = cli("stream", str(tmp_path / "model"), str(tmp_path / "raw.npy"), "--json")
+    assert "does not say how its data was normalised" in err

@@ -11,7 +11,7 @@ from longspike.errors import ConfigError
 _FEEDS = {"SpikeSSM": "stream_steps", "Flames": "stream_events"}
 """By kind of network: the file, and the function in it, that feeds it."""
 _OPTIONS = {
-    "SpikeSSM": ("pace", "every"),
+    "SpikeSSM": ("pace", "every", "normalised"),
     "Flames": ("packet_events", "packet_us", "realtime", "decide_us", "max_gap_us", "fit"),
 }
 
@@ -29,15 +29,16 @@ def stream(
     max_gap_us: int | None = None,
     fit: Literal["scale", "crop"] | None = None,
     on_error: Literal["raise", "skip"] | None = None,
+    normalised: bool = False,
     check: bool = False,
     data_root: Path | None = None,
     json: bool = False,
 ) -> int:
     """Feed a saved model step by step, or with events, and watch it decide.
 
-    A SpikeSSM takes values normalised as in training, from a file or stdin (one step a line); samples of a data set are
-    normalised here. FLAMES takes the events of a recording, packet by packet. Memory does not grow, however long it runs,
-    and decisions are printed as they are made.
+    A SpikeSSM takes raw values from a file or stdin (one step a line), normalised here as its training data was. FLAMES
+    takes the events of a recording, packet by packet. Memory does not grow, however long it runs, and decisions are
+    printed as they are made.
 
     Args:
         model: Folder of a saved model, e.g. runs/digits/model.
@@ -59,6 +60,7 @@ def stream(
             crop: the centre.
         on_error: raise at the first faulty record of a recording or line of stdin, or skip and count them; raise if not
             given.
+        normalised: SpikeSSM: the values of the file or stdin are normalised already.
         check: Also run the whole input at once and fail unless the result is equal, bit for bit.
         data_root: Data folder; LONGSPIKE_DATA or ~/.cache/longspike/data if not given.
         json: Print the result as JSON; where decisions are printed, a JSON document a line, of which the last is the result.
@@ -66,7 +68,6 @@ def stream(
     import torch
 
     from longspike.models import load
-    from longspike.models.checkpoint import class_names
 
     network: Any = load(model)
     torch.set_num_threads(1)  # one step is too little work to share
@@ -76,6 +77,7 @@ def stream(
     options = {
         "pace": pace,
         "every": every,
+        "normalised": normalised or None,
         "packet_events": packet_events,
         "packet_us": packet_us,
         "realtime": realtime,
@@ -90,7 +92,7 @@ def stream(
         network,
         source,
         title=f"{model} <- {source}",
-        names=class_names(model, network.config.num_outputs),
+        names=list(network.class_names),
         on_error=on_error,
         check=check,
         data_root=data_root,

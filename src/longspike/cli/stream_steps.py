@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from longspike.cli.output import print_facts, print_json, print_json_line, print_now
+from longspike.cli.output import note, print_facts, print_json, print_json_line, print_now
 from longspike.cli.panel import LivePanel
 from longspike.errors import ConfigError
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from longspike.models import SpikeSSM
+    from longspike.models import InputSpec, SpikeSSM
     from longspike.streaming import StepRun
 
 REFRESH_PER_SECOND = 20
@@ -31,6 +31,7 @@ def stream_steps(
     pace: float | None,
     every: int | None,
     on_error: str | None,
+    normalised: bool | None,
     check: bool,
     data_root: Path | None,
     json: bool,
@@ -48,7 +49,9 @@ def stream_steps(
         lines=_stdin(d_input) if source == "-" else (),
         on_error=on_error or "raise",
         data_root=data_root,
+        input_spec=_input_spec(network, source, normalised is True),
     )
+    _say_if_unknown(network, is_known=normalised is True or feed.label is not None)
     SequenceStream(network).push(torch.zeros(2, d_input))  # the first call loads things; it is no step
     live, whole = SequenceStream(network), WholeSequence(network) if check else None
     last: tuple[Tensor, ...] = ()
@@ -99,6 +102,21 @@ def _check_options(
         raise ConfigError("the model reads tokens; `longspike stream` feeds numbers.")
     if on_error is not None and source != "-":
         raise ConfigError(f"--on-error {on_error} has no effect: it is about lines from stdin. Leave it out.")
+
+
+def _input_spec(network: "SpikeSSM", source: str, is_normalised: bool) -> "InputSpec":
+    """How the values of `source` become the network's input; with a word on stderr where that is not known."""
+    from longspike.models import InputSpec
+
+    is_raw = source == "-" or source.endswith((".npy", ".csv"))
+    if is_normalised and not is_raw:
+        raise ConfigError(f"--normalised has no effect on {source}: it is about files and stdin. Leave it out.")
+    return InputSpec() if is_normalised else network.input_spec
+
+
+def _say_if_unknown(network: "SpikeSSM", *, is_known: bool) -> None:
+    if network.input_spec.scale is None and not is_known:
+        note("the model does not say how its data was normalised: values are taken as they are")
 
 
 def _stdin(d_input: int) -> "Iterator[str]":

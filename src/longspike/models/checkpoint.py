@@ -117,11 +117,6 @@ def read_input_spec(description: dict[str, Any]) -> InputSpec:
     return _decoded(InputSpec, known | given if isinstance(given, dict) else given, "input")
 
 
-def class_names(path: str | Path, num_outputs: int) -> list[str]:
-    """The names of the classes as saved with a model, or numbers where it was saved with none that fit."""
-    return list(read_input_spec(read_description(path)).names(num_outputs))
-
-
 def read_config(description: dict[str, Any], kind: type[Config]) -> Config:
     """The configuration in a description; unknown or invalid fields are an error."""
     return _decoded(kind, description["config"], "config")

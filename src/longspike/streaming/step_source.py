@@ -1,7 +1,7 @@
 """Steps from outside: an array in a file, lines of numbers, or a sample of a data set."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TextIO
 
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from longspike._core.checks import check_choice, describe
 from longspike.errors import ConfigError, DataFileError
+from longspike.models.input_spec import InputSpec
 
 ON_ERROR = ("raise", "skip")
 FLOAT32_MAX = float(np.finfo(np.float32).max)
@@ -25,7 +26,8 @@ class ParsedSteps(Iterator[Tensor]):
         skipped: faulty lines left out so far.
     """
 
-    def __init__(self, lines: Iterable[str], d_input: int, name: str, on_error: str) -> None:
+    def __init__(self, lines: Iterable[str], d_input: int, name: str, on_error: str, input_spec: InputSpec) -> None:
+        self._input_spec = input_spec
         self._lines, self._d_input, self._name, self._on_error = enumerate(lines, start=1), d_input, name, on_error
         self.skipped = 0
 
@@ -39,7 +41,7 @@ class ParsedSteps(Iterator[Tensor]):
                 self.skipped += 1
                 continue
             if values:
-                return torch.tensor(values)
+                return self._input_spec.normalised(torch.tensor(values))
         raise StopIteration
 
     def _parsed(self, line: str) -> list[float]:
@@ -82,22 +84,24 @@ def open_steps(
     lines: Iterable[str] = (),
     on_error: str = "raise",
     data_root: str | Path | None = None,
+    input_spec: InputSpec = InputSpec(),  # noqa: B008 - frozen
 ) -> StepSource:
     """The steps that `source` names: a .npy or .csv file, DATASET:INDEX of a test split, or "-" for `lines`.
 
-    Values of files and lines are taken as they are, those of a data set normalised as in training.
+    All are normalised by `input_spec`, the model's. Where it says nothing, values of files and lines are taken as they are
+    and those of a data set are normalised by its own figures.
 
     Args: on_error: "raise" at the first faulty line of `lines`, or "skip" and count them.
     Raises: ConfigError if it names none; DataFileError if a file is missing or holds something else.
     """
     if source == "-":
-        return StepSource(steps=parse_steps(lines, d_input=d_input, name="stdin", on_error=on_error))
+        return StepSource(steps=ParsedSteps(lines, d_input, "stdin", on_error, input_spec))
     if source.endswith((".npy", ".csv")):
-        values = read_steps(source, d_input=d_input)
+        values = input_spec.normalised(read_steps(source, d_input=d_input))
         return StepSource(steps=iter(values), num_steps=len(values))
     name, colon, index = source.partition(":")
     if colon and index.isdigit():
-        return _from_dataset(name, int(index), d_input, data_root)
+        return _from_dataset(name, int(index), d_input, data_root, input_spec)
     raise ConfigError(
         f"INPUT must be a .npy or .csv file, DATASET:INDEX such as digits:7, or - for stdin; got {source!r}."
     )
@@ -152,7 +156,7 @@ def parse_steps(lines: Iterable[str], *, d_input: int, name: str = "line", on_er
         ([[1.0, 2.0], [3.0, 4.0]], 1)
     """
     check_choice("parse_steps", "on_error", on_error, ON_ERROR)
-    return ParsedSteps(lines, d_input, name, on_error)
+    return ParsedSteps(lines, d_input, name, on_error, InputSpec())
 
 
 def read_steps(path: str | Path, *, d_input: int) -> Tensor:
@@ -175,7 +179,9 @@ def read_steps(path: str | Path, *, d_input: int) -> Tensor:
     return torch.from_numpy(values)
 
 
-def _from_dataset(name: str, index: int, d_input: int, data_root: str | Path | None) -> StepSource:
+def _from_dataset(
+    name: str, index: int, d_input: int, data_root: str | Path | None, input_spec: InputSpec
+) -> StepSource:
     from longspike.data import available, load_sequences, make_batch
 
     if name not in available():
@@ -185,6 +191,9 @@ def _from_dataset(name: str, index: int, d_input: int, data_root: str | Path | N
         raise ConfigError(f"{name}:{index} does not exist; the test split has samples 0 to {len(bundle.test) - 1}.")
     if bundle.d_input != d_input:
         raise ConfigError(f"the model takes {d_input} values a step; {name} has {bundle.d_input}.")
-    batch = make_batch(bundle.test, torch.tensor([index]))
+    test = bundle.test
+    if input_spec.scale is not None and input_spec.shift is not None:
+        test = replace(test, scale=input_spec.scale, shift=input_spec.shift)
+    batch = make_batch(test, torch.tensor([index]))
     values = batch.x[0, : int(batch.lengths[0])]
     return StepSource(steps=iter(values), num_steps=len(values), label=int(batch.labels[0]))
