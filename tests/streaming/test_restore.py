@@ -44,7 +44,7 @@ def forged(path: Path, **changes: torch.Tensor | None) -> None:
 
 
 def with_entry(x: torch.Tensor, value: float) -> torch.Tensor:
-    y = x.clone()
+    y = x.clone(memory_format=torch.contiguous_format)
     y.view(-1)[-1] = value
     return y
 

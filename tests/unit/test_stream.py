@@ -187,7 +187,7 @@ def test_a_mean_of_many_steps_does_not_stand_still() -> None:
     assert int(later.steps) == stream.num_steps == 2**25 + 3
 
 
-@pytest.mark.parametrize("kind", ["refractory", "gelu"])
+@pytest.mark.parametrize("kind", ["refractory", pytest.param("gelu", marks=pytest.mark.needs_extension)])
 def test_a_new_mean_is_that_of_the_steps_that_follow(kind: str) -> None:
     model, x = network(kind), torch.randn(2, 50, 2)
     stream, whole = Stream(model, batch=2), Stream(model, batch=2)
