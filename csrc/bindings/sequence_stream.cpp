@@ -25,9 +25,8 @@ SequenceStreamCall stream_call(bool is_embedding, Addresses encoder, const std::
                          at<void>(encoder.at(1)),
                          {},
                          at<void>(pool.at(0)),
-                         at<void>(pool.at(1)),
-                         pool.size() > 2 ? at<double>(pool.at(2)) : nullptr,
-                         pool.size() > 2 ? at<i64>(pool.at(3)) : nullptr};
+                         at<double>(pool.at(1)),
+                         at<i64>(pool.at(2))};
     for (std::size_t k = 0; k < blocks.size(); ++k) {
         const auto& a = blocks[k];
         StreamedBlock block{resets.at(k), {}, {}, {}};
@@ -65,9 +64,7 @@ void bind_sequence_stream(nb::module_& m) {
                  const auto places = state_places(blocks, pool);
                  in_turn(stream, [&] { stream.store_to(places); });
              })
-        .def("restart_mean", [](AbstractSequenceStream& stream) { in_turn(stream, [&] { stream.restart_mean(); }); })
-        .def("load", [](AbstractSequenceStream& stream) { in_turn(stream, [&] { stream.load(); }); })
-        .def("store", [](const AbstractSequenceStream& stream) { in_turn(stream, [&] { stream.store(); }); });
+        .def("restart_mean", [](AbstractSequenceStream& stream) { in_turn(stream, [&] { stream.restart_mean(); }); });
     const auto make = [&](const char* name, auto scalar) {
         m.def(name, [](bool is_embedding, Addresses encoder, const std::vector<std::vector<Address>>& blocks,
                        const std::vector<int>& resets, Addresses pool, i64 batch, i64 d_input, i64 channels, i64 n_pairs, double eps) {

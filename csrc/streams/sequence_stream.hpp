@@ -48,7 +48,7 @@ template <class T> struct StreamingBlock {
         point(from.state);
         for (i64 b = 0; b < c.batch; ++b) samples.emplace_back(call, b, 1);
     }
-    // Where `load` and `store` of the samples find the state.
+    // Where the samples' `load` and `store` find the state.
     void point(const std::array<void*, 4>& at) {
         T** state[4] = {&call.state, &call.v, &call.r, &call.s};
         for (int k = 0; k < 4; ++k) *state[k] = static_cast<T*>(at[k]);
@@ -83,22 +83,6 @@ public:
         return true;
     }
     i64 num_steps() const override { return steps_.back(); }
-    void load() override {
-        if (c_.exact_total)
-            std::copy_n(c_.exact_total, total_.size(), total_.data());
-        else
-            std::copy_n(static_cast<const T*>(c_.total), total_.size(), total_.data());
-        if (c_.steps) std::copy_n(c_.steps, steps_.size(), steps_.data());
-        std::copy_n(static_cast<const T*>(c_.last), last_.size(), last_.data());
-        for (auto& block : blocks_)
-            for (auto& sample : block->samples) sample.load();
-    }
-    void store() const override {
-        store_pool();
-        for (const auto& block : blocks_)
-            for (const auto& sample : block->samples) sample.store();
-    }
-
     void load_from(const SequenceStatePlaces& places) override { point(places), load(); }
     void store_to(const SequenceStatePlaces& places) override {
         point(places);
@@ -113,15 +97,19 @@ public:
 
 private:
     void point(const SequenceStatePlaces& places) {
-        c_.last = places.last, c_.exact_total = places.total, c_.steps = places.steps;
+        c_.last = places.last, c_.total = places.total, c_.steps = places.steps;
         for (std::size_t k = 0; k < places.blocks.size(); ++k) blocks_[k]->point(places.blocks[k]);
     }
+    void load() {
+        std::copy_n(c_.total, total_.size(), total_.data());
+        std::copy_n(c_.steps, steps_.size(), steps_.data());
+        std::copy_n(static_cast<const T*>(c_.last), last_.size(), last_.data());
+        for (auto& block : blocks_)
+            for (auto& sample : block->samples) sample.load();
+    }
     void store_pool() const {
-        if (c_.exact_total)
-            std::copy(total_.begin(), total_.end(), c_.exact_total);
-        else
-            std::copy(total_.begin(), total_.end(), static_cast<T*>(c_.total));
-        if (c_.steps) std::copy(steps_.begin(), steps_.end(), c_.steps);
+        std::copy(total_.begin(), total_.end(), c_.total);
+        std::copy(steps_.begin(), steps_.end(), c_.steps);
         std::copy(last_.begin(), last_.end(), static_cast<T*>(c_.last));
     }
     bool is_valid(const void* x, i64 steps) const {

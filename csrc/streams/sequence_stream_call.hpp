@@ -11,7 +11,7 @@ namespace longspike {
 
 // Addresses of float or double arrays. parameters: norm weight and bias (or null), lambda, c, d, beta, theta, rho, gamma,
 // weight (by input), bias: copied when the stream is made. last_norm: weight and bias of a norm behind the sum, or null.
-// state: of the scan, then v, r, s: read by `load`, written by `store`.
+// state: of the scan, then v, r, s.
 struct StreamedBlock {
     int reset;
     std::array<const void*, 11> parameters;
@@ -25,9 +25,9 @@ struct SequenceStreamCall {
     double eps;
     const void *encoder_weight, *encoder_bias;  // (d_input, channels), (channels) or null
     std::vector<StreamedBlock> blocks;
-    void *total, *last;   // (batch, channels): the sum over steps, the last step; written by `store`
-    double* exact_total;  // the sum again, as it is kept: a stream has no end; or null
-    std::int64_t* steps;  // (batch + 1): how many are in the sums, then how many there were; or null
+    void* last;           // (batch, channels): the last step
+    double* total;        // (batch, channels): the sum over steps; a stream has no end, so in float64
+    std::int64_t* steps;  // (batch + 1): how many are in the sums, then how many there were
 };
 
 // Where a state is read from or written to. blocks: the state of the scan, then v, r, s; to be written, there may be none.
@@ -46,8 +46,6 @@ public:
     // throws leaves the steps before it taken and counted.
     virtual bool push(const void* x, std::int64_t steps, void* spikes, int threads, const Poll& poll) = 0;
     virtual std::int64_t num_steps() const = 0;
-    virtual void load() = 0;
-    virtual void store() const = 0;
     virtual void load_from(const SequenceStatePlaces& places) = 0;
     virtual void store_to(const SequenceStatePlaces& places) = 0;
     virtual void restart_mean() = 0;    // of the sums, and of the steps in them

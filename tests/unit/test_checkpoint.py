@@ -70,6 +70,13 @@ def test_config_survives_with_every_field_changed(tmp_path: Path) -> None:
     assert longspike.load(str(tmp_path / "model")).config == model.config
 
 
+def test_a_run_folder_is_its_model(saved: Path) -> None:
+    of_run, of_model = longspike.load(saved.parent), longspike.load(saved)
+    assert all(torch.equal(a, b) for a, b in zip(of_run.parameters(), of_model.parameters(), strict=True))
+    with pytest.raises(CheckpointError, match="is not a saved model"):
+        longspike.load(saved.parent.parent)
+
+
 def test_what_is_written(saved: Path) -> None:
     assert sorted(file.name for file in saved.iterdir()) == ["config.json", "model.safetensors"]
     description = json.loads((saved / "config.json").read_text())

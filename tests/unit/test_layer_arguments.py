@@ -236,3 +236,10 @@ def test_the_convolution_refuses_a_state_of_others() -> None:
     assert (
         complaint(lambda: layer(items, (torch.zeros(1), torch.zeros(1), torch.zeros(1, 9, 3), torch.zeros(1, 3)))) == ""
     )
+
+
+def test_what_a_layer_returns_is_no_input() -> None:
+    """`torch.nn.Sequential` hands on the pair; the message says so and shows no numbers."""
+    with pytest.raises(TypeError, match=r"got a tuple of Tensor, \w+. A layer returns \(y, state\): pass y") as error:
+        torch.nn.Sequential(S4D(3), RefractoryLIF(3))(torch.randn(2, 5, 3))
+    assert len(str(error.value)) < 300

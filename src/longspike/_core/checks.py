@@ -19,10 +19,19 @@ def describe(x: object) -> str:
     return f"{shown(x)} of type {type(x).__name__}"
 
 
+def _no_tensor(where: str, name: str, x: object) -> TypeError:
+    if isinstance(x, tuple) and x and isinstance(x[0], Tensor):  # torch.nn.Sequential hands on the whole pair
+        names = ", ".join(type(part).__name__ for part in x)
+        came = f"a tuple of {names}. A layer returns (y, state): pass y, as in `y, state = layer(x)`"
+    else:
+        came = describe(x)
+    return TypeError(f"{where}: `{name}` must be a torch.Tensor; got {came}.")
+
+
 def check_sequence(where: str, name: str, x: object, *, channels: int | None = None) -> None:
     """Raise unless `x` is a floating-point tensor (batch, seqlen, channels)."""
     if not isinstance(x, Tensor):
-        raise TypeError(f"{where}: `{name}` must be a torch.Tensor; got {describe(x)}.")
+        raise _no_tensor(where, name, x)
     if x.dim() != 3:
         raise ValueError(
             f"{where}: `{name}` must have shape (batch, seqlen, channels); got {describe(x)}. "
@@ -40,7 +49,7 @@ def _into_floats(x: Tensor) -> str:
 def check_floats(where: str, name: str, x: object) -> None:
     """Raise unless `x` is a tensor of real floating-point numbers of a dtype that computes."""
     if not isinstance(x, Tensor):
-        raise TypeError(f"{where}: `{name}` must be a torch.Tensor; got {describe(x)}.")
+        raise _no_tensor(where, name, x)
     if x.dtype not in FLOAT_DTYPES:
         what = "floating point of 16 bits or more" if x.is_floating_point() else "floating point"
         raise TypeError(f"{where}: `{name}` must be {what}; got dtype {x.dtype}. {_into_floats(x)}")

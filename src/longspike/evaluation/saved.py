@@ -111,7 +111,7 @@ def evaluate_saved(
     limit: int | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> SavedEvaluation:
-    """`evaluate` for the model saved at `model`, a folder; nothing is written.
+    """`evaluate` for the model saved at `model`, its folder or that of its run; nothing is written.
 
     Sequences are normalised as the model's training data was, where the model says how; otherwise as the data set does it.
 
@@ -124,7 +124,7 @@ def evaluate_saved(
     Raises: CheckpointError if the folder is not a model; ConfigError if it does not name its data or does not fit it;
         ValueError for an unknown split or data set; what `longspike.data.load` raises.
     """
-    model = Path(model)
+    model = checkpoint.model_folder(model)
     check_choice("evaluate_saved", "split", split, SPLITS)
     if limit is not None:
         check_positive_int("evaluate_saved", "limit", limit)

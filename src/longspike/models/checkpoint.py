@@ -64,6 +64,13 @@ def save(model: nn.Module, config: Any, path: str | Path, *, input_spec: InputSp
     replace_folder(path, write)
 
 
+def model_folder(path: str | Path) -> Path:
+    """`path`, or the model in it if it is the folder of a run."""
+    path = Path(path)
+    inner = path / "model"
+    return path if (find_folder(path) / CONFIG).is_file() or not (find_folder(inner) / CONFIG).is_file() else inner
+
+
 def read_description(path: str | Path) -> dict[str, Any]:
     """The contents of a saved model's config.json, checked."""
     path = Path(path)

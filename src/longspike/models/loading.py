@@ -50,8 +50,10 @@ def _check_memory(config: Any) -> None:
 def load(path: str | Path) -> Any:
     """The model saved at `path`, a `SpikeSSM`, `Flames` or `FlamesSequence`, in evaluation mode.
 
+    Args: path: the folder of the model, or that of the training run, which holds it as `model`.
     Raises: CheckpointError if the folder is not a model, is damaged, or was written by another format version.
     """
+    path = checkpoint.model_folder(path)
     description = checkpoint.read_description(path)
     if description["model"] not in _MODELS:
         raise CheckpointError(

@@ -72,7 +72,7 @@ class CompiledSteps:
                 ends,
                 blocks,
                 resets,
-                [0, *native.addresses(pool)],
+                native.addresses(pool),
                 self._size[1],
                 config.d_input,
                 config.d_model,

@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+import numpy as np
+
 from longspike._core.checks import check_positive_int
 from longspike.streaming.event_stream import EventStream
 from longspike.streaming.stream import Stream
@@ -30,10 +32,15 @@ def best_class(stream: Stream) -> tuple[int, float]:
     return best, float(probabilities[best])
 
 
-def moment_us(stream: EventStream, t_us: int) -> int:
-    """The time of a stream after an event with the time `t_us`: that, if the stream believes it, else of its latest step."""
+def moment_us(stream: EventStream, times_us: np.ndarray) -> int:
+    """The time of a stream after a packet: of the last event that lies in its latest step; without one, of that step."""
     begin = stream.time_us
-    return t_us if begin <= t_us < begin + stream.config.step_us else begin
+    end = begin + stream.config.step_us
+    last = int(times_us[-1])
+    if begin <= last < end:
+        return last
+    within = times_us[(times_us >= begin) & (times_us < end)]  # the last event was late, or its time is not believed
+    return int(within[-1]) if len(within) else begin
 
 
 class Decisions:

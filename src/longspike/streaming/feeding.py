@@ -108,7 +108,7 @@ class EventRun:
         self.push_s += seconds
         if len(packet):
             self.first_us = int(packet["t"][0]) if self.first_us is None else self.first_us
-            self.last_us = moment_us(stream, int(packet["t"][-1]))
+            self.last_us = moment_us(stream, packet["t"])
 
 
 def feed_events(
