@@ -253,7 +253,8 @@ def test_a_signal_elsewhere(name: str, place: Place) -> None:
     assert process.poll() is None
     process.send_signal(signal.Signals[name])
     process.wait(timeout=LIMIT_S)
-    text = process.stdout.read() + process.stderr.read()  # type: ignore[union-attr]
+    with process:  # closes the pipes
+        text = process.stdout.read() + process.stderr.read()  # type: ignore[union-attr]
     check_words(text)
     assert process.returncode == (130 if name == "SIGINT" else -signal.Signals[name]), text
 
