@@ -165,3 +165,11 @@ def test_curves_of_a_damaged_file(tmp_path: Path) -> None:
 def test_names_in_figures() -> None:
     assert plain("a $x$") == r"a \$x\$"
     assert len(plain("n" * 99)) == 24
+
+
+def test_the_tenth_log_is_newer_than_the_second(tmp_path: Path) -> None:
+    for number, loss in ((2, 0.5), (10, 0.25)):
+        folder = tmp_path / "logs" / "csv" / f"version_{number}"
+        folder.mkdir(parents=True)
+        (folder / "metrics.csv").write_text(f"step,train/loss\n7,{loss}\n")
+    assert read_curves(tmp_path) == {("loss", "train"): ([7], [0.25])}
