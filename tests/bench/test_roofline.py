@@ -37,7 +37,7 @@ def test_inputs_are_the_pairs_of_the_plan(kernel: int, stride: int) -> None:
 
 def test_work_of_a_tick_and_of_a_position() -> None:
     model = model_for()
-    counts = StreamCounts(10, 0, 5, 4, (64, 0, 0), (32 * 20, 0, 0))
+    counts = StreamCounts(10, 0, 5, 4, (64, 0, 0), (32 * 20, 0, 0), 0, 0)
     work = work_per_event(model, counts, 2.0)
     assert record_bytes(model) == 17 * 32 * 4
     assert work["inputs"] == Work(2.0 * 32 * 16, 0.0)
@@ -62,5 +62,5 @@ def test_shares_are_limits_over_the_measured_time() -> None:
 @pytest.mark.skipif(not native.is_available(), reason="the compiled extension is not built")
 def test_several_fronts_are_refused() -> None:
     with pytest.raises(ValueError, match="must have one front; got 2"):
-        work_per_event(model_for(num_fronts=2), StreamCounts(0, 0, 0, 0, (), ()), 1.0)
+        work_per_event(model_for(num_fronts=2), StreamCounts(0, 0, 0, 0, (), (), 0, 0), 1.0)
     assert np.isfinite(inputs_per_event(model_for(), random_events(3, (34, 26))))

@@ -89,7 +89,7 @@ def test_nothing_is_timed_while_a_kernel_is_wrong(cli: Run, monkeypatch: pytest.
 
 def test_nothing_is_timed_while_a_block_adds_up_wrongly(cli: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     forward = SpikingBlock.forward
-    monkeypatch.setattr(SpikingBlock, "forward", lambda self, x: (1.01 * forward(self, x)[0], None))
+    monkeypatch.setattr(SpikingBlock, "forward", lambda self, x, *state: (1.01 * forward(self, x, *state)[0], None))
     code, out, err = cli("bench", "--what", "block", "--shape", "1,4,8", "--rounds", "1")
     assert (code, out) == (1, "")
     assert "the block's outputs differ" in err

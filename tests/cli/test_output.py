@@ -25,11 +25,12 @@ from longspike.events import write
 WIDTHS, ENCODINGS = (40, 80, 140), ("utf-8", "ascii", "latin-1")
 STEPS = {
     "decision": "eight", "probability": 0.4, "label": "three", "steps": 64, "spikes": [3, 4], "neurons": [6, 6],
-    "microseconds_per_step": {"p50": 12.3, "p99": 45.6}, "equals_whole_sequence": True,
+    "microseconds_per_step": {"p50": 12.3, "p99": 45.6}, "equals_whole_sequence": True, "skipped": 2,
 }  # fmt: skip
 EVENTS = {
     "decision": "owl", "probability": 0.4, "label": "cat", "decisions": [], "format": "evt3", "sensor_size": [40, 30],
-    "duration_us": 500_000, "events": 2500, "packets": 3, "late": 0, "skipped": 2, "cropped": 1, "steps": 400, "ticks": 9,
+    "duration_us": 500_000, "events": 2500, "packets": 3, "late": 0, "far": 3, "clock_jumps": 4, "skipped": 2, "cropped": 1,
+    "steps": 400, "ticks": 9,
     "wall_s": 0.1, "stream_s": 0.02, "events_per_s": 1e6, "us_per_event": 0.9, "process_memory_bytes": 1 << 28,
     "latency_us": {"p50": 1.0, "p99": 2.0, "max": 3.0}, "stream_memory_bytes": 1 << 20, "equals_whole_recording": False,
     "realtime": {"factor": 2.0, "lateness_us": {"p50": None}, "end_to_end_us": {"p50": 1.0, "p99": 2.0, "max": 3.0}},
@@ -103,8 +104,8 @@ def prints(tmp_path: Path) -> dict[str, Callable[[], object]]:
         "status": lambda: data.data("status", data_root=tmp_path),
         "info": lambda: info.info(),
         "events": lambda: events.events("info", tmp_path / "r.raw"),
-        "steps": lambda: print_facts(stream_steps._facts(STEPS)),
-        "stream": lambda: print_facts(stream_events._facts(EVENTS)),
+        "steps": lambda: print_facts(stream_steps._facts(STEPS, "decision")),
+        "stream": lambda: print_facts(stream_events._facts(EVENTS, "decision")),
         "bench": lambda: print_table(BENCH, header=BENCH_HEADER, title="neuron, forward", indent=2),
         "study": print_study,
         "evaluation": lambda: print_facts(

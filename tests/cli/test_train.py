@@ -68,12 +68,12 @@ def test_help_lists_the_fields_with_their_values(cli: Run) -> None:
 
 @pytest.mark.parametrize(
     ("wrong", "near"),
-    [("--model.d-modle", "--model.d-model INT"), ("--lr", "--training.lr FLOAT"), ("--resum", "--resume")],
+    [("--model.d-modle", "--model.d-model"), ("--lr", "--training.lr"), ("--resum", "--resume")],
 )
 def test_unknown_options_get_a_hint(cli: Run, wrong: str, near: str) -> None:
     code, _, err = cli("train", "digits", wrong, "3")
     assert code == 2
-    assert "Perhaps you meant" in err
+    assert f"Did you mean {near}?" in err
     assert near in err
 
 

@@ -136,7 +136,7 @@ def split_arguments() -> dict[str, Any]:
         ("offsets", np.array([], np.int64), r"`offsets` must be int64 of shape \(num_samples \+ 1,\)"),
         ("offsets", np.array([0, 3, 6]), "`offsets` must rise from 0 to the number of events, 7; got 0 to 6"),
         ("offsets", np.array([0, 8, 7]), "`offsets` must rise from 0"),
-        ("labels", torch.tensor([1, 0, 0]), r"`labels` must be an int64 tensor of shape \(2,\).*Convert it"),
+        ("labels", torch.tensor([1, 0, 0]), r"`labels` must be an int64 tensor of shape \(2,\), one entry per"),
         ("labels", np.array([1, 0]), r"`labels` must be an int64 tensor of shape \(2,\)"),
         ("labels", torch.tensor([1, -1]), "`labels` must be at least 0; got min=-1. Number the classes from 0"),
         ("sensor_size", (9, 0), r"`sensor_size` must be \(width, height\)"),

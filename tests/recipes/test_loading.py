@@ -22,7 +22,7 @@ def written(folder: Path, text: str) -> Path:
 
 def test_names_come_first() -> None:
     assert load("digits") == recipe("digits")
-    with pytest.raises(ConfigError, match=r"no recipe 'digit'\. Did you mean 'digits'\?.*or give a file of your own"):
+    with pytest.raises(ConfigError, match=r"no recipe 'digit'\. Did you mean 'digits'\?.*a file of your own"):
         load("digit")
 
 

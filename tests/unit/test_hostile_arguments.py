@@ -1,6 +1,5 @@
 """Arguments that once crashed, read foreign memory, or were taken without a word."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -8,7 +7,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import longspike
-from longspike.errors import CheckpointError
+from longspike._core import files
+from longspike.errors import CheckpointError, FileWriteError
 from longspike.functional import hard_reset_orbit, refractory_lif
 from longspike.kernels import native
 from longspike.kernels._spiking import spans
@@ -79,16 +79,12 @@ def test_a_failing_save_leaves_the_old_model(tmp_path: Path, monkeypatch: pytest
     model, path = small(), tmp_path / "model"
     model.save(path)
     before = load_file(path / "model.safetensors")
-    real, calls = os.replace, []
 
-    def second_fails(source: object, target: object) -> None:
-        calls.append(target)
-        if len(calls) == 2:
-            raise OSError("disk gone")
-        real(source, target)  # type: ignore[arg-type]
+    def fails(*_: object) -> bool:
+        raise OSError("disk gone")
 
-    monkeypatch.setattr(os, "replace", second_fails)
-    with pytest.raises(OSError, match="disk gone"):
+    monkeypatch.setattr(files, "_exchange", fails)
+    with pytest.raises(FileWriteError, match="disk gone"):
         small().save(path)
     monkeypatch.undo()
     after = load_file(path / "model.safetensors")

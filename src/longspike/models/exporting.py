@@ -1,5 +1,6 @@
 """What an exported program must find when it is loaded: the names of the states that go in and come out of it."""
 
+import torch
 from torch.utils import _pytree as pytree
 
 from longspike.kernels.tick import EventPoolState
@@ -27,6 +28,7 @@ STATES = (
 
 
 def register_states() -> None:
-    """Give the states the names by which a saved program knows them, `longspike.<class>`."""
+    """Give the states the names by which a saved program knows them, `longspike.<class>`; its example holds some too."""
+    torch.serialization.add_safe_globals(list(STATES))
     for state in STATES:
         pytree._register_namedtuple(state, serialized_type_name=f"longspike.{state.__name__}")
