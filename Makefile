@@ -63,7 +63,7 @@ demo: .venv/package
 	$(RUN) stream runs/demo/model digits:7 --check
 	$(RUN) train event-digits --run-dir runs/events --overwrite
 	$(RUN) evaluate runs/events/model
-	$(RUN) stream runs/events/model event-digits:7 --packet-events 1 --check
+	$(RUN) stream runs/events/model event-digits:0 --packet-events 1 --check
 	@echo "reports: runs/demo/report.html runs/events/report.html"
 
 # Two workers of one thread each: two of two threads would wait for each other on two cores. Tests of threads ask for more.

@@ -28,7 +28,7 @@ def event_digits() -> Recipe:
         data="event-digits",
         model=replace(_tiny((34, 34), 10, step_us=4000), stride=1, pool=4, tau_soma_us=10_000.0),
         training=replace(_TRAINING, epochs=12, batch_size=32, lr=0.01, selection="loss"),
-        expected="96.7 to 98.1 % of the test set (seeds 0 to 2) at 2 to 3 % firing; about a minute on 2 idle cores",
+        expected="97.2 to 97.5 % of the test set (seeds 0 and 1) at 2 to 3 % firing; about a minute on 2 idle cores",
         augmentation=Augmentation(max_shift_px=2, max_rotation_degrees=10.0),
     )
 
