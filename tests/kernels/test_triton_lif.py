@@ -96,6 +96,7 @@ def test_speculative_in_many_chunks_repairs_and_is_the_loop(
     assert_same_bits(found, reference_forward(case, reset))
 
 
+@pytest.mark.needs_extension
 def test_repairs_are_counted_as_on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (triton_speculative, compiled):
         monkeypatch.setattr(module, "speculation", lambda *_: (64, 32))
