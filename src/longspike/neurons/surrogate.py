@@ -1,13 +1,13 @@
 """The surrogate slope that stands in for the derivative of a spike."""
 
+import functools
 import math
 from dataclasses import dataclass
-from numbers import Real
 from typing import Protocol
 
 from torch import Tensor
 
-from longspike._core.checks import check_choice, describe
+from longspike._core.checks import REAL, check_choice, describe
 from longspike._core.mistakes import shown
 from longspike.kernels._spiking.surrogates import SURROGATES, surrogate_primitive, surrogate_slope
 
@@ -33,7 +33,7 @@ class Surrogate:
         check_choice("Surrogate", "name", self.name, tuple(SURROGATES))
         if self.scale is None:
             object.__setattr__(self, "scale", SURROGATES[self.name][1])
-        is_number = isinstance(self.scale, Real) and not isinstance(self.scale, bool)
+        is_number = isinstance(self.scale, REAL) and not isinstance(self.scale, bool)
         if not is_number or not 0 < self.value < math.inf:
             hint = "" if is_number else " One number serves all channels."
             raise ValueError(f"Surrogate: `scale` must be positive and finite; got {shown(self.scale)}.{hint}")
@@ -72,4 +72,9 @@ def as_surrogate(surrogate: str | Surrogate) -> Surrogate:
         raise TypeError(
             f"`surrogate` must be a name ({', '.join(SURROGATES)}) or a Surrogate; got {describe(surrogate)}."
         )
-    return Surrogate(surrogate) if isinstance(surrogate, str) else surrogate
+    return _named(surrogate) if isinstance(surrogate, str) else surrogate
+
+
+@functools.cache
+def _named(name: str) -> Surrogate:
+    return Surrogate(name)

@@ -1,5 +1,7 @@
 """The zero-skipping linear map and the gated linear unit as PyTorch operators over the compiled kernels."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -69,10 +71,9 @@ register_gradient(linear_op, _linear_backward, setup_context=_linear_context)
 def glu_op(x: Tensor) -> Tensor:
     """a * sigmoid(b) for x = (a, b) side by side on the last axis."""
     expect_glu(x)
-    x = x.contiguous()
-    channels = x.shape[-1] // 2
-    y = native.empty((*x.shape[:-1], channels), x.dtype)
-    native.call("glu_forward", x.dtype, (x, None, y), (_rows(x), channels, native.threads()))
+    x, (*places, features) = x.contiguous(), x.shape
+    y = native.empty((*places, features // 2), x.dtype)
+    native.call("glu_forward", x.dtype, (x, None, y), (math.prod(places), features // 2, native.threads()))
     return y
 
 
