@@ -143,3 +143,10 @@ def test_bytes_follow_the_word_size_except_for_spikes() -> None:
 def test_rates_that_do_not_fit(config: SpikeSSMConfig, rates: list[float], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         count_operations(config, rates)
+
+
+def test_a_final_norm_costs_what_a_norm_costs() -> None:
+    plain = count_operations(SpikeSSMConfig(d_model=6, num_layers=2, d_state=4), [0.1, 0.2])
+    normed = count_operations(SpikeSSMConfig(d_model=6, num_layers=2, d_state=4, has_final_norm=True), [0.1, 0.2])
+    norm = plain.select(layer="block 1", part="norm").per_sample(8)
+    assert normed.per_sample(8) == plain.per_sample(8) + norm

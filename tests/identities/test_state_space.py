@@ -103,6 +103,46 @@ def test_gradcheck_of_the_layer(discretisation: str, method: str) -> None:
     assert torch.autograd.gradcheck(call, (x, *values), fast_mode=True)
 
 
+@pytest.mark.parametrize("discretisation", ["zoh", "bilinear"])
+def test_tied_poles_and_a_trained_b(discretisation: str) -> None:
+    """Against the same layer with every channel's own poles, and with B multiplied into C."""
+    options = {"d_state": 4, "discretisation": discretisation, "dt_min": 0.01, "dt_max": 0.3}
+    tied, own = S4D(6, n_ssm=2, trains_b=True, **options).double(), S4D(6, **options).double()
+    with torch.no_grad():
+        tied.log_A_real.normal_()
+        tied.A_imag.normal_(std=3)
+        tied.B.normal_()
+        for name in ("log_A_real", "A_imag"):
+            getattr(own, name).copy_(torch.cat([getattr(tied, name)] * 3, dim=1))
+        b = torch.cat([torch.complex(*tied.B.unbind(1))] * 3, dim=1)
+        c = torch.complex(*tied.C.unbind(1)) * b
+        own.C.copy_(torch.stack([c.real, c.imag], dim=1))
+        own.D.copy_(tied.D)
+        own.log_dt.copy_(tied.log_dt)
+    x = torch.randn(2, 17, 6, dtype=torch.float64)
+    torch.testing.assert_close(tied(x)[0], own(x)[0], rtol=0, atol=S4D_SCAN["float64"])
+    tied(x)[0].square().sum().backward()
+    own(x)[0].square().sum().backward()
+    torch.testing.assert_close(tied.A_imag.grad, own.A_imag.grad.view(2, 3, 2).sum(dim=1))
+    assert tied.A_imag.shape == (2, 2)
+    assert bool(tied.B.grad.abs().min() > 0)
+
+
+def test_a_b_that_was_not_trained_changes_nothing() -> None:
+    torch.manual_seed(2)
+    plain = S4D(5, d_state=4)
+    torch.manual_seed(2)
+    with_b = S4D(5, d_state=4, trains_b=True)
+    x = torch.randn(2, 9, 5)
+    torch.testing.assert_close(with_b(x)[0], plain(x)[0])
+
+
+@pytest.mark.parametrize("n_ssm", [0, 4, 7])
+def test_sets_of_poles_divide_the_channels(n_ssm: int) -> None:
+    with pytest.raises(ValueError, match="`n_ssm` must"):
+        S4D(6, n_ssm=n_ssm)
+
+
 def test_half_precision_in_and_out() -> None:
     s4d = S4D(3, d_state=4)
     x = torch.randn(2, 65, 3, dtype=torch.bfloat16)

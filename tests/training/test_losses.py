@@ -7,6 +7,7 @@ import torch
 
 from longspike.models.observation import Classification, LayerActivity
 from longspike.training import classification_loss, firing_rate, rate_penalty
+from longspike.training.losses import penalised_rates
 from longspike.training.tally import Tally, score_batch
 
 
@@ -93,3 +94,10 @@ def test_a_tally_of_parts_is_the_tally_of_the_whole() -> None:
 def test_an_empty_tally_says_so() -> None:
     with pytest.raises(ValueError, match="nothing was added yet"):
         Tally().score()
+
+
+def test_the_rate_of_the_network_is_that_of_all_layers_together() -> None:
+    activity = (LayerActivity(torch.tensor(30.0), 100), LayerActivity(torch.tensor(10.0), 300))
+    assert [float(rate) for rate in penalised_rates(activity, "layer")] == pytest.approx([0.3, 1 / 30])
+    assert [float(rate) for rate in penalised_rates(activity, "network")] == pytest.approx([0.1])
+    assert penalised_rates((), "network") == ()

@@ -205,6 +205,7 @@ def test_a_file_that_may_not_be_read_is_called_so(saved: Path, name: str, monkey
 
 NETWORKS = {
     "tokens": SpikeSSMConfig(d_input=7, d_model=6, num_layers=2, d_state=4, encoder="embedding", is_bidirectional=True),
+    "tied": SpikeSSMConfig(d_model=6, num_layers=2, d_state=4, n_ssm=2, trains_b=True, has_final_norm=True),
     "flames": FlamesConfig(sensor_size=(12, 9), num_fronts=2, memory=MemoryConfig(d_model=6, d_state=4, rank=2)),
     "lif": FlamesConfig(sensor_size=(12, 9), downsample=2, memory=MemoryConfig(kind="lif", d_model=6)),
     "diagonal": FlamesSequenceConfig(memory=MemoryConfig(d_model=6, d_state=4, rank=2, structure="diag")),

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from longspike import Stream
 from longspike.models import SpikeSSM, SpikeSSMConfig, presets
 from longspike.models.presets import preset
 from longspike.nn import MeanPool, NeuronConfig, SpikingBlock, TiedDropout
@@ -82,6 +83,55 @@ def test_whole_chunks_and_steps_spike_alike(kind: str, norm: str, pool: str) -> 
             assert torch.equal(torch.cat([s[k] for s in spikes], 1), expected)
         ours = torch.cat(logits, 1) if pool == "none" else logits[-1]
         torch.testing.assert_close(ours, whole.logits, rtol=LOGITS, atol=LOGITS)
+
+
+@pytest.mark.parametrize("pool", ["mean", "none"])
+@pytest.mark.parametrize("changes", [{"n_ssm": 1}, {"trains_b": True}, {"n_ssm": 2, "trains_b": True, "norm": "none"}])
+def test_what_is_read_out_is_normed_whole_and_step_by_step(pool: str, changes: dict) -> None:
+    model = network(d_model=8, has_final_norm=True, pool=pool, **changes)
+    with torch.no_grad():
+        model.final_norm.weight.uniform_(0.5, 2.0)
+        model.final_norm.bias.normal_()
+    x = torch.randn(1, 41, 2)
+    logits, _, spikes = model.outputs(x)
+    plain = network(d_model=8, pool=pool, **changes)
+    plain.load_state_dict({k: v for k, v in model.state_dict().items() if not k.startswith("final_norm")})
+    last = torch.nn.functional.layer_norm(
+        plain.features(x, None, None)[0], (8,), model.final_norm.weight, model.final_norm.bias
+    )
+    expected = model.decoder(last.mean(dim=1) if pool == "mean" else last)
+    torch.testing.assert_close(logits, expected, rtol=LOGITS, atol=LOGITS)
+    stream = Stream(model)
+    pushed = [stream.push(piece) for piece in x[0].split([1, 7, 33])]
+    for k, layer in enumerate(spikes):
+        assert torch.equal(torch.cat([piece[k] for piece in pushed]), layer[0])
+    end = expected[0] if pool == "mean" else expected[0, -1]
+    torch.testing.assert_close(stream.logits().flatten(), end, rtol=LOGITS, atol=LOGITS)
+
+
+def test_the_gain_of_the_mixing_layer() -> None:
+    torch.manual_seed(1)
+    plain = SpikingBlock(6, d_state=4)
+    torch.manual_seed(1)
+    strong = SpikingBlock(6, d_state=4, mix_gain=2.5)
+    assert torch.equal(strong.mix.weight, 2.5 * plain.mix.weight)
+    assert torch.equal(strong.mix.bias, plain.mix.bias)
+    with pytest.raises(ValueError, match="`mix_gain` must lie in"):
+        SpikingBlock(6, mix_gain=0.0)
+
+
+def test_a_spiking_branch_starts_weaker_than_a_dense_one_and_the_gain_makes_up_for_it() -> None:
+    """What `mix_gain` documents: at the start the branch adds less to the sum than with GELU, about 2.3 times."""
+
+    def strength(kind: str, gain: float) -> float:
+        torch.manual_seed(0)
+        block = SpikingBlock(64, d_state=16, mix_gain=gain, neuron=NeuronConfig(kind=kind))
+        x = torch.randn(8, 256, 64)
+        return float((block(x)[0] - x).detach().std(dim=1).mean())
+
+    dense, spiking, strong = strength("gelu", 1.0), strength("refractory", 1.0), strength("refractory", 2.3)
+    assert 1.7 < dense / spiking < 3.0
+    assert 0.75 < dense / strong < 1.35
 
 
 def test_step_of_the_network() -> None:

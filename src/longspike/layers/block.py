@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from longspike._core.checks import check_choice, check_sequence
+from longspike._core.checks import check_bounds, check_choice, check_sequence
 from longspike._core.dtypes import in_dtype
 from longspike._core.lengths import with_quiet_padding, without_padding
 from longspike._core.sequence import AbstractSequenceLayer
@@ -49,7 +49,9 @@ class SpikingBlock(AbstractSequenceLayer[BlockState]):
         dropout: probability, tied in time, behind the neuron and behind the gate.
         norm: "pre" normalises what enters S4D; "post" normalises the sum (unlike the reference code of SpikingSSMs,
             where a "post" norm has no effect); "none".
-        init, dt_min, dt_max, discretisation: of S4D.
+        init, dt_min, dt_max, discretisation, n_ssm, trains_b: of S4D.
+        mix_gain: factor of the mixing layer's weight at the start. That layer starts as for dense inputs of unit variance;
+            spikes of a rate r have the variance r*(1 - r), and about 2.3 gives the branch the strength it has with GELU.
         is_bidirectional: add a second S4D that reads the sequence backwards; such a block cannot be streamed.
     """
 
@@ -65,11 +67,16 @@ class SpikingBlock(AbstractSequenceLayer[BlockState]):
         dt_min: float = 1e-3,
         dt_max: float = 1e-1,
         discretisation: str = "zoh",
+        n_ssm: int | None = None,
+        trains_b: bool = False,
+        mix_gain: float = 1.0,
         is_bidirectional: bool = False,
     ) -> None:
         super().__init__()
         check_choice("SpikingBlock", "norm", norm, NORM_POSITIONS)
+        check_bounds("SpikingBlock", "mix_gain", mix_gain, low=0, closed_low=False, closed_high=False)
         ssm = {"d_state": d_state, "init": init, "dt_min": dt_min, "dt_max": dt_max, "discretisation": discretisation}
+        ssm |= {"n_ssm": n_ssm, "trains_b": trains_b}
         self.d_model, self.norm_position = d_model, norm
         self.norm = nn.Identity() if norm == "none" else RowNorm(d_model)
         self.ssm = S4D(d_model, **ssm)  # type: ignore[arg-type]
@@ -77,6 +84,9 @@ class SpikingBlock(AbstractSequenceLayer[BlockState]):
         self.neuron = build_neuron(d_model, NeuronConfig() if neuron is None else neuron)
         self.dropout = TiedDropout(dropout)
         self.mix = SpikeLinear(d_model, 2 * d_model)
+        if mix_gain != 1:
+            with torch.no_grad():
+                self.mix.weight.mul_(mix_gain)
 
     def init_state(self, batch: int) -> BlockState:
         """The silent state of `batch` samples."""

@@ -23,7 +23,8 @@ class SpikeSSMConfig:
         num_outputs: classes, or the vocabulary of a language model.
         d_model, num_layers, d_state: width, depth, size of each S4D state.
         neuron: the neuron of every block.
-        dropout, norm, init, dt_min, dt_max, discretisation, is_bidirectional: of every block.
+        dropout, norm, init, dt_min, dt_max, discretisation, n_ssm, trains_b, mix_gain, is_bidirectional: of every block.
+        has_final_norm: normalise what the last block gives before it is averaged or read out.
         encoder: "linear" for values, "embedding" for integer tokens.
         pool: "mean" over valid steps, then a linear read-out; "none" reads out every step (sequence labelling, language).
     """
@@ -40,7 +41,11 @@ class SpikeSSMConfig:
     dt_min: float = 1e-3
     dt_max: float = 1e-1
     discretisation: str = "zoh"
+    n_ssm: int | None = None
+    trains_b: bool = False
+    mix_gain: float = 1.0
     is_bidirectional: bool = False
+    has_final_norm: bool = False
     encoder: str = "linear"
     pool: str = "mean"
 
@@ -56,6 +61,19 @@ class SpikeSSMConfig:
             mistakes.add(f"`neuron` must be a NeuronConfig; got {shown(self.neuron)}")
         mistakes.numbers("dropout", high=1, closed_low=True)
         mistakes.rising("dt_min", "dt_max")
+        mistakes.numbers("mix_gain")
+        mistakes.integers("n_ssm", or_none=True)
+        if (
+            isinstance(self.n_ssm, int)
+            and isinstance(self.d_model, int)
+            and self.n_ssm > 0
+            and self.d_model % self.n_ssm
+        ):
+            mistakes.add(f"`n_ssm` must divide d_model={self.d_model}; got {self.n_ssm}")
+        if self.has_final_norm and self.norm == "post":
+            mistakes.add(
+                '`has_final_norm` has no use behind norm="post", which normalises what every block gives; set it to False'
+            )
         mistakes.choices(
             {
                 "norm": NORM_POSITIONS,

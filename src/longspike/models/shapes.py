@@ -18,7 +18,7 @@ def _spike_ssm(config: SpikeSSMConfig) -> Shapes:
     for k in range(config.num_layers):
         yield f"blocks.{k}.mix.weight", (2 * width, width)
         for ssm in ("ssm", "backward_ssm")[: 1 + config.is_bidirectional]:
-            yield f"blocks.{k}.{ssm}.A_imag", (config.d_state // 2, width)
+            yield f"blocks.{k}.{ssm}.A_imag", (config.d_state // 2, config.n_ssm or width)
             yield f"blocks.{k}.{ssm}.C", (config.d_state // 2, 2, width)
 
 

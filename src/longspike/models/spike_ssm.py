@@ -12,6 +12,7 @@ from longspike._core.lengths import without_padding
 from longspike._core.states import as_state
 from longspike.layers.block import BlockState, SpikingBlock
 from longspike.layers.linear import SpikeLinear
+from longspike.layers.norm import RowNorm
 from longspike.layers.pooling import MeanPool, PoolState, check_lengths
 from longspike.models.classifier import Summary
 from longspike.models.config import SpikeSSMConfig
@@ -68,10 +69,14 @@ class SpikeSSM(AbstractSequenceClassifier):
                 dt_min=config.dt_min,
                 dt_max=config.dt_max,
                 discretisation=config.discretisation,
+                n_ssm=config.n_ssm,
+                trains_b=config.trains_b,
+                mix_gain=config.mix_gain,
                 is_bidirectional=config.is_bidirectional,
             )
             for _ in range(config.num_layers)
         )
+        self.final_norm = RowNorm(config.d_model) if config.has_final_norm else None
         self.pool = MeanPool(config.d_model) if config.pool == "mean" else None
         self.decoder = nn.Linear(config.d_model, config.num_outputs)
 
@@ -168,13 +173,16 @@ class SpikeSSM(AbstractSequenceClassifier):
     def features(
         self, x: Tensor, state: SpikeSSMState | None, lengths: Tensor | None
     ) -> tuple[Tensor, list[BlockState], tuple[Tensor, ...]]:
-        """The last block's output (batch, seqlen, d_model), the blocks' states and their spikes."""
+        """What is read out, behind the final norm (batch, seqlen, d_model); the blocks' states and their spikes."""
         h, ends, spikes, state = self._encode(x, lengths), [], [], self._checked(state)
         for k, block in enumerate(self.blocks):
             h, block_spikes, end = block.outputs(h, None if state is None else state.blocks[k], lengths)  # type: ignore[operator]
             ends.append(end)
             spikes.append(block_spikes)
-        return h, ends, tuple(spikes)
+        return self._normed(h), ends, tuple(spikes)
+
+    def _normed(self, h: Tensor) -> Tensor:
+        return h if self.final_norm is None else self.final_norm(h)
 
     def _count(
         self, x: Tensor, state: SpikeSSMState | None, lengths: Tensor | None
@@ -185,7 +193,7 @@ class SpikeSSM(AbstractSequenceClassifier):
             h, count, end = block.activity(h, None if state is None else state.blocks[k], lengths)  # type: ignore[operator]
             ends.append(end)
             counts.append(count)
-        return *self._read_out(h, ends, state, lengths), tuple(counts)
+        return *self._read_out(self._normed(h), ends, state, lengths), tuple(counts)
 
     def forward(
         self, x: Tensor, state: SpikeSSMState | None = None, lengths: Tensor | None = None

@@ -25,7 +25,7 @@ def _can_run(model: SpikeSSM) -> bool:
             return False
         if not block.neuron.method == block.ssm.method == "auto":
             return False
-    if are_watched((model.encoder, model.decoder)):
+    if are_watched([model.encoder, model.decoder] + [model.final_norm] * (model.final_norm is not None)):  # type: ignore[list-item]
         return False
     numbers = [*model.parameters(), *model.buffers()]
     return all(native.supports(x) and x.dtype == model.dtype for x in numbers)
@@ -62,9 +62,13 @@ class CompiledSteps:
             is_embedding = config.encoder == "embedding"
             weight = encoder.weight if is_embedding else encoder.weight.t()  # type: ignore[operator]
             ends = [address(weight), address(None if is_embedding else encoder.bias)]  # type: ignore[arg-type]
+            parameters = [
+                (*_parameters(block), *norm)  # type: ignore[arg-type]
+                for block, norm in zip(self._model.blocks, _norms_behind(self._model), strict=True)
+            ]
             blocks = [
-                [address(x) for x in _parameters(block)] + [x.data_ptr() for x in flatten_state(state).values()]  # type: ignore[arg-type]
-                for block, state in zip(self._model.blocks, remembered.state.blocks, strict=True)
+                [address(x) for x in own] + [x.data_ptr() for x in flatten_state(state).values()]
+                for own, state in zip(parameters, remembered.state.blocks, strict=True)
             ]
             resets = [RESETS[b.neuron.reset] for b in self._model.blocks]  # type: ignore[union-attr,index]
             return native.kernel("make_sequence_stream", self._dtype)(
@@ -140,11 +144,19 @@ def _addresses(blocks: tuple[BlockState, ...]) -> list[list[int]]:
     return [native.addresses(list(flatten_state(block).values())) for block in blocks]
 
 
+def _pair(norm: nn.Module | None) -> tuple[Tensor | None, Tensor | None]:
+    return (norm.weight, norm.bias) if isinstance(norm, RowNorm) else (None, None)
+
+
+def _norms_behind(model: SpikeSSM) -> list[tuple[Tensor | None, Tensor | None]]:
+    """Weight and bias of the norm behind each block: its own, or behind the last one that of the network."""
+    own = [_pair(block.norm if block.norm_position == "post" else None) for block in model.blocks]  # type: ignore[arg-type]
+    return own if model.final_norm is None else [*own[:-1], _pair(model.final_norm)]
+
+
 def _parameters(block: SpikingBlock) -> tuple[Tensor | None, ...]:
-    """In the order of csrc/streams/sequence_stream_call.hpp: norm, scan, neuron, mixing by input; then the norm behind."""
-    norm = block.norm if isinstance(block.norm, RowNorm) else None
-    pair = (None, None) if norm is None else (norm.weight, norm.bias)
-    first, last = (pair, (None, None)) if block.norm_position == "pre" else ((None, None), pair)
+    """In the order of csrc/streams/sequence_stream_call.hpp: norm, scan, neuron, mixing by input."""
+    first = _pair(block.norm if block.norm_position == "pre" else None)
     neuron: RefractoryLIF = block.neuron  # type: ignore[assignment]
     dtype = block.mix.weight.dtype
-    return (*first, *block.ssm.discrete(dtype), *neuron.dynamics(), block.mix.weight.t(), block.mix.bias, *last)
+    return (*first, *block.ssm.discrete(dtype), *neuron.dynamics(), block.mix.weight.t(), block.mix.bias)

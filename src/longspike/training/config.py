@@ -6,6 +6,7 @@ from longspike._core.mistakes import Mistakes
 from longspike.kernels import native
 
 SELECTIONS = ("accuracy", "loss")
+RATE_SCOPES = ("layer", "network")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -21,7 +22,9 @@ class TrainingConfig:
         warmup_fraction: share of all steps in which the learning rate rises, in [0, 1).
         clip_norm: gradients are scaled down to this total norm; None leaves them alone.
         label_smoothing: of the cross entropy, in [0, 1).
-        rate_target: firing rate in (0, 1) above which a layer is penalised; None for no penalty.
+        rate_target: firing rate in (0, 1) above which firing is penalised; None for no penalty.
+        rate_scope: whose rate that is: of every "layer" by itself, or of the whole "network", spikes over updates of all
+            layers together, as papers report it; layers then share the spikes out among themselves.
         rate_weight: weight of that penalty, see `longspike.training.rate_penalty`.
         selection: which epoch's weights are kept, by validation: the best "accuracy" (among equal ones the lowest loss), the
             lowest "loss" (less noisy on few samples).
@@ -41,6 +44,7 @@ class TrainingConfig:
     clip_norm: float | None = 1.0
     label_smoothing: float = 0.0
     rate_target: float | None = None
+    rate_scope: str = "layer"
     rate_weight: float = 1.0
     selection: str = "accuracy"
     seed: int = 0
@@ -56,7 +60,7 @@ class TrainingConfig:
         mistakes.numbers("lr", "ssm_lr")
         mistakes.numbers("weight_decay", "rate_weight", closed_low=True)
         mistakes.numbers("warmup_fraction", "label_smoothing", high=1, closed_low=True)
-        mistakes.choices({"selection": SELECTIONS})
+        mistakes.choices({"selection": SELECTIONS, "rate_scope": RATE_SCOPES})
         mistakes.numbers("clip_norm", or_none=True)
         mistakes.numbers("rate_target", high=1, or_none=True)
         mistakes.raise_any()

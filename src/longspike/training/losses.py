@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from longspike._core.checks import check_bounds, describe
 from longspike._core.lengths import length_mask
+from longspike.models.observation import LayerActivity
 
 
 def check_labels(where: str, labels: Tensor, num_classes: int) -> None:
@@ -60,15 +61,23 @@ def firing_rate(spikes: Tensor, lengths: Tensor | None = None) -> Tensor:
     return per_step.sum() / (lengths.sum() * spikes.shape[2]).clamp(min=1)
 
 
+def penalised_rates(activity: Sequence[LayerActivity], scope: str) -> tuple[Tensor, ...]:
+    """The rates that `rate_penalty` looks at: of every "layer", or one of the "network", all spikes over all updates."""
+    if scope == "layer" or not activity:
+        return tuple(layer.rate for layer in activity)
+    spikes = torch.stack([layer.num_spikes for layer in activity]).sum()
+    return (spikes / max(sum(layer.num_updates for layer in activity), 1),)
+
+
 def rate_penalty(rates: Sequence[Tensor], *, target: float, weight: float = 1.0) -> Tensor:
     """The price of firing above the target.
 
-        penalty = weight * sum over layers of max(rate / target - 1, 0)^2
+        penalty = weight * sum over rates of max(rate / target - 1, 0)^2
 
     Relative to the target, so that one weight serves targets of 1 % and of 20 %.
 
     Args:
-        rates: one scalar per layer, from `firing_rate`. target: in (0, 1). weight: at least 0.
+        rates: scalars, one a layer from `firing_rate`, or one for the whole network. target: in (0, 1). weight: at least 0.
     """
     check_bounds("rate_penalty", "target", target, low=0, high=1, closed_low=False, closed_high=False)
     check_bounds("rate_penalty", "weight", weight, low=0)

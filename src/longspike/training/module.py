@@ -10,7 +10,7 @@ from longspike.errors import DivergedError
 from longspike.models.classifier import AbstractClassifier
 from longspike.training.config import TrainingConfig
 from longspike.training.loaders import LabelledBatch, labelled
-from longspike.training.losses import check_labels, rate_penalty
+from longspike.training.losses import check_labels, penalised_rates, rate_penalty
 from longspike.training.optim import build_optimizer
 from longspike.training.seeding import seed_generators, step_seed
 from longspike.training.tally import Tally, score_batch
@@ -46,7 +46,7 @@ class TrainingModule(LightningModule):
             raise
         score = score_batch(answer, batch.labels, label_smoothing=smoothing)
         tally.add(score)
-        return score.loss, tuple(layer.rate for layer in score.activity)
+        return score.loss, penalised_rates(score.activity, self.config.rate_scope)
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """The loss; its randomness is a function of (seed, step) alone."""
