@@ -1,5 +1,6 @@
 #include "events/decoding.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 namespace longspike::events {
@@ -26,6 +27,25 @@ inline bool stops(const Call& c, Fault fault) {
 inline i64 carry_on(i64 high, i64 sent, int bits) {
     const i64 range = i64(1) << bits, before = high & (range - 1);
     return high - before + sent + (before - sent > range / 2 ? range : 0);
+}
+
+constexpr i64 kLatestTime = i64(1) << 62, kFarUs = 100'000, kConfirmingUs = 10'000, kConfirming = 32, kLookahead = 8192;
+enum class Belief { no, yes, open };
+
+// Whether what follows event `i` agrees with its far time; open: what follows is still to come. events/screening.py has the rule.
+Belief believe(const Call& c, i64 i, i64 latest, i64 width, i64 height, bool is_end) {
+    const i64 t = c.events[i].t, end = i + 1 + kLookahead;
+    i64 votes = 1;
+    for (i64 j = i + 1; j < std::min(c.count, end); ++j) {
+        const Event e = c.events[j];
+        if (e.x >= width || e.y >= height || e.t > kLatestTime || e.t < latest) continue;
+        if (e.t >= t) {
+            if (++votes >= kConfirming && e.t - t >= kConfirmingUs) return Belief::yes;
+        } else if (--votes == 0) {
+            return Belief::no;
+        }
+    }
+    return is_end || c.count >= end ? Belief::yes : Belief::open;
 }
 
 }  // namespace
@@ -200,10 +220,10 @@ Done decode_nmnist(const Call& c) {
 }
 
 Done screen(const Call& c) {
-    constexpr i64 kLatestTime = i64(1) << 62;
     i64* const s = c.state + kFirstSlot;
     i64 latest = s[0], start = s[1], known = s[2], i = 0, n = 0;
     const i64 width = s[3], height = s[4];
+    const bool is_end = s[5];
     for (; i < c.count; ++i) {
         Event e = c.events[i];
         Fault fault = kNone;
@@ -211,8 +231,13 @@ Done screen(const Call& c) {
             fault = kOutside;
         else if (e.t < 0 || e.t > kLatestTime)
             fault = kTimeRange;
-        else if (known && e.t < latest)
+        else if (e.t < latest)
             fault = kBackwards;
+        else if (c.skip && e.t - latest > kFarUs) {
+            const Belief belief = believe(c, i, latest, width, height, is_end);
+            if (belief == Belief::open) break;
+            if (belief == Belief::no) fault = kFar;
+        }
         if (fault) {
             if (stops(c, fault)) break;
             continue;

@@ -2,7 +2,8 @@
 //
 // Every decoder reads up to `count` records, writes up to `capacity` events, and stops early when the events are full or,
 // unless faults are skipped, at a fault. What it needs to go on stays in `state`, so a stream that is decoded piece by
-// piece gives the events of the whole. src/longspike/events/reference.py is the same in Python, slot for slot.
+// piece gives the events of the whole. src/longspike/events/reference.py is the same in Python, slot for slot,
+// and screening.py for `screen`.
 #pragma once
 #include <cstdint>
 
@@ -30,6 +31,7 @@ enum Fault : i64 {
     kOutside,         // a pixel that the sensor does not have
     kBackwards,       // an event earlier than one before it
     kTimeRange,       // a time below zero or above 2^62 microseconds
+    kFar,             // a time far ahead, with which what follows does not agree; only where faults are skipped
 };
 
 // The slots of every state: faults skipped so far, and the fault that stopped the last call. Formats add theirs from 2 on.
@@ -56,8 +58,9 @@ Done decode_dat(const Call&);     // 8 bytes; slots: latest 32 bits of time, wra
 Done decode_es(const Call&);      // 1 byte, an event takes 5; slots: time, height
 Done decode_nmnist(const Call&);  // 5 bytes; slots: time of the overflows, rows of overflow markers?
 
-// Keeps the events that lie on the sensor and in order, moved together, with the recording's start subtracted.
-// slots: latest time, start, start known?, width, height
+// Keeps the events that lie on the sensor and in order, moved together, with the recording's start subtracted. Where faults are
+// skipped it stops before a far time on which only what follows can decide.
+// slots: latest time, start, start known?, width, height, does nothing follow?
 Done screen(const Call&);
 
 }  // namespace longspike::events

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from longspike import events as ev
 from longspike.errors import DataFileError
 from longspike.events import reference
-from longspike.events.decoding import FAULT, LAYOUTS, Decoder, Screen
+from longspike.events.decoding import LAYOUTS, Decoder
 from longspike.events.faults import Faults
 from longspike.kernels import native
 
@@ -88,38 +88,6 @@ def test_pieces_change_nothing(name: str, seed: int, pieces: list[int], capacity
     np.testing.assert_array_equal(whole[0], split[0])
     np.testing.assert_array_equal(whole[2], split[2])
     assert whole[1] == split[1]
-
-
-@needs_extension
-@given(seed=st.integers(0, 2**32), count=st.integers(0, 60), skips=st.booleans(), is_camera_time=st.booleans())
-def test_screening_is_the_reference(seed: int, count: int, skips: bool, is_camera_time: bool) -> None:
-    rng = np.random.default_rng(seed)
-    events = np.zeros(count, ev.EVENT_DTYPE)
-    events["x"], events["y"] = rng.integers(0, 42, count), rng.integers(0, 32, count)
-    events["t"] = np.sort(rng.integers(0, 500, count)) - rng.integers(0, 2)
-    if skips:
-        events["t"][rng.random(count) < 0.2] = rng.choice([-(2**62), 2**63 - 1, 3, 450])
-    results = []
-    for compiled in (True, False):
-        faults = Faults(Path("file"), skips=skips)
-        screen = Screen(faults, (41, 31), is_camera_time=is_camera_time, use_extension=compiled)
-        try:
-            cut = count // 3
-            kept = np.concatenate([screen.keep(events[:cut].copy()), screen.keep(events[cut:].copy())])
-            results.append((kept.tolist(), faults.skipped, screen.state.tolist()))
-        except DataFileError as error:
-            results.append((str(error), screen.state[FAULT]))
-    assert results[0] == results[1]
-
-
-def test_late_events_are_dropped_and_counted() -> None:
-    faults = Faults(Path("file"), skips=True)
-    screen = Screen(faults, (10, 10), is_camera_time=True)
-    events = ev.make_events(x=[1, 2, 3, 10, 4], y=[0] * 5, t=[100, 90, 100, 500, 101], p=[1] * 5)
-    kept = screen.keep(events)
-    assert kept["x"].tolist() == [1, 3, 4]
-    assert kept["t"].tolist() == [0, 0, 1]
-    assert (faults.skipped, screen.start_us) == (2, 100)
 
 
 def test_a_column_word_is_used_by_the_vectors_after_it() -> None:

@@ -14,7 +14,6 @@ import numpy as np
 from longspike._core.checks import check_choice, check_positive_int
 from longspike._core.mistakes import shown
 from longspike.errors import DataFileError, UnknownSensorError
-from longspike.events.decoding import Screen
 from longspike.events.detecting import HEAD_BYTES, detect
 from longspike.events.faults import Faults
 from longspike.events.fields import UNITS, find_fields
@@ -22,6 +21,7 @@ from longspike.events.formats import FORMATS
 from longspike.events.formats.source import Asked, Source, size_of
 from longspike.events.record import EVENT_DTYPE, LARGEST_SIDE, check_sensor_size
 from longspike.events.recording import Recording
+from longspike.events.screening import Screen
 
 COLUMN_FORMATS, UNIT_FORMATS = ("csv", "hdf5"), ("csv", "npz", "hdf5")
 """The formats that the options `columns` and `time_unit` are for."""
@@ -70,8 +70,7 @@ class _Opened:
         """Its events, checked; a warning at the end if there was data and none of it an event."""
         num_events = 0
         try:
-            for chunk in self.source.chunks:
-                kept = screen.keep(chunk)
+            for kept in screen.over(self.source.chunks):
                 num_events += len(kept)
                 yield kept
         except DataFileError:

@@ -211,35 +211,6 @@ def decode_nmnist(
     return count, n
 
 
-def screen(events: np.ndarray, state: np.ndarray, skip: bool) -> tuple[int, int]:
-    """Move the events that lie on the sensor and in order together, and subtract the recording's start from their times."""
-    latest, start, known, width, height = (int(value) for value in state[FIRST_SLOT : FIRST_SLOT + 5])
-    t = events["t"].copy()
-    is_outside = (events["x"] >= width) | (events["y"] >= height)
-    is_out_of_range = ~is_outside & ((t < 0) | (t > 1 << 62))
-    is_placed = ~(is_outside | is_out_of_range)
-    before = np.maximum.accumulate(np.where(is_placed, t, latest if known else 0)) if len(t) else t
-    is_late = is_placed & (t < np.maximum(before, latest if known else 0))
-    faults = OUTSIDE * is_outside + TIME_RANGE * is_out_of_range + BACKWARDS * is_late
-    consumed = len(events)
-    if faults.any():
-        if skip:
-            state[FAULTS] += np.count_nonzero(faults)
-        else:
-            consumed = int(np.argmax(faults > 0))
-            state[FAULT] = faults[consumed]
-    is_kept = faults[:consumed] == 0
-    kept = events[:consumed][is_kept]
-    if len(kept):
-        if not known:
-            start, known = int(kept["t"][0]), 1
-        latest = int(kept["t"][-1])
-        kept["t"] -= start
-        events[: len(kept)] = kept
-    state[FIRST_SLOT : FIRST_SLOT + 3] = latest, start, known
-    return consumed, len(kept)
-
-
 DECODERS: dict[str, Callable[[np.ndarray, int, np.ndarray, np.ndarray, bool], tuple[int, int]]] = {
     "evt2": decode_evt2,
     "evt21": decode_evt21,
