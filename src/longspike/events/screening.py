@@ -98,7 +98,7 @@ def screen(events: np.ndarray, state: np.ndarray, skip: bool) -> tuple[int, int]
 
     Returns: how many events it decided on, and how many of them it kept.
     """
-    latest, start, known, width, height = (int(value) for value in state[FIRST_SLOT : FIRST_SLOT + 5])
+    latest, _, _, width, height = (int(value) for value in state[FIRST_SLOT : FIRST_SLOT + 5])
     t = events["t"]
     is_outside = (events["x"] >= width) | (events["y"] >= height)
     is_out_of_range = ~is_outside & ((t < 0) | (t > LATEST_TIME_US))

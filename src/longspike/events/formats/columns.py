@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from longspike.errors import ConfigError
 from longspike.events.faults import Faults
 from longspike.events.fields import UNITS
 from longspike.events.formats.source import Asked
@@ -36,10 +37,10 @@ def to_us(t: np.ndarray, time_unit: str) -> tuple[np.ndarray, np.ndarray]:
 def stated_unit(asked: Asked, found: str | None, faults: Faults) -> str | None:
     """The unit of time that the caller or the file says, None if neither does.
 
-    Raises: ValueError if they differ.
+    Raises: ConfigError if they differ.
     """
     if asked.time_unit is not None and found not in (None, asked.time_unit):
-        raise ValueError(f"`time_unit` is {asked.time_unit!r}, but {faults.path} says {found!r}. Leave it out.")
+        raise ConfigError(f"`time_unit` is {asked.time_unit!r}, but {faults.path} says {found!r}. Leave it out.")
     return asked.time_unit or found
 
 
