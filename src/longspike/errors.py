@@ -59,7 +59,7 @@ class CheckpointError(LongspikeError, ValueError):
 
 
 class ConfigError(LongspikeError, ValueError):
-    """A configuration or an override of it is not valid."""
+    """A configuration, an override of it, or an option of a command or a reader is not valid."""
 
 
 class RunFolderError(LongspikeError, FileExistsError):

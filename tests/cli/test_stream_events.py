@@ -18,7 +18,7 @@ from longspike.cli.event_view import EventPicture, EventView
 from longspike.cli.panel import LivePanel
 from longspike.data import EventBundle
 from longspike.data.event_splits import split_of_samples
-from longspike.events import make_events, write
+from longspike.events import make_events, read, write
 from longspike.events.ragged import collate_events
 from longspike.events.slicing import packets_by_time
 from longspike.models import Flames, FlamesSequence, FlamesSequenceConfig
@@ -77,6 +77,16 @@ def test_packets_and_formats_do_not_matter(cli: Run, flames_path: Path, recordin
         result = streamed(cli, flames_path, *words)
         assert (result["probabilities"], result["steps"]) == (whole["probabilities"], whole["steps"])
     assert streamed(cli, flames_path, recording, "--packet-us", 900)["packets"] == len(np.unique(events["t"] // 900))
+
+
+def test_text_that_says_nothing_of_itself(cli: Run, flames_path: Path, recording: Path, tmp_path: Path) -> None:
+    events = read(recording).events
+    lines = [f"{t / 1e6:.6f} {x} {y} {p}" for x, y, t, p in events.tolist()]
+    (tmp_path / "r.txt").write_text("\n".join(lines) + "\n")
+    words = ("--columns", "t x y p", "--time-unit", "s", "--json")
+    code, out, _ = cli("stream", str(flames_path), str(tmp_path / "r.txt"), *words)
+    right = json.loads(cli("stream", str(flames_path), str(recording), "--json")[1])
+    assert (code, json.loads(out)["probabilities"]) == (0, right["probabilities"])
 
 
 def test_decisions_are_about_what_came_since_the_last_one(cli: Run, flames_path: Path, recording: Path) -> None:
@@ -208,6 +218,8 @@ def test_another_sensor(cli: Run, flames_path: Path, tmp_path: Path) -> None:
         ),
         (["r.raw", "--packet-us", "0"], 2, r"--packet-us must be positive; got 0"),
         (["r.raw", "--realtime", "0"], 2, r"--realtime must be positive; got 0"),
+        (["r.raw", "--columns", "t,x,y,p"], 2, r"`columns` has no effect on r.raw, which is evt3; it is for csv"),
+        (["event-digits:1", "--time-unit", "s"], 2, r"`time_unit` has no effect on event-digits:1, a sample"),
         (["r.raw", "--fit", "crop"], 2, r"--fit crop has no effect: .* the same sensor size"),
         (["absent.raw"], 1, r"absent\.raw does not exist\. INPUT is a recording, or DATASET:INDEX"),
         (["digits:1"], 2, r"there is no data set of events 'digits'\. They are: event-digits"),
@@ -239,6 +251,9 @@ def test_options_of_events_are_refused_elsewhere(cli: Run, model_path: Path, tmp
         ("--realtime",),
         ("--max-gap-us", "5"),
         ("--fit", "crop"),
+        ("--format", "csv"),
+        ("--columns", "t,x,y,p"),
+        ("--time-unit", "s"),
     ):
         code, _, err = cli("stream", str(model_path), "digits:0", *words)
         assert code == 2

@@ -70,6 +70,16 @@ def test_validation_is_held_out_of_train(tmp_path: Path) -> None:
     assert "validation held out from train/ (seed 2024, stratified)." in bundle.source
 
 
+def test_text_without_a_header_is_read_as_the_caller_says(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        for k in range(3):
+            (tmp_path / name / f"{k}.txt").write_text("9 7\n0.5 3 1 1\n0.75 4 2 0\n")
+    bundle = event_folder(tmp_path, columns="t x y p", time_unit="s")
+    assert bundle.sensor_size == (9, 7)
+    assert bundle.test.sample(0).tolist() == [(3, 1, 500_000, 1), (4, 2, 750_000, 0)]
+
+
 def test_a_given_sensor_and_format_are_used(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / name).mkdir()

@@ -41,6 +41,19 @@ def test_steps_of_lines() -> None:
             list(parse_steps(lines, d_input=2, name="sensor"))
 
 
+def test_text_without_a_header_says_nothing_of_itself(tmp_path: Path) -> None:
+    (tmp_path / "r.txt").write_text("0.5 3 1 1\n0.75 4 2 0\n")
+    said = {"columns": "t x y p", "time_unit": "s"}
+    with open_events(str(tmp_path / "r.txt"), sensor_size=SIZE, format="csv", **said) as source:
+        assert [event.tolist() for event in next(iter(source))] == [(3, 1, 500_000, 1), (4, 2, 750_000, 0)]
+    write(tmp_path / "r.bin", random_events(5, (9, 9)), sensor_size=(9, 9), format="npz")
+    with open_events(str(tmp_path / "r.bin"), sensor_size=(9, 9), format="npz") as source:
+        assert (source.format, len(next(iter(source)))) == ("npz", 5)
+    for name in said:
+        with pytest.raises(ConfigError, match=f"`{name}` has no effect on event-digits:0, a sample of a data set"):
+            open_events("event-digits:0", sensor_size=SIZE, **{name: said[name]})
+
+
 def test_packets_of_a_recording_on_another_sensor(tmp_path: Path) -> None:
     events = random_events(600, (50, 20), duration_us=9000, seed=2)
     write(tmp_path / "r.npz", events, sensor_size=(50, 20))

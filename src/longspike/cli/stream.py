@@ -12,7 +12,10 @@ _FEEDS = {"SpikeSSM": "stream_steps", "Flames": "stream_events"}
 """By kind of network: the file, and the function in it, that feeds it."""
 _OPTIONS = {
     "SpikeSSM": ("pace", "every", "normalised"),
-    "Flames": ("packet_events", "packet_us", "realtime", "decide_us", "max_gap_us", "fit"),
+    "Flames": (
+        *("packet_events", "packet_us", "realtime", "decide_us", "max_gap_us", "fit"),
+        *("format", "columns", "time_unit"),
+    ),
 }
 
 
@@ -28,6 +31,9 @@ def stream(
     decide_us: int | None = None,
     max_gap_us: int | None = None,
     fit: Literal["scale", "crop"] | None = None,
+    format: str | None = None,  # noqa: A002
+    columns: str | None = None,
+    time_unit: Literal["s", "ms", "us", "ns"] | None = None,
     on_error: Literal["raise", "skip"] | None = None,
     normalised: bool = False,
     check: bool = False,
@@ -58,6 +64,9 @@ def stream(
             unless 32 in a row agree that the clock has jumped; 10,000,000 (10 s) if not given.
         fit: FLAMES: for a recording of another sensor size. scale: x * width // recording_width, all events are kept.
             crop: the centre.
+        format: FLAMES: the format of a recording whose content does not say it, as for `longspike events`.
+        columns: FLAMES: names of the columns of a text in their order, e.g. t,x,y,p, if it does not say them.
+        time_unit: FLAMES: of times that are no whole microseconds, if the recording does not say it.
         on_error: raise at the first faulty record of a recording or line of stdin, or skip and count them; raise if not
             given.
         normalised: SpikeSSM: the values of the file or stdin are normalised already.
@@ -84,6 +93,9 @@ def stream(
         "decide_us": decide_us,
         "max_gap_us": max_gap_us,
         "fit": fit,
+        "format": format,
+        "columns": columns,
+        "time_unit": time_unit,
     }
     for other in set(_FEEDS) - {kind}:
         _refuse({name: options.pop(name) for name in _OPTIONS[other]}, other, model)

@@ -34,6 +34,9 @@ def stream_events(
     max_gap_us: int | None,
     fit: str | None,
     on_error: str | None,
+    format: str | None,  # noqa: A002
+    columns: str | None,
+    time_unit: str | None,
     check: bool,
     data_root: Path | None,
     json: bool,
@@ -63,6 +66,9 @@ def stream_events(
         packet_us=packet_us,
         fit=fit,
         on_error=on_error or "raise",
+        format=format,
+        columns=columns,
+        time_unit=time_unit,
         data_root=data_root,
     )
     with feed, LivePanel(title, names, per_second=REFRESH_PER_SECOND) as panel:

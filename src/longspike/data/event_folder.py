@@ -1,6 +1,7 @@
 """People's own recordings, sorted into one folder per class, as an event data set."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +51,8 @@ def event_folder(
     sensor_size: tuple[int, int] | None = None,
     format: str | None = None,  # noqa: A002
     on_error: str = "raise",
+    columns: str | Sequence[str] | None = None,
+    time_unit: str | None = None,
     seed: int = HOLDOUT_SEED,
     name: str | None = None,
     source: str | None = None,
@@ -66,6 +69,8 @@ def event_folder(
         sensor_size: (width, height) for files that do not say it; None takes it from the first recording.
         format: for files whose content does not tell; one of `longspike.events.FORMATS`.
         on_error: "raise" or "skip", what to do about faulty events (see `longspike.events.read`).
+        columns, time_unit: of text and tables that do not name their columns or their unit of time, as for
+            `longspike.events.read`; all files must be such.
         seed: of what is held out here.
         name, source: of the bundle; the folder's name, and a sentence that says where it lies.
     Raises: DataFileError if a folder is missing or empty, or train/ lacks a class; ValueError if there are too few
@@ -91,9 +96,12 @@ def event_folder(
     source = f"Recordings of the folder {folder.resolve().name!r}" if source is None else source
     listed = {part: _list_part(folder / part, class_names) for part in parts or (".",)}
     if sensor_size is None:
-        with open_recording(next(iter(listed.values()))[0][0], format=format, on_error=on_error) as recording:
+        first = next(iter(listed.values()))[0][0]
+        with open_recording(first, format=format, on_error=on_error, columns=columns, time_unit=time_unit) as recording:
             sensor_size = recording.sensor_size
-    reader = RecordingReader(sensor_size=sensor_size, format=format, on_error=on_error)
+    reader = RecordingReader(
+        sensor_size=sensor_size, format=format, on_error=on_error, columns=columns, time_unit=time_unit
+    )
     splits = {part: split_of_files(paths, labels, reader=reader) for part, (paths, labels) in listed.items()}
     if not parts:
         return divided_bundle(name, splits["."], class_names=class_names, source=source, seed=seed)

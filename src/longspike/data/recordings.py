@@ -25,16 +25,25 @@ class RecordingReader:
     Args:
         sensor_size: (width, height); what a file says of its own must agree.
         format: one of `longspike.events.FORMATS`; None tells it from the content.
-        on_error: "raise" or "skip", see `longspike.events.read`.
+        on_error, columns, time_unit: as for `longspike.events.read`.
     """
 
     sensor_size: tuple[int, int]
     format: str | None = None
     on_error: str = "raise"
+    columns: str | Sequence[str] | None = None
+    time_unit: str | None = None
 
     def __call__(self, path: Path) -> np.ndarray:
         """The events, EVENT_DTYPE, in the order of time."""
-        return read(path, format=self.format, sensor_size=self.sensor_size, on_error=self.on_error).events
+        return read(
+            path,
+            format=self.format,
+            sensor_size=self.sensor_size,
+            on_error=self.on_error,
+            columns=self.columns,
+            time_unit=self.time_unit,
+        ).events
 
 
 def split_of_files(paths: Sequence[Path], labels: np.ndarray | Tensor, *, reader: RecordingReader) -> LazyEventSplit:

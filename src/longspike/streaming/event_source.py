@@ -1,6 +1,6 @@
 """Packets of events from outside: a recording, or a sample of an event data set, fitted to a model's sensor."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -83,6 +83,9 @@ def open_events(
     packet_us: int | None = None,
     fit: str | None = None,
     on_error: str = "raise",
+    format: str | None = None,  # noqa: A002
+    columns: str | Sequence[str] | None = None,
+    time_unit: str | None = None,
     data_root: str | Path | None = None,
 ) -> EventSource:
     """The packets that `source` names, a recording or DATASET:INDEX of a test split, on a sensor of `sensor_size`.
@@ -93,9 +96,10 @@ def open_events(
         packet_us: packets of so many microseconds instead, cut where t // packet_us changes.
         fit: for a recording of another sensor size: "scale" (`events.transforms.scale_space`) or "crop" (`crop_centre`).
         on_error: "raise" at the first faulty record, or "skip" and count them.
+        format, columns, time_unit: of a recording that does not say them, as for `longspike.events.read`.
 
     Raises:
-        ConfigError: it names nothing, its sensor has another size and `fit` is not given, or `fit` has no effect.
+        ConfigError: it names nothing, its sensor has another size and `fit` is not given, or an option has no effect.
         DataFileError: a missing or damaged file.
     """
     if packet_events is not None and packet_us is not None:
@@ -105,8 +109,10 @@ def open_events(
     num_events = READ_EVENTS if packet_us is not None else packet_events or PACKET_EVENTS
     name, colon, index = source.partition(":")
     if Path(source).exists():
-        found = _from_file(Path(source), sensor_size, num_events, on_error)
+        said = {"format": format, "columns": columns, "time_unit": time_unit}
+        found = _from_file(Path(source), sensor_size, packet_events=num_events, on_error=on_error, **said)
     elif colon and index.isdigit():
+        _refuse_for_samples(source, format=format, columns=columns, time_unit=time_unit)
         found = _from_dataset(name, int(index), data_root, num_events)
     else:
         raise DataFileError(f"{source} does not exist. INPUT is a recording, or DATASET:INDEX such as event-digits:7.")
@@ -133,11 +139,19 @@ def _check_size(source: str, found: tuple[int, int], expected: tuple[int, int], 
         raise ConfigError(f"--fit {fit} has no effect: {source} and the model have the same sensor size. Leave it out.")
 
 
-def _from_file(path: Path, sensor_size: tuple[int, int], packet_events: int, on_error: str) -> EventSource:
+def _refuse_for_samples(source: str, **options: object) -> None:
+    """Raise if an option says something of a file where a sample of a data set was meant."""
+    given = [name for name, value in options.items() if value is not None]
+    if given:
+        raise ConfigError(
+            f"`{given[0]}` has no effect on {source}, a sample of a data set; it is for files. Leave it out."
+        )
+
+
+def _from_file(path: Path, sensor_size: tuple[int, int], **options: Any) -> EventSource:
     """A recording; one that does not say its sensor's size is taken to have `sensor_size`, .bin to be nmnist."""
-    options: dict[str, Any] = {"packet_events": packet_events, "on_error": on_error}
-    if path.suffix == ".bin":  # five bytes an event and nothing else, so that the content does not tell
-        reader = open_recording(path, sensor_size=sensor_size, format="nmnist", **options)
+    if path.suffix == ".bin" and options["format"] is None:  # five bytes an event: the content does not tell
+        reader = open_recording(path, sensor_size=sensor_size, **{**options, "format": "nmnist"})
     else:
         try:
             reader = open_recording(path, **options)
