@@ -11,6 +11,7 @@ from PIL import Image
 from longspike.data import write_idx
 from longspike.data.sets.cifar10 import BATCH_FILES, CLASS_NAMES
 from longspike.data.sets.mnist import FILES
+from text_samples import write_imdb
 
 
 @pytest.fixture(autouse=True)
@@ -65,4 +66,11 @@ def images_root(tmp_path: Path) -> Path:
             folder.mkdir(parents=True)
             for name in names:
                 Image.fromarray(random.integers(0, 256, (32, 32, 3), dtype=np.uint8)).save(folder / name)
+    return tmp_path
+
+
+@pytest.fixture
+def imdb_root(tmp_path: Path) -> Path:
+    """20 training and 6 test reviews in the published layout."""
+    write_imdb(tmp_path)
     return tmp_path

@@ -42,6 +42,17 @@ def test_cifar_has_its_published_counts() -> None:
 
 
 @pytest.mark.slow
+def test_imdb_has_its_published_counts_and_characters() -> None:
+    bundle = load_real("lra-text")
+    assert (len(bundle.train), len(bundle.val), len(bundle.test)) == (22_500, 2_500, 25_000)
+    assert bundle.test.labels.bincount().tolist() == [12_500] * 2
+    assert bundle.val.labels.bincount().tolist() == [1_250] * 2
+    assert bundle.d_input == 134
+    assert "".join(bundle.vocabulary.symbols[:9]) == " etaoisnr"
+    assert float(bundle.train.lengths.double().mean()) == pytest.approx(1297, abs=1)
+
+
+@pytest.mark.slow
 def test_cifar_patches_have_their_published_moments() -> None:
     bundle = load_real("cifar10-patches")
     assert (len(bundle.train), len(bundle.val), len(bundle.test)) == (45_000, 5_000, 10_000)

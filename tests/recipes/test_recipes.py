@@ -37,7 +37,9 @@ def test_every_small_recipe_builds_and_every_parameter_gets_a_finite_gradient(na
     torch.manual_seed(0)
     model = build(config)
     is_events = isinstance(config, FlamesConfig)
-    output = model(random_events(config.sensor_size) if is_events else torch.randn(2, 9, config.d_input))
+    is_tokens = getattr(config, "encoder", "linear") == "embedding"
+    x = torch.randint(config.d_input, (2, 9)) if is_tokens else None if is_events else torch.randn(2, 9, config.d_input)
+    output = model(random_events(config.sensor_size) if is_events else x)
     output[0].square().sum().backward()
     for parameter_name, parameter in model.named_parameters():
         if parameter.requires_grad:

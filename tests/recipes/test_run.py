@@ -70,7 +70,7 @@ def test_what_a_recipe_says_reaches_the_training(tmp_path: Path, monkeypatch: py
         assert (config, train.augment) == (each.training, each.augmentation)
         assert torch.equal(train.split.labels, data.train.labels)
         expected = {"num_samples": len(data.train), "batch_size": 7, "shuffle": 1, "seed": seed, "drop_last": 0}
-        assert train.settings == expected
+        assert train.settings == {**expected, "length_window": 0}
         assert (val.settings["shuffle"], val.augment) == (0, None)
         assert torch.equal(val.split.labels, data.val.labels)
     assert torch.equal(weights[0], weights[1])

@@ -14,7 +14,7 @@ QUIET = 1e6
 class Batch(NamedTuple):
     """Padded sequences with their lengths and labels.
 
-    x: (batch, seqlen, d_input), float32, exactly 0 at steps >= lengths.
+    x: (batch, seqlen, d_input), float32, exactly 0 at steps >= lengths; or tokens (batch, seqlen), int64.
     lengths: (batch,), int64, valid steps.
     labels: (batch,), int64.
     """

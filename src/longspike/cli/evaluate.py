@@ -145,7 +145,7 @@ def evaluate(
         data: name of the data set; by default the one that the model was trained on.
         data_root: folder of the data files; by default LONGSPIKE_DATA, or ~/.cache/longspike/data.
         split: which part of the data set.
-        batch_size: samples per batch; 100 sequences or 16 event samples if not given.
+        batch_size: samples per batch; if not given 100 sequences, fewer if they are long, or 16 event samples.
         report: the HTML page. Without --report and --output both are written beside the model: report.html, evaluation.json.
         output: the JSON file.
         json: print the results as JSON instead of a table.

@@ -42,14 +42,15 @@ def stream(
 ) -> int:
     """Feed a saved model step by step, or with events, and watch it decide.
 
-    A SpikeSSM takes raw values from a file or stdin (one step a line), normalised here as its training data was. FLAMES
-    takes the events of a recording, packet by packet. Memory does not grow, however long it runs, and decisions are
-    printed as they are made.
+    A SpikeSSM takes raw values from a file or stdin (one step a line), normalised here as its training data was; one that
+    reads texts takes a text, which its vocabulary turns into tokens. FLAMES takes the events of a recording, packet by
+    packet. Memory does not grow, however long it runs, and decisions are printed as they are made.
 
     Args:
         model: Folder of a saved model, e.g. runs/digits/model.
         source: A recording (.raw, .aedat4, .es, .dat, .bin, .npz, .csv, ...) for FLAMES; a .npy or .csv file of
-            (steps, d_input) values or - for stdin for a SpikeSSM; a test sample as digits:7 or event-digits:7 for either.
+            (steps, d_input) values, a file of text, or - for stdin for a SpikeSSM; a test sample as digits:7 or
+            event-digits:7 for either.
         pace: SpikeSSM: steps per second to slow down to, for watching; as fast as it goes if not given.
         every: SpikeSSM: print a decision every so many steps, each about the steps since the one before; without it there
             is one, about everything, and from stdin a line after every step says what it is so far.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from longspike.models import InputSpec, SpikeSSM
-    from longspike.streaming import StepRun
+    from longspike.streaming import StepRun, StepSource
 
 REFRESH_PER_SECOND = 20
 
@@ -39,20 +39,13 @@ def stream_steps(
     """Feed a `SpikeSSM` step by step; see `longspike.cli.stream.stream`."""
     import torch
 
-    from longspike.streaming import SequenceStream, StepDecision, WholeSequence, best_class, feed_steps, open_steps
+    from longspike.streaming import SequenceStream, StepDecision, WholeSequence, best_class, feed_steps
 
-    _check_options(network, source, pace, every, on_error)
-    d_input, is_live = network.config.d_input, source == "-" and every is None
-    feed = open_steps(
-        source,
-        d_input=d_input,
-        lines=_stdin(d_input) if source == "-" else (),
-        on_error=on_error or "raise",
-        data_root=data_root,
-        input_spec=_input_spec(network, source, normalised is True),
-    )
-    _say_if_unknown(network, is_known=normalised is True or feed.label is not None)
-    SequenceStream(network).push(torch.zeros(2, d_input))  # the first call loads things; it is no step
+    _check_options(network, source, pace, every, on_error, normalised)
+    is_live = source == "-" and every is None
+    feed = _open(network, source, on_error=on_error, is_normalised=normalised is True, data_root=data_root)
+    first = torch.zeros(2, dtype=torch.int64) if network.reads_tokens else torch.zeros(2, network.config.d_input)
+    SequenceStream(network).push(first)  # the first call loads things; it is no step
     live, whole = SequenceStream(network), WholeSequence(network) if check else None
     last: tuple[Tensor, ...] = ()
 
@@ -91,15 +84,44 @@ def stream_steps(
     return 1 if is_equal is False else 0
 
 
+def _open(
+    network: "SpikeSSM", source: str, *, on_error: str | None, is_normalised: bool, data_root: Path | None
+) -> "StepSource":
+    """The steps of `source`, for a network of values or of tokens."""
+    from longspike.streaming import open_steps, open_tokens
+
+    d_input, spec = network.config.d_input, network.input_spec
+    if network.reads_tokens:
+        lines = _stdin_text() if source == "-" else ()
+        return open_tokens(source, d_input=d_input, lines=lines, data_root=data_root, vocabulary=spec.vocabulary)
+    feed = open_steps(
+        source,
+        d_input=d_input,
+        lines=_stdin(d_input) if source == "-" else (),
+        on_error=on_error or "raise",
+        data_root=data_root,
+        input_spec=_input_spec(network, source, is_normalised),
+    )
+    if spec.scale is None and not is_normalised and feed.label is None:
+        note("the model does not say how its data was normalised: values are taken as they are")
+    return feed
+
+
 def _check_options(
-    network: "SpikeSSM", source: str, pace: float | None, every: int | None, on_error: str | None
+    network: "SpikeSSM",
+    source: str,
+    pace: float | None,
+    every: int | None,
+    on_error: str | None,
+    normalised: bool | None,
 ) -> None:
     if pace is not None and pace <= 0:
         raise ConfigError(f"--pace must be positive; got {pace:g}.")
     if every is not None and every < 1:
         raise ConfigError(f"--every must be at least 1; got {every}.")
-    if network.config.encoder != "linear":
-        raise ConfigError("the model reads tokens; `longspike stream` feeds numbers.")
+    if network.reads_tokens and (normalised or on_error is not None):
+        given = "--normalised" if normalised else f"--on-error {on_error}"
+        raise ConfigError(f"{given} has no effect: it is about numbers, and the model reads tokens. Leave it out.")
     if on_error is not None and source != "-":
         raise ConfigError(f"--on-error {on_error} has no effect: it is about lines from stdin. Leave it out.")
 
@@ -114,11 +136,6 @@ def _input_spec(network: "SpikeSSM", source: str, is_normalised: bool) -> "Input
     return InputSpec() if is_normalised else network.input_spec
 
 
-def _say_if_unknown(network: "SpikeSSM", *, is_known: bool) -> None:
-    if network.input_spec.scale is None and not is_known:
-        note("the model does not say how its data was normalised: values are taken as they are")
-
-
 def _stdin(d_input: int) -> "Iterator[str]":
     """Its lines as they come, whatever bytes are in them."""
     from longspike.streaming import bounded_lines
@@ -126,6 +143,15 @@ def _stdin(d_input: int) -> "Iterator[str]":
     if isinstance(sys.stdin, TextIOWrapper):
         sys.stdin.reconfigure(errors="replace")
     return bounded_lines(sys.stdin, d_input=d_input)
+
+
+def _stdin_text() -> "Iterator[str]":
+    """Its text as it comes, a line or a part of a long one at a time, in UTF-8 whatever bytes are in it."""
+    from longspike.streaming import LINE_CHARACTERS
+
+    if isinstance(sys.stdin, TextIOWrapper):
+        sys.stdin.reconfigure(encoding="utf-8", errors="replace", newline="")
+    return iter(lambda: sys.stdin.readline(LINE_CHARACTERS), "")
 
 
 def draw(

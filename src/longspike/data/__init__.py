@@ -2,6 +2,7 @@
 
 from longspike._core.lengths import Batch
 from longspike._core.lengths import length_mask as mask
+from longspike._core.vocabulary import Vocabulary
 from longspike.data.bundle import DataBundle, EventBundle
 from longspike.data.entry import DatasetEntry
 from longspike.data.event_folder import event_folder
@@ -17,7 +18,7 @@ from longspike.data.files.download import RemoteFile
 from longspike.data.files.idx import read_idx, write_idx
 from longspike.data.holdout import divide, hold_out
 from longspike.data.image_augment import CropAndFlip
-from longspike.data.loader import BatchLoader, epoch_order, sample_generators
+from longspike.data.loader import BatchLoader, epoch_order, sample_generators, similar_lengths
 from longspike.data.registry import (
     DATASETS,
     DatasetStatus,
@@ -32,6 +33,7 @@ from longspike.data.registry import (
 from longspike.data.sets.cifar10 import CIFAR10_AUGMENT
 from longspike.data.sets.mnist import psmnist_permutation
 from longspike.data.splits import Split, ValueAugment, collate, make_batch
+from longspike.data.token_splits import TokenSplit, token_split
 
 __all__ = [
     "CIFAR10_AUGMENT",
@@ -50,7 +52,9 @@ __all__ = [
     "LazyEventSplit",
     "RemoteFile",
     "Split",
+    "TokenSplit",
     "ValueAugment",
+    "Vocabulary",
     "available",
     "collate",
     "data_root",
@@ -68,6 +72,8 @@ __all__ = [
     "psmnist_permutation",
     "read_idx",
     "sample_generators",
+    "similar_lengths",
     "status",
+    "token_split",
     "write_idx",
 ]

@@ -7,9 +7,14 @@ from typing import Generic, Protocol, Self, TypeVar
 from torch import Tensor
 
 from longspike._core.checks import check_positive_int
+from longspike._core.vocabulary import Vocabulary
 from longspike.data.event_splits import AnyEventSplit
 from longspike.data.holdout import HOLDOUT_SEED, SHARE, hold_out
 from longspike.data.splits import Split
+from longspike.data.token_splits import TokenSplit
+
+AnySequenceSplit = Split | TokenSplit
+"""Sequences of values or of tokens."""
 
 
 class LabelledSplit(Protocol):
@@ -58,9 +63,9 @@ class AbstractBundle(ABC, Generic[SplitT]):
         if len(split) == 0:
             raise ValueError(f"{where}`{part}` must hold at least one sample; got none. Hold out fewer.")
         for name, (value, remedy) in self._common().items():
-            if getattr(split, name) != value:
+            if getattr(split, name, None) != value:
                 raise ValueError(
-                    f"{where}`{part}` must have {name}={value}; got {name}={getattr(split, name)}. {remedy}"
+                    f"{where}`{part}` must have {name}={value}; got {name}={getattr(split, name, None)}. {remedy}"
                 )
         if int(split.labels.max()) >= self.num_classes:
             raise ValueError(
@@ -70,31 +75,49 @@ class AbstractBundle(ABC, Generic[SplitT]):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class DataBundle(AbstractBundle[Split]):
-    """A data set: three splits with one normalisation, and what a report has to say about them.
+class DataBundle(AbstractBundle[AnySequenceSplit]):
+    """A data set: three splits with one normalisation or one vocabulary, and what a report has to say about them.
 
     `val` is held out from the published training files with a fixed seed, stratified by class; `test` is the
     published test set and takes no part in any choice.
 
     Args:
         name: the registry's name.
-        train, val, test: splits with the same d_input, scale and shift, none of them empty.
+        train, val, test: each a `Split` with the same d_input, scale and shift, or each a `TokenSplit` with the same
+            d_input; none of them empty.
         num_classes: labels lie in 0 .. num_classes - 1.
-        d_input: of every split.
+        d_input: of every split: features of a step, or the size of the vocabulary.
         class_names: one name per class, in the order of the labels.
         source: one sentence on origin and terms, to print beside results.
+        vocabulary: by which texts became the tokens; None for other tokens and for values.
     Raises: ValueError if the parts do not fit together.
     """
 
     d_input: int
+    vocabulary: Vocabulary | None = None
+
+    def __post_init__(self) -> None:
+        """Raise ValueError unless the parts, their classes, what they have in common and the vocabulary agree."""
+        super(DataBundle, self).__post_init__()  # slots: dataclass makes another class than the one compiled here
+        has = self.vocabulary
+        if has is not None and (not self.has_tokens or has.size != self.d_input):
+            kind = "tokens" if self.has_tokens else "values"
+            raise ValueError(
+                f"DataBundle: `vocabulary` must be that of tokens, with {self.d_input} of them (d_input); got one of "
+                f"{has.size} with {kind}. Leave it out, or encode the texts by it."
+            )
+
+    @property
+    def has_tokens(self) -> bool:
+        """Whether a step is a token; otherwise it is `d_input` values."""
+        return isinstance(self.train, TokenSplit)
 
     def _common(self) -> dict[str, tuple[object, str]]:
-        one = "Use one normalisation for all splits."
-        return {
-            "d_input": (self.d_input, "Build all splits from the same features."),
-            "scale": (self.train.scale, one),
-            "shift": (self.train.shift, one),
-        }
+        common: dict[str, tuple[object, str]] = {"d_input": (self.d_input, "Build all splits from the same features.")}
+        if isinstance(self.train, Split):
+            one = "Use one normalisation for all splits."
+            common |= {"scale": (self.train.scale, one), "shift": (self.train.shift, one)}
+        return common
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

@@ -18,7 +18,8 @@ class DatasetEntry:
     Args:
         description: one line.
         num_classes: the published number of classes.
-        seqlen, d_input: of sequences, the sizes of what `load` returns; None for events.
+        seqlen, d_input: of sequences, the sizes of what `load` returns; of tokens the most steps, and the size of the
+            vocabulary. None for events.
         sensor_size: of events, (width, height); None for sequences.
         files: what has to lie below the data folder, in words.
         load: makes the bundle from the data folder.

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Iterator, Sequence
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import torch
@@ -24,14 +24,44 @@ class BatchSource(Protocol[BatchT, AugmentT]):
         """The samples at `indices`, each changed by `augment` with its own generator."""
 
 
+@runtime_checkable
+class HasLengths(Protocol):
+    """A split that knows the length of each of its samples."""
+
+    @property
+    def lengths(self) -> Tensor: ...
+
+
 def epoch_order(num_samples: int, *, seed: int, epoch: int) -> Tensor:
     """The shuffled order of an epoch, (num_samples,), int64: a pure function of (seed, epoch).
 
     numpy's SeedSequence mixes the two, so that neighbouring pairs share nothing; its first 32 bits seed a
     torch.Generator (which reads no more than 32). The global random state is neither read nor changed.
     """
-    mixed = int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0])
-    return torch.randperm(num_samples, generator=torch.Generator().manual_seed(mixed))
+    return _permutation(num_samples, seed, epoch)
+
+
+def _permutation(count: int, *key: int) -> Tensor:
+    mixed = int(np.random.SeedSequence(key).generate_state(1)[0])
+    return torch.randperm(count, generator=torch.Generator().manual_seed(mixed))
+
+
+def similar_lengths(order: Tensor, lengths: Tensor, *, batch_size: int, window: int) -> Tensor:
+    """The samples of `order` in an order whose batches hold samples of similar lengths, so that little is padded.
+
+    Every `window` batches of the order are sorted by length, shortest first, and cut into batches again. The samples of an
+    incomplete last batch stay where they are.
+
+    Args: order: (num_samples,), numbers of samples. lengths: of every sample of the split.
+    Returns: (num_samples,), each number of `order` once.
+
+    Example:
+        >>> similar_lengths(torch.arange(5), torch.tensor([9, 2, 8, 1, 7]), batch_size=2, window=2).tolist()
+        [3, 1, 2, 0, 4]
+    """
+    num_sorted = len(order) // batch_size * batch_size
+    parts = order[:num_sorted].split(window * batch_size)
+    return torch.cat([*(part[lengths[part].argsort(stable=True)] for part in parts), order[num_sorted:]])
 
 
 def sample_generators(indices: Tensor, *, seed: int, epoch: int) -> list[np.random.Generator]:
@@ -68,6 +98,9 @@ class BatchLoader(Generic[BatchT, AugmentT]):
         shuffle: draw a new order for every epoch (see `epoch_order`); otherwise the order of the split.
         seed: at least 0; read only with shuffle or augment.
         drop_last: leave out an incomplete last batch.
+        length_window: put samples of similar lengths into one batch: every so many batches of the epoch's order are sorted
+            by length (see `similar_lengths`) and, with shuffle, the full batches are then shuffled. For a split whose
+            batches are as long as their longest sample, such as `TokenSplit`; None leaves the order as it is.
         augment: a random change of every sample, new in every epoch, with the generators of `sample_generators`; what
             it is called with depends on the split (`ValueAugment`, `EventAugment`).
     Raises: ValueError if an argument is out of range or no batch can be made.
@@ -90,10 +123,17 @@ class BatchLoader(Generic[BatchT, AugmentT]):
         shuffle: bool,
         seed: int,
         drop_last: bool = False,
+        length_window: int | None = None,
         augment: AugmentT | None = None,
     ) -> None:
         check_positive_int("BatchLoader", "batch_size", batch_size)
         check_positive_int("BatchLoader", "seed", seed, low=0)
+        if length_window is not None:
+            check_positive_int("BatchLoader", "length_window", length_window)
+            if not isinstance(split, HasLengths):
+                raise ValueError(
+                    f"BatchLoader: `length_window` needs a split with `lengths`; got a {type(split).__name__}. Leave it out."
+                )
         needed = batch_size if drop_last else 1
         if len(split) < needed:
             raise ValueError(
@@ -105,6 +145,7 @@ class BatchLoader(Generic[BatchT, AugmentT]):
         self.shuffle = shuffle
         self.seed = seed
         self.drop_last = drop_last
+        self.length_window = length_window
         self.augment = augment
         self._epochs = itertools.count()
 
@@ -132,8 +173,7 @@ class BatchLoader(Generic[BatchT, AugmentT]):
         return self._draw(epoch, first)
 
     def _draw(self, epoch: int, first: int) -> Iterator[BatchT]:
-        num_samples = len(self.split)
-        order = epoch_order(num_samples, seed=self.seed, epoch=epoch) if self.shuffle else torch.arange(num_samples)
+        order = self._order(epoch)
         for index in range(first, len(self)):
             indices = order[index * self.batch_size : (index + 1) * self.batch_size]
             if self.augment is None:
@@ -141,6 +181,19 @@ class BatchLoader(Generic[BatchT, AugmentT]):
             else:
                 rngs = sample_generators(indices, seed=self.seed, epoch=epoch)
                 yield self.split.batch(indices, augment=self.augment, rngs=rngs)
+
+    def _order(self, epoch: int) -> Tensor:
+        """The samples of an epoch in their order; every `batch_size` of them are a batch."""
+        num_samples, size = len(self.split), self.batch_size
+        order = epoch_order(num_samples, seed=self.seed, epoch=epoch) if self.shuffle else torch.arange(num_samples)
+        if self.length_window is None or not isinstance(self.split, HasLengths):
+            return order
+        order = similar_lengths(order, self.split.lengths, batch_size=size, window=self.length_window)
+        if self.shuffle:
+            num_full = num_samples // size
+            full = order[: num_full * size].reshape(num_full, size)
+            order = torch.cat([full[_permutation(num_full, self.seed, epoch, 1)].flatten(), order[num_full * size :]])
+        return order
 
     @property
     def settings(self) -> dict[str, int]:
@@ -151,4 +204,5 @@ class BatchLoader(Generic[BatchT, AugmentT]):
             "shuffle": int(self.shuffle),
             "seed": self.seed,
             "drop_last": int(self.drop_last),
+            "length_window": self.length_window or 0,
         }

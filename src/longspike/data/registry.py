@@ -20,6 +20,8 @@ MODULES = {
     "smnist": "mnist",
     "psmnist": "mnist",
     "scifar": "cifar10",
+    "lra-text": "imdb",
+    "lra-text-bytes": "imdb",
     "cifar10-patches": "cifar10",
     "event-digits": "event_digits",
     "spoken-digits": "spoken_digits",

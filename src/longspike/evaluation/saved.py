@@ -10,7 +10,7 @@ import torch
 
 from longspike._core.checks import check_choice, check_positive_int
 from longspike._core.files import replace_text
-from longspike.data import BatchLoader, DataBundle, EventBundle, Split
+from longspike.data import BatchLoader, DataBundle, EventBundle, Split, TokenSplit
 from longspike.data import load as load_data
 from longspike.errors import ConfigError
 from longspike.evaluation.evaluate import evaluate
@@ -22,6 +22,8 @@ from longspike.models.matching import check_data
 
 SPLITS = ("train", "val", "test")
 BATCH_SIZE, EVENT_BATCH_SIZE = 100, 16
+MOST_STEPS = 1 << 17
+"""Of a batch of sequences, whose layers' outputs are held at once: batches of long sequences are smaller."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -90,6 +92,20 @@ def _as_trained(samples: Any, spec: InputSpec) -> Any:
     return replace(samples, scale=spec.scale, shift=spec.shift)
 
 
+def _sequences_at_once(samples: Any) -> int:
+    return max(1, min(BATCH_SIZE, MOST_STEPS // max(samples.max_seqlen, 1)))
+
+
+def _evaluated(network: Any, samples: Any, batch_size: int, told: Callable[[int], None] | None) -> Evaluation:
+    """`evaluate`; tokens go in by their length, so that little is padded, and are named by their places in the split."""
+    options: dict[str, Any] = {"batch_size": batch_size, "shuffle": False, "seed": 0}
+    if not isinstance(samples, TokenSplit):
+        return evaluate(network, BatchLoader(samples, **options), on_progress=told)
+    order = samples.lengths.argsort(stable=True)
+    found = evaluate(network, BatchLoader(samples.select(order), **options), on_progress=told)
+    return replace(found, samples=tuple(replace(each, index=int(order[each.index])) for each in found.samples))
+
+
 def _check_classes(spec: InputSpec, bundle: DataBundle | EventBundle) -> None:
     """Raise if model and data have the same classes in another order, which would look like a model that errs."""
     trained, given = spec.class_names, tuple(bundle.class_names)
@@ -119,7 +135,7 @@ def evaluate_saved(
         data: name of the data set; by default the one that the model was trained on.
         data_root: the data folder, see `longspike.data.load`.
         split: "train", "val" or "test". limit: use only this many samples, the first ones.
-        batch_size: by default 100 sequences or 16 event samples.
+        batch_size: by default 100 sequences, fewer if they are longer than 1,310 steps, or 16 event samples.
         on_progress: called after each batch with the number of samples so far and in all.
     Raises: CheckpointError if the folder is not a model; ConfigError if it does not name its data or does not fit it;
         ValueError for an unknown split or data set; what `longspike.data.load` raises.
@@ -134,11 +150,10 @@ def evaluate_saved(
     _check_classes(network.input_spec, bundle)
     samples = _as_trained(_choose(bundle, split, limit), network.input_spec)
     if batch_size is None:
-        batch_size = EVENT_BATCH_SIZE if isinstance(bundle, EventBundle) else BATCH_SIZE
-    loader: Any = BatchLoader(samples, batch_size=batch_size, shuffle=False, seed=0)
+        batch_size = EVENT_BATCH_SIZE if isinstance(bundle, EventBundle) else _sequences_at_once(samples)
     told = None if on_progress is None else lambda done: on_progress(done, len(samples))
     return SavedEvaluation(
-        evaluation=evaluate(network, loader, on_progress=told),
+        evaluation=_evaluated(network, samples, batch_size, told),
         data=bundle.name,
         split=split,
         limit=limit,

@@ -89,7 +89,8 @@ class AbstractClassifier(nn.Module, ABC):
 
         Args:
             raw: one sample, or a list of samples of any lengths. Of sequences: (steps, d_input) real numbers, as an array
-                or tensor, (steps) where d_input is 1; tokens (steps); a tensor with an axis more is a batch. Of events:
+                or tensor, (steps) where d_input is 1; tokens (steps), or a text if the model has a vocabulary
+                (`input_spec.vocabulary`); a tensor with an axis more is a batch. Of events:
                 an array of `longspike.events.EVENT_DTYPE`, or a `Recording`.
         Returns: a `Prediction`; a list of them for a list or a batch.
         Raises: ValueError or TypeError for what the network cannot read.

@@ -7,12 +7,13 @@ from numbers import Real
 import torch
 from torch import Tensor
 
-from longspike._core.mistakes import Mistakes
+from longspike._core.mistakes import Mistakes, shown
+from longspike._core.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class InputSpec:
-    """The normalisation of a network's training data, the names of its classes, and the pace of its steps.
+    """The normalisation or the vocabulary of a network's training data, the names of its classes, the pace of its steps.
 
         x = raw * scale + shift
 
@@ -22,6 +23,7 @@ class InputSpec:
         scale, shift: of the values that were trained on; both or neither.
         class_names: of the outputs, in their order.
         steps_per_second: of the sequences that were trained on.
+        vocabulary: of a network that reads texts.
 
     Example:
         >>> spec = InputSpec(scale=0.5, shift=1.0, class_names=("cat", "dog"))
@@ -33,6 +35,7 @@ class InputSpec:
     shift: float | None = None
     class_names: tuple[str, ...] | None = None
     steps_per_second: float | None = None
+    vocabulary: Vocabulary | None = None
 
     def __post_init__(self) -> None:
         mistakes = Mistakes("InputSpec", self)
@@ -47,6 +50,8 @@ class InputSpec:
         if names is not None and not (isinstance(names, tuple) and all(isinstance(name, str) for name in names)):
             mistakes.add(f"`class_names` must be a tuple of texts; got {type(names).__name__}")
         mistakes.numbers("steps_per_second", or_none=True)
+        if not isinstance(self.vocabulary, Vocabulary | None):
+            mistakes.add(f"`vocabulary` must be a Vocabulary, or be None; got {shown(self.vocabulary)}")
         mistakes.raise_any()
 
     def normalised(self, raw: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from longspike.errors import ConfigError
 
 
 class LabelledData(Protocol):
-    """A data set: a dataclass with `d_input`, if it holds sequences, or `sensor_size`, if it holds events."""
+    """A data set: a dataclass with `d_input` and `has_tokens` if it holds sequences, `sensor_size` if it holds events."""
 
     @property
     def name(self) -> str: ...
@@ -20,7 +20,7 @@ def _input(sizes: Any) -> str:
     if "sensor_size" in {field.name for field in fields(sizes)}:
         width, height = sizes.sensor_size
         return f"events of {width}x{height} pixels (sensor_size)"
-    is_tokens = getattr(sizes, "encoder", "linear") == "embedding"
+    is_tokens = getattr(sizes, "encoder", "linear") == "embedding" or getattr(sizes, "has_tokens", False)
     return f"{sizes.d_input} {'kinds of tokens' if is_tokens else 'features a step'} (d_input)"
 
 

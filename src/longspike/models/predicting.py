@@ -10,6 +10,7 @@ from torch import Tensor
 
 from longspike._core.checks import describe
 from longspike._core.lengths import Batch
+from longspike._core.vocabulary import Vocabulary
 from longspike.models.input_spec import InputSpec
 
 
@@ -43,13 +44,28 @@ def _values(sample: Any, d_input: int) -> Tensor:
     return x
 
 
-def _tokens(sample: Any, vocabulary: int) -> Tensor:
+def tokens_of_text(where: str, text: str | bytes, vocabulary: Vocabulary | None) -> Tensor:
+    """What a network reads of a text, (steps), int64.
+
+    Raises: ValueError without a vocabulary.
+    """
+    if vocabulary is None:
+        raise ValueError(
+            f"{where}: a text needs the vocabulary that the network was trained with, and the model has none. Pass tokens, "
+            "or set model.input_spec = InputSpec(vocabulary=...) and save it."
+        )
+    return torch.from_numpy(vocabulary.encode(text).astype(np.int64))
+
+
+def _tokens(sample: Any, size: int, vocabulary: Vocabulary | None) -> Tensor:
     """One sample as tokens (steps)."""
+    if isinstance(sample, str | bytes):
+        sample = tokens_of_text("predict", sample, vocabulary)
     x = sample if isinstance(sample, Tensor) else torch.as_tensor(np.asarray(sample))
     is_whole = x.dim() == 1 and len(x) and not (x.is_floating_point() or x.is_complex() or x.dtype == torch.bool)
-    if not is_whole or int(x.min()) < 0 or int(x.max()) >= vocabulary:
+    if not is_whole or int(x.min()) < 0 or int(x.max()) >= size:
         raise ValueError(
-            f"predict: a sample must hold tokens (steps), whole numbers from 0 to {vocabulary - 1}; got {describe(x)}."
+            f"predict: a sample must hold tokens (steps), whole numbers from 0 to {size - 1}; got {describe(x)}."
         )
     return x.long()
 
@@ -57,12 +73,12 @@ def _tokens(sample: Any, vocabulary: int) -> Tensor:
 def padded(samples: Sequence[Any], spec: InputSpec, *, d_input: int, is_tokens: bool, like: Tensor) -> Batch:
     """Raw samples of any lengths as a batch, on the device of `like`: values normalised and in its dtype, or tokens.
 
-    Raises: ValueError for a sample that is not (steps, d_input) finite numbers, or tokens (steps).
+    Raises: ValueError for a sample that is not (steps, d_input) finite numbers, or tokens (steps), or a text.
     """
     if not samples:
         raise ValueError("predict: `raw` must hold at least one sample; got none.")
     if is_tokens:
-        rows = [_tokens(sample, d_input) for sample in samples]
+        rows = [_tokens(sample, d_input, spec.vocabulary) for sample in samples]
     else:
         if spec.scale is None:
             warnings.warn(

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from longspike.data import BatchLoader, DataBundle, EventBundle, load
+from longspike.data import BatchLoader, DataBundle, EventBundle, Split, TokenSplit, load
 from longspike.models import InputSpec, build
 from longspike.models.matching import check_data
 from longspike.recipes.definition import Recipe
@@ -15,6 +15,9 @@ from longspike.recipes.run_folder import check, clear, versions, write_record
 from longspike.training import FitResult, Progress, Score, score
 from longspike.training.exclusive import RunLock, check_alone
 from longspike.training.fit import fit_in_locked_folder
+
+LENGTH_WINDOW = 50
+"""Batches of the epoch's order among which tokens of similar lengths are put together."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,7 +38,7 @@ def _record(recipe: Recipe, bundle: DataBundle | EventBundle) -> dict[str, Any]:
         "source": bundle.source,
         "class_names": list(bundle.class_names),
     }
-    if isinstance(bundle, DataBundle):
+    if isinstance(bundle.train, Split):
         record["normalisation"] = {"scale": bundle.train.scale, "shift": bundle.train.shift}
     return record
 
@@ -84,19 +87,21 @@ def _train(
     config = recipe.training
     torch.manual_seed(config.seed)
     model = build(recipe.model)
-    model.input_spec = InputSpec(class_names=bundle.class_names)
-    train = BatchLoader[Any, Any](
-        bundle.train, batch_size=config.batch_size, shuffle=True, seed=config.seed, augment=recipe.augmentation
-    )
+    vocabulary = bundle.vocabulary if isinstance(bundle, DataBundle) else None
+    model.input_spec = InputSpec(class_names=bundle.class_names, vocabulary=vocabulary)
+    options: dict[str, Any] = {"batch_size": config.batch_size}
+    if isinstance(bundle.train, TokenSplit):
+        options["length_window"] = LENGTH_WINDOW
+    train = BatchLoader[Any, Any](bundle.train, shuffle=True, seed=config.seed, augment=recipe.augmentation, **options)
     result = fit_in_locked_folder(
         model,
         train,
-        BatchLoader(bundle.val, batch_size=config.batch_size, shuffle=False, seed=0),
+        BatchLoader(bundle.val, shuffle=False, seed=0, **options),
         config,
         run_dir,
         resume=resume,
         metadata=record,
         progress=progress,
     )
-    test = score(model, BatchLoader(bundle.test, batch_size=config.batch_size, shuffle=False, seed=0))
+    test = score(model, BatchLoader(bundle.test, shuffle=False, seed=0, **options))
     return RunResult(recipe=recipe, fit=result, test=test)

@@ -25,6 +25,7 @@ from longspike.recipes.events import (
     ssc,
 )
 from longspike.recipes.full import cifar10_patches_full, psmnist_full, scifar_full, smnist_full
+from longspike.recipes.long_range import lra_text, lra_text_full
 from longspike.recipes.small import cifar10_patches, psmnist, scifar, smnist
 
 _RECIPES: dict[str, Callable[[], Recipe]] = {
@@ -40,6 +41,8 @@ _RECIPES: dict[str, Callable[[], Recipe]] = {
     "smnist-full": smnist_full,
     "psmnist-full": psmnist_full,
     "scifar-full": scifar_full,
+    "lra-text": lra_text,
+    "lra-text-full": lra_text_full,
     "cifar10-patches": cifar10_patches,
     "cifar10-patches-full": cifar10_patches_full,
     "event-digits": event_digits,

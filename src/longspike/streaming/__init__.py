@@ -10,8 +10,10 @@ from longspike.streaming.real_time import RealTime
 from longspike.streaming.sequence_stream import SequenceStream
 from longspike.streaming.step_source import StepSource, bounded_lines, open_steps, parse_steps, read_steps
 from longspike.streaming.stream import Stream
+from longspike.streaming.token_source import LINE_CHARACTERS, open_tokens, tokens_of_lines
 
 __all__ = [
+    "LINE_CHARACTERS",
     "Decision",
     "Decisions",
     "Durations",
@@ -34,6 +36,8 @@ __all__ = [
     "feed_steps",
     "open_events",
     "open_steps",
+    "open_tokens",
     "parse_steps",
     "read_steps",
+    "tokens_of_lines",
 ]

@@ -27,7 +27,7 @@ class WholeSequence:
         self._bytes = 0
 
     def add(self, x: Tensor, spikes: tuple[Tensor, ...]) -> None:
-        """Keep a step: x (d_input), spikes (1, d_model) of every layer.
+        """Keep a step: x (d_input) or a token, spikes (1, d_model) of every layer.
 
         Raises: ConfigError if there is more than 1 GiB of them by now.
         """
@@ -42,8 +42,9 @@ class WholeSequence:
 
     def is_equal(self) -> bool:
         """Whether the whole sequence at once gives the same spikes."""
+        x = torch.stack(self._inputs)[None]
         with torch.inference_mode():
-            whole = self._model.outputs(torch.stack(self._inputs)[None].to(self._model.dtype)).spikes
+            whole = self._model.outputs(x.to(self._model.dtype) if x.is_floating_point() else x).spikes
         streamed = (torch.cat(layer) for layer in zip(*self._spikes, strict=True))
         return all(torch.equal(a[0], b) for a, b in zip(whole, streamed, strict=True))
 

@@ -101,7 +101,8 @@ def open_steps(
         return StepSource(steps=iter(values), num_steps=len(values))
     name, colon, index = source.partition(":")
     if colon and index.isdigit():
-        return _from_dataset(name, int(index), d_input, data_root, input_spec)
+        values, label = dataset_sample(name, int(index), d_input=d_input, data_root=data_root, input_spec=input_spec)
+        return StepSource(steps=iter(values), num_steps=len(values), label=label)
     raise ConfigError(
         f"INPUT must be a .npy or .csv file, DATASET:INDEX such as digits:7, or - for stdin; got {source!r}."
     )
@@ -179,21 +180,32 @@ def read_steps(path: str | Path, *, d_input: int) -> Tensor:
     return torch.from_numpy(values)
 
 
-def _from_dataset(
-    name: str, index: int, d_input: int, data_root: str | Path | None, input_spec: InputSpec
-) -> StepSource:
-    from longspike.data import available, load_sequences, make_batch
+def dataset_sample(
+    name: str,
+    index: int,
+    *,
+    d_input: int,
+    is_tokens: bool = False,
+    data_root: str | Path | None = None,
+    input_spec: InputSpec = InputSpec(),  # noqa: B008 - frozen
+) -> tuple[Tensor, int]:
+    """A sample of a test split, as a model reads it, and its label: values (steps, d_input) or tokens (steps).
+
+    Raises: ConfigError if there is no such sample, or the model does not read the data set.
+    """
+    from longspike.data import Split, available, load_sequences
 
     if name not in available():
         raise ConfigError(f"there is no data set {name!r}. The data sets are: {', '.join(available())}.")
     bundle = load_sequences(name, root=data_root)
     if index >= len(bundle.test):
         raise ConfigError(f"{name}:{index} does not exist; the test split has samples 0 to {len(bundle.test) - 1}.")
-    if bundle.d_input != d_input:
-        raise ConfigError(f"the model takes {d_input} values a step; {name} has {bundle.d_input}.")
+    words = {True: "kinds of tokens", False: "values a step"}
+    if (bundle.d_input, bundle.has_tokens) != (d_input, is_tokens):
+        raise ConfigError(
+            f"the model takes {d_input} {words[is_tokens]}; {name} has {bundle.d_input} {words[bundle.has_tokens]}."
+        )
     test = bundle.test
-    if input_spec.scale is not None and input_spec.shift is not None:
+    if isinstance(test, Split) and input_spec.scale is not None and input_spec.shift is not None:
         test = replace(test, scale=input_spec.scale, shift=input_spec.shift)
-    batch = make_batch(test, torch.tensor([index]))
-    values = batch.x[0, : int(batch.lengths[0])]
-    return StepSource(steps=iter(values), num_steps=len(values), label=int(batch.labels[0]))
+    return test[index]

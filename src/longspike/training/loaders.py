@@ -131,7 +131,7 @@ class FromStep:
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Raise ConfigError unless the loader's settings are those of `state`."""
         for name, value in self._loader.settings.items():
-            if state.get(name) != value:
+            if state.get(name, 0) != value:  # 0: what a version that did not know the setting did
                 raise ConfigError(
                     f"fit: `train_loader` must be the one that the run began with, {name}={state.get(name)}; got "
                     f"{name}={value}. Build it as it was, or begin another run."

@@ -1,0 +1,45 @@
+"""Recipes for the tasks of the Long Range Arena: sizes for two CPU cores, and the published ones for a GPU."""
+
+from longspike.models.config import SpikeSSMConfig
+from longspike.recipes.definition import Recipe
+from longspike.training.config import TrainingConfig
+
+_FULL = "needs a GPU; not trained to the end by us, and the neuron is this package's, not SpikingSSMs'"
+
+
+def lra_text() -> Recipe:
+    """Reviews of films, character by character."""
+    return Recipe(
+        name="lra-text",
+        description="IMDB reviews as characters, at most 4,096, small network",
+        data="lra-text",
+        model=SpikeSSMConfig(
+            d_input=134,
+            num_outputs=2,
+            d_model=128,
+            num_layers=4,
+            d_state=4,
+            dropout=0.1,
+            dt_min=0.01,
+            dt_max=1.0,
+            encoder="embedding",
+        ),
+        training=TrainingConfig(
+            epochs=32, batch_size=32, lr=0.005, weight_decay=0.05, rate_target=0.1, checkpoint_every_steps=200
+        ),
+        expected="not trained by us yet; about three core-hours",
+    )
+
+
+def lra_text_full() -> Recipe:
+    """6 bidirectional layers of 256; 32 epochs of batches of 16."""
+    return Recipe(
+        name="lra-text-full",
+        description="IMDB reviews as characters, published size (6 x 256, bidirectional)",
+        data="lra-text",
+        model=SpikeSSMConfig(
+            d_input=134, num_outputs=2, d_model=256, num_layers=6, d_state=4, encoder="embedding", is_bidirectional=True
+        ),
+        training=TrainingConfig(epochs=32, batch_size=16, lr=0.01, weight_decay=0.05, seed=3333),
+        expected=_FULL,
+    )

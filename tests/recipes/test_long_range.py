@@ -1,0 +1,70 @@
+"""The recipes of the Long Range Arena on small files in the published layouts: they learn, and read raw input."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import longspike
+from longspike.data import BatchLoader, load
+from longspike.models import build, checkpoint
+from longspike.models.matching import check_data
+from longspike.recipes import recipe, run, with_overrides
+from longspike.recipes.run import LENGTH_WINDOW
+from longspike.training import score
+from longspike.training.optim import build_optimizer
+from longspike.training.tally import score_batch
+from text_samples import CHARACTERS, write_imdb
+
+WRITERS: dict[str, Callable[[Path], Any]] = {"lra-text": write_imdb, "lra-text-full": write_imdb}
+
+
+@pytest.fixture(autouse=True)
+def _cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LONGSPIKE_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_few_steps_of_every_recipe(name: str, tmp_path: Path) -> None:
+    """With the recipe's own ends and a small network between them."""
+    WRITERS[name](tmp_path)
+    chosen = recipe(name)
+    bundle = load(chosen.data, root=tmp_path)
+    check_data(chosen.model, bundle, remedy="Mend the recipe.")
+    torch.manual_seed(chosen.training.seed)
+    model = build(replace(chosen.model, d_model=8, num_layers=1))
+    optimizer, schedule = build_optimizer(model, chosen.training, num_steps=30)
+    losses = []
+    for epoch in range(3):
+        for batch in BatchLoader(bundle.train, batch_size=9, shuffle=True, seed=0).batches(epoch):
+            part = score_batch(model.classify(batch), batch.labels)
+            optimizer.zero_grad()
+            part.loss.backward()
+            optimizer.step()
+            schedule.step()
+            losses.append(float(part.loss.detach()))
+    assert all(0 < loss < 5 for loss in losses)
+    assert losses[0] != losses[-1]
+
+
+@pytest.mark.slow
+def test_a_run_on_texts_keeps_the_vocabulary(tmp_path: Path) -> None:
+    write_imdb(tmp_path)
+    small = ["model.d_model=6", "model.num_layers=1", "training.epochs=2", "training.batch_size=4"]
+    chosen = with_overrides(recipe("lra-text"), small)
+    result = run(chosen, run_dir=tmp_path / "run", data_root=tmp_path)
+    bundle = load("lra-text", root=tmp_path)
+    model = longspike.load(tmp_path / "run")
+    assert model.input_spec.vocabulary == bundle.vocabulary
+    assert model.input_spec.scale is None
+    assert "normalisation" not in checkpoint.read_description(tmp_path / "run" / "model")["metadata"]
+    again = score(model, BatchLoader(bundle.test, batch_size=4, shuffle=False, seed=0, length_window=LENGTH_WINDOW))
+    assert again == result.test
+    raw = (tmp_path / "aclImdb/test/pos/2_7.txt").read_text()
+    right = model(bundle.test[5][0][None])[0][0].double().softmax(-1)
+    torch.testing.assert_close(model.predict(raw).probabilities, right)
+    assert model.predict(raw).class_name in ("negative", "positive")
+    assert [len(answer.probabilities) for answer in model.predict([raw, CHARACTERS])] == [2, 2]
