@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         nn,
         recipes,
         streaming,
+        tasks,
         training,
     )
     from longspike._explain import explain
@@ -65,6 +66,7 @@ __all__ = [
     "nn",
     "recipes",
     "streaming",
+    "tasks",
     "training",
 ]
 

@@ -23,7 +23,7 @@ def drawn(text: str) -> list[str]:
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_training_fits_and_its_lines_stay_whole(width: int, encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A line an epoch above a bar that keeps its width, even at the end of a long training."""
-    score = Score(loss=2.3281, accuracy=0.2222, rate=0.0404, layer_rates=(0.04,), num_samples=9)
+    score = Score(loss=2.3281, metrics={"accuracy": 0.2222}, rate=0.0404, layer_rates=(0.04,), num_samples=9)
     state = Progress(
         epoch=199, num_epochs=200, step=123_400, num_steps=123_456, train=score, val=score, seconds=36_000.0,
         steps_per_second=1234.5,

@@ -53,18 +53,18 @@ def test_padded_equals_unpadded(model: SpikeSSM, batches: list[Batch]) -> None:
     equal_but_for_time(evaluate(model, garbage), padded)
     for a, b in zip(padded.samples, alone.samples, strict=True):
         assert all((s == t).all() for s, t in zip(a.trace.spikes, b.trace.spikes, strict=True))
-        torch.testing.assert_close(torch.from_numpy(a.trace.probabilities), torch.from_numpy(b.trace.probabilities))
+        torch.testing.assert_close(torch.from_numpy(a.trace.answers), torch.from_numpy(b.trace.answers))
 
 
 def test_the_accuracy_curve_is_that_of_shorter_inputs(model: SpikeSSM, batches: list[Batch]) -> None:
     result = evaluate(model, batches)
     assert [point.fraction for point in result.anytime] == [k / 8 for k in range(1, 9)]
-    assert result.anytime[-1].accuracy == result.accuracy
+    assert result.anytime[-1].value == result.accuracy
     assert result.anytime[-1].steps == result.mean_seqlen
     for point in result.anytime:
         shorter = [b.lengths if point.fraction == 1 else torch.ceil(b.lengths * point.fraction).long() for b in batches]
         expected = evaluate(model, [Batch(b.x, n, b.labels) for b, n in zip(batches, shorter, strict=True)])
-        assert (point.accuracy, point.steps) == (expected.accuracy, expected.mean_seqlen)
+        assert (point.value, point.steps) == (expected.accuracy, expected.mean_seqlen)
 
 
 def test_samples_are_the_first_of_their_class(model: SpikeSSM, batches: list[Batch]) -> None:
@@ -74,8 +74,8 @@ def test_samples_are_the_first_of_their_class(model: SpikeSSM, batches: list[Bat
     out = model.outputs(batches[0].x, lengths=batches[0].lengths)
     assert sample.trace.x.shape == (3, 2)
     assert [s.shape for s in sample.trace.spikes] == [(3, 5), (3, 5)]
-    assert sample.trace.probabilities is not None
-    torch.testing.assert_close(torch.from_numpy(sample.trace.probabilities[-1]), out.logits[1].softmax(0))
+    assert sample.trace.answers is not None
+    torch.testing.assert_close(torch.from_numpy(sample.trace.answers[-1]), out.logits[1].softmax(0))
     assert sample.prediction == int(out.logits[1].argmax())
     assert len(evaluate(model, batches).samples) == 3  # one for each of three classes, though four were allowed
     assert evaluate(model, batches, num_samples_kept=0).samples == ()
@@ -92,7 +92,7 @@ def test_modes_come_back_and_nothing_is_trained(model: SpikeSSM, batches: list[B
     assert [m.training for m in model.modules()] == modes
     assert all(torch.equal(x, before[name]) for name, x in model.state_dict().items())
     assert torch.is_grad_enabled()
-    with pytest.raises(ValueError, match="the classes of the model"):
+    with pytest.raises(ValueError, match="the classes of the network"):
         evaluate(model, [Batch(batches[0].x, batches[0].lengths, torch.tensor([0, 1, 2, 3]))])
     assert [m.training for m in model.modules()] == modes
 
@@ -122,7 +122,7 @@ def test_bidirectional_networks_have_no_curve_over_time(batches: list[Batch]) ->
     config = SpikeSSMConfig(d_input=2, num_outputs=3, d_model=5, num_layers=1, d_state=4, is_bidirectional=True)
     result = evaluate(SpikeSSM(config), batches)
     assert result.anytime == ()
-    assert result.samples[0].trace.probabilities is None
+    assert result.samples[0].trace.answers is None
 
 
 def test_tokens(model: SpikeSSM) -> None:
@@ -154,7 +154,9 @@ def test_as_json(model: SpikeSSM, batches: list[Batch]) -> None:
 
 
 def test_models_that_do_not_pool(model: SpikeSSM, batches: list[Batch]) -> None:
-    with pytest.raises(ValueError, match="`model` must pool over time to classify; got one with pool='none'"):
+    with pytest.raises(
+        ValueError, match=r"`logits` must have shape \(batch, classes\).*Use a model with pool=\"mean\""
+    ):
         evaluate(SpikeSSM(replace(model.config, pool="none")), batches)
 
 

@@ -88,8 +88,8 @@ def check_trace(sample: Sample, flames: Flames, events: np.ndarray) -> None:
     assert trace.layer_names == ("memory 1", "memory 2", "memory 3")
     for block, expected in zip(trace.spikes, whole.spikes, strict=True):
         assert (block == expected.detach().bool().numpy()).all()
-    assert len(trace.probabilities) == len(trace.times)
-    assert trace.probabilities[-1] == pytest.approx(whole.logits[0].softmax(-1).tolist(), abs=1e-6)
+    assert len(trace.answers) == len(trace.times)
+    assert trace.answers[-1] == pytest.approx(whole.logits[0].softmax(-1).tolist(), abs=1e-6)
 
 
 @pytest.mark.needs_extension
@@ -104,7 +104,7 @@ def test_traces(flames: Flames, split: EventSplit, window: int) -> None:
     stream.push(split.sample(3))
     stream.flush()
     logits = torch.from_numpy(np.stack([tick.logits for tick in stream.take_ticks()]))
-    assert samples[1].trace.probabilities == pytest.approx(logits.softmax(-1).numpy(), abs=1e-6)
+    assert samples[1].trace.answers == pytest.approx(logits.softmax(-1).numpy(), abs=1e-6)
 
 
 def test_a_model_that_cannot_be_streamed(flames: Flames, split: EventSplit) -> None:
@@ -215,7 +215,7 @@ def test_sequences(batches: list[Batch]) -> None:
     assert found.layer_rates == pytest.approx(expected.layer_rates)
     assert found.layer_names == ("dendrites", "memory 1", "memory 2")
     assert found.energy is None
-    assert found.anytime[-1].accuracy == found.accuracy
+    assert found.anytime[-1].value == found.accuracy
     json.dumps(found.to_json(), allow_nan=False)
     page = Page(render_report(found))
     for words in ("FLAMES over sequences", "dendritic layer with 2 branches", "Not counted yet"):

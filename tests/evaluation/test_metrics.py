@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from longspike.evaluation.machine import cpu_model, machine, versions
-from longspike.evaluation.metrics import class_accuracy, confusion_matrix
 from longspike.evaluation.text import count_text, energy_text, saving_text, share_text
 from longspike.models.sequence_classifier import running_means, spike_counts
+from longspike.tasks.confusion import class_accuracy, confusion_matrix
 
 
 def test_confusion_by_hand() -> None:

@@ -74,7 +74,7 @@ def test_of_equal_epochs_the_first_is_kept(tmp_path: Path) -> None:
     saved: list[str] = []
     checkpointing = Checkpointing(tmp_path, every_steps=None)
     for epoch, accuracy in enumerate((0.5, 0.5, 0.75, 0.75)):
-        found = Score(loss=0.5, accuracy=accuracy, layer_rates=(), rate=None, num_samples=9)
+        found = Score(loss=0.5, metrics={"accuracy": accuracy}, layer_rates=(), rate=None, num_samples=9)
         module.val_tally = SimpleNamespace(score=lambda found=found: found)
         trainer = SimpleNamespace(
             current_epoch=epoch, lightning_module=module, save_checkpoint=lambda path, **_: saved.append(path.name)
@@ -94,11 +94,10 @@ def test_the_last_batch_of_an_epoch_is_left_to_its_end(tmp_path: Path, monkeypat
     assert saved == [3, 9]
 
 
-@pytest.mark.parametrize(("selection", "best"), [("accuracy", 1), ("loss", 3)])
-def test_what_best_means(tmp_path: Path, selection: str, best: int) -> None:
+@pytest.mark.parametrize(("selection", "best"), [("accuracy", 1), ("task", 1), ("loss", 3)])
+def test_what_best_means(selection: str, best: int) -> None:
     scores = [
-        Score(loss=loss, accuracy=accuracy, layer_rates=(), rate=None, num_samples=9)
+        Score(loss=loss, metrics={"accuracy": accuracy}, layer_rates=(), rate=None, num_samples=9)
         for accuracy, loss in ((0.8, 0.5), (0.9, 0.6), (0.9, 0.7), (0.7, 0.4))
     ]
-    rank = Checkpointing(tmp_path, every_steps=None, selection=selection)._rank
-    assert scores.index(max(scores, key=rank)) == best
+    assert scores.index(max(scores, key=lambda score: score.rank(selection))) == best

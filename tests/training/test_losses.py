@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 import torch
 
+from longspike.data import Batch
 from longspike.models.observation import Classification, LayerActivity
+from longspike.tasks import task
 from longspike.training import classification_loss, firing_rate, rate_penalty
 from longspike.training.losses import penalised_rates
 from longspike.training.tally import Tally, score_batch
@@ -75,12 +77,14 @@ def test_labels_of_any_integer_dtype() -> None:
 def test_a_tally_of_parts_is_the_tally_of_the_whole() -> None:
     logits, labels = torch.randn(7, 3), torch.randint(0, 3, (7,))
     spikes, updates = torch.rand(7, 2), (5, 11)
-    whole, parts = Tally(), Tally()
+    judge = task("classification")
+    whole, parts = Tally(judge), Tally(judge)
     for tally, cuts in ((whole, [(0, 7)]), (parts, [(0, 4), (4, 7)])):
         for low, high in cuts:
             layers = zip(spikes[low:high].sum(dim=0), updates, strict=True)
             activity = tuple(LayerActivity(s, n * (high - low)) for s, n in layers)
-            tally.add(score_batch(Classification(logits[low:high], activity), labels[low:high]))
+            batch = Batch(logits[low:high], labels[low:high], labels[low:high])
+            tally.add(score_batch(judge, Classification(logits[low:high], activity), batch))
     a, b = whole.score(), parts.score()
     assert a.accuracy == b.accuracy == int((logits.argmax(dim=1) == labels).sum()) / 7
     assert a.loss == pytest.approx(b.loss)
@@ -93,7 +97,7 @@ def test_a_tally_of_parts_is_the_tally_of_the_whole() -> None:
 
 def test_an_empty_tally_says_so() -> None:
     with pytest.raises(ValueError, match="nothing was added yet"):
-        Tally().score()
+        Tally(task("classification")).score()
 
 
 def test_the_rate_of_the_network_is_that_of_all_layers_together() -> None:

@@ -16,7 +16,7 @@ class Batch(NamedTuple):
 
     x: (batch, seqlen, d_input), float32, exactly 0 at steps >= lengths; or tokens (batch, seqlen), int64.
     lengths: (batch,), int64, valid steps.
-    labels: (batch,), int64.
+    labels: (batch,), int64; of steps (batch, seqlen), int64; values (batch, outputs) or (batch, seqlen, outputs), float.
     """
 
     x: Tensor

@@ -11,7 +11,7 @@ _SUMMARIES = {
     "recipes": "List the recipes, or show one in full.",
     "data": "List, check, fetch and locate data sets.",
     "events": "Show what a recording of an event camera holds, or convert it.",
-    "evaluate": "Measure a saved model: accuracy, spikes, energy and speed.",
+    "evaluate": "Measure a saved model: the metrics of its task, spikes, energy and speed.",
     "stream": "Feed a saved model step by step, or with events, and watch it decide.",
     "bench": "Measure the speed of the operators on this machine.",
     "study": "Answer an open question about the memory: numbers, a plot and a table.",

@@ -57,17 +57,22 @@ def _rate_rows(evaluation: "Evaluation") -> list[Row]:
     return [*rows, ("firing rate", share_text(evaluation.firing_rate), "over all layers")] if rows else []
 
 
-def _facts(evaluation: "Evaluation") -> list[Row]:
-    """Accuracy, rates, energy and speed, with a blank line between the sections."""
-    from longspike.evaluation.text import share_text
+def _metric_rows(evaluation: "Evaluation") -> list[Row]:
+    """The metrics of the task, and its loss."""
+    from longspike.tasks import task
 
+    judge, n = task(evaluation.task), evaluation.num_samples
+    first, *others = [
+        (metric.label, metric.text(evaluation.metrics[metric.name]), metric.remark) for metric in judge.metrics
+    ]
+    return [(*first[:2], f"{first[2]}; {n} samples"), *others, ("loss", f"{evaluation.loss:.4f}", judge.loss_remark)]
+
+
+def _facts(evaluation: "Evaluation") -> list[Row]:
+    """Metrics, rates, energy and speed, with a blank line between the sections."""
     per_event = "" if evaluation.events_per_s is None else f", {evaluation.events_per_s:,.0f} events/s"
     sections: list[list[Row]] = [
-        [
-            ("accuracy", share_text(evaluation.accuracy, digits=2), f"{evaluation.num_samples} samples"),
-            ("loss", f"{evaluation.loss:.4f}", "mean cross-entropy, nats"),
-            *_rate_rows(evaluation),
-        ],
+        [*_metric_rows(evaluation), *_rate_rows(evaluation)],
         _energy_rows(evaluation.energy),
         _event_rows(evaluation),
         [
@@ -138,7 +143,7 @@ def evaluate(
     json: bool = False,
     limit: int | None = None,
 ) -> int:
-    """Measure a saved model: accuracy, spikes, energy and speed.
+    """Measure a saved model: the metrics of its task, spikes, energy and speed.
 
     Args:
         model: the folder of a saved model.

@@ -83,14 +83,15 @@ class LivePanel:
         self._shown_s = now
         return True
 
-    def show(self, probabilities: Tensor, *rest: RenderableType, subtitle: str, beside: Text | None = None) -> None:
+    def show(self, answer: Tensor | str, *rest: RenderableType, subtitle: str, beside: Text | None = None) -> None:
         """Draw a moment."""
         if self.is_on:
-            self._live.update(self.render(probabilities, *rest, subtitle=subtitle, beside=beside), refresh=True)
+            self._live.update(self.render(answer, *rest, subtitle=subtitle, beside=beside), refresh=True)
 
-    def render(self, probabilities: Tensor, *rest: RenderableType, subtitle: str, beside: Text | None = None) -> Panel:
-        """Bars of the probabilities (classes), `rest` below, `beside` at the side where there is room, else at the end."""
-        parts: list[RenderableType] = [self._bars(probabilities), Text(), *rest]
+    def render(self, answer: Tensor | str, *rest: RenderableType, subtitle: str, beside: Text | None = None) -> Panel:
+        """Bars of probabilities (classes), or words; `rest` below, `beside` at the side if there is room, else last."""
+        head = Text(answer) if isinstance(answer, str) else self._bars(answer)
+        parts: list[RenderableType] = [head, Text(), *rest]
         if beside is None:
             return Panel(Group(*parts), title=Text(self._title), subtitle=subtitle, expand=False)
         left = max(self._console.measure(part).maximum for part in parts)

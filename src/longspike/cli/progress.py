@@ -138,10 +138,13 @@ def _bar() -> BarColumn:
 
 
 def _figures(score: "Score | None") -> str:
+    from longspike.tasks import task
+
     if score is None:
         return ""
     rate = "" if score.rate is None else f", firing {score.rate:.1%}"
-    return f"loss {score.loss:.3f}, accuracy {score.accuracy:.1%}{rate}"
+    first = task(score.task).metrics[0]
+    return f"loss {score.loss:.3f}, {first.label} {first.short_text(score.metrics[first.name])}{rate}"
 
 
 def _duration(seconds: float) -> str:

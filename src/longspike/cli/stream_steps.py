@@ -39,7 +39,7 @@ def stream_steps(
     """Feed a `SpikeSSM` step by step; see `longspike.cli.stream.stream`."""
     import torch
 
-    from longspike.streaming import SequenceStream, StepDecision, WholeSequence, best_class, feed_steps
+    from longspike.streaming import SequenceStream, StepDecision, WholeSequence, feed_steps
 
     _check_options(network, source, pace, every, on_error, normalised)
     is_live = source == "-" and every is None
@@ -50,11 +50,10 @@ def stream_steps(
     last: tuple[Tensor, ...] = ()
 
     def tell(decision: "StepDecision") -> None:
-        name, share = names[decision.class_index], decision.probability
         if json:
-            print_json_line({"step": decision.step, "decision": name, "probability": round(share, 6)})
+            print_json_line({"step": decision.step, **decision.answer.as_dict()})
         else:
-            print_now(f"{decision.step:12,}  {name} ({share:.1%})")
+            print_now(f"{decision.step:12,}  {decision.answer.text}")
 
     with LivePanel(title, names, per_second=REFRESH_PER_SECOND) as panel:
 
@@ -64,23 +63,23 @@ def stream_steps(
             if whole is not None:
                 whole.add(x, fired)
             if is_live:
-                tell(StepDecision(live.num_steps, *best_class(live)))
+                tell(StepDecision(live.num_steps, live.answer()))
             if panel.is_due():
-                draw(panel, live.num_steps, feed.num_steps, live.logits().softmax(dim=-1), fired)
+                draw(panel, live.num_steps, feed.num_steps, live.answer(), fired)
 
         run = feed_steps(live, feed.steps, pace=pace, every=every, on_step=show, on_decision=tell)
         if not run.num_steps:
             raise ConfigError("the input holds no step. Give at least one.")
-        draw(panel, live.num_steps, feed.num_steps, live.logits().softmax(dim=-1), last)
+        draw(panel, live.num_steps, feed.num_steps, live.answer(), last)
     is_equal = None if whole is None else whole.is_equal()
     label = None if feed.label is None else names[feed.label]
-    result = _as_dict(run, live.logits().softmax(dim=-1), names, label, feed.skipped, is_equal)
+    result = _as_dict(run, live.answer(), label, feed.skipped, is_equal)
     if not network.config.neuron.is_spiking:
         result["spikes"] = None
     if json:
         (print_json if every is None and not is_live else print_json_line)(result)
     else:
-        print_facts(_facts(result, "decision" if every is None else "last decision"))
+        print_facts(_facts(result, live.answer().text, is_last=every is not None))
     return 1 if is_equal is False else 0
 
 
@@ -102,7 +101,7 @@ def _open(
         data_root=data_root,
         input_spec=_input_spec(network, source, is_normalised),
     )
-    if spec.scale is None and not is_normalised and feed.label is None:
+    if spec.scale is None and not is_normalised and _is_raw(source):
         note("the model does not say how its data was normalised: values are taken as they are")
     return feed
 
@@ -126,12 +125,16 @@ def _check_options(
         raise ConfigError(f"--on-error {on_error} has no effect: it is about lines from stdin. Leave it out.")
 
 
+def _is_raw(source: str) -> bool:
+    """Whether the values come from a file or stdin, not from a data set, which knows its normalisation."""
+    return source == "-" or source.endswith((".npy", ".csv"))
+
+
 def _input_spec(network: "SpikeSSM", source: str, is_normalised: bool) -> "InputSpec":
     """How the values of `source` become the network's input; with a word on stderr where that is not known."""
     from longspike.models import InputSpec
 
-    is_raw = source == "-" or source.endswith((".npy", ".csv"))
-    if is_normalised and not is_raw:
+    if is_normalised and not _is_raw(source):
         raise ConfigError(f"--normalised has no effect on {source}: it is about files and stdin. Leave it out.")
     return InputSpec() if is_normalised else network.input_spec
 
@@ -154,13 +157,11 @@ def _stdin_text() -> "Iterator[str]":
     return iter(lambda: sys.stdin.readline(LINE_CHARACTERS), "")
 
 
-def draw(
-    panel: LivePanel, step: int, num_steps: int | None, probabilities: "Tensor", spikes: "Sequence[Tensor]"
-) -> None:
-    """Show a step: probabilities (classes), spikes (1, d_model) of every layer."""
+def draw(panel: LivePanel, step: int, num_steps: int | None, answer: Any, spikes: "Sequence[Tensor]") -> None:
+    """Show a step: the answer, spikes (1, d_model) of every layer."""
     rows = [row for k, layer in enumerate(spikes) for row in spike_rows(k, layer[-1], panel.width)]
     of = "" if num_steps is None else f" of {num_steps}"
-    panel.show(probabilities, *rows, subtitle=f"step {step}{of}")
+    panel.show(answer.text if answer.bars is None else answer.bars, *rows, subtitle=f"step {step}{of}")
 
 
 def spike_rows(index: int, spikes: "Tensor", width: int) -> tuple[Text, Text]:
@@ -170,21 +171,12 @@ def spike_rows(index: int, spikes: "Tensor", width: int) -> tuple[Text, Text]:
     return Text(f"layer {index + 1}: {int(spikes.count_nonzero())} of {len(spikes)} fire", style="dim"), Text(marks)
 
 
-def _as_dict(
-    run: "StepRun",
-    probabilities: "Tensor",
-    names: list[str],
-    label: str | None,
-    skipped: int,
-    is_equal: bool | None,
-) -> dict[str, Any]:
-    best = int(probabilities.argmax())
+def _as_dict(run: "StepRun", answer: Any, label: str | None, skipped: int, is_equal: bool | None) -> dict[str, Any]:
     durations = run.durations.summary()
     return {
-        "decision": names[best],
-        "probability": round(float(probabilities[best]), 6),
+        **answer.as_dict(),
         "label": label,
-        "probabilities": [round(p, 6) for p in probabilities.tolist()],
+        **answer.all_as_dict(),
         "steps": run.num_steps,
         "skipped": skipped,
         "microseconds_per_step": {name: durations[name] for name in ("p50", "p99")},
@@ -194,11 +186,12 @@ def _as_dict(
     }
 
 
-def _facts(result: dict[str, Any], name: str) -> list[tuple[str, ...]]:
+def _facts(result: dict[str, Any], text: str, *, is_last: bool) -> list[tuple[str, ...]]:
+    name = "decision" if "decision" in result else "answer"
     speed = result["microseconds_per_step"]
     lost = f", {result['skipped']:,} lines skipped" if result["skipped"] else ""
     facts: list[tuple[str, ...]] = [
-        (name, f"{result['decision']} ({result['probability']:.1%}){verdict(result)}"),
+        (f"last {name}" if is_last else name, f"{text}{verdict(result)}"),
         ("steps", f"{result['steps']}{lost}, {speed['p50']:.0f} us each (p99 {speed['p99']:.0f} us)"),
     ]
     if result["spikes"] is not None:

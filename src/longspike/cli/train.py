@@ -133,11 +133,14 @@ def _as_dict(result: "RunResult") -> dict[str, Any]:
 
 
 def _print_result(result: "RunResult") -> None:
+    from longspike.tasks import task
+
     fit, test = result.fit, result.test
     model = shlex.quote(str(fit.model_path))
-    facts = [
-        ("test accuracy", f"{test.accuracy:.2%} of {test.num_samples} samples (weights of epoch {fit.best_epoch})")
-    ]
+    first, *others = task(test.task).metrics
+    value = f"{first.text(test.metrics[first.name])} of {test.num_samples} samples (weights of epoch {fit.best_epoch})"
+    facts = [(f"test {first.label}", value)]
+    facts += [(metric.label, metric.text(test.metrics[metric.name])) for metric in others]
     if test.rate is not None:
         layers = ", ".join(f"{rate:.1%}" for rate in test.layer_rates)
         facts.append(("firing rate", f"{test.rate:.1%} spikes per neuron update (by layer: {layers})"))

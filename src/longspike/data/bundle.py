@@ -67,7 +67,12 @@ class AbstractBundle(ABC, Generic[SplitT]):
                 raise ValueError(
                     f"{where}`{part}` must have {name}={value}; got {name}={getattr(split, name, None)}. {remedy}"
                 )
-        if int(split.labels.max()) >= self.num_classes:
+        if split.labels.is_floating_point() and split.labels.shape[-1] != self.num_classes:
+            raise ValueError(
+                f"{where}labels of `{part}` must have num_classes={self.num_classes} values; got {split.labels.shape[-1]}. "
+                "Count the outputs as classes."
+            )
+        if not split.labels.is_floating_point() and int(split.labels.max()) >= self.num_classes:
             raise ValueError(
                 f"{where}labels of `{part}` must lie below num_classes={self.num_classes}; "
                 f"got max={int(split.labels.max())}. Number the classes from 0."
@@ -85,9 +90,9 @@ class DataBundle(AbstractBundle[AnySequenceSplit]):
         name: the registry's name.
         train, val, test: each a `Split` with the same d_input, scale and shift, or each a `TokenSplit` with the same
             d_input; none of them empty.
-        num_classes: labels lie in 0 .. num_classes - 1.
+        num_classes: labels lie in 0 .. num_classes - 1; where they are values, how many there are.
         d_input: of every split: features of a step, or the size of the vocabulary.
-        class_names: one name per class, in the order of the labels.
+        class_names: one name per class, in the order of the labels, or per value.
         source: one sentence on origin and terms, to print beside results.
         vocabulary: by which texts became the tokens; None for other tokens and for values.
     Raises: ValueError if the parts do not fit together.

@@ -26,6 +26,30 @@ def check_labels(where: str, labels: Tensor, num_samples: int) -> None:
         )
 
 
+def check_targets(where: str, labels: object, num_samples: int, seqlen: int) -> None:
+    """Raise unless `labels` are those of a task, an entry a sample.
+
+    Integers (num_samples) of at least 0, or (num_samples, seqlen) of at least -1; real numbers (num_samples, outputs), or
+    (num_samples, seqlen, outputs), that are finite or NaN.
+    """
+    if not isinstance(labels, Tensor) or labels.dim() < 2:
+        check_labels(where, labels, num_samples)  # type: ignore[arg-type]
+        return
+    is_real, has_steps = labels.is_floating_point(), labels.dim() == 2 + labels.is_floating_point()
+    fits = len(labels) == num_samples and labels.dim() <= 3 and (not has_steps or labels.shape[1] == seqlen)
+    if not fits or not (is_real or (labels.dtype == torch.int64 and labels.dim() == 2)):
+        raise ValueError(
+            f"{where}: `labels` must be int64 of shape ({num_samples},) or ({num_samples}, {seqlen}), or real of shape "
+            f"({num_samples}, outputs) or ({num_samples}, {seqlen}, outputs); got {describe(labels)}."
+        )
+    if is_real and bool(labels.isinf().any()):
+        raise ValueError(f"{where}: `labels` must be finite, or NaN where a value is not known; got infinity.")
+    if not is_real and bool((labels < -1).any()):
+        raise ValueError(
+            f"{where}: `labels` of steps must be at least -1; got min={int(labels.min())}. -1 is a step without a label."
+        )
+
+
 def check_indices(where: str, indices: Tensor) -> None:
     """Raise unless `indices` is an int64 tensor of one axis."""
     if indices.dtype != torch.int64 or indices.dim() != 1:

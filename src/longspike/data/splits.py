@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 
 from longspike._core.checks import describe
 from longspike._core.lengths import Batch, length_mask
-from longspike.data.checks import check_index, check_indices, check_labels, check_per_sample
+from longspike.data.checks import check_index, check_indices, check_per_sample, check_targets
 
 VALUE_DTYPES = (torch.uint8, torch.float32)
 
@@ -22,7 +22,7 @@ ValueAugment = Callable[[Tensor, Sequence[np.random.Generator]], Tensor]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Split(Dataset[tuple[Tensor, int]]):
+class Split(Dataset[tuple[Tensor, Any]]):
     """Sequences, their valid lengths and their labels; a data set of PyTorch of pairs (x, label).
 
     x = values * scale + shift  at steps below the sample's length;  x = 0  at the steps after it (padding).
@@ -33,7 +33,9 @@ class Split(Dataset[tuple[Tensor, int]]):
     Args:
         values: (num_samples, max_seqlen, d_input), uint8 or float32. What stands in the padding is never read.
         lengths: (num_samples,), int64, valid steps of each sample, 0 <= lengths <= max_seqlen.
-        labels: (num_samples,), int64, class indices, labels >= 0.
+        labels: what is to be learnt. Classes: (num_samples,), int64, at least 0; of steps (num_samples, max_seqlen), -1 for
+            a step without one. Values: (num_samples, outputs), float, NaN where not known; of steps
+            (num_samples, max_seqlen, outputs), see `longspike.tasks.forecast_labels`.
         scale, shift: the fixed affine normalisation above.
     Raises: ValueError if a shape, a dtype or a range is not as above, or a float32 value is not finite.
 
@@ -60,7 +62,7 @@ class Split(Dataset[tuple[Tensor, int]]):
                 f"got {describe(self.values)}. Add the missing axis with x[..., None] or convert with x.float()."
             )
         check_per_sample("Split", "lengths", self.lengths, len(self))
-        check_labels("Split", self.labels, len(self))
+        check_targets("Split", self.labels, len(self), self.max_seqlen)
         if bool(((self.lengths < 0) | (self.lengths > self.max_seqlen)).any()):
             raise ValueError(
                 f"Split: `lengths` must lie in [0, {self.max_seqlen}], the steps that `values` holds; got "
@@ -78,11 +80,12 @@ class Split(Dataset[tuple[Tensor, int]]):
         """The number of samples."""
         return self.values.shape[0]
 
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        """Sample 0 <= index < len: its valid steps x (length, d_input), normalised, and its label."""
+    def __getitem__(self, index: int) -> tuple[Tensor, Any]:
+        """Sample 0 <= index < len: its valid steps x (length, d_input), normalised, and its class, or its other labels."""
         check_index("Split", index, len(self))
         batch = self.batch(torch.tensor([index]))
-        return batch.x[0, : int(batch.lengths[0])], int(batch.labels[0])
+        label = batch.labels[0]
+        return batch.x[0, : int(batch.lengths[0])], int(label) if label.dim() == 0 else label
 
     @property
     def max_seqlen(self) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 Curve = tuple[list[int], list[float]]
 """Optimiser steps and values."""
 
-COLUMN = re.compile(r"(train|val)[/_](loss|accuracy|rate)")
+COLUMN = re.compile(r"(train|val)[/_](\w+)")
 
 
 def _number(text: str | None) -> float | None:
@@ -29,9 +29,9 @@ def _version(path: Path) -> tuple[int, str]:
 def read_curves(run: Path) -> dict[tuple[str, str], Curve]:
     """(quantity, split) -> values against optimiser steps, as Lightning's CSVLogger wrote them below run/logs.
 
-    Quantities are "loss", "accuracy" and "rate", splits "train" and "val". A resumed run has several files; where they
-    overlap the newest one counts. Cells and columns that are missing, empty or not numbers are left out; without a file
-    the answer is empty.
+    Quantities are "loss", "rate" and whatever else was logged, splits "train" and "val". A resumed run has several files;
+    where they overlap the newest one counts. Cells and columns that are missing, empty or not numbers are left out;
+    without a file the answer is empty.
     """
     found: dict[tuple[str, str], dict[int, float]] = {}
     for path in sorted((run / "logs").glob("**/metrics.csv"), key=_version):

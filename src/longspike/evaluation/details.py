@@ -1,59 +1,68 @@
-"""What an evaluation adds to a score: confusion, silent neurons, early answers, counts of events, traces."""
+"""What an evaluation adds to a score: the task's details, silent neurons, early answers, counts of events, traces."""
 
 from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from longspike.evaluation.metrics import confusion_matrix
 from longspike.evaluation.result import AnytimePoint, Sample
-from longspike.models.observation import EarlyAnswers, EventCounts, Observation
+from longspike.models.observation import Classification, EarlyAnswers, EventCounts, Observation
+from longspike.tasks.definition import AbstractTask
+from longspike.training.tally import Score, Tally, score_batch
+
+
+class _Labelled(NamedTuple):
+    labels: Tensor
 
 
 class Details:
     """Sums and traces over the batches seen so far.
 
     Args:
-        num_classes: of the model. fractions: of the early answers, before the last point, which is 1.
-        num_samples_kept: traces to keep, the first sample of each class met.
+        task: of the model. fractions: of the early answers, before the last point, which is 1.
+        num_samples_kept: traces to keep; where labels are classes, the first sample of each class met.
     """
 
-    def __init__(self, *, num_classes: int, fractions: Sequence[float], num_samples_kept: int) -> None:
-        self.confusion = torch.zeros(num_classes, num_classes, dtype=torch.int64)
+    def __init__(self, task: AbstractTask, *, fractions: Sequence[float], num_samples_kept: int) -> None:
+        self.sums: dict[str, Tensor] = {}
         self.num_samples = self.num_steps = 0
         self.samples: list[Sample] = []
         self.events: EventCounts | None = None
-        self._fractions, self._num_samples_kept = fractions, num_samples_kept
+        self._task, self._fractions, self._num_samples_kept = task, fractions, num_samples_kept
         self._neuron_spikes: list[Tensor] = []
-        self._early: Tensor | None = None  # (2, points): right answers, and steps seen
+        self._early = [Tally(task) for _ in fractions]
+        self._early_steps: Tensor | None = None
 
-    def add(self, seen: Observation, labels: Tensor) -> None:
-        """Count a batch.
-
-        Raises: ValueError if a label is not one of the model's classes.
-        """
-        predictions = seen.answer.logits.argmax(dim=-1)
-        self.confusion += confusion_matrix(labels.cpu(), predictions.cpu(), num_classes=len(self.confusion))
+    def add(self, seen: Observation, batch: Any) -> None:
+        """Count a batch."""
+        found = self._task.details(seen.answer.logits, batch)
+        self.sums = {name: self.sums[name] + part if self.sums else part for name, part in found.items()}
         before = self._neuron_spikes or [torch.zeros_like(spikes) for spikes in seen.neuron_spikes]
         self._neuron_spikes = [a + b for a, b in zip(before, seen.neuron_spikes, strict=True)]
         if seen.early is not None:
-            self._add_early(seen.early, labels)
+            self._add_early(seen.early, batch.labels)
         if seen.events is not None:
             total = self.events or EventCounts(0, 0)
             self.events = EventCounts(*(a + b for a, b in zip(total, seen.events, strict=True)))
-        self._add_samples(seen, labels.tolist(), predictions.tolist())
-        self.num_samples += len(labels)
+        self._add_samples(seen, batch)
+        self.num_samples += len(batch.labels)
         self.num_steps += seen.num_steps
 
     def _add_early(self, early: EarlyAnswers, labels: Tensor) -> None:
-        hits = (early.logits.argmax(dim=-1) == labels[:, None]).sum(dim=0)
-        sums = torch.stack([hits, early.steps.sum(dim=0)])
-        self._early = sums if self._early is None else self._early + sums
+        steps = early.steps.sum(dim=0)
+        self._early_steps = steps if self._early_steps is None else self._early_steps + steps
+        for k, tally in enumerate(self._early):
+            answer = Classification(early.logits[:, k], ())
+            tally.add(score_batch(self._task, answer, _Labelled(labels)))
 
-    def _add_samples(self, seen: Observation, labels: list[int], predictions: list[int]) -> None:
-        for row, (label, prediction) in enumerate(zip(labels, predictions, strict=True)):
-            is_new = label not in {sample.label for sample in self.samples}
-            if len(self.samples) < self._num_samples_kept and is_new and (trace := seen.trace(row)) is not None:
+    def _add_samples(self, seen: Observation, batch: Any) -> None:
+        for row in range(len(batch.labels)):
+            if len(self.samples) >= self._num_samples_kept:
+                return
+            label, prediction = self._task.judged(seen.answer.logits, batch, row)
+            is_new = not isinstance(label, int) or label not in {sample.label for sample in self.samples}
+            if is_new and (trace := seen.trace(row)) is not None:
                 place = self.num_samples + row
                 self.samples.append(Sample(index=place, label=label, prediction=prediction, trace=trace))
 
@@ -62,17 +71,13 @@ class Details:
         """Of each layer, the share of the neurons that never fired; empty where they are not told apart."""
         return tuple(float((spikes == 0).double().mean()) for spikes in self._neuron_spikes)
 
-    @property
-    def anytime(self) -> tuple[AnytimePoint, ...]:
-        """Accuracy against steps; the last point is the network's own answer. Empty without early answers."""
-        if self._early is None:
+    def anytime(self, final: Score) -> tuple[AnytimePoint, ...]:
+        """The task's first metric against steps; the last point is the network's own answer. Empty without early answers."""
+        if self._early_steps is None:
             return ()
-        hits, steps = (x.tolist() for x in self._early)
-        points = zip(
-            [*self._fractions, 1.0],
-            [*steps, self.num_steps],
-            [*hits, int(self.confusion.diagonal().sum())],
-            strict=True,
-        )
+        name = self._task.metrics[0].name
+        values = [tally.score().metrics[name] for tally in self._early] + [final.metrics[name]]
+        steps = [*self._early_steps.tolist(), self.num_steps]
         n = self.num_samples
-        return tuple(AnytimePoint(fraction=f, steps=seen / n, accuracy=hit / n) for f, seen, hit in points)
+        points = zip([*self._fractions, 1.0], steps, values, strict=True)
+        return tuple(AnytimePoint(fraction=f, steps=seen / n, value=value) for f, seen, value in points)

@@ -1,4 +1,4 @@
-"""One pass of a classifier over labelled batches."""
+"""One pass of a network over labelled batches."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -10,9 +10,9 @@ from torch import Tensor
 from longspike.energy import energy, is_counted
 from longspike.evaluation.details import Details
 from longspike.evaluation.machine import machine, versions
-from longspike.evaluation.metrics import class_accuracy
 from longspike.evaluation.result import Evaluation
 from longspike.models.classifier import AbstractClassifier
+from longspike.tasks.confusion import class_accuracy
 from longspike.training import Score
 from longspike.training.loaders import LabelledBatch, labelled
 from longspike.training.score import evaluating
@@ -32,19 +32,22 @@ def _moved(batch: Any, like: Tensor) -> Any:
 def _result(model: AbstractClassifier, score: Score, details: Details, wall_s: float) -> Evaluation:
     config, silent = model.config, details.silent_shares
     mean_seqlen = details.num_steps / details.num_samples
+    confusion = details.sums.get("confusion")
     return Evaluation(
+        task=score.task,
         num_samples=details.num_samples,
         num_steps=details.num_steps,
-        accuracy=score.accuracy,
+        metrics=score.metrics,
         loss=score.loss,
-        confusion=tuple(tuple(row) for row in details.confusion.tolist()),
-        class_accuracy=class_accuracy(details.confusion),
+        confusion=() if confusion is None else tuple(tuple(row) for row in confusion.tolist()),
+        class_accuracy=() if confusion is None else class_accuracy(confusion),
+        sums=details.sums,
         firing_rate=score.rate,
         layer_rates=score.layer_rates,
         layer_names=model.layer_names,
         silent_share=sum(silent) / len(silent) if silent else None,
         layer_silent_shares=silent,
-        anytime=details.anytime,
+        anytime=details.anytime(score),
         samples=tuple(details.samples),
         energy=energy(model, score.layer_rates, seqlen=mean_seqlen) if is_counted(config) else None,
         events=details.events,
@@ -64,20 +67,20 @@ def evaluate(
     num_samples_kept: int = 4,
     on_progress: Callable[[int], None] | None = None,
 ) -> Evaluation:
-    """Accuracy, spikes, energy and speed of a classifier on labelled batches.
+    """The metrics of its task, spikes, energy and speed of a network on labelled batches.
 
     Runs in evaluation mode without gradients; the model's modes are as before afterwards. Padding changes nothing:
     steps at or after a sample's length enter no measure. The time includes data preparation and traces. What a model
     says of itself decides what is measured: see `longspike.models.classifier.AbstractClassifier`.
 
     Args:
-        model: a `SpikeSSM` that pools over time (config.pool = "mean"), a `FlamesSequence` or a `Flames`.
+        model: a `SpikeSSM`, a `FlamesSequence` or a `Flames`.
         batches: what `model.classify` reads, with labels, as `longspike.data.BatchLoader` draws them: padded sequences
             or tokens with their lengths, or events.
-        num_samples_kept: traces to keep, the first sample of each class met.
+        num_samples_kept: traces to keep; where labels are classes, the first sample of each class met.
         on_progress: called after each batch with the number of samples so far.
-    Raises: ValueError if the model does not pool, there is no sample or no step with input, or a label is not one of
-        the model's classes.
+    Raises: ValueError if there is no sample or no step with input; ValueError or TypeError if the labels, or the read-out
+        of the model, do not fit its task.
 
     Example:
         >>> import torch
@@ -88,16 +91,16 @@ def evaluate(
         >>> evaluate(model, BatchLoader(split, batch_size=2, shuffle=False, seed=0)).num_steps
         20
     """
-    tally = Tally()
-    details = Details(num_classes=model.config.num_outputs, fractions=FRACTIONS, num_samples_kept=num_samples_kept)
+    tally = Tally(model.task)
+    details = Details(model.task, fractions=FRACTIONS, num_samples_kept=num_samples_kept)
     like = next(model.parameters())
     start = time.perf_counter()
     with evaluating(model):
         for batch in batches:
             batch = _moved(labelled(batch), like)
             seen = model.observe(batch, fractions=FRACTIONS)
-            details.add(seen, batch.labels)
-            tally.add(score_batch(seen.answer, batch.labels))
+            tally.add(score_batch(model.task, seen.answer, batch))
+            details.add(seen, batch)
             if on_progress is not None:
                 on_progress(tally.num_samples)
     wall_s = time.perf_counter() - start

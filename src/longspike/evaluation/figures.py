@@ -9,12 +9,12 @@ import numpy as np
 from longspike.evaluation.curves import Curve
 from longspike.evaluation.result import AnytimePoint
 from longspike.evaluation.style import COLOURS, EDGE, INK, MUTED, data_address, legend_above, plot_curve, series, svg
+from longspike.tasks.definition import Metric
 
 WIDTH = 5.2
 """Inches: as wide as a telephone, so that letters keep their size there; a desktop shows two or three side by side."""
 MAX_NAME = 24
 """Longer class names are cut in legends."""
-QUANTITIES = {"loss": "Loss", "accuracy": "Accuracy", "rate": "Firing rate"}
 
 
 def plain(text: str) -> str:
@@ -28,12 +28,11 @@ def draw(height: float, paint: Callable[[Any], None], *, width: float = WIDTH) -
     return data_address(svg((width, height), paint, purpose="The report"))
 
 
-def curve_figures(curves: dict[tuple[str, str], Curve]) -> list[tuple[str, str]]:
-    """Titles and images of loss, accuracy and firing rate during training, as far as they were logged."""
-    found = [name for name in QUANTITIES if any(key[0] == name for key in curves)]
-    return [
-        (QUANTITIES[name], draw(2.6, partial(_paint_curve, quantity=name, curves=curves), width=3.9)) for name in found
-    ]
+def curve_figures(curves: dict[tuple[str, str], Curve], metrics: Sequence[Metric]) -> list[tuple[str, str]]:
+    """Titles and images of loss, metrics and firing rate during training, as far as they were logged."""
+    titles = {"loss": "Loss", **{metric.name: metric.title for metric in metrics}, "rate": "Firing rate"}
+    found = [name for name in titles if any(key[0] == name for key in curves)]
+    return [(titles[name], draw(2.6, partial(_paint_curve, quantity=name, curves=curves), width=3.9)) for name in found]
 
 
 def _paint_curve(figure: Any, *, quantity: str, curves: dict[tuple[str, str], Curve]) -> None:
@@ -48,18 +47,19 @@ def _paint_curve(figure: Any, *, quantity: str, curves: dict[tuple[str, str], Cu
     legend_above(axes, columns=2)
 
 
-def anytime_figure(points: Sequence[AnytimePoint], num_classes: int) -> str:
-    """Accuracy against the number of steps seen."""
+def anytime_figure(points: Sequence[AnytimePoint], metric: Metric, chance: float | None) -> str:
+    """A metric against the number of steps seen; chance: the line of who guesses, in a plot from 0 to 1, or None."""
 
     def paint(figure: Any) -> None:
         axes = figure.subplots()
-        steps, values = [p.steps for p in points], [p.accuracy for p in points]
+        steps, values = [p.steps for p in points], [p.value for p in points]
         axes.plot(steps, values, label="running read-out", **series(0, marks=True))
-        axes.axhline(1 / num_classes, color=MUTED, linewidth=1, linestyle=":", label="chance")
-        axes.set_ylim(0, 1.03)
+        if chance is not None:
+            axes.axhline(chance, color=MUTED, linewidth=1, linestyle=":", label="chance")
+            axes.set_ylim(0, 1.03)
         axes.set_xlim(0, steps[-1] * 1.03)
         axes.set_xlabel("steps seen")
-        axes.set_ylabel("accuracy")
+        axes.set_ylabel(metric.title)
         axes.grid(True, axis="y")
         legend_above(axes, columns=2)
 

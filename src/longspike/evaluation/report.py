@@ -8,7 +8,7 @@ from longspike._core.extras import require
 from longspike._core.files import replace_text
 from longspike.evaluation.curves import read_curves
 from longspike.evaluation.figures import anytime_figure, curve_figures, rates_figure
-from longspike.evaluation.result import Evaluation
+from longspike.evaluation.result import Evaluation, Sample
 from longspike.evaluation.sample_figure import is_banded, sample_figure
 from longspike.evaluation.sections import (
     OPERATIONS,
@@ -18,18 +18,33 @@ from longspike.evaluation.sections import (
     energy_rows,
     operation_rows,
 )
+from longspike.tasks.definition import AbstractTask, Caption, Judged
+from longspike.tasks.table import task
 
 TEMPLATE = "report.html.j2"
 
 
 def _class_names(evaluation: Evaluation, class_names: Sequence[str] | None) -> tuple[str, ...]:
-    num_classes = len(evaluation.confusion)
-    names = tuple(str(k) for k in range(num_classes)) if class_names is None else tuple(class_names)
-    if len(names) != num_classes:
+    num_outputs = evaluation.model["num_outputs"]
+    names = tuple(str(k) for k in range(num_outputs)) if class_names is None else tuple(class_names)
+    if len(names) != num_outputs:
         raise ValueError(
-            f"render_report: `class_names` must have {num_classes} entries, one a class; got {len(names)}."
+            f"render_report: `class_names` must have {num_outputs} entries, one a class; got {len(names)}."
         )
     return names
+
+
+def _anytime_image(evaluation: Evaluation, num_outputs: int) -> str:
+    if not evaluation.anytime:
+        return ""
+    judge = task(evaluation.task)
+    return anytime_figure(evaluation.anytime, judge.metrics[0], 1 / num_outputs if judge.has_classes else None)
+
+
+def _shown(sample: Sample, judge: AbstractTask, names: tuple[str, ...]) -> tuple[Sample, Caption, str]:
+    """A sample, the words about it and its figure."""
+    caption = judge.caption(Judged(sample.label, sample.prediction), names)
+    return sample, caption, sample_figure(sample, names, has_classes=judge.has_classes)
 
 
 def render_report(
@@ -44,7 +59,7 @@ def render_report(
 
     Args:
         evaluation: what to show. title: headline. source: one sentence on the data.
-        class_names: in the order of the classes; their numbers by default.
+        class_names: of the outputs, in their order; their numbers by default.
         run: a run folder, whose training curves (below run/logs) are drawn if there are any.
     Raises: ValueError if there is not one name per class; MissingExtraError without matplotlib or Jinja2.
     """
@@ -53,18 +68,22 @@ def render_report(
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     template = environment.from_string(files("longspike.evaluation").joinpath(TEMPLATE).read_text(encoding="utf-8"))
     curves = {} if run is None else read_curves(Path(run))
-    rates, energy = evaluation.layer_rates, evaluation.energy
+    rates, energy, judge = evaluation.layer_rates, evaluation.energy, task(evaluation.task)
     page: str = template.render(
         title=title,
         evaluation=evaluation,
         energy=energy,
         class_names=names,
         cards=cards(evaluation),
-        curves=curve_figures(curves),
-        anytime_image=anytime_figure(evaluation.anytime, len(names)) if evaluation.anytime else "",
+        curves=curve_figures(curves, judge.metrics),
+        headline=judge.metrics[0].title,
+        anytime_image=_anytime_image(evaluation, len(names)),
         rates_image=rates_figure(rates, evaluation.layer_silent_shares, evaluation.layer_names) if rates else "",
         confusion=confusion_rows(evaluation, names),
-        samples=[(sample, sample_figure(sample, names)) for sample in evaluation.samples],
+        tables=judge.tables(evaluation.sums, names),
+        samples=[_shown(sample, judge, names) for sample in evaluation.samples],
+        has_classes=judge.has_classes,
+        are_classes=all(isinstance(sample.label, int) for sample in evaluation.samples),
         is_banded=any(is_banded(sample) for sample in evaluation.samples),
         energy_rows=[] if energy is None else energy_rows(energy),
         operation_names=tuple(OPERATIONS.values()),

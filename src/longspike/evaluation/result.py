@@ -1,29 +1,42 @@
 """What an evaluation found, as data."""
 
-from dataclasses import asdict, dataclass
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
+
+from torch import Tensor
 
 from longspike.energy import EnergyReport
 from longspike.models.classifier import Summary
 from longspike.models.observation import EventCounts, EventInput, Trace
+from longspike.tasks.table import task
+
+
+def _finite(value: float) -> float | None:
+    """The value, or None if JSON has no number for it."""
+    return value if math.isfinite(value) else None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AnytimePoint:
-    """Accuracy of the running read-out after a fraction of every sample's steps; `steps` is their mean number."""
+    """The first metric of the task of the running read-out after a fraction of every sample's steps, their mean number."""
 
     fraction: float
     steps: float
-    accuracy: float
+    value: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Sample:
-    """A sample that was kept: its position in the batches, its class, the class it was taken for, and its trace."""
+    """A sample that was kept: its position in the batches, its trace, and what it is and was taken for.
+
+    label, prediction: two classes; where the task has labels of steps or values, two arrays.
+    """
 
     index: int
-    label: int
-    prediction: int
+    label: Any
+    prediction: Any
     trace: Trace
 
     def to_json(self) -> dict[str, Any]:
@@ -34,8 +47,9 @@ class Sample:
         else:
             sizes = {"num_steps": len(trace.times)}
         spikes = [int(layer.sum()) for layer in trace.spikes]
-        place = {"index": self.index, "label": self.label, "prediction": self.prediction}
-        return {**place, **sizes, "num_spikes": spikes}
+        both = {"label": self.label, "prediction": self.prediction}
+        classes = both if isinstance(self.label, int) else {}
+        return {"index": self.index, **classes, **sizes, "num_spikes": spikes}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -43,14 +57,16 @@ class Evaluation:
     """All that `evaluate` measures.
 
     Attributes:
-        num_samples, num_steps: samples, and their steps together: valid ones, of events those that hold one.
-        accuracy, loss: share recognised; mean cross-entropy in nats.
-        confusion: rows are true classes. class_accuracy: recall, None for a class without samples.
+        task: the name of what was asked. num_samples, num_steps: samples, and their steps together: valid ones, of events
+            those that hold one.
+        metrics, loss: of the task, by name; its mean loss.
+        confusion: rows are true classes. class_accuracy: recall, None for a class without samples. Empty without classes.
+        sums: of the task, from which its tables are made.
         firing_rate: spikes per neuron update over all layers; layer_rates: of each layer; layer_names: their names.
         silent_share: share of the neurons that never fired, mean over the layers; layer_silent_shares: of each layer.
             None or empty for a dense network, and where neurons are not told apart, as in FLAMES over events.
-        anytime: accuracy against steps seen; empty for a bidirectional network and for events.
-        samples: traces, at most one a class.
+        anytime: the first metric against steps seen; empty for a bidirectional network, for events and for answers a step.
+        samples: traces, at most one a class where labels are classes.
         energy: both figures, at the measured rates; None for a network whose operations are not counted yet.
         events: what a network that reads events had to do; None for others.
         wall_s: time of the whole loop, in seconds.
@@ -58,12 +74,14 @@ class Evaluation:
         versions, machine: strings.
     """
 
+    task: str
     num_samples: int
     num_steps: int
-    accuracy: float
+    metrics: dict[str, float]
     loss: float
     confusion: tuple[tuple[int, ...], ...]
     class_accuracy: tuple[float | None, ...]
+    sums: Mapping[str, Tensor]
     firing_rate: float | None
     layer_rates: tuple[float, ...]
     layer_names: tuple[str, ...]
@@ -79,6 +97,11 @@ class Evaluation:
     num_parameters: int
     versions: dict[str, str]
     machine: dict[str, str | int]
+
+    @property
+    def accuracy(self) -> float:
+        """The share recognised. Raises: KeyError for a task that has none."""
+        return self.metrics["accuracy"]
 
     @property
     def mean_seqlen(self) -> float:
@@ -101,17 +124,26 @@ class Evaluation:
         return None if self.events is None else self.events.num_events / self.wall_s
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values for `json.dumps`; the samples without their arrays. Counts of events come only where there are."""
-        plain = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "events"}
+        """Plain values for `json.dumps`; the samples without their arrays. The metrics stand by their names, None where
+        nothing was counted; counts of events come only where there are.
+        """
+        left_out = ("events", "metrics", "sums")
+        plain = {name: getattr(self, name) for name in self.__dataclass_fields__ if name not in left_out}
         events = {} if self.events is None else {**self.events._asdict(), "events_per_s": self.events_per_s}
         return {
             **plain,
+            **{name: _finite(value) for name, value in self.metrics.items()},
+            "loss": _finite(self.loss),
             "samples_per_s": self.samples_per_s,
             "steps_per_s": self.steps_per_s,
             **events,
             "confusion": [list(row) for row in self.confusion],
-            "anytime": [asdict(point) for point in self.anytime],
+            "anytime": [self._named(point) for point in self.anytime],
             "samples": [sample.to_json() for sample in self.samples],
             "energy": None if self.energy is None else self.energy.to_json(),
             "summary": self.summary._asdict(),
         }
+
+    def _named(self, point: AnytimePoint) -> dict[str, float | None]:
+        name = task(self.task).metrics[0].name
+        return {"fraction": point.fraction, "steps": point.steps, name: _finite(point.value)}

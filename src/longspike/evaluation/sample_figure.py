@@ -1,4 +1,4 @@
-"""The figure of a sample: its input, the spikes of the layers and class probabilities over time."""
+"""The figure of a sample: its input, the spikes of the layers and the answers over time."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -10,6 +10,8 @@ from longspike.evaluation.result import Sample
 from longspike.evaluation.style import COLOURS, GRID, INK, MAX_POINTS, plot_curve, series
 from longspike.models.observation import EventInput, Trace
 
+MAX_VALUES = 3
+"""Outputs whose values are drawn."""
 MAX_INPUT_LINES = 3
 """Inputs with more features are drawn as an image."""
 BINS = 120
@@ -60,7 +62,7 @@ def _paint_event_rate(axes: Any, events: EventInput, clock: _Clock) -> None:
     axes.ticklabel_format(axis="y", style="sci", scilimits=(0, 4))
 
 
-def _paint_values(axes: Any, x: np.ndarray, clock: _Clock) -> None:
+def _paint_numbers(axes: Any, x: np.ndarray, clock: _Clock) -> None:
     if x.shape[1] > MAX_INPUT_LINES:
         strength = (x.T - x.min()) / max(float(np.ptp(x)), 1e-12)
         extent = (clock.low, clock.high, x.shape[1], 0)
@@ -83,7 +85,7 @@ def _paint_input(axes: Any, sample: Sample, clock: _Clock, names: Sequence[str])
     if isinstance(x, EventInput):
         _paint_event_rate(axes, x, clock)
     else:
-        _paint_values(axes, x, clock)
+        _paint_numbers(axes, x, clock)
 
 
 def _paint_spikes(axes: Any, sample: Sample, clock: _Clock, names: Sequence[str]) -> None:
@@ -106,33 +108,52 @@ def _paint_spikes(axes: Any, sample: Sample, clock: _Clock, names: Sequence[str]
 
 def _paint_probabilities(axes: Any, sample: Sample, clock: _Clock, names: Sequence[str]) -> None:
     """Of the leading classes in colour; each answer holds until the next."""
-    probabilities = sample.trace.probabilities
+    probabilities = sample.trace.answers
     if probabilities is None or not len(probabilities):
         axes.text(0.5, 0.5, "no tick", transform=axes.transAxes)
         return
     times = np.append(clock.times, clock.high)
     held = np.concatenate([probabilities, probabilities[-1:]])
-    leading = set(np.argsort(probabilities.max(axis=0))[-4:].tolist()) | {sample.label, sample.prediction}
+    judged = {sample.label, sample.prediction} if isinstance(sample.label, int) else set()
+    leading = set(np.argsort(probabilities.max(axis=0))[-4:].tolist()) | judged
     order = sorted(leading, key=lambda c: -float(probabilities[-1, c]))
     axes.plot(times, np.delete(held, order, axis=1), color=GRID, linewidth=0.8, drawstyle="steps-post")
     for k, c in enumerate(order):
-        name = plain(names[c]) + (" (true)" if c == sample.label else "")
+        name = plain(names[c]) + (" (true)" if judged and c == sample.label else "")
         axes.plot(times, held[:, c], label=name, drawstyle="steps-post", **series(k))
     axes.set_ylim(-0.02, 1.05)
     axes.set_ylabel("probability")
 
 
-PANELS = {"input": _paint_input, "spikes": _paint_spikes, "probabilities": _paint_probabilities}
+def _paint_values(axes: Any, sample: Sample, clock: _Clock, names: Sequence[str]) -> None:
+    """The first outputs in colour, and what they should be in dashes: a value of every step, or one."""
+    answers = sample.trace.answers
+    if answers is None:
+        return
+    for k in range(min(MAX_VALUES, answers.shape[1])):
+        look = series(k)
+        plot_curve(axes, clock.times, answers[:, k], label=plain(names[k]), **look)
+        true = np.broadcast_to(sample.label[..., k], len(answers))
+        axes.plot(clock.times, true, color=look["color"], linestyle="--", linewidth=0.9)
+    axes.set_ylabel("values")
 
 
-def _heights(trace: Trace) -> dict[str, float]:
+PANELS = {
+    "input": _paint_input,
+    "spikes": _paint_spikes,
+    "probabilities": _paint_probabilities,
+    "values": _paint_values,
+}
+
+
+def _heights(trace: Trace, has_classes: bool) -> dict[str, float]:
     """The panels that this sample has, from above, and their heights in inches."""
     neurons = sum(layer.shape[1] for layer in trace.spikes)
     heights = {"input": 0.9}
     if neurons:
         heights["spikes"] = 1.0 + min(neurons, 600) / 120
-    if trace.probabilities is not None:
-        heights["probabilities"] = 1.1
+    if trace.answers is not None:
+        heights["probabilities" if has_classes else "values"] = 1.1
     return heights
 
 
@@ -147,8 +168,8 @@ def _paint_pictures(figure: Any, place: Any, image: np.ndarray) -> None:
         axes.set_title(title, color=colour, fontsize=9)
 
 
-def _paint(figure: Any, sample: Sample, names: Sequence[str]) -> None:
-    heights, clock, x = _heights(sample.trace), _clock(sample.trace), sample.trace.x
+def _paint(figure: Any, sample: Sample, names: Sequence[str], heights: dict[str, float]) -> None:
+    clock, x = _clock(sample.trace), sample.trace.x
     pictures = {"pictures": PICTURES} if isinstance(x, EventInput) else {}
     grid = figure.add_gridspec(len(pictures) + len(heights), 1, height_ratios=[*pictures.values(), *heights.values()])
     if isinstance(x, EventInput):
@@ -167,11 +188,12 @@ def _paint(figure: Any, sample: Sample, names: Sequence[str]) -> None:
         figure.legend(*panels[-1].get_legend_handles_labels(), loc="outside lower center", ncols=3)
 
 
-def sample_figure(sample: Sample, names: Sequence[str]) -> str:
-    """The input, the spikes of every neuron and class probabilities over time; of events, an image of each polarity too.
+def sample_figure(sample: Sample, names: Sequence[str], *, has_classes: bool) -> str:
+    """The input, the spikes of every neuron and the answers over time; of events, an image of each polarity too.
 
     Args:
-        names: of the classes.
+        names: of the outputs. has_classes: whether they are classes, whose answers are probabilities, or values.
     """
-    height = 1.2 + sum(_heights(sample.trace).values()) + (PICTURES if isinstance(sample.trace.x, EventInput) else 0)
-    return draw(height, lambda figure: _paint(figure, sample, names))
+    heights = _heights(sample.trace, has_classes)
+    height = 1.2 + sum(heights.values()) + (PICTURES if isinstance(sample.trace.x, EventInput) else 0)
+    return draw(height, lambda figure: _paint(figure, sample, names, heights))

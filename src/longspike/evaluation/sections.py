@@ -7,6 +7,7 @@ from longspike.energy import EnergyReport, OperationCounts
 from longspike.energy.counts import PARTS
 from longspike.evaluation.result import Evaluation
 from longspike.evaluation.text import count_text, energy_text, saving_text, share_text
+from longspike.tasks.table import task
 
 OPERATIONS = {
     "mac": "MAC",
@@ -77,13 +78,15 @@ def operation_rows(energy: EnergyReport) -> list[dict[str, Any]]:
 def detail_rows(evaluation: Evaluation, source: str) -> list[tuple[str, str]]:
     """What was measured, on what and with what, as headings and texts."""
     machine, versions, events = evaluation.machine, evaluation.versions, evaluation.events
+    judge = task(evaluation.task)
     size = f"{evaluation.mean_seqlen:,.1f} steps on average" if events is None else f"{events.num_events:,} events"
     rows = [
         *evaluation.summary.rows.items(),
         ("Parameters", f"{evaluation.num_parameters:,}"),
         ("Data", source),
         ("Samples", f"{evaluation.num_samples:,}, {size}"),
-        ("Loss", f"{evaluation.loss:.4f} nats, mean cross-entropy"),
+        *((metric.title, metric.text(evaluation.metrics[metric.name])) for metric in judge.metrics[1:]),
+        ("Loss", f"{evaluation.loss:.4f}, {judge.loss_remark}"),
         ("Silent neurons", "" if evaluation.silent_share is None else share_text(evaluation.silent_share)),
         ("Time", f"{evaluation.wall_s:.2f} s for the whole pass, one run, data preparation and samples above included"),
         ("Processor", f"{machine['cpu']}, {machine['cores']} cores, {machine['torch_threads']} threads"),
@@ -95,12 +98,12 @@ def detail_rows(evaluation: Evaluation, source: str) -> list[tuple[str, str]]:
 
 def cards(evaluation: Evaluation) -> list[tuple[str, str, str]]:
     """The figures at the head of the page: a label, a value, a note."""
-    n, events = evaluation.num_samples, evaluation.events
+    n, events, headline = evaluation.num_samples, evaluation.events, task(evaluation.task).metrics[0]
     firing = (share_text(evaluation.firing_rate), evaluation.summary.rate)
     if evaluation.firing_rate is None:
         firing = ("dense", "real-valued activations, no spikes")
     found = [
-        ("Accuracy", share_text(evaluation.accuracy, digits=2), f"{round(evaluation.accuracy * n):,} of {n:,} samples"),
+        (headline.title, headline.text(evaluation.metrics[headline.name]), f"{headline.remark}; {n:,} samples"),
         ("Firing rate", *firing),
         *_energy_cards(evaluation.energy),
     ]

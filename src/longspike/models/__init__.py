@@ -8,9 +8,9 @@ from longspike.models.flames_presets import flames_presets
 from longspike.models.flames_sequence import FlamesSequence, FlamesSequenceOutput, FlamesSequenceState
 from longspike.models.input_spec import InputSpec
 from longspike.models.loading import build, load
-from longspike.models.predicting import Prediction
 from longspike.models.presets import presets
 from longspike.models.spike_ssm import SpikeSSM, SpikeSSMOutput, SpikeSSMState
+from longspike.tasks.predictions import Prediction
 
 __all__ = [
     "Flames",

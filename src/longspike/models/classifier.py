@@ -1,4 +1,4 @@
-"""What every classifier says of itself and answers to a batch, whatever the batch holds."""
+"""What every network says of itself and answers to a batch, whatever the batch holds and whatever is asked."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -7,12 +7,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from longspike.models import checkpoint
 from longspike.models.input_spec import InputSpec
 from longspike.models.observation import Classification, Observation
-from longspike.models.predicting import predictions
+from longspike.tasks.definition import AbstractTask, Meaning
+from longspike.tasks.table import DEFAULT_TASK, task
 
 __all__ = ["AbstractClassifier", "Summary"]
 
@@ -29,7 +30,7 @@ class Summary(NamedTuple):
 
 
 class AbstractClassifier(nn.Module, ABC):
-    """A network that classifies the batches of a data set: all that training and evaluation know of it.
+    """A network that answers the batches of a data set: all that training and evaluation know of it.
 
     A new kind of network needs these members and nothing in either room. `config` is the frozen dataclass that
     describes it completely. `input_spec` says what its input and its answers mean; it is saved beside the weights.
@@ -37,6 +38,11 @@ class AbstractClassifier(nn.Module, ABC):
 
     config: Any
     input_spec: InputSpec = InputSpec()
+
+    @property
+    def task(self) -> AbstractTask:
+        """What it is asked to learn: one class a sample, unless its configuration says another."""
+        return task(DEFAULT_TASK)
 
     @property
     @abstractmethod
@@ -72,7 +78,6 @@ class AbstractClassifier(nn.Module, ABC):
 
         Args:
             fractions: after which shares of a sample's steps, in (0, 1), an early answer is wanted.
-        Raises: ValueError if the network does not give one answer a sample.
         """
 
     @abstractmethod
@@ -84,6 +89,11 @@ class AbstractClassifier(nn.Module, ABC):
         """One name an output; its number where nobody has given names."""
         return self.input_spec.names(self.config.num_outputs)
 
+    @property
+    def meaning(self) -> Meaning:
+        """What the outputs mean, as `task` needs it to tell an answer."""
+        return Meaning(self.class_names, self.input_spec.scale, self.input_spec.shift)
+
     def predict(self, raw: Any) -> Any:
         """The answer to raw input: normalised as the training data was, in evaluation mode, without gradients.
 
@@ -92,7 +102,7 @@ class AbstractClassifier(nn.Module, ABC):
                 or tensor, (steps) where d_input is 1; tokens (steps), or a text if the model has a vocabulary
                 (`input_spec.vocabulary`); a tensor with an axis more is a batch. Of events:
                 an array of `longspike.events.EVENT_DTYPE`, or a `Recording`.
-        Returns: a `Prediction`; a list of them for a list or a batch.
+        Returns: what the task gives, a `Prediction` of a class for example; a list of them for a list or a batch.
         Raises: ValueError or TypeError for what the network cannot read.
 
         Example:
@@ -109,13 +119,16 @@ class AbstractClassifier(nn.Module, ABC):
         self.eval()
         try:
             with torch.no_grad():
-                answers = predictions(
-                    self.classify(self.raw_batch(list(raw) if is_batch else [raw])).logits, self.class_names
-                )
+                batch = self.raw_batch(list(raw) if is_batch else [raw])
+                answers = self.task.predictions(self.classify(batch).logits, self.lengths_of(batch), self.meaning)
         finally:
             for module in modes:
                 module.training = True
         return answers if is_batch else answers[0]
+
+    def lengths_of(self, batch: Any) -> Tensor | None:
+        """Valid steps (batch) of padded sequences; None for what has none."""
+        return None
 
     def _has_batch(self, raw: Any) -> bool:
         """Whether an array or tensor holds several samples."""

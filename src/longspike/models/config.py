@@ -7,6 +7,7 @@ from longspike.layers.block import NORM_POSITIONS
 from longspike.layers.neuron import NeuronConfig
 from longspike.ssm.discretise import DISCRETISATIONS
 from longspike.ssm.initialisation import INITIALISATIONS
+from longspike.tasks.table import DEFAULT_TASK, task, tasks
 
 LARGEST_WIDTH, LARGEST_STATE, LARGEST_DEPTH, LARGEST_ENDS = 1 << 16, 1 << 12, 1 << 10, 1 << 24
 """d_model and other numbers of channels; d_state; num_layers; d_input and num_outputs."""
@@ -20,13 +21,14 @@ class SpikeSSMConfig:
 
     Attributes:
         d_input: features per step (encoder "linear") or size of the vocabulary (encoder "embedding").
-        num_outputs: classes, or the vocabulary of a language model.
+        num_outputs: classes, values, or the vocabulary of a language model.
         d_model, num_layers, d_state: width, depth, size of each S4D state.
         neuron: the neuron of every block.
         dropout, norm, init, dt_min, dt_max, discretisation, n_ssm, trains_b, mix_gain, is_bidirectional: of every block.
         has_final_norm: normalise what the last block gives before it is averaged or read out.
         encoder: "linear" for values, "embedding" for integer tokens.
         pool: "mean" over valid steps, then a linear read-out; "none" reads out every step (sequence labelling, language).
+        task: what is learnt, a name of `longspike.tasks.tasks()`; those that ask for an answer a step need pool="none".
     """
 
     d_input: int = 1
@@ -48,6 +50,7 @@ class SpikeSSMConfig:
     has_final_norm: bool = False
     encoder: str = "linear"
     pool: str = "mean"
+    task: str = DEFAULT_TASK
 
     def __post_init__(self) -> None:
         mistakes = Mistakes("SpikeSSMConfig", self)
@@ -81,6 +84,11 @@ class SpikeSSMConfig:
                 "discretisation": DISCRETISATIONS,
                 "encoder": ENCODERS,
                 "pool": POOLS,
+                "task": tasks(),
             }
         )
+        if self.task in tasks() and task(self.task).reads_out == "step" and self.pool == "mean":
+            mistakes.add(
+                f"`pool` must be 'none' for the task {self.task!r}, which asks for an answer a step; got 'mean'"
+            )
         mistakes.raise_any()

@@ -65,7 +65,7 @@ def observe_events(
             times=ticks.step[own].cpu().numpy() * config.step_us,
             spikes=tuple(s[own].bool().cpu().numpy() for s in output.spikes),
             layer_names=layer_names,
-            probabilities=running.softmax(dim=-1).float().cpu().numpy(),
+            answers=running.softmax(dim=-1).float().cpu().numpy(),
         )
 
     counts = EventCounts(len(events.t), len(ticks.step))

@@ -23,7 +23,9 @@ class LayerActivity(NamedTuple):
 
 
 class Classification(NamedTuple):
-    """Logits (batch, classes) and the activity of every spiking layer (none without spikes)."""
+    """Logits (batch, outputs), or (batch, seqlen, outputs) where every step is read out, and the activity of every
+    spiking layer (none without spikes).
+    """
 
     logits: Tensor
     activity: tuple[LayerActivity, ...]
@@ -44,15 +46,15 @@ class Trace:
         x: values (seqlen, d_input) float32, tokens (seqlen, 1), or events.
         times: (steps,) int64, when spikes and probabilities are: the step's number, or with events its start in us.
         spikes: for each layer (steps, neurons) bool; layer_names: of these layers. Empty for a dense network.
-        probabilities: (steps, classes) float32, softmax of the read-out after every step; None for a network whose
-            first step already knows the last.
+        answers: (steps, outputs) float32, what the network says after every step, as its task shows it: probabilities of
+            classes, or values. None for a network whose first step already knows the last, and for a task that shows none.
     """
 
     x: np.ndarray | EventInput
     times: np.ndarray
     spikes: tuple[np.ndarray, ...]
     layer_names: tuple[str, ...]
-    probabilities: np.ndarray | None
+    answers: np.ndarray | None
 
 
 class EarlyAnswers(NamedTuple):

@@ -1,8 +1,8 @@
-"""Answers to samples as they come from a file or a sensor: normalised, padded, named."""
+"""Samples as they come from a file or a sensor: normalised and padded."""
 
 import warnings
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,22 +12,6 @@ from longspike._core.checks import describe
 from longspike._core.lengths import Batch
 from longspike._core.vocabulary import Vocabulary
 from longspike.models.input_spec import InputSpec
-
-
-class Prediction(NamedTuple):
-    """The answer to one sample: the class, its name and its probability; the probabilities (classes) of all."""
-
-    class_index: int
-    class_name: str
-    probability: float
-    probabilities: Tensor
-
-
-def predictions(logits: Tensor, names: Sequence[str]) -> list[Prediction]:
-    """The answers to a batch, from logits (batch, classes)."""
-    rows = logits.double().softmax(dim=-1).cpu()
-    best = rows.argmax(dim=-1).tolist()
-    return [Prediction(k, names[k], float(row[k]), row) for k, row in zip(best, rows, strict=True)]
 
 
 def _values(sample: Any, d_input: int) -> Tensor:

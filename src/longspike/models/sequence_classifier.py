@@ -1,4 +1,4 @@
-"""What networks that average over time before they answer have in common."""
+"""What networks over sequences have in common, whether they average over time before they answer or answer every step."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -47,7 +47,7 @@ def running_means(
 
 
 class AbstractSequenceClassifier(AbstractClassifier):
-    """Sequences through layers, the mean over valid steps, and a linear read-out."""
+    """Sequences through layers, and a linear read-out of the mean over valid steps, or of every step without a pool."""
 
     pool: MeanPool | None
     decoder: nn.Linear | SpikeLinear
@@ -70,24 +70,23 @@ class AbstractSequenceClassifier(AbstractClassifier):
         options = {"d_input": self.config.d_input, "is_tokens": self.reads_tokens, "like": self.decoder.weight}
         return padded(samples, self.input_spec, **options)
 
+    def lengths_of(self, batch: SequenceBatch) -> Tensor:
+        """Valid steps (batch)."""
+        return batch.lengths
+
     def _has_batch(self, raw: Any) -> bool:
         return len(raw.shape) == (2 if self.reads_tokens else 3)
 
     def observe(self, batch: SequenceBatch, *, fractions: Sequence[float]) -> Observation:
-        """The answer to padded sequences and traces, with early answers if the network is causal.
-
-        Raises: ValueError without a pool.
-        """
-        if self.pool is None:
-            raise ValueError("observe: `model` must pool over time to classify; got one with pool='none'.")
+        """The answer to padded sequences and traces, with early answers if the network is causal and answers once."""
         lengths, num_steps = batch.lengths, int(batch.lengths.sum())
         features, _, spikes = self.features(batch.x, None, lengths)
         spikes = spikes if self.is_spiking else ()
         counts = tuple(spike_counts(s, length_mask(lengths, s.shape[1])) for s in spikes)
         activity = tuple(LayerActivity(count.sum(), num_steps * len(count)) for count in counts)
-        pooled, _ = self.pool(features, None, lengths)
+        pooled = features if self.pool is None else self.pool(features, None, lengths)[0]
         early = None
-        if self.is_causal:
+        if self.is_causal and self.pool is not None:
             means, steps = running_means(features, lengths, fractions)
             early = EarlyAnswers(self.decoder(means), steps)
 
@@ -101,15 +100,16 @@ class AbstractSequenceClassifier(AbstractClassifier):
         """What happened to one sample, without padding."""
         if len(x) == 0:
             return None
-        probabilities = None
-        if self.is_causal:
+        answers = None
+        if self.pool is None:
+            answers = self.task.shown(self.decoder(features))
+        elif self.is_causal:
             seen = torch.arange(1, len(x) + 1, device=features.device, dtype=features.dtype)[:, None]
-            running = self.decoder(features.cumsum(dim=0) / seen)
-            probabilities = running.softmax(dim=-1).float().cpu().numpy()
+            answers = self.task.shown(self.decoder(features.cumsum(dim=0) / seen))
         return Trace(
             x=(x[:, None] if x.dim() == 1 else x).float().cpu().numpy(),
             times=np.arange(len(x)),
             spikes=tuple(s.bool().cpu().numpy() for s in spikes),
             layer_names=self.layer_names,
-            probabilities=probabilities,
+            answers=None if answers is None else answers.float().cpu().numpy(),
         )

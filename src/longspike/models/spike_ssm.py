@@ -19,6 +19,8 @@ from longspike.models.config import SpikeSSMConfig
 from longspike.models.observation import Classification, LayerActivity
 from longspike.models.presets import preset
 from longspike.models.sequence_classifier import AbstractSequenceClassifier, SequenceBatch
+from longspike.tasks.definition import AbstractTask
+from longspike.tasks.table import task
 
 
 class SpikeSSMState(NamedTuple):
@@ -84,6 +86,11 @@ class SpikeSSM(AbstractSequenceClassifier):
     def from_preset(cls, name: str, **changes: Any) -> Self:
         """The network of a preset (`longspike.models.presets()`), with fields of its config changed."""
         return cls(replace(preset(name), **changes))
+
+    @property
+    def task(self) -> AbstractTask:
+        """As the configuration says."""
+        return task(self.config.task)
 
     @property
     def layer_names(self) -> tuple[str, ...]:

@@ -11,6 +11,8 @@ from longspike.errors import ConfigError
 from longspike.events.augmentation import Augmentation
 from longspike.models.config import SpikeSSMConfig
 from longspike.models.flames_config import FlamesConfig, FlamesSequenceConfig
+from longspike.tasks.definition import AbstractTask
+from longspike.tasks.table import DEFAULT_TASK, task
 from longspike.training.config import TrainingConfig
 
 
@@ -41,13 +43,17 @@ class Recipe:
                 mistakes.add(f"`{name}` must not be empty")
         if {"/", "\\"} & set(self.name) or self.name in (".", ".."):
             mistakes.add(f"`name` must be the name of a folder, not a path; got {self.name!r}")
+        asked = task(self.model.task if isinstance(self.model, SpikeSSMConfig) else DEFAULT_TASK)
         if isinstance(self.model, SpikeSSMConfig):
-            self._check_sequence_model(self.model, mistakes)
+            self._check_sequence_model(self.model, asked, mistakes)
+        if self.training.label_smoothing and not asked.has_classes:
+            mistakes.add(f"`training.label_smoothing` has no effect on values ({asked.name}); set it to 0")
+        mistakes.part(lambda: asked.metric(self.training.selection))
         mistakes.raise_any()
 
-    def _check_sequence_model(self, model: SpikeSSMConfig, mistakes: Mistakes) -> None:
-        if model.pool != "mean":
-            mistakes.add(f'`model.pool` must be "mean" to classify sequences; got {model.pool!r}')
+    def _check_sequence_model(self, model: SpikeSSMConfig, asked: AbstractTask, mistakes: Mistakes) -> None:
+        if model.pool != "mean" and asked.reads_out == "sample":
+            mistakes.add(f'`model.pool` must be "mean" for the task {asked.name!r}; got {model.pool!r}')
         if self.training.rate_target is not None and not model.neuron.is_spiking:
             mistakes.add(
                 f"`training.rate_target` has no effect on the neuron {model.neuron.kind!r}, which does not spike; "

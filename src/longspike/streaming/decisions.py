@@ -1,6 +1,6 @@
 """A decision every so many steps, or microseconds of a recording, each about what came since the one before."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,11 +18,10 @@ class Decision(NamedTuple):
 
 
 class StepDecision(NamedTuple):
-    """The most probable class after so many steps."""
+    """The answer after so many steps, of the kind that the model's task gives: see `SequenceStream.answer`."""
 
     step: int
-    class_index: int
-    probability: float
+    answer: Any
 
 
 def best_class(stream: Stream) -> tuple[int, float]:

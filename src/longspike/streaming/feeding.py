@@ -8,7 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from longspike._core.checks import check_bounds, check_positive_int
-from longspike.streaming.decisions import Decision, Decisions, StepDecision, best_class, moment_us
+from longspike.streaming.decisions import Decision, Decisions, StepDecision, moment_us
 from longspike.streaming.durations import Durations
 from longspike.streaming.event_stream import EventStream
 from longspike.streaming.real_time import RealTime
@@ -76,7 +76,7 @@ def feed_steps(
             on_step(x, fired)
         is_decided = every is not None and run.num_steps % every == 0
         if is_decided and on_decision is not None:
-            on_decision(StepDecision(run.num_steps, *best_class(stream)))
+            on_decision(StepDecision(run.num_steps, stream.answer()))
         if pace is not None:
             time.sleep(max(start + run.num_steps / pace - time.monotonic(), 0))
     return run

@@ -154,6 +154,24 @@ class SequenceStream(Stream):
             raise ValueError("Stream.logits: nothing was pushed yet; push at least one step.")
         return logits[0] if self._batch == 1 else logits
 
+    def answer(self) -> Any:
+        """What the logits by now say, as the model's task tells it: a `Prediction` of a class, or a `ValuePrediction`.
+
+        Returns: one with `text` and `as_dict()`; a list of them with several streams.
+        Raises: ValueError before the first step.
+
+        Example:
+            >>> from longspike.models import SpikeSSM
+            >>> stream = SequenceStream(SpikeSSM.from_preset("digits"))
+            >>> _ = stream.push(torch.zeros(3, 1))
+            >>> type(stream.answer()).__name__, len(stream.answer().probabilities)
+            ('Prediction', 10)
+        """
+        logits, meaning = self.logits(), self._model.meaning
+        if self._batch == 1:
+            return self._model.task.answer(logits, meaning)
+        return [self._model.task.answer(row, meaning) for row in logits]
+
     def save(self, path: str | Path) -> None:
         """Write the state to a safetensors file, from which `restore` continues bit for bit.
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import numpy as np
 import torch
@@ -64,7 +64,7 @@ class StepSource:
 
     Attributes:
         steps: read one at a time. num_steps: how many will come; None if nobody knows.
-        label: the right class; None if nobody knows.
+        label: the right class; None if nobody knows, or the task has none a sample.
     """
 
     steps: Iterator[Tensor]
@@ -102,7 +102,7 @@ def open_steps(
     name, colon, index = source.partition(":")
     if colon and index.isdigit():
         values, label = dataset_sample(name, int(index), d_input=d_input, data_root=data_root, input_spec=input_spec)
-        return StepSource(steps=iter(values), num_steps=len(values), label=label)
+        return StepSource(steps=iter(values), num_steps=len(values), label=label if isinstance(label, int) else None)
     raise ConfigError(
         f"INPUT must be a .npy or .csv file, DATASET:INDEX such as digits:7, or - for stdin; got {source!r}."
     )
@@ -188,8 +188,8 @@ def dataset_sample(
     is_tokens: bool = False,
     data_root: str | Path | None = None,
     input_spec: InputSpec = InputSpec(),  # noqa: B008 - frozen
-) -> tuple[Tensor, int]:
-    """A sample of a test split, as a model reads it, and its label: values (steps, d_input) or tokens (steps).
+) -> tuple[Tensor, Any]:
+    """A sample of a test split, as a model reads it, and its label or labels: values (steps, d_input) or tokens (steps).
 
     Raises: ConfigError if there is no such sample, or the model does not read the data set.
     """

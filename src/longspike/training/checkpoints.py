@@ -104,12 +104,12 @@ class AtomicCheckpointIO(CheckpointIO):
 class Checkpointing(Callback):
     """Saves last.ckpt after every epoch and, if asked for, every few steps; best.ckpt when validation improves.
 
-    Best means the highest accuracy, and among equal ones the lowest loss; or, with selection "loss", the lowest loss.
+    Best is what `Score.rank` says of `selection`.
     best.ckpt is written before the last.ckpt of its epoch: a run that dies in between repeats the epoch, bit for bit, and
     writes the same best.ckpt again.
     """
 
-    def __init__(self, run_dir: Path, *, every_steps: int | None, selection: str = "accuracy") -> None:
+    def __init__(self, run_dir: Path, *, every_steps: int | None, selection: str = "task") -> None:
         self.run_dir, self.every_steps, self.selection = run_dir, every_steps, selection
         self.best: Score | None = None
         self.best_epoch = 0
@@ -127,9 +127,6 @@ class Checkpointing(Callback):
             self.best_epoch = state_dict["epoch"]
             self.best = Score(**values | {"layer_rates": tuple(values["layer_rates"])})
 
-    def _rank(self, score: Score) -> tuple[float, ...]:
-        return (-score.loss,) if self.selection == "loss" else (score.accuracy, -score.loss)
-
     def save_last(self, trainer: Trainer) -> None:
         """Save everything needed to go on; never the state of a run that diverged."""
         as_training_module(trainer.lightning_module).check_finite()
@@ -146,7 +143,7 @@ class Checkpointing(Callback):
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Compare, then save the best and the last."""
         score = as_training_module(pl_module).val_tally.score()
-        if self.best is None or self._rank(score) > self._rank(self.best):
+        if self.best is None or score.rank(self.selection) > self.best.rank(self.selection):
             self.best, self.best_epoch = score, trainer.current_epoch + 1
             trainer.save_checkpoint(self.run_dir / BEST, weights_only=True)
         self.save_last(trainer)

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 from longspike._core.mistakes import Mistakes
 from longspike.kernels import native
+from longspike.tasks.table import metric_names
 
-SELECTIONS = ("accuracy", "loss")
+SELECTIONS = tuple(dict.fromkeys(("task", "loss", *metric_names())))
 RATE_SCOPES = ("layer", "network")
 
 
@@ -26,8 +27,9 @@ class TrainingConfig:
         rate_scope: whose rate that is: of every "layer" by itself, or of the whole "network", spikes over updates of all
             layers together, as papers report it; layers then share the spikes out among themselves.
         rate_weight: weight of that penalty, see `longspike.training.rate_penalty`.
-        selection: which epoch's weights are kept, by validation: the best "accuracy" (among equal ones the lowest loss), the
-            lowest "loss" (less noisy on few samples).
+        selection: which epoch's weights are kept, by validation: the best by a metric's name, such as "accuracy" (among
+            equal ones the lowest loss); by "task", the metric that its task names first; by "loss", the lowest (less noisy
+            on few samples).
         seed: of the randomness of every step, below 2^63. `longspike.recipes.run` also draws the initial weights and the
             order of the samples from it; with `fit` those are the caller's.
         checkpoint_every_steps: also save inside an epoch, every so many steps; None saves at the end of epochs only.
@@ -46,7 +48,7 @@ class TrainingConfig:
     rate_target: float | None = None
     rate_scope: str = "layer"
     rate_weight: float = 1.0
-    selection: str = "accuracy"
+    selection: str = "task"
     seed: int = 0
     checkpoint_every_steps: int | None = None
     num_threads: int | None = None

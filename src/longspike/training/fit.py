@@ -88,7 +88,8 @@ def fit(
         metadata: kept beside the model's configuration.
         progress: called a few times a second and after every epoch.
     Raises:
-        ConfigError: `resume`, and the loader's settings differ; or torchrun has started several processes.
+        ConfigError: `resume`, and the loader's settings differ; torchrun has started several processes; or the task of the
+            model has no such metric as `config.selection`.
         CheckpointError: `resume`, and what is in the folder is damaged, incomplete or of another network.
         RunFolderError: `run_dir` holds a run and `resume` is False, or another process trains in it.
         DivergedError: the loss is no longer finite.
@@ -127,6 +128,7 @@ def fit_in_locked_folder(
             "or replace it with --overwrite."
         )
     _warn_of_idle_settings(train_loader, config)
+    model.task.metric(config.selection)  # raises now rather than after an epoch
     check_loadable(model, model.config)
     best, best_epoch, num_steps = run_engine(model, train_loader, val_loader, config, run_dir, resume, progress)
     model.eval()

@@ -1,4 +1,4 @@
-"""What training minimises: cross entropy, and a price on firing."""
+"""What training minimises besides the loss of its task: a price on firing."""
 
 from collections.abc import Sequence
 
@@ -6,40 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from longspike._core.checks import check_bounds, describe
+from longspike._core.checks import check_bounds
 from longspike._core.lengths import length_mask
 from longspike.models.observation import LayerActivity
-
-
-def check_labels(where: str, labels: Tensor, num_classes: int) -> None:
-    """Raise unless `labels` (batch) are numbers of classes; on a GPU their values are not looked at, which would wait."""
-    if not isinstance(labels, Tensor) or labels.is_floating_point() or labels.is_complex() or labels.dim() != 1:
-        raise TypeError(
-            f"{where}: `labels` must be a tensor of integers (batch,), numbers of classes; got {describe(labels)}. "
-            "Make numbers of one-hot rows with labels.argmax(dim=1)."
-        )
-    if labels.device.type == "cpu" and labels.numel():
-        low, high = (int(bound) for bound in torch.aminmax(labels))
-        if not 0 <= low <= high < num_classes:
-            raise ValueError(
-                f"{where}: `labels` must lie in [0, {num_classes}), the classes of the network; got min={low}, "
-                f"max={high}. Number the classes from 0, or build the network with num_outputs={high + 1}."
-            )
-
-
-def classification_loss(logits: Tensor, labels: Tensor, *, label_smoothing: float = 0.0) -> Tensor:
-    """Mean cross entropy of logits (batch, classes) against labels (batch), integers in [0, classes).
-
-    Raises: ValueError if the logits have another number of axes, or a label is no class; TypeError if labels are no
-        integers, one a sample.
-    """
-    if logits.dim() != 2:
-        raise ValueError(
-            f"classification_loss: `logits` must have shape (batch, classes); got {describe(logits)}. "
-            'Use a model with pool="mean".'
-        )
-    check_labels("classification_loss", labels, logits.shape[1])
-    return functional.cross_entropy(logits, labels.long(), label_smoothing=label_smoothing)
 
 
 def firing_rate(spikes: Tensor, lengths: Tensor | None = None) -> Tensor:

@@ -10,7 +10,7 @@ from longspike.errors import DivergedError
 from longspike.models.classifier import AbstractClassifier
 from longspike.training.config import TrainingConfig
 from longspike.training.loaders import LabelledBatch, labelled
-from longspike.training.losses import check_labels, penalised_rates, rate_penalty
+from longspike.training.losses import penalised_rates, rate_penalty
 from longspike.training.optim import build_optimizer
 from longspike.training.seeding import seed_generators, step_seed
 from longspike.training.tally import Tally, score_batch
@@ -27,7 +27,7 @@ class TrainingModule(LightningModule):
         self.model = model
         self.config = config
         self.num_steps = num_steps
-        self.train_tally, self.val_tally = Tally(), Tally()
+        self.train_tally, self.val_tally = Tally(model.task), Tally(model.task)
         self._loss_sum: Tensor | None = None
 
     def configure_optimizers(self) -> Any:
@@ -36,7 +36,7 @@ class TrainingModule(LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def _forward(self, batch: LabelledBatch, tally: Tally) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """The cross entropy and the rates of a batch, which is added to `tally`."""
+        """The loss of the task and the rates of a batch, which is added to `tally`."""
         smoothing = self.config.label_smoothing if self.training else 0.0
         try:
             answer = self.model.classify(batch)
@@ -44,7 +44,7 @@ class TrainingModule(LightningModule):
             if self.global_step > 0 and _is_finite(batch) and self._has_met_nan(error):
                 raise self._diverged() from error
             raise
-        score = score_batch(answer, batch.labels, label_smoothing=smoothing)
+        score = score_batch(self.model.task, answer, batch, label_smoothing=smoothing)
         tally.add(score)
         return score.loss, penalised_rates(score.activity, self.config.rate_scope)
 
@@ -82,7 +82,7 @@ class TrainingModule(LightningModule):
         """Look at labels while they are on the CPU: on a GPU a wrong one ends the process's use of it."""
         batch = labelled(batch)
         if self.device.type != "cpu":
-            check_labels("fit", batch.labels, self.model.config.num_outputs)
+            self.model.task.check_labels("fit", batch.labels, self.model.config.num_outputs)
         return batch
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:

@@ -25,9 +25,9 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 
 def score(model: AbstractClassifier, loader: Loader) -> Score:
-    """Mean loss, accuracy and firing rates of `model`, in evaluation mode, over the batches of `loader`."""
-    tally = Tally()
+    """Mean loss, metrics of its task and firing rates of `model`, in evaluation mode, over the batches of `loader`."""
+    tally = Tally(model.task)
     with evaluating(model):
         for batch in map(labelled, loader):
-            tally.add(score_batch(model.classify(batch), batch.labels))
+            tally.add(score_batch(model.task, model.classify(batch), batch))
     return tally.score()

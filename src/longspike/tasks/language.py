@@ -1,0 +1,108 @@
+"""The next token at every step: nats, bits and perplexity over all tokens."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from longspike.tasks.classification import check_classes, ratio
+from longspike.tasks.definition import AbstractTask, Caption, Judged, Meaning, Measured, Metric, Table
+from longspike.tasks.predictions import Prediction, class_predictions, last_steps
+from longspike.tasks.step_labels import IGNORE, step_targets, summed_cross_entropy
+
+BUCKETS = 24
+"""Of positions in a segment: bucket k holds the tokens that are predicted from 2^k to 2^(k+1) - 1 tokens."""
+
+
+class Language(AbstractTask):
+    """The next token at every step; labels (batch, seqlen), the tokens shifted by one, -1 where none is to be predicted.
+
+    loss = total NLL / total tokens in nats, the total over all batches: of unequal ones the mean of means is another
+    perplexity = exp(total NLL / total tokens);  bits = total NLL / total tokens / log 2
+    accuracy = share of the tokens that were the most probable
+    """
+
+    name = "language"
+    title = "the next token at every step"
+    reads_out = "step"
+    metrics = (
+        Metric("perplexity", "Perplexity", False, "exp(total NLL / total tokens)", ".2f", ".2f"),
+        Metric("bits", "Bits per token", False, "total NLL / total tokens, in bits", ".4f", ".3f"),
+        Metric("accuracy", "Accuracy", True, "share of the tokens that were the most probable", ".2%", ".1%"),
+    )
+    loss_remark = "nats per token: total NLL / total tokens"
+
+    def check_labels(self, where: str, labels: Tensor, num_outputs: int) -> None:
+        """Raise unless `labels` (batch, seqlen) are tokens, or -1."""
+        check_classes(where, labels, num_outputs, axes="(batch, seqlen)", low=IGNORE)
+
+    def measure(self, logits: Tensor, batch: Any, *, label_smoothing: float = 0.0) -> Measured:
+        """NLL and right answers over the tokens."""
+        targets = step_targets("language", logits, batch)
+        count = (targets != IGNORE).sum()
+        total = summed_cross_entropy(logits, targets, label_smoothing=label_smoothing)
+        sums = {"loss": total.detach(), "count": count, "correct": (logits.argmax(dim=-1) == targets).sum()}
+        return Measured(total / count.clamp(min=1), sums)
+
+    def figures(self, sums: Mapping[str, Tensor]) -> dict[str, float]:
+        """Perplexity, bits and accuracy."""
+        nats = ratio(sums["loss"], sums["count"])
+        perplexity = math.exp(nats) if not nats > 700 else math.inf
+        return {
+            "perplexity": perplexity,
+            "bits": nats / math.log(2),
+            "accuracy": ratio(sums["correct"], sums["count"]),
+        }
+
+    def details(self, logits: Tensor, batch: Any) -> dict[str, Tensor]:
+        """NLL by the number of tokens that a prediction rests on."""
+        targets = step_targets("language", logits, batch)
+        known = targets != IGNORE
+        nll = -logits.double().log_softmax(dim=-1).gather(2, targets.clamp(min=0)[..., None])[..., 0]
+        bucket = torch.arange(1, logits.shape[1] + 1, device=logits.device).double().log2().floor().long()
+        bucket = bucket.clamp(max=BUCKETS - 1).expand_as(targets)[known]
+        zeros = torch.zeros(BUCKETS, dtype=torch.float64, device=logits.device)
+        return {
+            "nll": zeros.index_add(0, bucket, nll[known]),
+            "tokens": zeros.index_add(0, bucket, torch.ones_like(nll[known])),
+        }
+
+    def tables(self, details: Mapping[str, Tensor], names: tuple[str, ...]) -> tuple[Table, ...]:
+        """What the context is worth."""
+        rows = tuple(
+            (
+                f"{2**k:,} to {2 ** (k + 1) - 1:,}" if k else "1",
+                f"{int(n):,}",
+                f"{nll / n:.4f}",
+                f"{nll / n / math.log(2):.4f}",
+            )
+            for k, (nll, n) in enumerate(zip(details["nll"].tolist(), details["tokens"].tolist(), strict=True))
+            if n
+        )
+        note = "By the place of a token in its segment; a state that is carried on adds the context of the ones before."
+        return (Table("What the context is worth", note, ("tokens seen", "tokens", "nats", "bits"), rows),)
+
+    def shown(self, logits: Tensor) -> None:
+        """Nothing: a vocabulary at every step is too much for a figure."""
+        return
+
+    def judged(self, logits: Tensor, batch: Any, row: int) -> Judged:
+        """The next tokens and the most probable ones, (steps) int64."""
+        own = slice(0, int(batch.lengths[row]))
+        return Judged(batch.labels[row, own].long().cpu().numpy(), logits[row, own].argmax(dim=-1).cpu().numpy())
+
+    def caption(self, judged: Judged, names: tuple[str, ...]) -> Caption:
+        """How many tokens were the most probable ones."""
+        kept = judged.label != IGNORE
+        right = int((judged.label[kept] == judged.prediction[kept]).sum())
+        return Caption("", f"{right:,} of {int(kept.sum()):,} tokens were the most probable ones")
+
+    def predictions(self, logits: Tensor, lengths: Tensor | None, meaning: Meaning) -> list[Prediction]:
+        """The token that comes after every sample."""
+        return class_predictions(last_steps(logits, lengths), meaning.names)
+
+    def answer(self, logits: Tensor, meaning: Meaning) -> Prediction:
+        """The token that comes next."""
+        return class_predictions(logits[None], meaning.names)[0]
