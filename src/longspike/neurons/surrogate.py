@@ -1,6 +1,5 @@
 """The surrogate slope that stands in for the derivative of a spike."""
 
-import functools
 import math
 from dataclasses import dataclass
 from typing import Protocol
@@ -72,9 +71,9 @@ def as_surrogate(surrogate: str | Surrogate) -> Surrogate:
         raise TypeError(
             f"`surrogate` must be a name ({', '.join(SURROGATES)}) or a Surrogate; got {describe(surrogate)}."
         )
-    return _named(surrogate) if isinstance(surrogate, str) else surrogate
+    if not isinstance(surrogate, str):
+        return surrogate
+    return _USUAL[surrogate] if surrogate in _USUAL else Surrogate(surrogate)
 
 
-@functools.cache
-def _named(name: str) -> Surrogate:
-    return Surrogate(name)
+_USUAL = {name: Surrogate(name) for name in SURROGATES}
