@@ -1,6 +1,7 @@
 """Splits and bundles: what they check, and the stratified hold-out."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -71,7 +72,7 @@ def test_a_split_is_a_data_set_of_pytorch() -> None:
     ("changes", "message"),
     [
         ({"values": torch.zeros(4, 5)}, r"`values` must have shape .*got a tensor of shape \(4, 5\).*Add the missing"),
-        ({"values": torch.zeros(4, 5, 3, dtype=torch.float64)}, r"dtype uint8 or float32; got .*float64.*x.float"),
+        ({"values": torch.zeros(4, 5, 3, dtype=torch.int64)}, r"dtype uint8, int16 or float; got .*int64.*x.float"),
         ({"values": torch.full((4, 5, 3), torch.nan)}, "`values` must be finite; got NaN or infinity"),
         ({"lengths": torch.tensor([1, 2])}, r"`lengths` must be an int64 tensor of shape \(4,\).*got .*\(2,\)"),
         (
@@ -82,13 +83,45 @@ def test_a_split_is_a_data_set_of_pytorch() -> None:
         ({"lengths": torch.tensor([-1, 0, 0, 0])}, r"`lengths` must lie in \[0, 5\].*got min=-1, max=0"),
         ({"labels": torch.zeros(3, dtype=torch.int64)}, r"`labels` must be an int64 tensor of shape \(4,\)"),
         ({"labels": torch.tensor([0, 0, -2, 0])}, "`labels` must be at least 0; got min=-2"),
-        ({"scale": 0.0}, r"`scale` and `shift` must be finite and `scale` not 0; got scale=0.0, shift=0.0"),
+        (
+            {"scale": 0.0},
+            r"`scale` and `shift` must be finite and `scale` not 0, one number or 3; got scale=0.0, shift=0.0",
+        ),
+        ({"scale": (1.0, 2.0)}, r"one number or 3; got scale=\(1.0, 2.0\), shift=0.0"),
+        ({"scale": (1.0, 0.0, 2.0)}, r"`scale` not 0, one number or 3"),
+        ({"rows": torch.tensor([0, 4, 1, 2])}, r"`rows` must lie in \[0, 3\], the samples that .*got min=0, max=4"),
+        ({"rows": torch.tensor([0])}, r"`lengths` must be an int64 tensor of shape \(1,\)"),
         ({"shift": float("nan")}, "must be finite.*got scale=1.0, shift=nan"),
     ],
 )
 def test_split_rejects(changes: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make_split(**changes)
+
+
+def test_a_normalisation_of_its_own_for_every_channel() -> None:
+    scale, shift = (0.5, 2.0, -1.0), (0.0, 1.0, 0.25)
+    x = make_split(scale=scale, shift=shift).batch(torch.tensor([0])).x
+    expected = make_split().values[0].float() * torch.tensor(scale) + torch.tensor(shift)
+    assert torch.equal(x[0], expected)
+
+
+def test_samples_that_are_rows_of_a_mapped_file_are_not_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stored = np.random.default_rng(0).normal(size=(6, 5, 3))
+    np.save(tmp_path / "x.npy", stored)
+    values = torch.from_numpy(np.load(tmp_path / "x.npy", mmap_mode="c"))
+    monkeypatch.setattr("longspike.data.splits.CHECKED_BYTES", 250)  # two samples a piece
+    rows = torch.tensor([4, 0, 2, 5])
+    split = make_split(values=values, rows=rows)
+    chosen = split.select(torch.tensor([3, 1]))
+    assert chosen.values.data_ptr() == values.data_ptr()
+    assert (len(split), len(chosen), chosen.lengths.tolist()) == (4, 2, [4, 0])
+    assert torch.equal(split[0][0], torch.from_numpy(stored[4]).float())
+    assert torch.equal(chosen[0][0], split[3][0])
+    values[2, 4, 0] = torch.nan
+    with pytest.raises(ValueError, match="`values` must be finite"):
+        make_split(values=values, rows=rows)
+    assert len(make_split(values=values, rows=torch.tensor([0, 1, 3, 4]))) == 4  # what is no sample is not looked at
 
 
 def test_select_rejects_a_mask() -> None:

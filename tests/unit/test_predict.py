@@ -176,3 +176,14 @@ def test_a_model_saved_before_tells_what_its_metadata_holds(tmp_path: Path) -> N
 def test_mistakes_of_a_spec(values: dict, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         InputSpec(**values)
+
+
+def test_a_normalisation_of_its_own_for_every_channel_is_saved_and_applied(tmp_path: Path) -> None:
+    spec = InputSpec(scale=(0.5, 2.0), shift=(1.0, -1.0))
+    assert spec.normalised(torch.tensor([[4, 1]])).tolist() == [[3.0, 1.0]]
+    model = SpikeSSM(SpikeSSMConfig(d_input=2, d_model=4, num_layers=1, d_state=2))
+    model.input_spec = spec
+    model.save(tmp_path / "model")
+    assert longspike.load(tmp_path / "model").input_spec == spec
+    with pytest.raises(ConfigError, match=r"`scale` must be finite numbers other than 0; got \(1.0, 0.0\)"):
+        InputSpec(scale=(1.0, 0.0), shift=0.0)

@@ -39,7 +39,7 @@ class Decoder:
         classes = [option for option in options if is_dataclass(option)]
         if classes and isinstance(value, Mapping):
             return self._configuration(min(classes, key=lambda each: len(set(_names(each)) ^ set(value))), value, key)
-        target = next(option for option in options if option is not type(None))
+        target = _target([option for option in options if option is not type(None)], value)
         if get_origin(target) is tuple:
             return self._tuple(get_args(target), value, key)
         try:
@@ -84,6 +84,13 @@ class Decoder:
         except (ValueError, TypeError) as error:
             self.invalid.append(str(error))
             return None
+
+
+def _target(options: list[Any], value: Any) -> Any:
+    """The option that `value` is read as: of a tuple and others the tuple if it has several parts."""
+    has_parts = isinstance(value, list | tuple) or (isinstance(value, Text) and "," in value)
+    fitting = [option for option in options if (get_origin(option) is tuple) is has_parts]
+    return (fitting or options)[0]
 
 
 def _names(kind: Any) -> list[str]:

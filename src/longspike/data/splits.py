@@ -1,9 +1,8 @@
 """Labelled sequences in memory: a split, and batches of it."""
 
-import math
 import operator
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,9 +12,13 @@ from torch.utils.data import Dataset
 
 from longspike._core.checks import describe
 from longspike._core.lengths import Batch, length_mask
+from longspike._core.mistakes import shown
+from longspike._core.normalisation import Factor, factor, is_factor
 from longspike.data.checks import check_index, check_indices, check_per_sample, check_targets
 
-VALUE_DTYPES = (torch.uint8, torch.float32)
+VALUE_DTYPES = (torch.uint8, torch.int16, torch.float32, torch.float64)
+CHECKED_BYTES = 1 << 26
+"""Values are looked at in pieces of so many, since they may be mapped from a file that is larger than the memory."""
 
 ValueAugment = Callable[[Tensor, Sequence[np.random.Generator]], Tensor]
 """Changes stored values (batch, max_seqlen, d_input), keeping shape and dtype, with one generator per sample."""
@@ -31,13 +34,15 @@ class Split(Dataset[tuple[Tensor, Any]]):
     quarter of its float32 size.
 
     Args:
-        values: (num_samples, max_seqlen, d_input), uint8 or float32. What stands in the padding is never read.
+        values: (num_samples, max_seqlen, d_input), uint8, int16, float32 or float64. The padding is never read.
         lengths: (num_samples,), int64, valid steps of each sample, 0 <= lengths <= max_seqlen.
         labels: what is to be learnt. Classes: (num_samples,), int64, at least 0; of steps (num_samples, max_seqlen), -1 for
             a step without one. Values: (num_samples, outputs), float, NaN where not known; of steps
             (num_samples, max_seqlen, outputs), see `longspike.tasks.forecast_labels`.
-        scale, shift: the fixed affine normalisation above.
-    Raises: ValueError if a shape, a dtype or a range is not as above, or a float32 value is not finite.
+        scale, shift: the fixed affine normalisation above: a number each, or a tuple of d_input numbers, one a channel.
+        rows: which of the values are the samples, (num_samples,), int64, where they are more: then `select` copies none, as
+            for values that are mapped from a file. None if they are all.
+    Raises: ValueError if a shape, a dtype or a range is not as above, or a value of a sample is not finite.
 
     Example:
         >>> values = torch.arange(6, dtype=torch.uint8).reshape(2, 3, 1)
@@ -51,16 +56,18 @@ class Split(Dataset[tuple[Tensor, Any]]):
     values: Tensor
     lengths: Tensor
     labels: Tensor
-    scale: float = 1.0
-    shift: float = 0.0
+    scale: Factor = 1.0
+    shift: Factor = 0.0
+    rows: Tensor | None = None
 
     def __post_init__(self) -> None:
         """Check every invariant that the docstring states."""
         if self.values.dim() != 3 or self.values.dtype not in VALUE_DTYPES:
             raise ValueError(
-                "Split: `values` must have shape (num_samples, max_seqlen, d_input) and dtype uint8 or float32; "
+                "Split: `values` must have shape (num_samples, max_seqlen, d_input) and dtype uint8, int16 or float; "
                 f"got {describe(self.values)}. Add the missing axis with x[..., None] or convert with x.float()."
             )
+        self._check_rows()
         check_per_sample("Split", "lengths", self.lengths, len(self))
         check_targets("Split", self.labels, len(self), self.max_seqlen)
         if bool(((self.lengths < 0) | (self.lengths > self.max_seqlen)).any()):
@@ -68,17 +75,45 @@ class Split(Dataset[tuple[Tensor, Any]]):
                 f"Split: `lengths` must lie in [0, {self.max_seqlen}], the steps that `values` holds; got "
                 f"min={int(self.lengths.min())}, max={int(self.lengths.max())}. Count the steps before padding."
             )
-        if not (math.isfinite(self.scale) and math.isfinite(self.shift)) or self.scale == 0.0:
+        self._check_normalisation()
+        self._check_finite()
+
+    def _check_normalisation(self) -> None:
+        """Raise unless `scale` and `shift` are numbers for these channels."""
+        is_right = is_factor(self.scale, may_be_zero=False, channels=self.d_input)
+        if not is_right or not is_factor(self.shift, may_be_zero=True, channels=self.d_input):
             raise ValueError(
-                "Split: `scale` and `shift` must be finite and `scale` not 0; "
-                f"got scale={self.scale}, shift={self.shift}. For (x - mean) / std pass scale=1/std, shift=-mean/std."
+                f"Split: `scale` and `shift` must be finite and `scale` not 0, one number or {self.d_input}; got scale="
+                f"{shown(self.scale)}, shift={shown(self.shift)}. For (x - mean) / std pass scale=1/std, shift=-mean/std."
             )
-        if self.values.is_floating_point() and not bool(self.values.isfinite().all()):
-            raise ValueError("Split: `values` must be finite; got NaN or infinity. Put 0 into the padding.")
+
+    def _check_rows(self) -> None:
+        """Raise unless `rows` name stored samples."""
+        if self.rows is None:
+            return
+        check_per_sample("Split", "rows", self.rows, len(self.rows))
+        if len(self.rows) and not 0 <= int(self.rows.min()) <= int(self.rows.max()) < len(self.values):
+            raise ValueError(
+                f"Split: `rows` must lie in [0, {len(self.values) - 1}], the samples that `values` holds; got "
+                f"min={int(self.rows.min())}, max={int(self.rows.max())}. Count them from 0."
+            )
+
+    def _check_finite(self) -> None:
+        """Raise unless the samples' values are finite; they are looked at piece by piece."""
+        if not self.values.is_floating_point():
+            return
+        num_bytes = max(1, self.max_seqlen * self.d_input * self.values.element_size())
+        for rows in torch.arange(len(self)).split(max(1, CHECKED_BYTES // num_bytes)):
+            if not bool(self._stored(rows).isfinite().all()):
+                raise ValueError("Split: `values` must be finite; got NaN or infinity. Put 0 into the padding.")
+
+    def _stored(self, indices: Tensor) -> Tensor:
+        """The values of the samples at `indices`, copied."""
+        return self.values.index_select(0, indices if self.rows is None else self.rows.index_select(0, indices))
 
     def __len__(self) -> int:
         """The number of samples."""
-        return self.values.shape[0]
+        return len(self.values) if self.rows is None else len(self.rows)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Any]:
         """Sample 0 <= index < len: its valid steps x (length, d_input), normalised, and its class, or its other labels."""
@@ -103,12 +138,13 @@ class Split(Dataset[tuple[Tensor, Any]]):
         Raises: ValueError if `indices` is not such a tensor, IndexError if an index lies outside the split.
         """
         check_indices("Split.select", indices)
-        return Split(
-            values=self.values.index_select(0, indices),
+        has_rows = self.rows is not None
+        return replace(
+            self,
+            values=self.values if has_rows else self._stored(indices),
+            rows=self.rows.index_select(0, indices) if has_rows else None,  # type: ignore[union-attr]
             lengths=self.lengths.index_select(0, indices),
             labels=self.labels.index_select(0, indices),
-            scale=self.scale,
-            shift=self.shift,
         )
 
     def batch(
@@ -137,10 +173,11 @@ def make_batch(
         rngs: one generator per sample, for `augment`.
     """
     lengths = split.lengths.index_select(0, indices)
-    values = split.values.index_select(0, indices)
+    values = split._stored(indices)
     if augment is not None:
         values = augment(values, rngs)
-    x = values.to(torch.float32).mul_(split.scale).add_(split.shift)
+    x = values.to(torch.float32)
+    x = x.mul_(factor(split.scale, x)).add_(factor(split.shift, x))
     if bool((lengths < split.max_seqlen).any()):
         x.masked_fill_(~length_mask(lengths, split.max_seqlen)[..., None], 0.0)
     return Batch(x, lengths, split.labels.index_select(0, indices))

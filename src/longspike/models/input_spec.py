@@ -1,13 +1,12 @@
 """What a network's input and its answers mean: it is saved with the network and applied to what users hand over raw."""
 
-import math
 from dataclasses import dataclass
-from numbers import Real
 
 import torch
 from torch import Tensor
 
 from longspike._core.mistakes import Mistakes, shown
+from longspike._core.normalisation import Factor, factor, is_factor
 from longspike._core.vocabulary import Vocabulary
 
 
@@ -20,7 +19,7 @@ class InputSpec:
     None means that nobody has said it. FLAMES needs no normalisation; its sensor and step are in its configuration.
 
     Attributes:
-        scale, shift: of the values that were trained on; both or neither.
+        scale, shift: of the values that were trained on, a number or a tuple of one a channel; both or neither.
         class_names: of the outputs, in their order.
         steps_per_second: of the sequences that were trained on.
         vocabulary: of a network that reads texts.
@@ -31,8 +30,8 @@ class InputSpec:
         ([3.0, 1.0], ('cat', 'dog'))
     """
 
-    scale: float | None = None
-    shift: float | None = None
+    scale: Factor | None = None
+    shift: Factor | None = None
     class_names: tuple[str, ...] | None = None
     steps_per_second: float | None = None
     vocabulary: Vocabulary | None = None
@@ -43,9 +42,9 @@ class InputSpec:
             mistakes.add("`scale` and `shift` must be given together")
         for name in ("scale", "shift"):
             value = getattr(self, name)
-            is_number = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
-            if value is not None and not (is_number and (value != 0 or name == "shift")):
-                mistakes.add(f"`{name}` must be a finite number{' other than 0' * (name == 'scale')}; got {value!r}")
+            if value is not None and not is_factor(value, may_be_zero=name == "shift"):
+                of = "finite numbers" if isinstance(value, tuple) else "a finite number"
+                mistakes.add(f"`{name}` must be {of}{' other than 0' * (name == 'scale')}; got {shown(value)}")
         names = self.class_names
         if names is not None and not (isinstance(names, tuple) and all(isinstance(name, str) for name in names)):
             mistakes.add(f"`class_names` must be a tuple of texts; got {type(names).__name__}")
@@ -57,7 +56,9 @@ class InputSpec:
     def normalised(self, raw: Tensor) -> Tensor:
         """x in float32, as the training data was; raw as float32 where the normalisation is not known."""
         x = raw.to(torch.float32)
-        return x if self.scale is None or self.shift is None else x.mul(self.scale).add(self.shift)
+        if self.scale is None or self.shift is None:
+            return x
+        return x.mul(factor(self.scale, x)).add(factor(self.shift, x))
 
     def names(self, num_outputs: int) -> tuple[str, ...]:
         """One name an output: its number where no names were given, or another number of them."""

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from torch import Tensor
 
+from longspike._core.normalisation import Factor
 from longspike.errors import ConfigError
 
 
@@ -41,8 +42,8 @@ class Meaning(NamedTuple):
     """What the outputs of a network mean: a name each, and x = raw * scale + shift of the series that it reads, if known."""
 
     names: tuple[str, ...]
-    scale: float | None = None
-    shift: float | None = None
+    scale: Factor | None = None
+    shift: Factor | None = None
 
 
 class Measured(NamedTuple):

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from longspike._core.checks import check_positive_int, describe
 from longspike._core.lengths import length_mask
+from longspike._core.normalisation import factor
 from longspike.tasks.classification import ratio
 from longspike.tasks.definition import Judged, Meaning, Measured, Metric, Table
 from longspike.tasks.predictions import ValuePrediction, value_predictions
@@ -125,4 +126,5 @@ def _raw(values: Tensor, meaning: Meaning) -> Tensor:
     """raw = (x - shift) / scale, in float64."""
     if meaning.scale is None or meaning.shift is None:
         return values
-    return (values.double() - meaning.shift) / meaning.scale
+    exact = values.double()
+    return (exact - factor(meaning.shift, exact)) / factor(meaning.scale, exact)

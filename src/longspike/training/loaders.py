@@ -9,6 +9,7 @@ from torch import Tensor
 
 from longspike._core.checks import describe
 from longspike._core.lengths import Batch
+from longspike._core.normalisation import Factor, plain
 from longspike.errors import ConfigError
 from longspike.training.seeding import epoch_seed, seed_generators
 
@@ -59,17 +60,17 @@ class Normalised(Protocol):
     """Samples x = values * scale + shift; `longspike.data.Split` holds such."""
 
     @property
-    def scale(self) -> float: ...
+    def scale(self) -> Factor: ...
     @property
-    def shift(self) -> float: ...
+    def shift(self) -> Factor: ...
 
 
-def normalisation_of(loader: EpochLoader | Loader) -> tuple[float, float] | None:
+def normalisation_of(loader: EpochLoader | Loader) -> tuple[Factor, Factor] | None:
     """(scale, shift) of the samples that a loader draws from, also of a DataLoader's, or of a subset; None if unknown."""
     source: Any = loader
     while source is not None and not isinstance(source, Normalised):
         source = getattr(source, "split", None) or getattr(source, "dataset", None)
-    return None if source is None else (float(source.scale), float(source.shift))
+    return None if source is None else (plain(source.scale), plain(source.shift))
 
 
 class PlainLoader:
