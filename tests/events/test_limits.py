@@ -15,7 +15,7 @@ import pytest
 from events.makers import aedat4_file, aedat4_packet
 from longspike import events as ev
 from longspike._core import limits
-from longspike.errors import DataFileError
+from longspike.errors import DataFileError, UnknownSensorError
 from longspike.events.audio import read_wav, spikes_from_audio
 from longspike.events.faults import shortened
 from longspike.events.formats import npz
@@ -54,6 +54,81 @@ def test_aedat4_of_many_packets_that_unpack_to_much(tmp_path: Path) -> None:
     assert len(ev.read(tmp_path / "f")) == len(events)
 
 
+@pytest.mark.usefixtures("_small")
+def test_so_many_bytes_for_each_of_the_file(tmp_path: Path) -> None:
+    """3.2 MB of zeros pack into 3 kB, which allow for 0.6 MB more than the free amount; 20 kB of noise allow for 4."""
+    zeros = np.zeros(100_000, np.int64)
+    noise = np.random.default_rng(0).integers(0, 256, 20_000, dtype=np.uint8)
+    heavy = npz_file(tmp_path / "heavy", x=zeros, y=zeros, t=zeros, p=zeros, noise=noise)
+    assert len(ev.read(heavy, sensor_size=(8, 6))) == len(zeros)
+    assert limits.unpacked_limit(3) - limits.unpacked_limit(0) == 600
+
+
+def test_a_header_or_a_packet_of_aedat4_that_says_too_much(tmp_path: Path) -> None:
+    good = aedat4_file([(5, aedat4_packet(np.zeros(3, ev.EVENT_DTYPE)))])
+    start = len(b"#!AER-DAT4.0\r\n")
+    (tmp_path / "f").write_bytes(good[:start] + struct.pack("<I", (1 << 24) + 1) + good[start + 4 :])
+    refused_cheaply(lambda: ev.read(tmp_path / "f"), "its header has 16777217 bytes, more than 16777216: it is damaged")
+    packet = struct.pack("<iI", 5, (1 << 28) + 1)
+    (tmp_path / "f").write_bytes(
+        aedat4_file([], end=-1).removesuffix(b"the table of packets, which is not read") + packet
+    )
+    refused_cheaply(lambda: ev.read(tmp_path / "f"), "its header says 268435457 bytes, more than 268435456")
+
+
+def test_sides_in_the_header_of_aedat4(tmp_path: Path) -> None:
+    good = aedat4_file([(5, aedat4_packet(np.zeros(3, ev.EVENT_DTYPE)))])
+    for side, size in (("32768", (32768, 240)), ("32769", None)):
+        old = b'<attr key="sizeX">320</attr>'
+        new = f'<attr key="sizeX">{side}</attr>'.encode()
+        content = good.replace(old, new).replace(b'<dv version="2.0">', b"<dv>" + b" " * (14 - len(new) + len(old)))
+        assert len(content) == len(good)
+        (tmp_path / "f").write_bytes(content)
+        if size is not None:
+            assert ev.read(tmp_path / "f").sensor_size == size
+            continue
+        with pytest.raises(UnknownSensorError, match="does not say how large its sensor is"):
+            ev.read(tmp_path / "f")
+
+
+def of_length(prefix: bytes, num_bytes: int) -> bytes:
+    """A header that begins so and has so many bytes, in lines of 64."""
+    mark = prefix[:1]
+    rest = num_bytes - len(prefix)
+    lines = (mark + b" k" + b"v" * 60 + b"\n") * (rest // 64 - 1)
+    return prefix + lines + mark + b" k" + b"v" * (rest - len(lines) - 4) + b"\n"
+
+
+DATA = {
+    "aedat2": (b"#!AER-DAT2.0\r\n# AEChip: DVS128\n", b"\0" * 7 + b"\1"),
+    "evt2": (b"% evt 2.0\n% geometry 8x6\n", struct.pack("<II", 8 << 28, 1 << 28)),
+    "dat": (b"% Version 2\n% Width 8\n% Height 6\n", b"\0\x08" + bytes(8)),
+}
+
+
+@pytest.mark.parametrize("name", DATA)
+@pytest.mark.parametrize("more", [1, 30, 64, 3000])
+def test_a_header_of_text_is_bounded(name: str, more: int, tmp_path: Path) -> None:
+    prefix, data = DATA[name]
+    most = 1 << 20 if name == "aedat2" else 1 << 16
+    (tmp_path / "f").write_bytes(of_length(prefix, most) + data)
+    assert len(ev.read(tmp_path / "f", format=name)) == 1
+    (tmp_path / "f").write_bytes(of_length(prefix, most + more) + data)
+    refused_cheaply(lambda: ev.read(tmp_path / "f", format=name), f"has a header of more than {most} bytes")
+
+
+def test_a_line_of_text_is_bounded(tmp_path: Path) -> None:
+    line = b"3,1,500,1" + b" " * ((1 << 16) - 10) + b"\n"
+    (tmp_path / "f").write_bytes(b"x,y,t,p\n" + line)
+    assert len(ev.read(tmp_path / "f", sensor_size=(8, 6))) == 1
+    (tmp_path / "f").write_bytes(b"x,y,t,p\n" + b"3,1,500,1" * (1 << 20))
+    refused_cheaply(
+        lambda: ev.read(tmp_path / "f", sensor_size=(8, 6)),
+        "has a line of more than 65536 bytes: it is no table of events",
+        most_bytes=32 * MIB,
+    )
+
+
 def npz_file(path: Path, **arrays: np.ndarray) -> Path:
     with path.open("wb") as stream:
         np.savez_compressed(stream, **arrays)
@@ -81,6 +156,7 @@ HEADERS = {
     "types": "{'descr': 5, 'fortran_order': False, 'shape': (3,)}",
     "negative": "{'descr': '<i8', 'fortran_order': False, 'shape': (-5,)}",
     "huge": f"{{'descr': '<i8', 'fortran_order': False, 'shape': ({1 << 62},)}}",
+    "just too long": f"{{'descr': '<i8', 'fortran_order': False, 'shape': (0, {1 << 48})}}",
     "deep": "(" * 4000,
     "long": "{'descr': '<i8', 'fortran_order': False, 'shape': (3,), '" + "k" * 3000 + "': 1}",
     "axes": "{'descr': '<i8', 'fortran_order': False, 'shape': (" + "3," * 1500 + ")}",
@@ -189,9 +265,11 @@ def test_hdf5_does_not_leave_its_file(kind: str, tmp_path: Path) -> None:
             layout = h5py.VirtualLayout((4,), "i8")
             layout[:] = h5py.VirtualSource(str(tmp_path / "other"), "events/x", shape=(4,))
             file.create_virtual_dataset("events/x", layout)
-    message = (
-        "data of 'x' in other files" if kind in ("external storage", "virtual") else "behind a link that leaves it"
-    )
+    message = {
+        "external storage": "data of 'x' in other files",
+        "virtual": "data of 'x' in other files",
+        "loop": "behind more than 8 links",
+    }.get(kind, "behind a link that leaves it")
     refused_cheaply(lambda: ev.read(tmp_path / "f", sensor_size=(8, 6)), message)
 
 
@@ -202,6 +280,19 @@ def test_hdf5_soft_links_within_a_file_are_followed(tmp_path: Path) -> None:
         del file["events/x"]
         file["events/x"] = h5py.SoftLink("/aside")
     assert ev.read(tmp_path / "f", sensor_size=(8, 6))["x"].tolist() == [1, 2, 3, 4]
+    with hdf5(tmp_path / "f") as file:
+        file.move("events/x", "link0")
+        for k in range(limits.MOST_LINKS):
+            file[f"link{k + 1}"] = h5py.SoftLink(f"/link{k}")
+        file["events/x"] = h5py.SoftLink(f"/link{limits.MOST_LINKS - 1}")
+        file["events/xs"] = h5py.SoftLink(f"/link{limits.MOST_LINKS}")
+    assert len(ev.read(tmp_path / "f", sensor_size=(8, 6))) == 4
+    with hdf5(tmp_path / "f") as file:
+        file.move("events/x", "link0")
+        for k in range(limits.MOST_LINKS):
+            file[f"link{k + 1}"] = h5py.SoftLink(f"/link{k}")
+        file["events/x"] = h5py.SoftLink(f"/link{limits.MOST_LINKS}")
+    refused_cheaply(lambda: ev.read(tmp_path / "f", sensor_size=(8, 6)), "behind more than 8 links")
 
 
 @pytest.mark.usefixtures("_small")

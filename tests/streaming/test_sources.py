@@ -1,5 +1,6 @@
 """What streams are fed with: arrays, lines, recordings; samples of data sets are tried on the command line."""
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 from event_samples import random_events
 from longspike.errors import ConfigError, DataFileError
 from longspike.events import write
-from longspike.streaming import open_events, open_steps, parse_steps, read_steps
+from longspike.streaming import bounded_lines, open_events, open_steps, parse_steps, read_steps
 
 SIZE = (40, 30)
 
@@ -39,6 +40,15 @@ def test_steps_of_lines() -> None:
     ):
         with pytest.raises(ConfigError, match=message):
             list(parse_steps(lines, d_input=2, name="sensor"))
+
+
+def test_lines_that_are_too_long_are_cut_where_the_bound_says() -> None:
+    """64 characters for each of two numbers, and 64 more, the line's end among them."""
+    fits, beyond = "1 2".ljust(190) + "\n", "1 2".ljust(191) + "\n"
+    lines = list(bounded_lines(io.StringIO(fits + beyond + "3 4\n" + beyond * 99), d_input=2))
+    assert lines[:1] == [fits]
+    steps = parse_steps(lines, d_input=2, on_error="skip")
+    assert ([step.tolist() for step in steps], steps.skipped) == ([[1, 2], [3, 4]], 100)
 
 
 def test_text_without_a_header_says_nothing_of_itself(tmp_path: Path) -> None:

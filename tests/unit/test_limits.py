@@ -10,6 +10,7 @@ import torch
 import longspike
 from longspike.errors import CheckpointError, ConfigError
 from longspike.events import make_events, read, write
+from longspike.events.transforms import scale_time
 from longspike.models import (
     FlamesConfig,
     FlamesSequenceConfig,
@@ -110,6 +111,13 @@ def test_the_dtype_of_weights(tmp_path: Path) -> None:
     model.decoder.to(torch.float8_e4m3fn)
     with pytest.raises(ValueError, match=r"must have one dtype of float32, float64, bfloat16, float16; got .*float8"):
         model.save(tmp_path / "model")
+
+
+def test_times_that_are_scaled() -> None:
+    events = make_events(x=[1], y=[1], t=[2**52], p=[1])
+    assert scale_time(events, factor=2.0)["t"].tolist() == [2**53]
+    with pytest.raises(ValueError, match=r"`factor` must keep times within 2\*\*53 microseconds"):
+        scale_time(events, factor=2.0 + 2**-50)
 
 
 def test_times_of_events(tmp_path: Path) -> None:

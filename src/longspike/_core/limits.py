@@ -14,7 +14,13 @@ LARGEST_CHUNK_BYTES = 1 << 28
 LARGEST_ENTRY_BYTES = 1 << 10
 """One entry of an array of events; the largest fields of events take 8 bytes."""
 LARGEST_HEADER_BYTES = 1 << 24
-"""The header of a recording."""
+"""The header of AEDAT4."""
+LARGEST_AEDAT_HEADER_BYTES = 1 << 20
+"""The lines that begin AEDAT2 and AEDAT3."""
+LARGEST_PROPHESEE_HEADER_BYTES = 1 << 16
+"""The lines that begin RAW and DAT."""
+LARGEST_LINE_BYTES = 1 << 16
+"""A line of a text with events."""
 LARGEST_PICKLE_BYTES = 1 << 28
 """A pickled batch of CIFAR-10, which has 31 MB, and the texts that it may turn into bytes."""
 HIGHEST_RATE_HZ = 1_000_000
@@ -23,6 +29,10 @@ LARGEST_FILTERBANK = 1 << 27
 """Channels times samples of sound that are filtered at once; complex numbers of 8 bytes."""
 MOST_AXES = 32
 """The axes of an array in a file."""
+LARGEST_LENGTH = 1 << 48
+"""The entries of an array in a file along an axis, and altogether where an axis of length 0 hides them."""
+MOST_LINKS = 8
+"""The links that a path in an HDF5 file may lead through."""
 
 
 def unpacked_limit(packed_bytes: int) -> int:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from longspike._core.limits import MOST_AXES, unpacked_limit
+from longspike._core.limits import LARGEST_LENGTH, MOST_AXES, unpacked_limit
 from longspike.errors import DataFileError
 from longspike.events.faults import check_regular, shortened
 
@@ -22,7 +22,6 @@ DTYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: "
 
 GZIP_MAGIC = b"\x1f\x8b"
 CHUNK_BYTES = 1 << 20
-LARGEST_LENGTH = 1 << 48
 
 
 def _read_up_to(stream: BufferedReader | gzip.GzipFile, num_bytes: int) -> bytearray:

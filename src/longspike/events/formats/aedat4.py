@@ -121,7 +121,9 @@ def open_aedat4(stream: BinaryIO, faults: Faults, asked: Asked) -> Source:
         faults.fail(f"does not start with {MAGIC.decode().strip()}", "Is the format right?")
     prefix = stream.read(4)
     num_bytes = struct.unpack("<I", prefix)[0] if len(prefix) == 4 else 0
-    head = prefix + read_exactly(stream, min(num_bytes, LARGEST_HEADER_BYTES))
+    if num_bytes > LARGEST_HEADER_BYTES:
+        faults.fail(f"says that its header has {num_bytes} bytes, more than {LARGEST_HEADER_BYTES}: it is damaged")
+    head = prefix + read_exactly(stream, num_bytes)
     try:
         table = Table(head, b"IOHE")
         compression, end = table.number(0, "<i", 0), table.number(1, "<q", -1)

@@ -15,13 +15,13 @@ from typing import BinaryIO
 
 import numpy as np
 
+from longspike._core.limits import LARGEST_LINE_BYTES
 from longspike.events.faults import Faults
 from longspike.events.fields import find_fields
 from longspike.events.formats.columns import LARGEST_EXACT, UNIT_REMEDY, column_events, stated_unit
 from longspike.events.formats.source import BLOCK_BYTES, Asked, Source, parse_size
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-LONGEST_LINE = 1 << 16
 SEPARATORS = ",;"
 DIGITS = frozenset("0123456789+-,; \t\r")
 """What lines of integers are made of."""
@@ -118,8 +118,8 @@ def _blocks(stream: BinaryIO, faults: Faults, form: Form) -> Iterator[list[str]]
     rest = b""
     while block := stream.read(BLOCK_BYTES):
         whole, newline, rest = (rest + block).rpartition(b"\n")
-        if len(rest) > LONGEST_LINE:
-            faults.fail(f"has a line of more than {LONGEST_LINE} bytes: it is no table of events")
+        if len(rest) > LARGEST_LINE_BYTES:
+            faults.fail(f"has a line of more than {LARGEST_LINE_BYTES} bytes: it is no table of events")
         if newline:
             yield whole.decode("utf-8", "replace").split("\n")
     if rest.strip() and form.places["p"] != form.num_columns - 1:
@@ -161,7 +161,7 @@ def open_csv(stream: BinaryIO, faults: Faults, asked: Asked) -> Source:
     """A header line that names the columns, or the caller's `columns`; then a line an event."""
     form, size, num_lines = None, None, 0
     stream.seek(len(BYTE_ORDER_MARK) if stream.read(len(BYTE_ORDER_MARK)) == BYTE_ORDER_MARK else 0)
-    while line_bytes := stream.readline(LONGEST_LINE):
+    while line_bytes := stream.readline(LARGEST_LINE_BYTES):
         line = line_bytes.decode("utf-8", "replace")
         size = size or _sensor_size(line)
         found = _header(line)
@@ -174,7 +174,7 @@ def open_csv(stream: BinaryIO, faults: Faults, asked: Asked) -> Source:
             size = sides
         num_lines += 1
     if asked.columns is not None:
-        first = stream.readline(LONGEST_LINE)
+        first = stream.readline(LARGEST_LINE_BYTES)
         stream.seek(-len(first), 1)
         form = _form(list(asked.columns), _separator(first.decode("utf-8", "replace")))
     if form is None:

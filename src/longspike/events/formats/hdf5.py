@@ -19,7 +19,13 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from longspike._core.extras import require
-from longspike._core.limits import LARGEST_CHUNK_BYTES, LARGEST_ENTRY_BYTES, unpacked_limit, unpacks_to_too_much
+from longspike._core.limits import (
+    LARGEST_CHUNK_BYTES,
+    LARGEST_ENTRY_BYTES,
+    MOST_LINKS,
+    unpacked_limit,
+    unpacks_to_too_much,
+)
 from longspike.errors import DataFileError
 from longspike.events.faults import Faults
 from longspike.events.fields import Fields, find_fields
@@ -34,7 +40,6 @@ SECONDS = "ts"
 FILTER_REMEDY = (
     "Install hdf5plugin and import it first (pip install hdf5plugin); Metavision's own (ECF) is in Metavision's tools."
 )
-MOST_LINKS = 8
 BROKEN = (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, AttributeError, MemoryError)
 """What h5py raises on damaged files, depending on where the damage is."""
 
@@ -58,7 +63,9 @@ def find(group: Any, path: str, faults: Faults, *, most_links: int = MOST_LINKS)
     node = group.file if path.startswith("/") else group
     for name in filter(None, path.split("/")):
         link = node.get(name, getlink=True) if isinstance(node, h5py.Group) else None
-        if isinstance(link, h5py.ExternalLink) or (isinstance(link, h5py.SoftLink) and not most_links):
+        if isinstance(link, h5py.SoftLink) and not most_links:
+            faults.fail(f"keeps {path!r} behind more than {MOST_LINKS} links", "Copy the data to where they lead.")
+        if isinstance(link, h5py.ExternalLink):
             faults.fail(f"keeps {path!r} behind a link that leaves it", "Copy the data into one file.")
         if isinstance(link, h5py.SoftLink):
             node = find(node, link.path, faults, most_links=most_links - 1)

@@ -3,9 +3,9 @@
 import re
 from typing import BinaryIO
 
+from longspike._core.limits import LARGEST_AEDAT_HEADER_BYTES
 from longspike.events.faults import Faults
 
-LONGEST_HEADER = 1 << 20
 END_LINE = re.compile(rb"^#(?:!END-HEADER|End Of ASCII Header)\r?\n", re.MULTILINE)
 """The line that ends a header, of AEDAT 3.1 and of AEDAT 2.0; older files have none."""
 
@@ -44,7 +44,7 @@ def read_lines(stream: BinaryIO, faults: Faults) -> list[str]:
     begin with "#", or holds more than text, is data.
     """
     start = stream.tell()
-    head = stream.read(LONGEST_HEADER)
+    head = stream.read(LARGEST_AEDAT_HEADER_BYTES + 1)
     ends = [found.end() for found in re.finditer(END_LINE, head)][:1]
     lines: list[str] = []
     position = 0
@@ -53,11 +53,11 @@ def read_lines(stream: BinaryIO, faults: Faults) -> list[str]:
         line = head[position : end or None]
         if not ends and not _is_text(line):
             break
-        if not end:
-            if len(head) == LONGEST_HEADER:
-                faults.fail(f"has a header of more than {LONGEST_HEADER} bytes")
+        if not end and len(head) <= LARGEST_AEDAT_HEADER_BYTES:
             faults.fail("ends within its header: it is truncated, or no recording at all")
-        position = end
+        position = end or len(head)
+        if position > LARGEST_AEDAT_HEADER_BYTES:
+            faults.fail(f"has a header of more than {LARGEST_AEDAT_HEADER_BYTES} bytes")
         lines.append(line.decode("utf-8", "replace").rstrip("\r\n"))
     stream.seek(start + position)
     return lines

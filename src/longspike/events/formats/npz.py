@@ -13,7 +13,7 @@ from typing import IO, Any, BinaryIO, NoReturn
 import numpy as np
 from numpy.lib import format as npy
 
-from longspike._core.limits import LARGEST_ENTRY_BYTES, unpacked_limit, unpacks_to_too_much
+from longspike._core.limits import LARGEST_ENTRY_BYTES, LARGEST_LENGTH, unpacked_limit, unpacks_to_too_much
 from longspike.errors import DataFileError
 from longspike.events.faults import Faults, shortened
 from longspike.events.fields import Fields, find_fields
@@ -22,7 +22,6 @@ from longspike.events.formats.source import Asked, Source, read_exactly, size_of
 from longspike.events.record import check_sensor_size
 
 CHUNK_EVENTS = 1 << 16
-LARGEST_LENGTH = 1 << 48
 
 
 class Member:

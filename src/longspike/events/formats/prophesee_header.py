@@ -4,10 +4,9 @@ import re
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from longspike._core.limits import LARGEST_PROPHESEE_HEADER_BYTES
 from longspike.events.faults import Faults
 from longspike.events.formats.source import parse_size
-
-LONGEST_HEADER = 1 << 16
 
 SENSORS = {
     "gen3": (640, 480),
@@ -97,7 +96,12 @@ def parse_header(head: bytes) -> PropheseeHeader:
 
 def read_header(stream: BinaryIO, faults: Faults) -> PropheseeHeader:
     """The header of a stream, which is left at the first byte of the data."""
-    header = parse_header(stream.read(LONGEST_HEADER))
+    head = stream.read(LARGEST_PROPHESEE_HEADER_BYTES + 1)
+    header = parse_header(head)
+    rest = head[header.num_bytes :]
+    is_cut = rest.startswith(b"%") and b"\n" not in rest and rest.decode("utf-8", "replace").isprintable()
+    if len(head) > LARGEST_PROPHESEE_HEADER_BYTES and header.num_bytes and (is_cut or not rest):
+        faults.fail(f"has a header of more than {LARGEST_PROPHESEE_HEADER_BYTES} bytes")
     if header.num_bytes == 0:
         faults.fail('does not start with a line of a Prophesee header, "% keyword value"', "Is the format right?")
     stream.seek(header.num_bytes)
