@@ -140,13 +140,23 @@ def write_celex_har(root: Path, *, num_classes: int = 150) -> None:
                 (folder / f"{k}.csv").write_text("x,y,t,p\n1279,799,0,1\n3,4,250,0\n")
 
 
-def write_spoken_digits(root: Path) -> None:
-    """The Free Spoken Digit Dataset with two training takes and one test take of each digit, a tone of 100 ms each."""
-    folder = root / "fsdd/recordings"
-    folder.mkdir(parents=True)
+def write_sound(path: Path, samples: np.ndarray, *, rate_hz: int = 8000) -> None:
+    """A WAV file of 16-bit samples; the folder is made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, rate_hz, 0, "NONE", ""))
+        file.writeframes(np.asarray(samples).astype("<i2").tobytes())
+
+
+def write_spoken_digits(root: Path, *, speakers: tuple[str, ...] = ("jackson",), longest: int = 800) -> None:
+    """The Free Spoken Digit Dataset with two training takes and one test take of each digit, a tone of 100 ms each.
+
+    The last of the first speaker has `longest` samples.
+    """
     for digit in range(10):
-        for take in (0, 5, 6):
-            samples = 8000 * np.sin(np.arange(800) * (0.1 + 0.05 * digit + 0.01 * take))
-            with wave.open(str(folder / f"{digit}_jackson_{take}.wav"), "wb") as file:
-                file.setparams((1, 2, 8000, 0, "NONE", ""))
-                file.writeframes(samples.astype("<i2").tobytes())
+        for speaker in speakers:
+            for take in (0, 5, 6):
+                is_longest = (digit, speaker, take) == (9, speakers[0], 6)
+                n = np.arange(longest if is_longest else 800)
+                samples = 8000 * np.sin(n * (0.1 + 0.05 * digit + 0.01 * take))
+                write_sound(root / "fsdd/recordings" / f"{digit}_{speaker}_{take}.wav", samples)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from event_files import write_spoken_digits
 from longspike.data import write_idx
 from longspike.data.sets.cifar10 import BATCH_FILES, CLASS_NAMES
 from longspike.data.sets.mnist import FILES
@@ -73,4 +74,11 @@ def images_root(tmp_path: Path) -> Path:
 def imdb_root(tmp_path: Path) -> Path:
     """20 training and 6 test reviews in the published layout."""
     write_imdb(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def sounds_root(tmp_path: Path) -> Path:
+    """Spoken digits of three speakers in the published layout, 20 training clips and 10 test clips each."""
+    write_spoken_digits(tmp_path, speakers=("jackson", "theo", "yweweler"), longest=18_262)
     return tmp_path

@@ -19,6 +19,7 @@ from longspike.data.files.idx import read_idx, write_idx
 from longspike.data.holdout import divide, hold_out
 from longspike.data.image_augment import CropAndFlip
 from longspike.data.loader import BatchLoader, epoch_order, sample_generators, similar_lengths
+from longspike.data.ragged_splits import RaggedSplit, SampleAugment, ragged_split
 from longspike.data.registry import (
     DATASETS,
     DatasetStatus,
@@ -32,6 +33,7 @@ from longspike.data.registry import (
 )
 from longspike.data.sets.cifar10 import CIFAR10_AUGMENT
 from longspike.data.sets.mnist import psmnist_permutation
+from longspike.data.sound_augment import SoundAugment
 from longspike.data.splits import Split, ValueAugment, collate, make_batch
 from longspike.data.token_splits import TokenSplit, token_split
 
@@ -50,7 +52,10 @@ __all__ = [
     "EventBundle",
     "EventSplit",
     "LazyEventSplit",
+    "RaggedSplit",
     "RemoteFile",
+    "SampleAugment",
+    "SoundAugment",
     "Split",
     "TokenSplit",
     "ValueAugment",
@@ -70,6 +75,7 @@ __all__ = [
     "make_event_batch",
     "mask",
     "psmnist_permutation",
+    "ragged_split",
     "read_idx",
     "sample_generators",
     "similar_lengths",

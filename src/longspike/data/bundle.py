@@ -10,11 +10,12 @@ from longspike._core.checks import check_positive_int
 from longspike._core.vocabulary import Vocabulary
 from longspike.data.event_splits import AnyEventSplit
 from longspike.data.holdout import HOLDOUT_SEED, SHARE, hold_out
+from longspike.data.ragged_splits import RaggedSplit
 from longspike.data.splits import Split
 from longspike.data.token_splits import TokenSplit
 
-AnySequenceSplit = Split | TokenSplit
-"""Sequences of values or of tokens."""
+AnySequenceSplit = Split | RaggedSplit | TokenSplit
+"""Sequences of values, of one length or each as long as it is, or of tokens."""
 
 
 class LabelledSplit(Protocol):
@@ -88,8 +89,8 @@ class DataBundle(AbstractBundle[AnySequenceSplit]):
 
     Args:
         name: the registry's name.
-        train, val, test: each a `Split` with the same d_input, scale and shift, or each a `TokenSplit` with the same
-            d_input; none of them empty.
+        train, val, test: each a `Split` or `RaggedSplit` with the same d_input, scale and shift, or each a `TokenSplit`
+            with the same d_input; none of them empty.
         num_classes: labels lie in 0 .. num_classes - 1; where they are values, how many there are.
         d_input: of every split: features of a step, or the size of the vocabulary.
         class_names: one name per class, in the order of the labels, or per value.
@@ -119,7 +120,7 @@ class DataBundle(AbstractBundle[AnySequenceSplit]):
 
     def _common(self) -> dict[str, tuple[object, str]]:
         common: dict[str, tuple[object, str]] = {"d_input": (self.d_input, "Build all splits from the same features.")}
-        if isinstance(self.train, Split):
+        if not isinstance(self.train, TokenSplit):
             one = "Use one normalisation for all splits."
             common |= {"scale": (self.train.scale, one), "shift": (self.train.shift, one)}
         return common

@@ -4,6 +4,8 @@ import torch
 from torch import Tensor
 
 from longspike._core.checks import describe
+from longspike._core.mistakes import shown
+from longspike._core.normalisation import is_factor
 
 
 def check_per_sample(where: str, name: str, x: object, num_samples: int) -> None:
@@ -47,6 +49,17 @@ def check_targets(where: str, labels: object, num_samples: int, seqlen: int) -> 
     if not is_real and bool((labels < -1).any()):
         raise ValueError(
             f"{where}: `labels` of steps must be at least -1; got min={int(labels.min())}. -1 is a step without a label."
+        )
+
+
+def check_normalisation(where: str, scale: object, shift: object, *, channels: int) -> None:
+    """Raise unless `scale` and `shift` are finite, a number each or one a channel, and no scale is 0."""
+    if not is_factor(scale, may_be_zero=False, channels=channels) or not is_factor(
+        shift, may_be_zero=True, channels=channels
+    ):
+        raise ValueError(
+            f"{where}: `scale` and `shift` must be finite and `scale` not 0, one number or {channels}; got scale="
+            f"{shown(scale)}, shift={shown(shift)}. For (x - mean) / std pass scale=1/std, shift=-mean/std."
         )
 
 

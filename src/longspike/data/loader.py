@@ -100,7 +100,7 @@ class BatchLoader(Generic[BatchT, AugmentT]):
         drop_last: leave out an incomplete last batch.
         length_window: put samples of similar lengths into one batch: every so many batches of the epoch's order are sorted
             by length (see `similar_lengths`) and, with shuffle, the full batches are then shuffled. For a split whose
-            batches are as long as their longest sample, such as `TokenSplit`; None leaves the order as it is.
+            batches are as long as their longest sample, such as `RaggedSplit`; None leaves the order as it is.
         augment: a random change of every sample, new in every epoch, with the generators of `sample_generators`; what
             it is called with depends on the split (`ValueAugment`, `EventAugment`).
     Raises: ValueError if an argument is out of range or no batch can be made.

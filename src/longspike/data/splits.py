@@ -12,9 +12,8 @@ from torch.utils.data import Dataset
 
 from longspike._core.checks import describe
 from longspike._core.lengths import Batch, length_mask
-from longspike._core.mistakes import shown
-from longspike._core.normalisation import Factor, factor, is_factor
-from longspike.data.checks import check_index, check_indices, check_per_sample, check_targets
+from longspike._core.normalisation import Factor, factor
+from longspike.data.checks import check_index, check_indices, check_normalisation, check_per_sample, check_targets
 
 VALUE_DTYPES = (torch.uint8, torch.int16, torch.float32, torch.float64)
 CHECKED_BYTES = 1 << 26
@@ -75,17 +74,8 @@ class Split(Dataset[tuple[Tensor, Any]]):
                 f"Split: `lengths` must lie in [0, {self.max_seqlen}], the steps that `values` holds; got "
                 f"min={int(self.lengths.min())}, max={int(self.lengths.max())}. Count the steps before padding."
             )
-        self._check_normalisation()
+        check_normalisation("Split", self.scale, self.shift, channels=self.d_input)
         self._check_finite()
-
-    def _check_normalisation(self) -> None:
-        """Raise unless `scale` and `shift` are numbers for these channels."""
-        is_right = is_factor(self.scale, may_be_zero=False, channels=self.d_input)
-        if not is_right or not is_factor(self.shift, may_be_zero=True, channels=self.d_input):
-            raise ValueError(
-                f"Split: `scale` and `shift` must be finite and `scale` not 0, one number or {self.d_input}; got scale="
-                f"{shown(self.scale)}, shift={shown(self.shift)}. For (x - mean) / std pass scale=1/std, shift=-mean/std."
-            )
 
     def _check_rows(self) -> None:
         """Raise unless `rows` name stored samples."""

@@ -1,23 +1,22 @@
 """Labelled sequences of tokens, each as long as it is: a split, and batches padded to their own longest sequence."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from longspike._core.checks import check_positive_int
 from longspike._core.lengths import Batch
 from longspike._core.mistakes import shown
-from longspike.data.checks import check_index, check_indices, check_labels, check_per_sample
+from longspike.data.ragged import AbstractRaggedSplit
 
 TOKEN_DTYPES = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.int32))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class TokenSplit(Dataset[tuple[Tensor, int]]):
+class TokenSplit(AbstractRaggedSplit):
     """Texts as tokens, or other sequences of symbols, and their labels; a data set of PyTorch of pairs (x, label).
 
         x of sample k = tokens[starts[k] : starts[k] + lengths[k]]
@@ -42,9 +41,6 @@ class TokenSplit(Dataset[tuple[Tensor, int]]):
     """
 
     tokens: np.ndarray
-    starts: Tensor
-    lengths: Tensor
-    labels: Tensor
     d_input: int
     pad_token: int = 0
 
@@ -58,41 +54,9 @@ class TokenSplit(Dataset[tuple[Tensor, int]]):
             )
         check_positive_int("TokenSplit", "d_input", self.d_input)
         check_positive_int("TokenSplit", "pad_token", self.pad_token, low=0, high=self.d_input - 1)
-        for name in ("starts", "lengths"):
-            check_per_sample("TokenSplit", name, getattr(self, name), len(self))
-        check_labels("TokenSplit", self.labels, len(self))
-        ends = self.starts + self.lengths
-        if bool(((self.starts < 0) | (self.lengths < 0) | (ends > len(self.tokens))).any()):
-            raise ValueError(
-                f"TokenSplit: `starts` and `lengths` must name parts of the {len(self.tokens)} tokens; got starts from "
-                f"{int(self.starts.min())} on and ends up to {int(ends.max())}. Were tokens left out?"
-            )
+        self._check_parts(len(self.tokens), "tokens")
         if not isinstance(self.tokens, np.memmap) and self.tokens.size:
             _check_range(self.tokens, self.d_input)
-
-    def __len__(self) -> int:
-        """The number of samples."""
-        return len(self.labels)
-
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        """Sample 0 <= index < len: its tokens x (length,), int64, and its label."""
-        check_index("TokenSplit", index, len(self))
-        batch = self.batch(torch.tensor([index]))
-        return batch.x[0], int(batch.labels[0])
-
-    @property
-    def max_seqlen(self) -> int:
-        """The tokens of the longest sample."""
-        return int(self.lengths.max()) if len(self) else 0
-
-    def select(self, indices: Tensor) -> "TokenSplit":
-        """The samples at `indices`, an int64 tensor (num_selected,), in that order; the tokens are shared, not copied.
-
-        Raises: ValueError if `indices` is not such a tensor, IndexError if an index lies outside the split.
-        """
-        check_indices("TokenSplit.select", indices)
-        chosen = {name: getattr(self, name).index_select(0, indices) for name in ("starts", "lengths", "labels")}
-        return replace(self, **chosen)
 
     def batch(self, indices: Tensor, *, augment: None = None, rngs: Sequence[np.random.Generator] = ()) -> Batch:
         """Samples padded to the longest of them: x (batch, seqlen), int64; what a loader asks of every kind of split.
@@ -101,12 +65,8 @@ class TokenSplit(Dataset[tuple[Tensor, int]]):
         """
         if augment is not None:
             raise ValueError(f"TokenSplit: `augment` must be None, tokens stay as they are; got {shown(augment)}.")
-        lengths = self.lengths.index_select(0, indices)
-        shape = (len(indices), int(lengths.max()) if len(indices) else 0)
-        x = torch.full(shape, self.pad_token, dtype=torch.int64)
-        starts = self.starts.index_select(0, indices).tolist()
-        for row, start, length in zip(x.numpy(), starts, lengths.tolist(), strict=True):
-            row[:length] = self.tokens[start : start + length]
+        x = torch.full((len(indices), self._longest(indices)), self.pad_token, dtype=torch.int64)
+        lengths = self._write_rows(indices, x.numpy(), self.tokens)
         return Batch(x, lengths, self.labels.index_select(0, indices))
 
 

@@ -10,8 +10,9 @@ import torch
 
 from longspike._core.checks import check_choice, check_positive_int
 from longspike._core.files import replace_text
-from longspike.data import BatchLoader, DataBundle, EventBundle, Split, TokenSplit
+from longspike.data import BatchLoader, DataBundle, EventBundle, RaggedSplit, Split
 from longspike.data import load as load_data
+from longspike.data.ragged import AbstractRaggedSplit
 from longspike.errors import ConfigError
 from longspike.evaluation.evaluate import evaluate
 from longspike.evaluation.report import write_report
@@ -87,7 +88,7 @@ def _choose(bundle: DataBundle | EventBundle, split: str, limit: int | None) -> 
 
 def _as_trained(samples: Any, spec: InputSpec) -> Any:
     """Samples with the normalisation that the model was trained with, where it is known; events have none."""
-    if not isinstance(samples, Split) or spec.scale is None or spec.shift is None:
+    if not isinstance(samples, Split | RaggedSplit) or spec.scale is None or spec.shift is None:
         return samples
     return replace(samples, scale=spec.scale, shift=spec.shift)
 
@@ -97,9 +98,9 @@ def _sequences_at_once(samples: Any) -> int:
 
 
 def _evaluated(network: Any, samples: Any, batch_size: int, told: Callable[[int], None] | None) -> Evaluation:
-    """`evaluate`; tokens go in by their length, so that little is padded, and are named by their places in the split."""
+    """`evaluate`; ragged samples go in by their length, so that little is padded, and are named by their places."""
     options: dict[str, Any] = {"batch_size": batch_size, "shuffle": False, "seed": 0}
-    if not isinstance(samples, TokenSplit):
+    if not isinstance(samples, AbstractRaggedSplit):
         return evaluate(network, BatchLoader(samples, **options), on_progress=told)
     order = samples.lengths.argsort(stable=True)
     found = evaluate(network, BatchLoader(samples.select(order), **options), on_progress=told)

@@ -7,6 +7,7 @@ from typing import Any
 from longspike._core.decoding import Decoder
 from longspike._core.mistakes import Mistakes, shown
 from longspike.data.image_augment import CropAndFlip
+from longspike.data.sound_augment import SoundAugment
 from longspike.errors import ConfigError
 from longspike.events.augmentation import Augmentation
 from longspike.models.config import SpikeSSMConfig
@@ -34,7 +35,7 @@ class Recipe:
     model: SpikeSSMConfig | FlamesConfig | FlamesSequenceConfig
     training: TrainingConfig
     expected: str
-    augmentation: Augmentation | CropAndFlip | None = None
+    augmentation: Augmentation | CropAndFlip | SoundAugment | None = None
 
     def __post_init__(self) -> None:
         mistakes = Mistakes(f"Recipe {self.name!r}", self)

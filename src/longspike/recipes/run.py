@@ -7,7 +7,8 @@ from typing import Any
 
 import torch
 
-from longspike.data import BatchLoader, DataBundle, EventBundle, Split, TokenSplit, load
+from longspike.data import BatchLoader, DataBundle, EventBundle, RaggedSplit, Split, load
+from longspike.data.ragged import AbstractRaggedSplit
 from longspike.models import InputSpec, build
 from longspike.models.matching import check_data
 from longspike.recipes.definition import Recipe
@@ -17,7 +18,7 @@ from longspike.training.exclusive import RunLock, check_alone
 from longspike.training.fit import fit_in_locked_folder
 
 LENGTH_WINDOW = 50
-"""Batches of the epoch's order among which tokens of similar lengths are put together."""
+"""Batches of the epoch's order among which samples of similar lengths are put together."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,7 +39,7 @@ def _record(recipe: Recipe, bundle: DataBundle | EventBundle) -> dict[str, Any]:
         "source": bundle.source,
         "class_names": list(bundle.class_names),
     }
-    if isinstance(bundle.train, Split):
+    if isinstance(bundle.train, Split | RaggedSplit):
         record["normalisation"] = {"scale": bundle.train.scale, "shift": bundle.train.shift}
     return record
 
@@ -90,7 +91,7 @@ def _train(
     vocabulary = bundle.vocabulary if isinstance(bundle, DataBundle) else None
     model.input_spec = InputSpec(class_names=bundle.class_names, vocabulary=vocabulary)
     options: dict[str, Any] = {"batch_size": config.batch_size}
-    if isinstance(bundle.train, TokenSplit):
+    if isinstance(bundle.train, AbstractRaggedSplit):
         options["length_window"] = LENGTH_WINDOW
     train = BatchLoader[Any, Any](bundle.train, shuffle=True, seed=config.seed, augment=recipe.augmentation, **options)
     result = fit_in_locked_folder(

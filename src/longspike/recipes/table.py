@@ -27,6 +27,7 @@ from longspike.recipes.events import (
 from longspike.recipes.full import cifar10_patches_full, psmnist_full, scifar_full, smnist_full
 from longspike.recipes.long_range import lra_text, lra_text_full
 from longspike.recipes.small import cifar10_patches, psmnist, scifar, smnist
+from longspike.recipes.sounds import spoken_digits_frames, spoken_digits_raw, spoken_digits_raw_speakers
 
 _RECIPES: dict[str, Callable[[], Recipe]] = {
     "digits": digits,
@@ -45,6 +46,9 @@ _RECIPES: dict[str, Callable[[], Recipe]] = {
     "lra-text-full": lra_text_full,
     "cifar10-patches": cifar10_patches,
     "cifar10-patches-full": cifar10_patches_full,
+    "spoken-digits-raw": spoken_digits_raw,
+    "spoken-digits-raw-speakers": spoken_digits_raw_speakers,
+    "spoken-digits-frames": spoken_digits_frames,
     "event-digits": event_digits,
     "nmnist": nmnist,
     "nmnist-no-dendrites": nmnist_no_dendrites,

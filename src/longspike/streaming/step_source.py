@@ -193,7 +193,7 @@ def dataset_sample(
 
     Raises: ConfigError if there is no such sample, or the model does not read the data set.
     """
-    from longspike.data import Split, available, load_sequences
+    from longspike.data import RaggedSplit, Split, available, load_sequences
 
     if name not in available():
         raise ConfigError(f"there is no data set {name!r}. The data sets are: {', '.join(available())}.")
@@ -206,6 +206,6 @@ def dataset_sample(
             f"the model takes {d_input} {words[is_tokens]}; {name} has {bundle.d_input} {words[bundle.has_tokens]}."
         )
     test = bundle.test
-    if isinstance(test, Split) and input_spec.scale is not None and input_spec.shift is not None:
+    if isinstance(test, Split | RaggedSplit) and input_spec.scale is not None and input_spec.shift is not None:
         test = replace(test, scale=input_spec.scale, shift=input_spec.shift)
     return test[index]

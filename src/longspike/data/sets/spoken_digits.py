@@ -1,7 +1,9 @@
 """The Free Spoken Digit Dataset as spikes of a gammatone filterbank with spiking neurons."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -39,8 +41,17 @@ SOURCE = (
 )
 
 
-def _list_clips(folder: Path) -> list[tuple[int, str, int, Path]]:
-    """(digit, speaker, take, path) of every clip, sorted.
+class Clip(NamedTuple):
+    """A recording, by its name."""
+
+    digit: int
+    speaker: str
+    take: int
+    path: Path
+
+
+def list_clips(folder: Path) -> list[Clip]:
+    """Every clip, by digit, speaker and take.
 
     Raises: DataFileError for a WAV file whose name is not <digit>_<speaker>_<take>.wav.
     """
@@ -49,7 +60,7 @@ def _list_clips(folder: Path) -> list[tuple[int, str, int, Path]]:
         match = FILE_NAME.fullmatch(path.name)
         if match is None:
             raise DataFileError(f"{path} must be named <digit>_<speaker>_<take>.wav. Move other sounds elsewhere.")
-        clips.append((int(match[1]), match[2], int(match[3]), path))
+        clips.append(Clip(int(match[1]), match[2], int(match[3]), path))
     return sorted(clips)
 
 
@@ -67,10 +78,10 @@ def clip_to_events(path: Path) -> np.ndarray:
     return events
 
 
-def _split_of(clips: list[tuple[int, str, int, Path]]) -> EventSplit:
+def _split_of(clips: Sequence[Clip]) -> EventSplit:
     """Clips as a split."""
-    samples = [clip_to_events(path) for *_, path in clips]
-    return split_of_samples(samples, torch.tensor([digit for digit, *_ in clips]), sensor_size=SENSOR_SIZE)
+    samples = [clip_to_events(clip.path) for clip in clips]
+    return split_of_samples(samples, torch.tensor([clip.digit for clip in clips]), sensor_size=SENSOR_SIZE)
 
 
 def load_spoken_digits(root: Path) -> EventBundle:
@@ -85,9 +96,9 @@ def load_spoken_digits(root: Path) -> EventBundle:
     Raises: DataFileError if files are missing or not what they claim to be.
     """
     folder, _ = require_files("spoken-digits", root, LAYOUTS, page=PAGE)
-    clips = _list_clips(folder)
-    rest = [clip for clip in clips if clip[2] >= NUM_TEST_TAKES]
-    test = [clip for clip in clips if clip[2] < NUM_TEST_TAKES]
+    clips = list_clips(folder)
+    rest = [clip for clip in clips if clip.take >= NUM_TEST_TAKES]
+    test = [clip for clip in clips if clip.take < NUM_TEST_TAKES]
     if len(rest) < SHARE:
         raise DataFileError(
             f"{folder} must hold takes from {NUM_TEST_TAKES} on, the training set; got {len(rest)} of them. "
