@@ -11,6 +11,7 @@ from longspike.cli.process import keep_freed_memory
 from longspike.cli.train import resume_command
 from longspike.recipes import recipes
 from longspike.training import InterruptedRunError
+from published_samples import small_listops
 
 TINY = ["model.d_model=4", "model.num_layers=1", "model.d_state=4", "training.batch_size=300", "training.epochs=2"]
 
@@ -50,6 +51,12 @@ def test_data(cli: Run, tmp_path: Path) -> None:
         "",
         "error: `longspike data download` needs the name of a data set, e.g. smnist.\n",
     )
+    assert "smnist is not made by longspike; listops" in cli("data", "generate", "smnist")[2]
+    assert (
+        "listops is not downloaded, it is made: run: longspike data generate listops"
+        in cli("data", "download", "listops")[2]
+    )
+    assert "run: longspike data generate listops" in cli("data", "status", "listops", *root)[1]
     assert cli("data", "path", "mnist")[2].startswith("error: there is no data set 'mnist'. The data sets are: digits")
 
 
@@ -159,3 +166,14 @@ def test_an_interrupted_run_prints_the_command_to_resume(
     assert (code, out) == (130, "")
     assert "stopped after step 7" in err
     assert f"longspike train digits --set training.seed=2 --run-dir {tmp_path / 'run'} --resume" in err
+
+
+def test_a_data_set_is_made(cli: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small_listops(monkeypatch)
+    root = ("--data-root", str(tmp_path))
+    assert json.loads(cli("data", "generate", "listops", *root, "--json")[1]) == {
+        "name": "listops",
+        "folder": str(tmp_path / "listops"),
+    }
+    assert cli("data", "generate", "listops", *root)[:2] == (0, f"{tmp_path / 'listops'}\n")
+    assert cli("data", "path", "listops", *root)[:2] == (0, f"{tmp_path / 'listops'}\n")

@@ -12,7 +12,7 @@ import longspike
 from cli.conftest import Run
 from longspike.data import load
 from longspike.models import InputSpec, SpikeSSM, SpikeSSMConfig
-from text_samples import write_imdb
+from published_samples import write_imdb
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Small data sets in the published layouts, and a cache of its own for every test."""
 
-import pickle
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,9 +9,9 @@ from PIL import Image
 
 from event_files import write_spoken_digits
 from longspike.data import write_idx
-from longspike.data.sets.cifar10 import BATCH_FILES, CLASS_NAMES
+from longspike.data.sets.cifar10 import CLASS_NAMES
 from longspike.data.sets.mnist import FILES
-from text_samples import write_imdb
+from published_samples import write_cifar10, write_imdb, write_listops
 
 
 @pytest.fixture(autouse=True)
@@ -48,12 +47,7 @@ def mnist_root(tmp_path: Path) -> Path:
 @pytest.fixture
 def batches_root(tmp_path: Path) -> Path:
     """CIFAR's six pickled batches of ten images each, as a current numpy and Python write them."""
-    random = np.random.default_rng(1)
-    folder = tmp_path / "cifar-10-batches-py"
-    folder.mkdir()
-    for name in BATCH_FILES:
-        content = {"data": random.integers(0, 256, (10, 3072), dtype=np.uint8), "labels": list(range(10))}
-        (folder / name).write_bytes(pickle.dumps(content, protocol=2))
+    write_cifar10(tmp_path)
     return tmp_path
 
 
@@ -81,4 +75,15 @@ def imdb_root(tmp_path: Path) -> Path:
 def sounds_root(tmp_path: Path) -> Path:
     """Spoken digits of three speakers in the published layout, 20 training clips and 10 test clips each."""
     write_spoken_digits(tmp_path, speakers=("jackson", "theo", "yweweler"), longest=18_262)
+    return tmp_path
+
+
+@pytest.fixture
+def listops_root(tmp_path: Path) -> Path:
+    """18 trees in the published layout; the first of them is of the longest length there may be."""
+    write_listops(tmp_path)
+    place = tmp_path / "lra_release/listops-1000/basic_train.tsv"
+    header, first, *rest = place.read_text().splitlines()
+    long = " ".join(["[MAX", *["3"] * 3000, "]"])
+    place.write_text("\n".join([header, first, f"{long}\t3", *rest[1:]]) + "\n")
     return tmp_path

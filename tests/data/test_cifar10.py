@@ -51,6 +51,18 @@ def test_scifar_from_images_says_jpeg(images_root: Path) -> None:
     assert bundle.test.labels.tolist() == list(range(10))
 
 
+def test_lra_image_is_scifar_with_another_validation_set(batches_root: Path) -> None:
+    grey, lra = load("scifar", root=batches_root), load("lra-image", root=batches_root)
+    assert torch.equal(grey.test.values, lra.test.values)
+    assert (lra.train.scale, lra.train.shift) == (grey.train.scale, grey.train.shift)
+    folder = batches_root / "cifar-10-batches-py"
+    images = np.concatenate([read_pickled_batch(folder / name)[0] for name in BATCH_FILES[:5]])
+    published = torch.from_numpy(grey_of_rgb(images)).reshape(50, 1024, 1)
+    train, val = torch.utils.data.random_split(range(50), [45, 5], generator=torch.Generator().manual_seed(42))
+    assert torch.equal(lra.train.values, published[list(train)])
+    assert torch.equal(lra.val.values, published[list(val)])
+
+
 def test_patches_from_batches_and_from_images(batches_root: Path, images_root: Path) -> None:
     bundle = load("cifar10-patches", root=batches_root)
     images, _ = read_pickled_batch(batches_root / "cifar-10-batches-py" / "test_batch")

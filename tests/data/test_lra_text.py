@@ -8,7 +8,7 @@ import torch
 
 from longspike.data import load
 from longspike.errors import DataFileError
-from text_samples import CHARACTERS, write_imdb
+from published_samples import CHARACTERS, write_imdb
 
 
 def test_characters_are_those_of_the_training_texts(imdb_root: Path) -> None:

@@ -41,11 +41,13 @@ ROOT_FIXTURES = {
     "psmnist": "mnist_root",
     "scifar": "images_root",
     "cifar10-patches": "images_root",
+    "lra-image": "images_root",
     "lra-text": "imdb_root",
     "lra-text-bytes": "imdb_root",
     "spoken-digits-raw": "sounds_root",
     "spoken-digits-raw-speakers": "sounds_root",
     "spoken-digits-frames": "sounds_root",
+    "listops": "listops_root",
 }
 
 

@@ -17,9 +17,14 @@ from longspike.recipes.run import LENGTH_WINDOW
 from longspike.training import score
 from longspike.training.optim import build_optimizer
 from longspike.training.tally import score_batch
-from text_samples import CHARACTERS, write_imdb
+from published_samples import CHARACTERS, write_cifar10, write_imdb, write_listops
 
-WRITERS: dict[str, Callable[[Path], Any]] = {"lra-text": write_imdb, "lra-text-full": write_imdb}
+WRITERS: dict[str, Callable[[Path], Any]] = {
+    "lra-text": write_imdb,
+    "lra-image": write_cifar10,
+    "listops": write_listops,
+}
+"""Also of the recipes of the published size, NAME-full."""
 
 
 @pytest.fixture(autouse=True)
@@ -27,10 +32,10 @@ def _cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("LONGSPIKE_CACHE", str(tmp_path_factory.mktemp("cache")))
 
 
-@pytest.mark.parametrize("name", WRITERS)
+@pytest.mark.parametrize("name", [f"{name}{size}" for name in WRITERS for size in ("", "-full")])
 def test_a_few_steps_of_every_recipe(name: str, tmp_path: Path) -> None:
     """With the recipe's own ends and a small network between them."""
-    WRITERS[name](tmp_path)
+    WRITERS[name.removesuffix("-full")](tmp_path)
     chosen = recipe(name)
     bundle = load(chosen.data, root=tmp_path)
     check_data(chosen.model, bundle, remedy="Mend the recipe.")

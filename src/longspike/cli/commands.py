@@ -9,7 +9,7 @@ _DESCRIPTION = "Spiking state-space models: train, evaluate, stream. `longspike 
 _SUMMARIES = {
     "train": "Train a network by a recipe; it can be stopped and resumed at any moment.",
     "recipes": "List the recipes, or show one in full.",
-    "data": "List, check, fetch and locate data sets.",
+    "data": "List, check, fetch, make and locate data sets.",
     "events": "Show what a recording of an event camera holds, or convert it.",
     "evaluate": "Measure a saved model: the metrics of its task, spikes, energy and speed.",
     "stream": "Feed a saved model step by step, or with events, and watch it decide.",

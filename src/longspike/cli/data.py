@@ -13,27 +13,29 @@ if TYPE_CHECKING:
 
 
 def data(
-    action: Literal["list", "status", "download", "path"],
+    action: Literal["list", "status", "download", "generate", "path"],
     name: Annotated[tyro.conf.Positional[str | None], tyro.conf.arg(metavar="[NAME]")] = None,
     *,
     data_root: Path | None = None,
     json: bool = False,
 ) -> int:
-    """List, check, fetch and locate data sets.
+    """List, check, fetch, make and locate data sets.
 
     Args:
-        action: list: what there is. status: whether the files are there. download NAME: fetch them. path NAME: where.
-        name: A data set, e.g. smnist; needed by download and path.
+        action: list: what there is. status: whether the files are there. download NAME: fetch them. generate NAME: make
+            them, of a set that is made by rules. path NAME: where.
+        name: A data set, e.g. smnist; needed by download, generate and path.
         data_root: Data folder; LONGSPIKE_DATA or ~/.cache/longspike/data if not given.
         json: Print JSON.
     """
-    if name is None and action in ("download", "path"):
+    if name is None and action in ("download", "generate", "path"):
         raise ConfigError(f"`longspike data {action}` needs the name of a data set, e.g. smnist.")
     if action == "list":
         return _list(name, json)
     if action == "status":
         return _status(name, data_root, json)
-    return _download(str(name), data_root, json) if action == "download" else _path(str(name), data_root, json)
+    act = {"download": _download, "generate": _generate, "path": _path}[action]
+    return act(str(name), data_root, json)
 
 
 def _names(name: str | None) -> tuple[str, ...]:
@@ -71,6 +73,8 @@ def _remedy(name: str) -> str:
     from longspike.data import DATASETS
 
     entry = DATASETS[name]
+    if entry.generate is not None:
+        return f"run: longspike data generate {name}"
     if entry.page is None:
         return f"run: longspike data download {name}"
     return f"get it from {entry.page} and put it in place as {entry.files}"
@@ -120,11 +124,32 @@ def _path(name: str, data_root: Path | None, json: bool) -> int:
     return 0
 
 
+def _generate(name: str, root: Path | None, json: bool) -> int:
+    from functools import partial
+
+    from longspike.cli.progress import count_bars
+    from longspike.data import DATASETS, data_root, generate
+
+    _names(name)
+    if DATASETS[name].generate is None:
+        made = ", ".join(each for each, entry in DATASETS.items() if entry.generate is not None)
+        raise ConfigError(f"{name} is not made by longspike; {made} are. Run `longspike data status {name}`.")
+    with count_bars() as bars:
+        folder = generate(name, data_root(root), progress=partial(bars.update, f"making {name}"))
+    if json:
+        print_json({"name": name, "folder": str(folder)})
+    else:
+        print_line(str(folder))
+    return 0
+
+
 def _download(name: str, root: Path | None, json: bool) -> int:
     from longspike.cli.progress import download_bars
     from longspike.data import DATASETS, data_root, download
 
     _names(name)
+    if DATASETS[name].generate is not None:
+        raise ConfigError(f"{name} is not downloaded, it is made: {_remedy(name)}.")
     if DATASETS[name].page is not None:
         raise ConfigError(
             f"{name} is not downloaded by longspike, as its publisher states no checksum or asks for consent: "

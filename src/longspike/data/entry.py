@@ -7,6 +7,7 @@ from pathlib import Path
 from longspike.data.bundle import DataBundle, EventBundle
 from longspike.data.files.download import RemoteFile
 from longspike.data.files.locate import Layout
+from longspike.data.generators.pieces import Progress
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,6 +28,8 @@ class DatasetEntry:
         package: the optional package that brings the data; None if files do.
         page: the publisher's address, if `longspike data download` does not fetch the files; None if it does.
         downloads: what it fetches.
+        generate: makes the files below the data folder, by the rules of a set that is made and not collected; told of its
+            progress, pieces done and in all.
     """
 
     description: str
@@ -40,3 +43,4 @@ class DatasetEntry:
     package: str | None = None
     page: str | None = None
     downloads: tuple[RemoteFile, ...] = ()
+    generate: Callable[[Path, Progress | None], Path] | None = None

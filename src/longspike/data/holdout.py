@@ -1,5 +1,7 @@
 """The stratified hold-out by which a validation set is taken from the training files."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -62,6 +64,22 @@ def hold_out(labels: Tensor, *, num_held_out: int, seed: int = HOLDOUT_SEED) -> 
         members = np.flatnonzero(label_array == label)
         is_held_out[members[random.permutation(len(members))[:quota]]] = True
     return torch.from_numpy(np.flatnonzero(~is_held_out)), torch.from_numpy(np.flatnonzero(is_held_out))
+
+
+def divide_at_random(num_samples: int, sizes: Sequence[int], *, seed: int) -> tuple[Tensor, ...]:
+    """The division of `torch.utils.data.random_split` with a generator of this seed: not stratified.
+
+    For what is compared with results on such a division. Parts of torch.randperm(num_samples), one behind another.
+
+    Args: sizes: of the parts, together num_samples.
+    Returns: the indices of the parts, int64, in the order drawn.
+
+    Example:
+        >>> [part.tolist() for part in divide_at_random(5, (3, 2), seed=42)]
+        [[2, 4, 1], [0, 3]]
+    """
+    order = torch.randperm(num_samples, generator=torch.Generator().manual_seed(seed))
+    return order.split(list(sizes))
 
 
 def divide(labels: Tensor, *, num_val: int, num_test: int, seed: int = HOLDOUT_SEED) -> tuple[Tensor, Tensor, Tensor]:

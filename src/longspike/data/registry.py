@@ -13,6 +13,7 @@ from longspike.data.bundle import DataBundle, EventBundle
 from longspike.data.entry import DatasetEntry
 from longspike.data.files.download import Progress, RemoteFile, fetch
 from longspike.data.files.locate import search
+from longspike.data.generators.pieces import Progress as PieceProgress
 from longspike.errors import ConfigError
 
 MODULES = {
@@ -20,8 +21,10 @@ MODULES = {
     "smnist": "mnist",
     "psmnist": "mnist",
     "scifar": "cifar10",
+    "lra-image": "cifar10",
     "lra-text": "imdb",
     "lra-text-bytes": "imdb",
+    "listops": "listops",
     "cifar10-patches": "cifar10",
     "event-digits": "event_digits",
     "spoken-digits": "spoken_digits",
@@ -152,6 +155,22 @@ def status(name: str, root: str | os.PathLike[str] | None = None) -> DatasetStat
         missing=result.missing,
         places=result.gaps,
     )
+
+
+def generate(name: str, root: str | os.PathLike[str], *, progress: PieceProgress | None = None) -> Path:
+    """Make the files of a data set that is made by rules, in the data folder `root`; those that are there stay.
+
+    What was stopped goes on where it was, and the data set is there whole or not at all.
+
+    Args:
+        name: such as "listops".
+        progress: told about every piece, with the number of those that are done and of all.
+    Returns: the folder.
+    Raises: ValueError for a name that is not such a data set; FileWriteError if it cannot be written.
+    """
+    makers = {each: entry.generate for each, entry in DATASETS.items() if entry.generate is not None}
+    check_choice("generate", "name", name, tuple(makers))
+    return makers[name](Path(root), progress)
 
 
 def _downloads() -> dict[str, tuple[RemoteFile, ...]]:

@@ -1,7 +1,10 @@
 """Recipes for the tasks of the Long Range Arena: sizes for two CPU cores, and the published ones for a GPU."""
 
+from dataclasses import replace
+
 from longspike.models.config import SpikeSSMConfig
 from longspike.recipes.definition import Recipe
+from longspike.recipes.full import scifar_full
 from longspike.training.config import TrainingConfig
 
 _FULL = "needs a GPU; not trained to the end by us, and the neuron is this package's, not SpikingSSMs'"
@@ -41,5 +44,50 @@ def lra_text_full() -> Recipe:
             d_input=134, num_outputs=2, d_model=256, num_layers=6, d_state=4, encoder="embedding", is_bidirectional=True
         ),
         training=TrainingConfig(epochs=32, batch_size=16, lr=0.01, weight_decay=0.05, seed=3333),
+        expected=_FULL,
+    )
+
+
+def lra_image() -> Recipe:
+    """CIFAR-10 in grey, pixel by pixel, with the S4 line's validation set."""
+    return Recipe(
+        name="lra-image",
+        description="grey CIFAR-10, 1024 steps, with the validation set of the S4 line, small network",
+        data="lra-image",
+        model=SpikeSSMConfig(d_model=128, num_layers=4, d_state=16, dropout=0.1),
+        training=TrainingConfig(epochs=24, batch_size=50, lr=0.01, rate_target=0.1, checkpoint_every_steps=200),
+        expected="not trained by us yet; about three core-hours",
+    )
+
+
+def lra_image_full() -> Recipe:
+    """As scifar-full, with the S4 line's validation set."""
+    return replace(scifar_full(), name="lra-image-full", data="lra-image")
+
+
+def listops() -> Recipe:
+    """Nested operations on digits."""
+    return Recipe(
+        name="listops",
+        description="ListOps, 500 to 2,000 symbols, small network",
+        data="listops",
+        model=SpikeSSMConfig(d_input=18, d_model=128, num_layers=4, d_state=16, encoder="embedding"),
+        training=TrainingConfig(
+            epochs=12, batch_size=32, lr=0.005, weight_decay=0.05, rate_target=0.1, checkpoint_every_steps=200
+        ),
+        expected="not trained by us yet; about four core-hours; the most frequent class is right for 17 %",
+    )
+
+
+def listops_full() -> Recipe:
+    """6 bidirectional layers of 256; 40 epochs of batches of 32."""
+    return Recipe(
+        name="listops-full",
+        description="ListOps, published size (6 x 256, bidirectional)",
+        data="listops",
+        model=SpikeSSMConfig(
+            d_input=18, d_model=256, num_layers=6, d_state=4, encoder="embedding", norm="post", is_bidirectional=True
+        ),
+        training=TrainingConfig(epochs=40, batch_size=32, lr=0.01, weight_decay=0.01, seed=1234),
         expected=_FULL,
     )

@@ -25,7 +25,14 @@ from longspike.recipes.events import (
     ssc,
 )
 from longspike.recipes.full import cifar10_patches_full, psmnist_full, scifar_full, smnist_full
-from longspike.recipes.long_range import lra_text, lra_text_full
+from longspike.recipes.long_range import (
+    listops,
+    listops_full,
+    lra_image,
+    lra_image_full,
+    lra_text,
+    lra_text_full,
+)
 from longspike.recipes.small import cifar10_patches, psmnist, scifar, smnist
 from longspike.recipes.sounds import spoken_digits_frames, spoken_digits_raw, spoken_digits_raw_speakers
 
@@ -44,6 +51,10 @@ _RECIPES: dict[str, Callable[[], Recipe]] = {
     "scifar-full": scifar_full,
     "lra-text": lra_text,
     "lra-text-full": lra_text_full,
+    "lra-image": lra_image,
+    "lra-image-full": lra_image_full,
+    "listops": listops,
+    "listops-full": listops_full,
     "cifar10-patches": cifar10_patches,
     "cifar10-patches-full": cifar10_patches_full,
     "spoken-digits-raw": spoken_digits_raw,

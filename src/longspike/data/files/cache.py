@@ -3,11 +3,12 @@
 import hashlib
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
 
+from longspike._core.files import replace_folder
 from longspike.errors import DataFileError
 
 
@@ -56,3 +57,35 @@ def write_array(path: Path, array: np.ndarray) -> None:
             f"{path}: the decoded data cannot be cached ({error.strerror}). Set LONGSPIKE_CACHE to a folder that can "
             "be written."
         ) from error
+
+
+def cached_arrays(name: str, key: str, make: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """The arrays that `make` returns, by name; made at the first call, then mapped from the folder <name>-<key>.
+
+    Args: key: of what they are made of, by `fingerprint`.
+    Raises: DataFileError if they cannot be written; what `make` raises.
+    """
+    folder = cache_folder() / f"{name}-{key}"
+    try:
+        return _mapped(folder)
+    except Exception:  # absent or damaged; numpy's header parser raises nearly anything
+        arrays = make()
+
+    def write(new: Path) -> None:
+        for each, array in arrays.items():
+            np.save(new / f"{each}.npy", array)
+
+    try:
+        replace_folder(folder, write)
+    except OSError as error:
+        raise DataFileError(
+            f"{folder}: the decoded data cannot be cached ({error}) Set LONGSPIKE_CACHE to a folder that can be written."
+        ) from error
+    return _mapped(folder)
+
+
+def _mapped(folder: Path) -> dict[str, np.ndarray]:
+    paths = [path for path in os.scandir(folder) if path.name.endswith(".npy")]
+    if not paths:
+        raise FileNotFoundError(folder)
+    return {Path(path.name).stem: np.load(path.path, mmap_mode="r", allow_pickle=False) for path in paths}

@@ -79,18 +79,19 @@ def name_list(names: tuple[str, ...], *, most: int = MOST_NAMES) -> str:
 
 
 def require_files(
-    name: str, root: Path, layouts: tuple[Layout, ...], *, page: str | None = None
+    name: str, root: Path, layouts: tuple[Layout, ...], *, page: str | None = None, command: str = "download"
 ) -> tuple[Path, tuple[Path, ...]]:
     """The first complete folder below `root` and its files, in the order of its layout's needs.
 
     Args:
         page: the publisher's address of sets that `longspike data download` does not fetch.
+        command: what makes the files otherwise: `longspike data COMMAND NAME`.
     Raises: DataFileError, with every folder that was looked at, what it lacks, and the remedies.
     """
     result = search(root, layouts)
     if result.folder is None:
         remedy = (
-            f"Run `longspike data download {name}`" if page is None else f"Fetch it from {page} and unpack it there"
+            f"Run `longspike data {command} {name}`" if page is None else f"Fetch it from {page} and unpack it there"
         )
         places = "".join(f"\n  {gap}" for gap in result.gaps)
         raise DataFileError(

@@ -11,6 +11,7 @@ from longspike.data.files.download import RemoteFile
 from longspike.data.files.image_folder import read_colour_folder, read_grey_folder
 from longspike.data.files.locate import Layout, require_files
 from longspike.data.files.pickled_batch import read_pickled_batch
+from longspike.data.holdout import SHARE, divide_at_random
 from longspike.data.image_augment import CropAndFlip, patches_of_images
 from longspike.data.splits import Split
 
@@ -33,6 +34,7 @@ ARCHIVE = RemoteFile(
 )
 HEIGHT = WIDTH = 32
 SEQLEN = 1024
+LRA_SEED = 42
 GREY_MEAN, GREY_STD = 122.6, 61.0
 """Of the grey training images, values 0 to 255; the figures in common use for sequential CIFAR."""
 PATCH, NUM_PATCHES = 8, 16
@@ -91,9 +93,9 @@ def _source(folder: Path, form: str) -> str:
     return f"{origin}: {terms}; {form}; validation held out from the 50,000 training images."
 
 
-def _bundle(name: str, published: Split, test: Split, *, source: str) -> DataBundle:
-    """The data set, with validation held out of its training split."""
-    train, val = without_validation(published)  # 45,000 and 5,000
+def _bundle(name: str, parts: tuple[Split, Split], test: Split, *, source: str) -> DataBundle:
+    """The data set; parts: train and validation, 45,000 and 5,000."""
+    train, val = parts
     return DataBundle(
         name=name,
         train=train,
@@ -106,6 +108,20 @@ def _bundle(name: str, published: Split, test: Split, *, source: str) -> DataBun
     )
 
 
+def _read_grey(name: str, root: Path) -> tuple[Split, Split, str]:
+    """The published training and test images in grey, and the source."""
+    folder, paths = require_files(name, root, LAYOUTS)
+    if folder.name == BATCH_FOLDER:
+        parts = [(grey_of_rgb(images), labels) for images, labels in map(_read_batches, (paths[:-1], paths[-1:]))]
+    else:
+        parts = [
+            read_grey_folder(folder / part, class_names=CLASS_NAMES, height=HEIGHT, width=WIDTH)
+            for part in ("train", "test")
+        ]
+    train, test = (_grey_split(*part) for part in parts)
+    return train, test, _source(folder, "grey")
+
+
 def load_scifar(root: Path) -> DataBundle:
     """CIFAR-10 as sequences of 1,024 grey pixels in raster order; x = (grey - 122.6) / 61.0.
 
@@ -116,16 +132,20 @@ def load_scifar(root: Path) -> DataBundle:
 
     Raises: DataFileError if the files are missing or not what they claim to be.
     """
-    folder, paths = require_files("scifar", root, LAYOUTS)
-    if folder.name == BATCH_FOLDER:
-        parts = [(grey_of_rgb(images), labels) for images, labels in map(_read_batches, (paths[:-1], paths[-1:]))]
-    else:
-        parts = [
-            read_grey_folder(folder / part, class_names=CLASS_NAMES, height=HEIGHT, width=WIDTH)
-            for part in ("train", "test")
-        ]
-    train, test = (_grey_split(*part) for part in parts)
-    return _bundle("scifar", train, test, source=_source(folder, "grey"))
+    published, test, source = _read_grey("scifar", root)
+    return _bundle("scifar", without_validation(published), test, source=source)
+
+
+def load_lra_image(root: Path) -> DataBundle:
+    """As `load_scifar`, the Long Range Arena's task "Image", with the validation set that the S4 line holds out.
+
+    That is `divide_at_random` of the training images in their order with seed 42; it is theirs where the six batches are
+    read, and another one of the same kind with a folder of images, which has lost the order.
+    """
+    published, test, source = _read_grey("lra-image", root)
+    num_val = max(1, len(published) // SHARE)
+    kept, held_out = divide_at_random(len(published), (len(published) - num_val, num_val), seed=LRA_SEED)
+    return _bundle("lra-image", (published.select(kept), published.select(held_out)), test, source=source)
 
 
 def load_cifar10_patches(root: Path) -> DataBundle:
@@ -148,7 +168,9 @@ def load_cifar10_patches(root: Path) -> DataBundle:
             for part in ("train", "test")
         ]
     train, test = (_patch_split(*part) for part in parts)
-    return _bundle("cifar10-patches", train, test, source=_source(folder, "colour, 16 patches of 8x8"))
+    return _bundle(
+        "cifar10-patches", without_validation(train), test, source=_source(folder, "colour, 16 patches of 8x8")
+    )
 
 
 _FILES = "cifar-10-batches-py/: the six batches; else cifar10-jpeg/{train,test}/<class>/: images"
@@ -160,6 +182,16 @@ ENTRIES = {
         num_classes=len(CLASS_NAMES),
         files=_FILES,
         load=load_scifar,
+        layouts=LAYOUTS,
+        downloads=(ARCHIVE,),
+    ),
+    "lra-image": DatasetEntry(
+        description="scifar with the validation set of the S4 line (Long Range Arena, Image)",
+        seqlen=SEQLEN,
+        d_input=1,
+        num_classes=len(CLASS_NAMES),
+        files=_FILES,
+        load=load_lra_image,
         layouts=LAYOUTS,
         downloads=(ARCHIVE,),
     ),

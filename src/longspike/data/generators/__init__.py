@@ -1,0 +1,1 @@
+"""Data sets that are made and not fetched: their rules, and the folders that keep them."""

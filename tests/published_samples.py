@@ -1,0 +1,51 @@
+"""Small data sets of texts and images in their published layouts."""
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from longspike.data.sets import cifar10, listops
+
+CHARACTERS = "".join(map(chr, [*range(32, 127), *range(161, 197)]))
+"""131 of them: as many as occur 15 times in the published reviews."""
+
+
+def write_imdb(root: Path, *, num_train: int = 10, num_test: int = 3) -> None:
+    """Reviews of 150 characters and more, which name every one of `CHARACTERS`; the first is 5,000 long."""
+    random = np.random.default_rng(3)
+    for part, count in (("train", num_train), ("test", num_test)):
+        for folder in ("neg", "pos"):
+            place = root / "aclImdb" / part / folder
+            place.mkdir(parents=True)
+            for k in range(count):
+                filler = "".join(random.choice(list("abc de"), 5000 if k == 0 else 20 + 7 * k))
+                (place / f"{k}_7.txt").write_bytes((CHARACTERS + "œ" * (k == 1) + filler).encode())
+
+
+def small_listops(monkeypatch: pytest.MonkeyPatch, *, num_pieces: int = 3) -> None:
+    """ListOps of 30 trees in pieces of twelve."""
+    monkeypatch.setattr(listops, "SIZES", (20, 6, 4))
+    monkeypatch.setattr(listops, "PIECE", 12)
+    monkeypatch.setattr(listops, "NUM_PIECES", num_pieces)
+
+
+def write_listops(root: Path) -> None:
+    """18 trees in the published form."""
+    folder = root / "lra_release/listops-1000"
+    folder.mkdir(parents=True)
+    for part, count in (("train", 12), ("val", 3), ("test", 3)):
+        lines = ["( ( ( ( ( [MAX 2 ) 9 ) ( ( ( [MED 1 ) 4 ) ] ) ) 0 ) ] )\t9"]
+        lines += [f"( ( ( [SM {k % 10} ) {k % 7} ) ] )\t{(k % 10 + k % 7) % 10}" for k in range(1, count)]
+        (folder / f"basic_{part}.tsv").write_text("\n".join(["Source\tTarget", *lines]) + "\n")
+
+
+def write_cifar10(root: Path) -> None:
+    """Six pickled batches of CIFAR-10 with ten images each."""
+    random = np.random.default_rng(1)
+    folder = root / cifar10.BATCH_FOLDER
+    folder.mkdir()
+    for name in cifar10.BATCH_FILES:
+        content = {"data": random.integers(0, 256, (10, 3072), dtype=np.uint8), "labels": list(range(10))}
+        (folder / name).write_bytes(pickle.dumps(content, protocol=2))
