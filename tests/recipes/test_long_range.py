@@ -45,7 +45,7 @@ def test_a_few_steps_of_every_recipe(name: str, tmp_path: Path) -> None:
     losses = []
     for epoch in range(3):
         for batch in BatchLoader(bundle.train, batch_size=9, shuffle=True, seed=0).batches(epoch):
-            part = score_batch(model.classify(batch), batch.labels)
+            part = score_batch(model.task, model.classify(batch), batch)
             optimizer.zero_grad()
             part.loss.backward()
             optimizer.step()
