@@ -3,6 +3,7 @@
 import io
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,11 @@ from rich.console import Console
 
 import longspike
 from cli.conftest import Run
+from events.test_audio import write_wav
 from longspike.cli.panel import LivePanel
 from longspike.cli.stream_steps import spike_rows
 from longspike.data import load, make_batch
-from longspike.models import InputSpec, SpikeSSM
+from longspike.models import InputSpec, SpikeSSM, SpikeSSMConfig
 
 
 def streamed(cli: Run, *words: str) -> dict:
@@ -51,6 +53,60 @@ def test_files_and_stdin_agree(cli: Run, model_path: Path, tmp_path: Path, monke
     results.append(lines_of(cli, str(model_path), "-")[-1])
     assert results[0]["steps"] == 9
     assert results[0]["probabilities"] == results[1]["probabilities"] == results[2]["probabilities"]
+
+
+def test_steps_in_raster_order_are_put_in_the_order_of_the_model(
+    cli: Run, model_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = longspike.load(model_path)
+    order = tuple(torch.randperm(9, generator=torch.Generator().manual_seed(0)).tolist())
+    raw = np.random.default_rng(0).normal(size=9).astype(np.float32)
+    np.save(tmp_path / "raw.npy", raw)
+    np.save(tmp_path / "moved.npy", raw[list(order)])
+    right = streamed(cli, str(model_path), str(tmp_path / "moved.npy"))
+    model.input_spec = replace(model.input_spec, permutation=order)
+    model.save(model_path)
+    assert longspike.load(model_path).input_spec.permutation == order
+    assert streamed(cli, str(model_path), str(tmp_path / "raw.npy"))["probabilities"] == right["probabilities"]
+    words = (str(tmp_path / "moved.npy"), "--normalised")
+    assert streamed(cli, str(model_path), *words)["probabilities"] == right["probabilities"]
+    np.save(tmp_path / "short.npy", raw[:8])
+    for source, message in (
+        (
+            tmp_path / "short.npy",
+            r"the model reads 9 steps, in an order of its own .*; got 8 steps\. Give whole samples",
+        ),
+        ("-", r"reads its 9 steps in an order of its own, which stdin cannot give\. Put them into a \.npy file"),
+        ("digits:7", r"in an order of its own .* in which those of 'digits' do not come"),
+    ):
+        code, out, err = cli("stream", str(model_path), str(source))
+        assert (code > 0, out) == (True, "")
+        assert re.search(message, err), err
+
+
+def test_sound_says_its_rate(cli: Run, model_path: Path, tmp_path: Path) -> None:
+    write_wav(tmp_path / "a.wav", np.linspace(-0.5, 0.5, 20, dtype=np.float32)[:, None], rate_hz=8000)
+    model = longspike.load(model_path)
+    for rate, said in (
+        (None, "8000 steps a second; at how many"),
+        (16000.0, "the model was trained at 16000"),
+        (8000.0, ""),
+    ):
+        model.input_spec = replace(model.input_spec, steps_per_second=rate)
+        model.save(model_path)
+        code, out, err = cli("stream", str(model_path), str(tmp_path / "a.wav"), "--normalised", "--json")
+        assert (code, json.loads(out)["steps"]) == (0, 20)
+        assert said in err if said else err == ""
+    SpikeSSM(SpikeSSMConfig(d_input=2, d_model=6, num_layers=1, d_state=4)).save(tmp_path / "two")
+    code, _, err = cli("stream", str(tmp_path / "two"), str(tmp_path / "a.wav"))
+    assert (code, "the model takes 2 values a step; a sample of sound is one" in err) == (2, True)
+
+
+def test_a_model_without_names_of_classes_says_so(cli: Run, model_path: Path, tmp_path: Path) -> None:
+    SpikeSSM(SpikeSSMConfig(d_model=6, num_layers=2, d_state=4)).save(tmp_path / "nameless")
+    note = "the model has no names of its classes: they are shown by their numbers"
+    assert note in cli("stream", str(tmp_path / "nameless"), "digits:7")[2]
+    assert note not in cli("stream", str(model_path), "digits:7")[2]
 
 
 def test_stdin_gives_a_line_a_step(cli: Run, model_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,7 +186,7 @@ def test_a_difference_fails(cli: Run, model_path: Path, monkeypatch: pytest.Monk
     [
         ("digits:360", 2, r"digits:360 does not exist; the test split has samples 0 to 359"),
         ("mnist:1", 2, r"there is no data set 'mnist'\. The data sets are: digits"),
-        ("nonsense", 2, r"INPUT must be a \.npy or \.csv file, DATASET:INDEX such as digits:7, or - for stdin"),
+        ("nonsense", 2, r"INPUT must be a \.npy, \.csv or \.wav file, DATASET:INDEX such as digits:7, or - for stdin"),
         ("absent.npy", 1, r"absent\.npy does not exist"),
         ("wide.npy", 1, r"must hold \(steps, 1\) values; it holds an array of shape \(4, 2\)"),
         ("words.csv", 1, r"does not hold numbers"),

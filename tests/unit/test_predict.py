@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 import torch
 
 import longspike
-from longspike.data import load
+from longspike.data import load, psmnist_permutation
 from longspike.errors import CheckpointError, ConfigError
 from longspike.events import make_events, read, write
 from longspike.events.ragged import collate_events
@@ -55,6 +56,33 @@ def test_raw_is_what_was_normalised_by_hand(dtype: torch.dtype) -> None:
         torch.testing.assert_close(alone.probabilities, answer.probabilities, atol=1e-6, rtol=0)
     together = model.predict(torch.stack([RAW[0], RAW[0] + 1]))
     assert [len(each.probabilities) for each in together] == [3, 3]
+
+
+def test_steps_are_put_in_the_order_of_the_training_data() -> None:
+    model, order = network(), (2, 0, 1)
+    right = model.predict(torch.as_tensor(RAW[1])[list(order)]).probabilities
+    model.input_spec = replace(SPEC, permutation=order)
+    assert torch.equal(model.predict(RAW[1]).probabilities, right)
+    with pytest.raises(ValueError, match=r"the model reads 3 steps, in an order of its own .*; got 7 steps"):
+        model.predict(RAW[0])
+    for wrong in ((0, 2), (), [1, 0], (0, 0, 1)):
+        with pytest.raises(ConfigError, match="`permutation` must be a tuple of the numbers from 0 in any order; got"):
+            InputSpec(permutation=wrong)
+
+
+def test_the_published_model_of_psmnist_knows_its_order() -> None:
+    path = Path(__file__).parents[2] / "results" / "psmnist" / "model"
+    assert longspike.load(path).input_spec.permutation == tuple(psmnist_permutation().tolist())
+
+
+def test_another_pace_than_in_training_is_said() -> None:
+    model = network()
+    model.predict(RAW[0], steps_per_second=100.0)
+    with pytest.warns(UserWarning, match="predict: the input has 50 steps a second, and the model was trained at 100"):
+        model.predict(RAW[0], steps_per_second=50)
+    model.input_spec = replace(SPEC, steps_per_second=None)
+    with pytest.warns(UserWarning, match="predict: the input has 50 steps a second; at how many the model was trained"):
+        model.predict(RAW[0], steps_per_second=50)
 
 
 def test_a_digit_raw_is_the_digit_normalised() -> None:

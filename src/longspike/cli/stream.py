@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
+from longspike.cli.output import note
 from longspike.errors import ConfigError
 
 _FEEDS = {"SpikeSSM": "stream_steps", "Flames": "stream_events"}
@@ -49,8 +50,8 @@ def stream(
     Args:
         model: Folder of a saved model, e.g. runs/digits/model.
         source: A recording (.raw, .aedat4, .es, .dat, .bin, .npz, .csv, ...) for FLAMES; a .npy or .csv file of
-            (steps, d_input) values, a file of text, or - for stdin for a SpikeSSM; a test sample as digits:7 or
-            event-digits:7 for either.
+            (steps, d_input) values, a .wav file (one value a step), a file of text, or - for stdin for a SpikeSSM; a test
+            sample as digits:7 or event-digits:7 for either.
         pace: SpikeSSM: steps per second to slow down to, for watching; as fast as it goes if not given.
         every: SpikeSSM: print a decision every so many steps, each about the steps since the one before; without it there
             is one, about everything, and from stdin a line after every step says what it is so far.
@@ -70,7 +71,8 @@ def stream(
         time_unit: FLAMES: of times that are no whole microseconds, if the recording does not say it.
         on_error: raise at the first faulty record of a recording or line of stdin, or skip and count them; raise if not
             given.
-        normalised: SpikeSSM: the values of the file or stdin are normalised already.
+        normalised: SpikeSSM: the values of the file or stdin are normalised already, and in the order that the model
+            reads.
         check: Also run the whole input at once and fail unless the result is equal, bit for bit.
         data_root: Data folder; LONGSPIKE_DATA or ~/.cache/longspike/data if not given.
         json: Print the result as JSON; where decisions are printed, a JSON document a line, of which the last is the result.
@@ -100,6 +102,8 @@ def stream(
     }
     for other in set(_FEEDS) - {kind}:
         _refuse({name: options.pop(name) for name in _OPTIONS[other]}, other, model)
+    if network.task.has_classes and network.input_spec.class_names != network.class_names:
+        note("the model has no names of its classes: they are shown by their numbers")
     feed = getattr(import_module(f"longspike.cli.{_FEEDS[kind]}"), _FEEDS[kind])
     code: int = feed(
         network,

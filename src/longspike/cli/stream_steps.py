@@ -103,6 +103,8 @@ def _open(
     )
     if spec.scale is None and not is_normalised and _is_raw(source):
         note("the model does not say how its data was normalised: values are taken as they are")
+    if feed.steps_per_second is not None and (remark := spec.pace_remark(feed.steps_per_second)):
+        note(remark)
     return feed
 
 
@@ -127,7 +129,9 @@ def _check_options(
 
 def _is_raw(source: str) -> bool:
     """Whether the values come from a file or stdin, not from a data set, which knows its normalisation."""
-    return source == "-" or source.endswith((".npy", ".csv"))
+    from longspike.streaming.step_source import FILES
+
+    return source == "-" or source.endswith(FILES)
 
 
 def _input_spec(network: "SpikeSSM", source: str, is_normalised: bool) -> "InputSpec":

@@ -96,11 +96,13 @@ class DataBundle(AbstractBundle[AnySequenceSplit]):
         class_names: one name per class, in the order of the labels, or per value.
         source: one sentence on origin and terms, to print beside results.
         vocabulary: by which texts became the tokens; None for other tokens and for values.
+        permutation: the order in which the steps of every sample come, as `InputSpec.permutation`; None: as they are.
     Raises: ValueError if the parts do not fit together.
     """
 
     d_input: int
     vocabulary: Vocabulary | None = None
+    permutation: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         """Raise ValueError unless the parts, their classes, what they have in common and the vocabulary agree."""

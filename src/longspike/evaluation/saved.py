@@ -19,7 +19,7 @@ from longspike.evaluation.report import write_report
 from longspike.evaluation.result import Evaluation
 from longspike.models import InputSpec, checkpoint
 from longspike.models import load as load_model
-from longspike.models.matching import check_data
+from longspike.models.matching import check_data, check_order
 
 SPLITS = ("train", "val", "test")
 BATCH_SIZE, EVENT_BATCH_SIZE = 100, 16
@@ -149,6 +149,7 @@ def evaluate_saved(
     bundle = load_data(_data_name(model, data), root=data_root)
     check_data(network.config, bundle, remedy="Choose another with --data.")
     _check_classes(network.input_spec, bundle)
+    check_order(network.input_spec, bundle)
     samples = _as_trained(_choose(bundle, split, limit), network.input_spec)
     if batch_size is None:
         batch_size = EVENT_BATCH_SIZE if isinstance(bundle, EventBundle) else _sequences_at_once(samples)

@@ -1,5 +1,6 @@
 """What every network says of itself and answers to a batch, whatever the batch holds and whatever is asked."""
 
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
@@ -94,14 +95,15 @@ class AbstractClassifier(nn.Module, ABC):
         """What the outputs mean, as `task` needs it to tell an answer."""
         return Meaning(self.class_names, self.input_spec.scale, self.input_spec.shift)
 
-    def predict(self, raw: Any) -> Any:
-        """The answer to raw input: normalised as the training data was, in evaluation mode, without gradients.
+    def predict(self, raw: Any, *, steps_per_second: float | None = None) -> Any:
+        """The answer to raw input: normalised and in the order of the training data, in evaluation mode, no gradients.
 
         Args:
             raw: one sample, or a list of samples of any lengths. Of sequences: (steps, d_input) real numbers, as an array
                 or tensor, (steps) where d_input is 1; tokens (steps), or a text if the model has a vocabulary
                 (`input_spec.vocabulary`); a tensor with an axis more is a batch. Of events:
                 an array of `longspike.events.EVENT_DTYPE`, or a `Recording`.
+            steps_per_second: of `raw`, if it is known; another than that of the training data warns.
         Returns: what the task gives, a `Prediction` of a class for example; a list of them for a list or a batch.
         Raises: ValueError or TypeError for what the network cannot read.
 
@@ -115,6 +117,8 @@ class AbstractClassifier(nn.Module, ABC):
         is_batch = isinstance(raw, list | tuple) or (
             isinstance(raw, torch.Tensor | np.ndarray) and self._has_batch(raw)
         )
+        if steps_per_second is not None and (remark := self.input_spec.pace_remark(steps_per_second)):
+            warnings.warn(f"predict: {remark}.", stacklevel=2)
         modes = [module for module in self.modules() if module.training]
         self.eval()
         try:

@@ -12,9 +12,9 @@ from longspike._core.vocabulary import Vocabulary
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class InputSpec:
-    """The normalisation or the vocabulary of a network's training data, the names of its classes, the pace of its steps.
+    """The normalisation, the order or the vocabulary of a network's training data, its classes, the pace of its steps.
 
-        x = raw * scale + shift
+        x = raw[permutation] * scale + shift
 
     None means that nobody has said it. FLAMES needs no normalisation; its sensor and step are in its configuration.
 
@@ -22,6 +22,7 @@ class InputSpec:
         scale, shift: of the values that were trained on, a number or a tuple of one a channel; both or neither.
         class_names: of the outputs, in their order.
         steps_per_second: of the sequences that were trained on.
+        permutation: step t of what was trained on is raw step permutation[t], as in psmnist; samples of that length only.
         vocabulary: of a network that reads texts.
 
     Example:
@@ -35,6 +36,7 @@ class InputSpec:
     class_names: tuple[str, ...] | None = None
     steps_per_second: float | None = None
     vocabulary: Vocabulary | None = None
+    permutation: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         mistakes = Mistakes("InputSpec", self)
@@ -51,7 +53,38 @@ class InputSpec:
         mistakes.numbers("steps_per_second", or_none=True)
         if not isinstance(self.vocabulary, Vocabulary | None):
             mistakes.add(f"`vocabulary` must be a Vocabulary, or be None; got {shown(self.vocabulary)}")
+        order = self.permutation
+        if order is not None and not (isinstance(order, tuple) and order and sorted(order) == list(range(len(order)))):
+            mistakes.add(f"`permutation` must be a tuple of the numbers from 0 in any order; got {shown(order)}")
         mistakes.raise_any()
+
+    def ordered(self, raw: Tensor) -> Tensor:
+        """Steps (steps, ...) in the order of the training data.
+
+        Raises: ValueError if that is the order of another number of steps.
+        """
+        if self.permutation is None:
+            return raw
+        if len(raw) != len(self.permutation):
+            raise ValueError(
+                f"the model reads {len(self.permutation)} steps, in an order of its own (input_spec.permutation); "
+                f"got {len(raw)} steps. Give whole samples."
+            )
+        return raw[torch.tensor(self.permutation, device=raw.device)]
+
+    def pace_remark(self, steps_per_second: float) -> str:
+        """What is to be said of input at this pace: nothing if the training data had the same, to a thousandth."""
+        trained = self.steps_per_second
+        if trained is None:
+            return (
+                f"the input has {steps_per_second:g} steps a second; at how many the model was trained it does not say"
+            )
+        if abs(steps_per_second - trained) <= 1e-3 * trained:
+            return ""
+        return (
+            f"the input has {steps_per_second:g} steps a second, and the model was trained at {trained:g}: "
+            "resample the input"
+        )
 
     def normalised(self, raw: Tensor) -> Tensor:
         """x in float32, as the training data was; raw as float32 where the normalisation is not known."""

@@ -4,6 +4,7 @@ from dataclasses import fields
 from typing import Any, Protocol
 
 from longspike.errors import ConfigError
+from longspike.models.input_spec import InputSpec
 
 
 class LabelledData(Protocol):
@@ -43,3 +44,12 @@ def check_data(config: Any, data: LabelledData, *, reader: str = "the model", re
         mistakes.append(f"it has {config.num_outputs} outputs (num_outputs); the data has {data.num_classes} classes")
     if mistakes:
         raise ConfigError(f"{reader} does not fit the data set {data.name!r}: {'; '.join(mistakes)}. {remedy}")
+
+
+def check_order(spec: InputSpec, data: object) -> None:
+    """Raise ConfigError if a network reads its steps in an order of its own, and the data set's come in another."""
+    if spec.permutation is not None and getattr(data, "permutation", None) != spec.permutation:
+        raise ConfigError(
+            f"the model reads its steps in an order of its own (input_spec.permutation), in which those of "
+            f"{getattr(data, 'name', 'the data')!r} do not come. Choose the data set that it was trained on."
+        )

@@ -62,7 +62,7 @@ def padded(samples: Sequence[Any], spec: InputSpec, *, d_input: int, is_tokens: 
     if not samples:
         raise ValueError("predict: `raw` must hold at least one sample; got none.")
     if is_tokens:
-        rows = [_tokens(sample, d_input, spec.vocabulary) for sample in samples]
+        rows = [spec.ordered(_tokens(sample, d_input, spec.vocabulary)) for sample in samples]
     else:
         if spec.scale is None:
             warnings.warn(
@@ -70,7 +70,7 @@ def padded(samples: Sequence[Any], spec: InputSpec, *, d_input: int, is_tokens: 
                 "Set model.input_spec = InputSpec(scale=..., shift=...) and save it.",
                 stacklevel=4,
             )
-        rows = [spec.normalised(_values(sample, d_input)).to(like.dtype) for sample in samples]
+        rows = [spec.normalised(spec.ordered(_values(sample, d_input))).to(like.dtype) for sample in samples]
     lengths = torch.tensor([len(row) for row in rows], device=like.device)
     x = torch.nn.utils.rnn.pad_sequence([row.to(like.device) for row in rows], batch_first=True)
     return Batch(x, lengths, torch.zeros_like(lengths))

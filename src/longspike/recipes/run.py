@@ -1,7 +1,7 @@
 """Carries a recipe out: data, network, training, and the test set once at the end."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -88,8 +88,9 @@ def _train(
     config = recipe.training
     torch.manual_seed(config.seed)
     model = build(recipe.model)
-    vocabulary = bundle.vocabulary if isinstance(bundle, DataBundle) else None
-    model.input_spec = InputSpec(class_names=bundle.class_names, vocabulary=vocabulary)
+    model.input_spec = InputSpec(class_names=bundle.class_names)
+    if isinstance(bundle, DataBundle):
+        model.input_spec = replace(model.input_spec, vocabulary=bundle.vocabulary, permutation=bundle.permutation)
     options: dict[str, Any] = {"batch_size": config.batch_size}
     if isinstance(bundle.train, AbstractRaggedSplit):
         options["length_window"] = LENGTH_WINDOW

@@ -12,8 +12,11 @@ from torch import Tensor
 from longspike._core.checks import check_choice, describe
 from longspike.errors import ConfigError, DataFileError
 from longspike.models.input_spec import InputSpec
+from longspike.models.matching import check_order
 
 ON_ERROR = ("raise", "skip")
+FILES = (".npy", ".csv", ".wav")
+"""The endings of files with steps of values."""
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 LINE_CHARACTERS = 64
 """Of a line, for each number in it; what is longer is no line of numbers, and would have to be held in memory whole."""
@@ -65,11 +68,13 @@ class StepSource:
     Attributes:
         steps: read one at a time. num_steps: how many will come; None if nobody knows.
         label: the right class; None if nobody knows, or the task has none a sample.
+        steps_per_second: of a recording that says it.
     """
 
     steps: Iterator[Tensor]
     num_steps: int | None = None
     label: int | None = None
+    steps_per_second: float | None = None
 
     @property
     def skipped(self) -> int:
@@ -86,25 +91,32 @@ def open_steps(
     data_root: str | Path | None = None,
     input_spec: InputSpec = InputSpec(),  # noqa: B008 - frozen
 ) -> StepSource:
-    """The steps that `source` names: a .npy or .csv file, DATASET:INDEX of a test split, or "-" for `lines`.
+    """The steps that `source` names: a .npy, .csv or .wav file, DATASET:INDEX of a test split, or "-" for `lines`.
 
-    All are normalised by `input_spec`, the model's. Where it says nothing, values of files and lines are taken as they are
-    and those of a data set are normalised by its own figures.
+    What comes from files is put in the order that `input_spec`, the model's, says. All are normalised by it. Where it says
+    nothing, values of files and lines are taken as they are and those of a data set are normalised by its own figures.
 
     Args: on_error: "raise" at the first faulty line of `lines`, or "skip" and count them.
     Raises: ConfigError if it names none; DataFileError if a file is missing or holds something else.
     """
     if source == "-":
+        if input_spec.permutation is not None:
+            raise ConfigError(
+                f"the model reads its {len(input_spec.permutation)} steps in an order of its own, which stdin cannot give. "
+                "Put them into a .npy file, or add --normalised if they are normalised and in that order."
+            )
         return StepSource(steps=ParsedSteps(lines, d_input, "stdin", on_error, input_spec))
-    if source.endswith((".npy", ".csv")):
-        values = input_spec.normalised(read_steps(source, d_input=d_input))
-        return StepSource(steps=iter(values), num_steps=len(values))
+    if source.endswith(FILES):
+        is_sound = source.endswith(".wav")
+        raw, rate = read_sound(source, d_input=d_input) if is_sound else (read_steps(source, d_input=d_input), None)
+        values = input_spec.normalised(input_spec.ordered(raw))
+        return StepSource(steps=iter(values), num_steps=len(values), steps_per_second=rate)
     name, colon, index = source.partition(":")
     if colon and index.isdigit():
         values, label = dataset_sample(name, int(index), d_input=d_input, data_root=data_root, input_spec=input_spec)
         return StepSource(steps=iter(values), num_steps=len(values), label=label if isinstance(label, int) else None)
     raise ConfigError(
-        f"INPUT must be a .npy or .csv file, DATASET:INDEX such as digits:7, or - for stdin; got {source!r}."
+        f"INPUT must be a .npy, .csv or .wav file, DATASET:INDEX such as digits:7, or - for stdin; got {source!r}."
     )
 
 
@@ -180,6 +192,21 @@ def read_steps(path: str | Path, *, d_input: int) -> Tensor:
     return torch.from_numpy(values)
 
 
+def read_sound(path: str | Path, *, d_input: int) -> tuple[Tensor, float]:
+    """The samples (steps, 1) of a WAV file, one a step, full scale being [-1, 1), and how many there are a second.
+
+    Raises: ConfigError unless a step has one value; DataFileError if the file is missing or no WAV.
+    """
+    from longspike.events.audio import read_wav
+
+    if d_input != 1:
+        raise ConfigError(
+            f"the model takes {d_input} values a step; a sample of sound is one. Save your features as .npy."
+        )
+    samples, rate_hz = read_wav(path)
+    return torch.from_numpy(samples)[:, None], float(rate_hz)
+
+
 def dataset_sample(
     name: str,
     index: int,
@@ -205,6 +232,7 @@ def dataset_sample(
         raise ConfigError(
             f"the model takes {d_input} {words[is_tokens]}; {name} has {bundle.d_input} {words[bundle.has_tokens]}."
         )
+    check_order(input_spec, bundle)
     test = bundle.test
     if isinstance(test, Split | RaggedSplit) and input_spec.scale is not None and input_spec.shift is not None:
         test = replace(test, scale=input_spec.scale, shift=input_spec.shift)

@@ -89,6 +89,7 @@ def _bundle(name: str, root: Path, order: Tensor | None) -> DataBundle:
         d_input=1,
         class_names=tuple(str(digit) for digit in range(NUM_CLASSES)),
         source=SOURCE,
+        permutation=None if order is None else tuple(order.tolist()),
     )
 
 
