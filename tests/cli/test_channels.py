@@ -9,7 +9,7 @@ from typing import TextIO
 
 import pytest
 
-from longspike.cli.channels import Guarded
+from longspike._core.guarded import Guarded
 from longspike.cli.main import main
 from longspike.cli.output import note
 

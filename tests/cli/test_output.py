@@ -12,9 +12,9 @@ import torch
 from rich.text import Text
 
 from event_samples import random_events
+from longspike._core.characters import is_c_locale, prepare_output
 from longspike._studies.transitions import TransitionSettings, study_transitions
 from longspike.cli import data, events, info, recipes, stream_events, stream_steps, study
-from longspike.cli.characters import is_c_locale, prepare_output
 from longspike.cli.event_view import EventPicture
 from longspike.cli.main import main
 from longspike.cli.output import note, print_facts, print_line, print_table

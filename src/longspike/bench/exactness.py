@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from longspike.bench.record import command_line, header, write_report
+from longspike.bench.record import command_line, header, printing, write_report
 from longspike.functional import LIFState, refractory_lif
 
 BETAS = (0.125, 0.5, 0.9)
@@ -129,4 +129,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with printing():
+        main()

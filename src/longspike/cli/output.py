@@ -12,7 +12,7 @@ from shutil import get_terminal_size
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
-from longspike.cli.channels import Guarded
+from longspike._core.guarded import Guarded
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -27,7 +27,7 @@ import torch
 
 from longspike.bench.events import timing
 from longspike.bench.events.sources import moving_edges, network, recording, slowed, uniform_noise
-from longspike.bench.record import command_line, header, write_report
+from longspike.bench.record import command_line, header, printing, write_report
 from longspike.models import Flames
 from longspike.models.flames_presets import flames_presets
 from longspike.streaming import EventStream
@@ -225,4 +225,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with printing():
+        main()

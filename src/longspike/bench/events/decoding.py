@@ -18,7 +18,7 @@ import torch
 
 from longspike import events as ev
 from longspike.bench.events.sources import moving_edges, uniform_noise
-from longspike.bench.record import command_line, header, write_report
+from longspike.bench.record import command_line, header, printing, write_report
 
 FORMATS = {"evt2": (1280, 720), "evt3": (1280, 720), "nmnist": (34, 34), "npz": (1280, 720)}
 
@@ -72,4 +72,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with printing():
+        main()

@@ -24,7 +24,7 @@ import torch
 from longspike.bench.events.sources import moving_edges, network, uniform_noise
 from longspike.bench.events.timing import sustained
 from longspike.bench.limits import FMA, RECORDS, Limit, fma_limit, record_limit
-from longspike.bench.record import command_line, header, write_report
+from longspike.bench.record import command_line, header, printing, write_report
 from longspike.models import Flames
 from longspike.models.flames_parts import front_grids
 from longspike.models.flames_presets import flames_presets
@@ -177,4 +177,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with printing():
+        main()

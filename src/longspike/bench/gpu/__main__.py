@@ -25,7 +25,7 @@ import torch
 
 from longspike import __version__, explain
 from longspike.bench.gpu import flames, sequence
-from longspike.bench.record import command_line, write_report
+from longspike.bench.record import command_line, printing, write_report
 
 
 def replayed(run: Callable[[], object]) -> Callable[[], object]:
@@ -134,4 +134,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with printing():
+        main()
