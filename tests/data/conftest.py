@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from event_files import write_spoken_digits
+from event_files import write_sound, write_spoken_digits
 from longspike.data import write_idx
 from longspike.data.sets.cifar10 import CLASS_NAMES
 from longspike.data.sets.mnist import FILES
+from longspike.data.sets.speech_commands import CLASS_NAMES as WORDS
+from longspike.data.sets.speech_commands import LISTS
 from published_samples import write_cifar10, write_imdb, write_listops
 
 
@@ -86,4 +88,18 @@ def listops_root(tmp_path: Path) -> Path:
     header, first, *rest = place.read_text().splitlines()
     long = " ".join(["[MAX", *["3"] * 3000, "]"])
     place.write_text("\n".join([header, first, f"{long}\t3", *rest[1:]]) + "\n")
+    return tmp_path
+
+
+@pytest.fixture
+def words_root(tmp_path: Path) -> Path:
+    """Speech Commands with four clips a word in the published layout: two to train, one each for validation and test."""
+    folder = tmp_path / "speech_commands_v0.02"
+    for number, word in enumerate(WORDS):
+        for k in range(4):
+            length = 16_000 if (number, k) == (0, 0) else 20 + k
+            write_sound(folder / word / f"{k}_nohash_0.wav", np.full(length, 100 * number + k), rate_hz=16_000)
+    (folder / "_background_noise_").mkdir()
+    for k, name in enumerate(LISTS, start=2):
+        (folder / name).write_text("".join(f"{word}/{k}_nohash_0.wav\n" for word in WORDS))
     return tmp_path

@@ -47,6 +47,7 @@ ROOT_FIXTURES = {
     "spoken-digits-raw": "sounds_root",
     "spoken-digits-raw-speakers": "sounds_root",
     "spoken-digits-frames": "sounds_root",
+    "speech-commands": "words_root",
     "listops": "listops_root",
 }
 

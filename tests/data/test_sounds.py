@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from event_files import write_sound
 from longspike.data import RaggedSplit, SoundAugment, load
+from longspike.data.files import sound_files
+from longspike.data.files.sound_files import read_sounds
 from longspike.data.sounds import LEVEL, frames_of_sound, read_sound
 from longspike.errors import ConfigError, DataFileError
 
@@ -102,3 +104,45 @@ def test_speakers_are_kept_apart(sounds_root: Path) -> None:
         path.unlink()
     with pytest.raises(DataFileError, match="must hold takes from 5 on, the training set; got 0 of them"):
         load("spoken-digits-raw", root=sounds_root)
+
+
+def test_words_are_divided_by_the_published_lists(words_root: Path) -> None:
+    bundle = load("speech-commands", root=words_root)
+    assert [len(split) for split in (bundle.train, bundle.val, bundle.test)] == [70, 35, 35]
+    assert bundle.val.lengths.tolist() == [22] * 35
+    for number in (0, 34):
+        x, label = bundle.test[number]
+        assert label == number
+        assert torch.allclose(x, torch.full((23, 1), (100 * number + 3) / (32_768 * LEVEL)))
+    (words_root / "speech_commands_v0.02/zero/3_nohash_0.wav").unlink()
+    with pytest.raises(DataFileError, match=r"testing_list\.txt names zero/3_nohash_0\.wav, which is not there"):
+        load("speech-commands", root=words_root)
+
+
+def test_sounds_are_decoded_once_and_mapped(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = [tmp_path / f"{k}.wav" for k in range(3)]
+    for k, path in enumerate(paths):
+        write_sound(path, np.arange(5 * k) + k)
+    options = {"rate_hz": 8000, "samples_per_step": 2, "remedy": ""}
+    values, lengths = read_sounds(paths, **options)
+    assert isinstance(values, np.memmap)
+    assert lengths.tolist() == [0, 3, 5]
+    expected = [[1, 2], [3, 4], [5, 0], [2, 3], [4, 5], [6, 7], [8, 9], [10, 11]]
+    assert values.tolist() == expected
+    monkeypatch.setattr(sound_files, "read_sound", None)  # whatever is decoded again fails
+    assert read_sounds(paths, **options)[0].tolist() == expected
+    monkeypatch.undo()
+    monkeypatch.setenv("LONGSPIKE_CACHE", str(cache))
+    stored = next(cache.glob("sounds-*")) / "values.npy"
+    stored.write_bytes(stored.read_bytes()[:-4])
+    assert read_sounds(paths, **options)[0].tolist() == expected
+    write_sound(paths[2], np.arange(4))
+    assert read_sounds(paths, **options)[1].tolist() == [0, 3, 2]
+    write_sound(paths[2], np.arange(4), rate_hz=11_025)
+    with pytest.raises(DataFileError, match="must be sampled at 8000 Hz; got 11025"):
+        read_sounds(paths, **options)
+    assert len(list(cache.iterdir())) == 2
+    monkeypatch.setenv("LONGSPIKE_CACHE", str(paths[0]))
+    write_sound(paths[2], np.arange(4))
+    with pytest.raises(DataFileError, match=r"the decoded data cannot be cached .*Set LONGSPIKE_CACHE"):
+        read_sounds(paths, **options)

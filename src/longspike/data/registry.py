@@ -31,6 +31,7 @@ MODULES = {
     "spoken-digits-raw": "spoken_digits_raw",
     "spoken-digits-raw-speakers": "spoken_digits_raw",
     "spoken-digits-frames": "spoken_digits_raw",
+    "speech-commands": "speech_commands",
     "nmnist": "nmnist",
     "dvs-gesture": "dvs_gesture",
     "shd": "spike_speech",

@@ -8,9 +8,11 @@ from longspike.recipes.definition import Recipe
 from longspike.training.config import TrainingConfig
 
 _MODEL = SpikeSSMConfig(
-    d_model=64, num_layers=2, d_state=16, dropout=0.05, mix_gain=2.3, dt_min=1e-3, dt_max=0.1, has_final_norm=True
+    d_model=64, num_layers=2, d_state=16, dropout=0.1, mix_gain=2.3, dt_min=1e-3, dt_max=0.1, has_final_norm=True
 )
-_TRAINING = TrainingConfig(epochs=45, batch_size=8, lr=0.01, rate_target=0.1, checkpoint_every_steps=100)
+_TRAINING = TrainingConfig(
+    epochs=45, batch_size=8, lr=0.01, label_smoothing=0.1, rate_target=0.1, checkpoint_every_steps=100
+)
 
 
 def spoken_digits_raw() -> Recipe:
