@@ -4,7 +4,8 @@ import torch
 from torch import Tensor
 
 from longspike._core.checks import check_choice
-from longspike.kernels._dispatch import ROUTES, Choice, choose, methods
+from longspike.kernels._dispatch import Choice, choose, methods
+from longspike.kernels._routes import ROUTES
 
 SEQUENCES = ("refractory_lif", "s4d_scan", "s4d_lif", "spiking_block", "sa_hippo", "linear", "glu")
 

@@ -12,10 +12,11 @@ from longspike import explain
 from longspike.errors import BackendUnavailableError
 from longspike.kernels import _triton, dendrite, layer_norm, mixing, native, s4d_lif, s4d_scan, sa_hippo, spikes, tick
 from longspike.kernels import spiking_block as block
-from longspike.kernels._dispatch import ROUTES, Call, Choice, choose
+from longspike.kernels._dispatch import Choice, choose
+from longspike.kernels._routes import ROUTES, Call
 
 ROOM = Path(longspike.kernels.__file__).parent
-MAY_ASK = ("_dispatch.py", "native.py", "_triton.py")
+MAY_ASK = ("_dispatch.py", "_routes.py", "native.py", "_triton.py")
 ROOMS = (dendrite, layer_norm, mixing, s4d_lif, s4d_scan, sa_hippo, spikes, block, tick)
 
 

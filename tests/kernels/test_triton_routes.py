@@ -10,7 +10,8 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from longspike import explain
 from longspike.errors import BackendUnavailableError
 from longspike.kernels import _triton, native
-from longspike.kernels._dispatch import Call, choose
+from longspike.kernels._dispatch import choose
+from longspike.kernels._routes import Call
 from longspike.kernels.refractory_lif import refractory_lif_op
 from longspike.kernels.s4d_lif import s4d_lif
 from longspike.kernels.s4d_lif.operator import s4d_lif_op
