@@ -2,15 +2,19 @@
 
 import re
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from cli.test_output import ENCODINGS, WIDTHS, plain, shown
+from longspike.cli.main import main
 from longspike.cli.output import print_line, print_table
 from longspike.cli.panel import LivePanel
 from longspike.cli.progress import TrainingProgress
 from longspike.cli.waiting import Stages, Waiting
+from longspike.models import SpikeSSM, SpikeSSMConfig
 from longspike.training import Progress, Score
 
 
@@ -33,7 +37,7 @@ def test_training_fits_and_its_lines_stay_whole(width: int, encoding: str, monke
         with TrainingProgress("digits: the demo", waiting="digits: reading digits") as progress:
             progress.update(replace(state, val=None))
             progress.update(state)
-            progress._bars._bars.refresh()
+            progress._bars._drawn.refresh()
 
     lines = drawn(plain(shown(monkeypatch, show, width=width, encoding=encoding, is_error=True)))
     assert any("digits: reading digits" in line for line in lines)
@@ -48,6 +52,18 @@ def test_training_fits_and_its_lines_stay_whole(width: int, encoding: str, monke
         "digits: the demo",
         "epoch 199/200  10:00:00  loss 2.328, val loss 2.328, accuracy 22.2%, firing 4.0%  (0:00 left)",
     ]
+
+
+def test_a_stream_says_what_it_is_waiting_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    SpikeSSM(SpikeSSMConfig(d_model=6, num_layers=1, d_state=4)).save(tmp_path / "m")
+    np.save(tmp_path / "x.npy", np.zeros(9, np.float32))
+    words = ["stream", str(tmp_path / "m"), str(tmp_path / "x.npy"), "--check", "--normalised"]
+    text = plain(shown(monkeypatch, lambda: main(words), width=200, is_error=True))
+    said = [f"{tmp_path / 'm'}: loading", f"{tmp_path / 'x.npy'}: loading", "comparing with the whole at once"]
+    places = [text.index(words) for words in said]
+    assert places == sorted(places)
+    piped = shown(monkeypatch, lambda: main(words), is_error=True, is_terminal=False)
+    assert "loading" not in piped
 
 
 def test_what_is_printed_goes_above_what_is_redrawn(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -280,7 +280,7 @@ def test_progress_fits(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
         def show(bars: Callable = bars, name: str = name) -> None:
             with bars() as shown_bars:
                 shown_bars.update(name, 5_000_000, 10_000_000)
-                shown_bars._bars.refresh()
+                shown_bars._drawn.refresh()
 
         text = plain(shown(monkeypatch, show, width=width, is_error=True))
         lines = [line for line in re.sub(r"\x1b\[[?0-9;]*[a-zA-Z]|\r", "\n", text).splitlines() if line.strip()]

@@ -1,10 +1,7 @@
 """A panel on stderr that is redrawn while a stream runs: probabilities as bars, and what else there is to see."""
 
-import sys
 import time
 from collections.abc import Sequence
-from types import TracebackType
-from typing import Self
 
 from rich.console import Group, RenderableType
 from rich.live import Live
@@ -13,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 from torch import Tensor
 
-from longspike.cli.output import begin_drawing, console, end_drawing
+from longspike.cli.drawing import AbstractDrawing
 
 BAR_WIDTH, MAX_CLASSES = 24, 10
 LEAST_BAR, LEAST_NAME = 8, 6
@@ -34,7 +31,7 @@ def cut(name: str, cells: int) -> str:
     return name if len(name) <= cells else f"{name[: cells - 1].rstrip()}…"
 
 
-class LivePanel:
+class LivePanel(AbstractDrawing[Live]):
     """Draws on stderr, at most so many times a second; nothing is drawn where that is no terminal.
 
     Attributes:
@@ -42,13 +39,9 @@ class LivePanel:
     """
 
     def __init__(self, title: str, class_names: Sequence[str], *, per_second: float) -> None:
-        self._console = console(is_error=True)
-        # what a pipe gets would otherwise be drawn on stderr
-        is_shared = sys.stdout.isatty()
-        self._live = Live(console=self._console, auto_refresh=False, redirect_stdout=is_shared)
+        super().__init__(lambda **where: Live(auto_refresh=False, **where))
         self._title, self._class_names, self._per_second = title, class_names, per_second
         self._shown_s = float("-inf")
-        self.is_on = self._console.is_terminal and not self._console.is_dumb_terminal
         self.has_colours = self._console.color_system is not None and not self._console.no_color
         self.has_colours = self.has_colours and not self._console.options.ascii_only
 
@@ -62,19 +55,6 @@ class LivePanel:
         """Rows inside the border."""
         return max(self._console.height - 3, 4)
 
-    def __enter__(self) -> Self:
-        if self.is_on:
-            begin_drawing(self._console)
-            self._live.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self.is_on:
-            self._live.stop()
-            end_drawing(self._console)
-
     def is_due(self) -> bool:
         """Whether it is time for a new picture; if so, the next one is due later."""
         now = time.monotonic()
@@ -86,7 +66,7 @@ class LivePanel:
     def show(self, answer: Tensor | str, *rest: RenderableType, subtitle: str, beside: Text | None = None) -> None:
         """Draw a moment."""
         if self.is_on:
-            self._live.update(self.render(answer, *rest, subtitle=subtitle, beside=beside), refresh=True)
+            self._drawn.update(self.render(answer, *rest, subtitle=subtitle, beside=beside), refresh=True)
 
     def render(self, answer: Tensor | str, *rest: RenderableType, subtitle: str, beside: Text | None = None) -> Panel:
         """Bars of probabilities (classes), or words; `rest` below, `beside` at the side if there is room, else last."""

@@ -1,9 +1,8 @@
 """The progress of something long on stderr: bars on a terminal, nothing or a line now and then elsewhere."""
 
-import sys
 from itertools import accumulate
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from rich.progress import (
     BarColumn,
@@ -18,17 +17,20 @@ from rich.progress import (
 )
 from rich.table import Column
 
-from longspike.cli.output import begin_drawing, console, end_drawing, note
+from longspike.cli.drawing import AbstractDrawing
+from longspike.cli.output import note
 from longspike.cli.waiting import Waiting
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from longspike.training import Progress as TrainingState
     from longspike.training import Score
 
 BAR_WIDTH = 12
 
 
-class Bars:
+class Bars(AbstractDrawing[Progress]):
     """A context in which named bars grow; they are drawn on a terminal only, and vanish at the end if `is_passing`.
 
     Args:
@@ -37,33 +39,20 @@ class Bars:
     """
 
     def __init__(self, *columns: tuple[ProgressColumn, int], is_passing: bool = True) -> None:
-        out = console(is_error=True)
-        ends = accumulate(cells + 1 for _, cells in columns)
-        fitting = [column for (column, _), end in zip(columns, ends, strict=True) if end <= out.width + 1]
-        # what a pipe gets would otherwise be drawn on stderr as well
-        is_shared = sys.stdout.isatty()
-        self._bars = Progress(*fitting, console=out, transient=is_passing, redirect_stdout=is_shared)
+        ends = list(accumulate(cells + 1 for _, cells in columns))
+
+        def bars(console: "Console", **where: Any) -> Progress:
+            fitting = [column for (column, _), end in zip(columns, ends, strict=True) if end <= console.width + 1]
+            return Progress(*fitting, console=console, transient=is_passing, **where)
+
+        super().__init__(bars)
         self._tasks: dict[str, TaskID] = {}
-        self.is_on = out.is_terminal and not out.is_dumb_terminal
-
-    def __enter__(self) -> Self:
-        if self.is_on:
-            begin_drawing(self._bars.console)
-            self._bars.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self.is_on:
-            self._bars.stop()
-            end_drawing(self._bars.console)
 
     def update(self, name: str, completed: int, total: int | None, **fields: str) -> None:
         """Show how far `name` has come; `fields` are for columns that ask for them."""
         if name not in self._tasks:
-            self._tasks[name] = self._bars.add_task(name, total=total, **fields)  # type: ignore[arg-type]
-        self._bars.update(self._tasks[name], completed=completed, total=total, **fields)  # type: ignore[arg-type]
+            self._tasks[name] = self._drawn.add_task(name, total=total, **fields)  # type: ignore[arg-type]
+        self._drawn.update(self._tasks[name], completed=completed, total=total, **fields)  # type: ignore[arg-type]
 
 
 def download_bars() -> Bars:

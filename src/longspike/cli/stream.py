@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from longspike.cli.output import note
+from longspike.cli.waiting import Waiting
 from longspike.errors import ConfigError
 
 _FEEDS = {"SpikeSSM": "stream_steps", "Flames": "stream_events"}
@@ -77,11 +78,12 @@ def stream(
         data_root: Data folder; LONGSPIKE_DATA or ~/.cache/longspike/data if not given.
         json: Print the result as JSON; where decisions are printed, a JSON document a line, of which the last is the result.
     """
-    import torch
+    with Waiting(f"{model}: loading"):
+        import torch
 
-    from longspike.models import load
+        from longspike.models import load
 
-    network: Any = load(model)
+        network: Any = load(model)
     torch.set_num_threads(1)  # one step is too little work to share
     kind = type(network).__name__
     if kind not in _FEEDS:

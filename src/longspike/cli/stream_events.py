@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from longspike.cli.event_view import EventView
-from longspike.cli.output import print_facts, print_json, print_json_line, print_now
+from longspike.cli.output import print_json_line, print_now
 from longspike.cli.panel import LivePanel
-from longspike.cli.stream_steps import equality, verdict
+from longspike.cli.stream_result import compared, finish, verdict
+from longspike.cli.waiting import Waiting
 from longspike.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -59,18 +60,19 @@ def stream_events(
         else:
             print_now(f"{decision.t_us / 1e6:12.6f} s  {name} ({share:.1%})")
 
-    feed = open_events(
-        source,
-        sensor_size=network.config.sensor_size,
-        packet_events=packet_events,
-        packet_us=packet_us,
-        fit=fit,
-        on_error=on_error or "raise",
-        format=format,
-        columns=columns,
-        time_unit=time_unit,
-        data_root=data_root,
-    )
+    with Waiting(f"{source}: loading"):
+        feed = open_events(
+            source,
+            sensor_size=network.config.sensor_size,
+            packet_events=packet_events,
+            packet_us=packet_us,
+            fit=fit,
+            on_error=on_error or "raise",
+            format=format,
+            columns=columns,
+            time_unit=time_unit,
+            data_root=data_root,
+        )
     with feed, LivePanel(title, names, per_second=REFRESH_PER_SECOND) as panel:
         view = EventView(panel, live)
 
@@ -83,15 +85,12 @@ def stream_events(
         view.draw()
     if not live.counts.events:
         raise ConfigError("the input holds no event. Give at least one.")
-    is_equal = None if whole is None else whole.is_equal(live)
+    is_equal = None if whole is None else compared(lambda: whole.is_equal(live))
     result = _as_dict(network, live, feed, run, names)
     result["realtime"] = None if clock is None else _pace(clock)
     result["equals_whole_recording"] = is_equal
-    if json:
-        (print_json if decide_us is None else print_json_line)(result)
-    else:
-        print_facts(_facts(result, "decision" if decide_us is None else "last decision"))
-    return 1 if is_equal is False else 0
+    facts = _facts(result, "decision" if decide_us is None else "last decision")
+    return finish(result, facts, is_equal=is_equal, as_json=json, follows_lines=decide_us is not None)
 
 
 def _check_options(
@@ -185,6 +184,4 @@ def _facts(result: dict[str, Any], name: str) -> list[tuple[str, ...]]:
     peak = result["process_memory_bytes"]
     process = "" if peak is None else f"; process peak {peak / 2**20:.0f} MiB"
     facts.append(("memory", f"stream at most {result['stream_memory_bytes'] / 2**20:.1f} MiB{process}"))
-    if result["equals_whole_recording"] is not None:
-        facts.append(("whole at once", equality(result["equals_whole_recording"])))
     return facts

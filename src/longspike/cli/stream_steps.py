@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from longspike.cli.output import note, print_facts, print_json, print_json_line, print_now
+from longspike.cli.output import note, print_json_line, print_now
 from longspike.cli.panel import LivePanel
+from longspike.cli.stream_result import compared, finish, verdict
+from longspike.cli.waiting import Waiting
 from longspike.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -43,7 +45,8 @@ def stream_steps(
 
     _check_options(network, source, pace, every, on_error, normalised)
     is_live = source == "-" and every is None
-    feed = _open(network, source, on_error=on_error, is_normalised=normalised is True, data_root=data_root)
+    with Waiting(f"{source}: loading"):
+        feed = _open(network, source, on_error=on_error, is_normalised=normalised is True, data_root=data_root)
     first = torch.zeros(2, dtype=torch.int64) if network.reads_tokens else torch.zeros(2, network.config.d_input)
     SequenceStream(network).push(first)  # the first call loads things; it is no step
     live, whole = SequenceStream(network), WholeSequence(network) if check else None
@@ -71,16 +74,13 @@ def stream_steps(
         if not run.num_steps:
             raise ConfigError("the input holds no step. Give at least one.")
         draw(panel, live.num_steps, feed.num_steps, live.answer(), last)
-    is_equal = None if whole is None else whole.is_equal()
+    is_equal = None if whole is None else compared(whole.is_equal)
     label = None if feed.label is None else names[feed.label]
     result = _as_dict(run, live.answer(), label, feed.skipped, is_equal)
     if not network.config.neuron.is_spiking:
         result["spikes"] = None
-    if json:
-        (print_json if every is None and not is_live else print_json_line)(result)
-    else:
-        print_facts(_facts(result, live.answer().text, is_last=every is not None))
-    return 1 if is_equal is False else 0
+    facts = _facts(result, live.answer().text, is_last=every is not None)
+    return finish(result, facts, is_equal=is_equal, as_json=json, follows_lines=every is not None or is_live)
 
 
 def _open(
@@ -201,18 +201,4 @@ def _facts(result: dict[str, Any], text: str, *, is_last: bool) -> list[tuple[st
     if result["spikes"] is not None:
         possible, total = result["steps"] * sum(result["neurons"]), sum(result["spikes"])
         facts.append(("spikes", f"{total} of {possible} possible ({total / possible:.1%})"))
-    if result["equals_whole_sequence"] is not None:
-        facts.append(("whole at once", equality(result["equals_whole_sequence"])))
     return facts
-
-
-def verdict(result: dict[str, Any]) -> str:
-    """Whether a decision is right, where the label is known."""
-    if result["label"] is None:
-        return ""
-    return ", right" if result["label"] == result["decision"] else f", wrong: it is {result['label']}"
-
-
-def equality(is_equal: bool) -> str:
-    """The result of --check."""
-    return "equal, bit for bit" if is_equal else "NOT equal"
