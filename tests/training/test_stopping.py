@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -52,6 +54,35 @@ def test_what_is_ignored_or_handled_by_the_program_is_left_alone() -> None:
         for number, handler in before.items():
             signal.signal(number, handler)
     assert seen == [signal.SIGTERM]
+
+
+SCRIPT = """
+import os, signal, sys
+from longspike.training import InterruptedRunError, fit
+from training.conftest import CONFIG, small_model, train_loader, val_loader
+
+def end():
+    os.kill(os.getpid(), signal.SIGTERM)
+
+try:
+    fit(small_model(), train_loader(at=2, action=end), val_loader(), CONFIG, run_dir=sys.argv[1])
+except InterruptedRunError as stop:
+    if sys.argv[2] == "caught":
+        raise SystemExit(128 + stop.signal_number) from None
+    raise
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "code"), [("caught", 143), ("not caught", 1)])
+def test_a_script_that_a_signal_ended_exits_as_it_says(kind: str, code: int, run_dir: Path) -> None:
+    """docs/howto/recipes.md shows how to exit as the command line does."""
+    paths = os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])
+    words = [sys.executable, "-c", SCRIPT, str(run_dir), kind]
+    done = subprocess.run(words, env=os.environ | {"PYTHONPATH": paths}, capture_output=True, text=True)
+    assert done.returncode == code, done.stderr
+    assert (run_dir / "last.ckpt").is_file()
+    assert ("InterruptedRunError: stopped by SIGTERM after step" in done.stderr) is (kind != "caught")
 
 
 @pytest.mark.slow

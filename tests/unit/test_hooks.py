@@ -2,6 +2,7 @@
 
 import copy
 import warnings
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import weight_norm
 
+import longspike
 from longspike import Stream
 from longspike.events import make_events
 from longspike.events.ragged import collate_events
@@ -22,7 +24,7 @@ from longspike.models import (
     SpikeSSM,
     SpikeSSMConfig,
 )
-from longspike.nn import NeuronConfig, SpikingBlock
+from longspike.nn import NeuronConfig, RefractoryLIF, SpikingBlock
 
 X = torch.randn(2, 7, 3, generator=torch.Generator().manual_seed(0))
 MEMORY = MemoryConfig(d_model=6, num_layers=2, d_state=4, rank=2)
@@ -90,6 +92,48 @@ def test_every_part_is_seen_and_nothing_changes(name: str, kind: str) -> None:
 
 
 @pytest.mark.parametrize("part", ["blocks.0", "blocks.1.norm", "blocks.0.ssm", "blocks.1.neuron", "blocks.0.mix"])
+class Spikes(nn.Identity):
+    """The spikes of a neuron, for whoever listens to modules: docs/howto/hooks.md."""
+
+
+class Monitor:
+    """As tools of others listen: it keeps what modules of a class return, and wants tensors."""
+
+    def __init__(self, model: nn.Module, kind: type[nn.Module]) -> None:
+        self.outputs: list[Tensor] = []
+        self.listened = [module for module in model.modules() if isinstance(module, kind)]
+        for module in self.listened:
+            module.register_forward_hook(lambda module, args, output: self.outputs.append(output))
+
+    def sparsity(self) -> float:
+        return 1 - sum(int(torch.count_nonzero(x)) for x in self.outputs) / sum(x.numel() for x in self.outputs)
+
+
+def test_a_tool_that_wants_one_tensor_is_handed_the_spikes(tmp_path: Path) -> None:
+    model = ssm()
+    spikes, plain = model.outputs(X).spikes, model(X)[0]
+    blind = Monitor(model, RefractoryLIF)
+    model(X)
+    with pytest.raises(TypeError, match="must be Tensor, not tuple"):
+        blind.sparsity()
+    model = ssm()
+
+    def hand_on(neuron: nn.Module, args: tuple, output: tuple) -> None:
+        neuron.spikes(output[0])
+
+    for module in list(model.modules()):
+        if isinstance(module, RefractoryLIF):
+            module.spikes = Spikes()
+            module.register_forward_hook(hand_on)
+    monitor = Monitor(model, Spikes)
+    assert torch.equal(model(X)[0], plain)
+    assert len(monitor.listened) == len(spikes)
+    assert all(torch.equal(seen, right) for seen, right in zip(monitor.outputs, spikes, strict=True))
+    assert 0 < monitor.sparsity() < 1
+    model.save(tmp_path / "model")
+    assert torch.equal(longspike.load(tmp_path / "model").eval()(X)[0], plain)
+
+
 def test_one_hook_on_one_part_changes_the_answer_of_every_way(part: str) -> None:
     model = ssm()
     plain = model(X)[0]
