@@ -2,16 +2,17 @@
 
 from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from longspike.kernels import native
 from longspike.kernels.sa_hippo import arguments, sa_hippo
-from longspike.kernels.sa_hippo.tables import formula
+from longspike.kernels.sa_hippo.tables import formula, rows_of
 from longspike.nn import SAHippo
 from operators import relative_error, weighted_sum
-from sa_hippo_cases import OFFSETS, VARIANTS, memory, start, ticks
+from sa_hippo_cases import OFFSETS, VARIANTS, dense_step, memory, start, ticks
 from tolerances import SA_HIPPO, SA_HIPPO_GRADIENT, SA_HIPPO_ROWS
 
 DTYPES = (torch.float32, torch.float64)
@@ -128,6 +129,30 @@ def test_threads_and_saving_do_not_change_the_bits() -> None:
         assert all(torch.equal(a, b) for a, b in zip(ours, expected, strict=True))
     torch.set_num_threads(threads)
     assert all(torch.equal(a, b) for a, b in zip(*results, strict=True))
+
+
+@pytest.mark.parametrize("way", ["formula", pytest.param("compiled", marks=pytest.mark.needs_extension)])
+def test_the_held_diagonal_is_exact_on_both_sides_of_its_series(way: str) -> None:
+    """(exp(z) - 1)/z for |z| from 1e-12 to 1, of which the series has what is below 1e-5; the truth is numpy's expm1."""
+    layer = memory("diag, held", 3, 6, 3, torch.float64)
+    gaps = torch.logspace(-9, 1, 61, dtype=torch.float64)
+    with torch.no_grad():
+        tables = (
+            layer.tables(gaps, torch.float64)
+            if way == "compiled"
+            else formula(gaps, layer.dynamics(gaps.dtype), "diag", "held")
+        )
+    parts = rows_of(tables, layer.n_pairs, 0)
+    sizes = []
+    for k, gap in enumerate(gaps.tolist()):
+        for head in range(layer.num_heads):
+            t, held = (np.diag(x) if x.ndim == 2 else x for x in dense_step(layer, head, gap))
+            sizes.append(abs(np.log(t[0])))
+            for ours, right in ((parts.g, t), (parts.b, held)):
+                found = torch.complex(*ours[k, head].unbind(0)).numpy()
+                assert np.abs(found / right[: layer.n_pairs] - 1).max() <= SA_HIPPO_ROWS, gap
+    assert min(sizes) < 1e-9
+    assert max(sizes) > 0.1
 
 
 def gradients(layer: SAHippo, method: str, u: Tensor, delta: Tensor, offsets: Tensor, state: Tensor) -> list[Tensor]:
