@@ -27,6 +27,10 @@ HIGHEST_RATE_HZ = 1_000_000
 """The sampling rate of sound."""
 LARGEST_FILTERBANK = 1 << 27
 """Channels times samples of sound that are filtered at once; complex numbers of 8 bytes."""
+LARGEST_TABLE_BYTES = 1 << 30
+"""A table or text that is read whole: 1 GiB. Its cells take several times as much."""
+LARGEST_TABLE_CELL = 1 << 16
+"""Characters of one cell of a table."""
 MOST_AXES = 32
 """The axes of an array in a file."""
 LARGEST_LENGTH = 1 << 48

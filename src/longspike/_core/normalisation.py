@@ -36,7 +36,7 @@ def factor(value: Factor, like: Tensor) -> float | Tensor:
     """
     if not isinstance(value, tuple):
         return value
-    return torch.tensor(value, dtype=like.dtype, device=like.device).repeat(like.shape[-1] // len(value))
+    return torch.tensor(value, dtype=like.dtype, device=like.device).repeat(max(like.shape[-1] // len(value), 1))
 
 
 def plain(value: Factor) -> Factor:

@@ -86,24 +86,31 @@ def end_drawing(out: "Console") -> None:
         _drawn.remove(out)
 
 
-def print_facts(facts: Sequence[tuple[str, ...]], *, title: str = "", remark: str = "") -> None:
-    """Names and values, (name, value) or (name, value, what to know of it); an empty tuple leaves a blank line."""
-    _print_title(title)
+def print_facts(
+    facts: Sequence[tuple[str, ...]], *, title: str = "", remark: str = "", out: "Console | None" = None
+) -> None:
+    """Names and values, (name, value) or (name, value, what to know of it); an empty tuple leaves a blank line.
+
+    Args: out: on stdout if not given.
+    """
+    out = console() if out is None else out
+    _print_title(out, title)
     longest = max(map(len, facts), default=0)
-    _print_rows([fact + ("",) * (longest - len(fact)) for fact in facts], style="dim", last_style="dim")
+    _print_rows(out, [fact + ("",) * (longest - len(fact)) for fact in facts], style="dim", last_style="dim")
     if remark:
-        print_line(remark, style="dim")
+        _print_folded(out, remark, style="dim")
 
 
 def print_table(rows: Sequence[Sequence[str]], *, header: Sequence[str] = (), title: str = "", indent: int = 0) -> None:
     """Rows of equal length, in columns; the header names them."""
-    _print_title(title)
-    _print_rows(rows, header=header, style="bold", indent=indent)
+    out = console()
+    _print_title(out, title)
+    _print_rows(out, rows, header=header, style="bold", indent=indent)
 
 
-def _print_title(title: str) -> None:
+def _print_title(out: "Console", title: str) -> None:
     if title:
-        print_line(title, style="bold")
+        _print_folded(out, title, style="bold")
 
 
 def _print_folded(out: "Console", text: str, *, style: str = "", styled: int | None = None, indent: int = 0) -> None:
@@ -120,13 +127,18 @@ def _print_folded(out: "Console", text: str, *, style: str = "", styled: int | N
 
 
 def _print_rows(
-    rows: Sequence[Sequence[str]], *, style: str, last_style: str = "", header: Sequence[str] = (), indent: int = 0
+    out: "Console",
+    rows: Sequence[Sequence[str]],
+    *,
+    style: str,
+    last_style: str = "",
+    header: Sequence[str] = (),
+    indent: int = 0,
 ) -> None:
     """In columns where all words fit, else stacked. The styles are of the first column, and of the last of three."""
     from rich.table import Table
     from rich.text import Text
 
-    out = console()
     columns = list(zip(*([header, *rows] if header else rows), strict=True))
     widths = _widths(columns, out.width - indent - GAP * (len(columns) - 1))
     if widths is None:

@@ -14,7 +14,7 @@ _METAVARS = {int: "INT", float: "FLOAT", bool: "BOOL", str: "TEXT", type(None): 
 
 def field_options(recipe: "Recipe") -> type:
     """A class for tyro with an option for every key of `recipe` that can be changed, and its value as the default."""
-    return _options(
+    return fields_of(
         recipe, [name for name in ("model", "training", "augmentation") if getattr(recipe, name) is not None]
     )
 
@@ -36,14 +36,14 @@ def text_of(value: Any) -> str:
     return "none" if value is None else str(value)
 
 
-def _options(config: Any, names: list[str]) -> type:
+def fields_of(config: Any, names: list[str]) -> type:
     """A twin of `config` whose values are texts, so that all mistakes are found at once, when the recipe is whole."""
     hints = get_type_hints(type(config))
     options: list[tuple[str, Any, Any]] = []
     for name in names:
         value = getattr(config, name)
         if is_dataclass(value):
-            nested = _options(value, [each.name for each in fields(value)])
+            nested = fields_of(value, [each.name for each in fields(value)])
             options.append((name, nested, field(default_factory=nested)))
         else:
             kind = Annotated[str, tyro.conf.arg(metavar=_metavar(hints[name]))]

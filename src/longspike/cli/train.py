@@ -9,35 +9,49 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from longspike.cli.output import note, print_facts, print_json
+from longspike.cli.output import console, note, print_facts, print_json
 
 if TYPE_CHECKING:
     from longspike.recipes import Recipe, RunResult
 
+OWN = ("classify", "events")
+"""In the place of a recipe: what is to be learnt from the data of one's own that follows."""
+Fact = tuple[str, str, str]
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class TrainOptions:
-    """What `longspike train` is told besides the recipe's own fields.
+class RunOptions:
+    """What a run is told besides the fields of its recipe.
 
     Args:
-        recipe: A name from `longspike recipes`, a Python file of your own (my.py or my.py:NAME), or a run's recipe.json.
         overrides: Change the recipe, e.g. --set training.epochs=5 model.neuron.rho=0.
         run_dir: Where checkpoints, logs and the model go; runs/NAME if not given.
         resume: Continue the run in the folder, bit for bit as if it had not stopped.
         overwrite: Delete the run in the folder first.
-        data_root: Data folder; LONGSPIKE_DATA or ~/.cache/longspike/data if not given.
         json: Print the result as JSON.
     """
 
-    recipe: Annotated[str, tyro.conf.arg(metavar="RECIPE")]
     overrides: Annotated[
         tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(name="set", metavar="KEY=VALUE ...")
     ] = ()
     run_dir: Path | None = None
     resume: bool = False
     overwrite: bool = False
-    data_root: Path | None = None
     json: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainOptions(RunOptions):
+    """What `longspike train RECIPE` is told besides the recipe's own fields.
+
+    Args:
+        recipe: A name from `longspike recipes`, a Python file of your own (my.py or my.py:NAME), or a run's recipe.json;
+            or classify DATA, events DATA for own data (`longspike train classify --help`).
+        data_root: Data folder; LONGSPIKE_DATA or ~/.cache/longspike/data if not given.
+    """
+
+    recipe: Annotated[str, tyro.conf.arg(metavar="RECIPE")]
+    data_root: Path | None = None
 
 
 def train(options: Annotated[TrainOptions, tyro.conf.arg(name="")]) -> int:
@@ -49,13 +63,17 @@ def train(options: Annotated[TrainOptions, tyro.conf.arg(name="")]) -> int:
     """
     from longspike.recipes import load
 
-    return _train(options, load(options.recipe), options.overrides)
+    return carry_out(options, load(options.recipe), options.overrides, [options.recipe], data_root=options.data_root)
 
 
 def for_words(words: Sequence[str]) -> Callable[..., int]:
     """`train`; if the first word names a recipe, with an option for every field of it."""
     if not words or words[0].startswith("-"):
         return train
+    if words[0] in OWN:
+        from longspike.cli.train_own import for_own_words
+
+        return for_own_words(words)
     from longspike.cli.recipe_fields import changes, field_options
     from longspike.cli.waiting import Waiting
 
@@ -73,13 +91,28 @@ def for_words(words: Sequence[str]) -> Callable[..., int]:
         options: Annotated[TrainOptions, tyro.conf.arg(name="")],
         changed: Annotated[fields, tyro.conf.arg(name="")] = unchanged,  # type: ignore[valid-type]
     ) -> int:
-        return _train(options, recipe, (*options.overrides, *changes(changed)))
+        overrides = (*options.overrides, *changes(changed))
+        return carry_out(options, recipe, overrides, [options.recipe], data_root=options.data_root)
 
     train_with_fields.__doc__ = train.__doc__
     return train_with_fields
 
 
-def _train(options: TrainOptions, recipe: "Recipe", overrides: tuple[str, ...]) -> int:
+def carry_out(
+    options: RunOptions,
+    recipe: "Recipe",
+    overrides: tuple[str, ...],
+    words: list[str],
+    *,
+    data_root: Path | None = None,
+    told: Sequence[Fact] = (),
+) -> int:
+    """Train the recipe with these overrides and print the result.
+
+    Args:
+        words: after `longspike train`, by which the recipe was named; those that go on with the run.
+        told: rows of a table that is shown first.
+    """
     from longspike.cli.progress import TrainingProgress
     from longspike.errors import InterruptedRunError
     from longspike.recipes import run, with_overrides
@@ -87,19 +120,21 @@ def _train(options: TrainOptions, recipe: "Recipe", overrides: tuple[str, ...]) 
     chosen = with_overrides(recipe, overrides)
     folder = Path("runs") / chosen.name if options.run_dir is None else options.run_dir
     title = f"{chosen.name}: {chosen.description}\nexpected: {chosen.expected}\nrun folder: {folder}"
+    if told:
+        print_facts(told, title=chosen.data_name, out=console(is_error=True))
     try:
-        waiting = f"{chosen.name}: reading {chosen.data}, building the network"
+        waiting = f"{chosen.name}: reading {chosen.data_name}, building the network"
         with TrainingProgress(title, waiting=waiting) as progress:
             result = run(
                 chosen,
                 run_dir=folder,
                 resume=options.resume,
                 overwrite=options.overwrite,
-                data_root=options.data_root,
+                data_root=data_root,
                 progress=progress.update,
             )
     except InterruptedRunError as interruption:
-        command = resume_command(options.recipe, overrides, options.run_dir, options.data_root)
+        command = resume_command(words, overrides, options.run_dir, data_root)
         note(f"\n{interruption}\nGo on with:\n  {command}")
         return 128 + interruption.signal_number
     if options.json:
@@ -109,9 +144,9 @@ def _train(options: TrainOptions, recipe: "Recipe", overrides: tuple[str, ...]) 
     return 0
 
 
-def resume_command(recipe: str, overrides: tuple[str, ...], run_dir: Path | None, data_root: Path | None) -> str:
-    """The command line that continues a run."""
-    words = ["longspike", "train", recipe]
+def resume_command(named: list[str], overrides: tuple[str, ...], run_dir: Path | None, data_root: Path | None) -> str:
+    """The command line that continues a run of the recipe that these words name."""
+    words = ["longspike", "train", *named]
     words += ["--set", *overrides] if overrides else []
     words += ["--run-dir", str(run_dir)] if run_dir is not None else []
     words += ["--data-root", str(data_root)] if data_root is not None else []
@@ -147,5 +182,5 @@ def _print_result(result: "RunResult") -> None:
     facts.append(("trained for", f"{fit.seconds:.0f} s, {fit.num_steps} steps in all"))
     facts.append(("model", str(fit.model_path)))
     facts.append(("next", f"longspike evaluate {model}"))
-    facts.append(("", f"longspike stream {model} {result.recipe.data}:0"))
+    facts.append(("", f"longspike stream {model} {shlex.quote(result.recipe.data_name)}:0"))
     print_facts(facts)

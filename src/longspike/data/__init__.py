@@ -19,6 +19,7 @@ from longspike.data.files.idx import read_idx, write_idx
 from longspike.data.holdout import divide, hold_out
 from longspike.data.image_augment import CropAndFlip
 from longspike.data.loader import BatchLoader, epoch_order, sample_generators, similar_lengths
+from longspike.data.own import OwnData, Reading, describe_data
 from longspike.data.ragged_splits import RaggedSplit, SampleAugment, ragged_split
 from longspike.data.registry import (
     DATASETS,
@@ -53,7 +54,9 @@ __all__ = [
     "EventBundle",
     "EventSplit",
     "LazyEventSplit",
+    "OwnData",
     "RaggedSplit",
+    "Reading",
     "RemoteFile",
     "SampleAugment",
     "SoundAugment",
@@ -64,6 +67,7 @@ __all__ = [
     "available",
     "collate",
     "data_root",
+    "describe_data",
     "divide",
     "download",
     "epoch_order",

@@ -14,6 +14,7 @@ from longspike.data.entry import DatasetEntry
 from longspike.data.files.download import Progress, RemoteFile, fetch
 from longspike.data.files.locate import search
 from longspike.data.generators.pieces import Progress as PieceProgress
+from longspike.data.own import OwnData, load_own
 from longspike.errors import ConfigError
 
 MODULES = {
@@ -92,11 +93,11 @@ def data_root(root: str | os.PathLike[str] | None = None) -> Path:
     return Path(root or os.environ.get("LONGSPIKE_DATA") or "~/.cache/longspike/data").expanduser()
 
 
-def load(name: str, *, root: str | os.PathLike[str] | None = None) -> DataBundle | EventBundle:
+def load(name: str | OwnData, *, root: str | os.PathLike[str] | None = None) -> DataBundle | EventBundle:
     """Load a data set: sequences as a `DataBundle`, events as an `EventBundle`.
 
     Args:
-        name: one of `available()`.
+        name: one of `available()`, or own data as `describe_data` describes it.
         root: the data folder; None means `data_root()`.
     Raises: ValueError for an unknown name; DataFileError, with every place looked at and the remedies, if files are
     missing or not what they claim to be; MissingExtraError if an optional package is.
@@ -106,6 +107,8 @@ def load(name: str, *, root: str | os.PathLike[str] | None = None) -> DataBundle
         >>> len(bundle.train), len(bundle.val), len(bundle.test)
         (1347, 90, 360)
     """
+    if isinstance(name, OwnData):
+        return load_own(name)
     check_choice("load", "name", name, available())
     return DATASETS[name].load(data_root(root))
 

@@ -7,6 +7,7 @@ from typing import Any
 from longspike._core.decoding import Decoder
 from longspike._core.mistakes import Mistakes, shown
 from longspike.data.image_augment import CropAndFlip
+from longspike.data.own import OwnData
 from longspike.data.sound_augment import SoundAugment
 from longspike.errors import ConfigError
 from longspike.events.augmentation import Augmentation
@@ -23,7 +24,7 @@ class Recipe:
 
     Attributes:
         name: as in `longspike train NAME`; also of the run's folder. description: one line.
-        data: the data set's name, see `longspike.data.available()`.
+        data: the data set's name, see `longspike.data.available()`; or own data, as `longspike.data.describe_data` found it.
         model, training: the network and how it is trained.
         expected: what to expect, and how long it takes, honestly.
         augmentation: random changes of the training samples; None for none.
@@ -31,7 +32,7 @@ class Recipe:
 
     name: str
     description: str
-    data: str
+    data: str | OwnData
     model: SpikeSSMConfig | FlamesConfig | FlamesSequenceConfig
     training: TrainingConfig
     expected: str
@@ -40,7 +41,7 @@ class Recipe:
     def __post_init__(self) -> None:
         mistakes = Mistakes(f"Recipe {self.name!r}", self)
         for name in ("name", "description", "data", "expected"):
-            if not getattr(self, name).strip():
+            if isinstance(value := getattr(self, name), str) and not value.strip():
                 mistakes.add(f"`{name}` must not be empty")
         if {"/", "\\"} & set(self.name) or self.name in (".", ".."):
             mistakes.add(f"`name` must be the name of a folder, not a path; got {self.name!r}")
@@ -60,6 +61,11 @@ class Recipe:
                 f"`training.rate_target` has no effect on the neuron {model.neuron.kind!r}, which does not spike; "
                 "set it to None"
             )
+
+    @property
+    def data_name(self) -> str:
+        """What the command line calls the data: the name of a data set, or the path of own data."""
+        return self.data if isinstance(self.data, str) else self.data.path
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""

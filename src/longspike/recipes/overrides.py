@@ -16,7 +16,7 @@ def override_keys(config: Any, prefix: str = "") -> dict[str, Any]:
     keys: dict[str, Any] = {}
     for field in fields(config):
         value, key = getattr(config, field.name), f"{prefix}.{field.name}" if prefix else field.name
-        if is_dataclass(value):
+        if is_dataclass(value) and key != "data":  # what was found in the data belongs together
             keys |= override_keys(value, key)
         elif prefix:
             keys[key] = hints[field.name]

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from longspike.data import BatchLoader, DataBundle, EventBundle, RaggedSplit, Split, load
+from longspike.data import BatchLoader, DataBundle, EventBundle, OwnData, RaggedSplit, Split, load
 from longspike.data.ragged import AbstractRaggedSplit
 from longspike.models import InputSpec, build
 from longspike.models.matching import check_data
@@ -88,7 +88,8 @@ def _train(
     config = recipe.training
     torch.manual_seed(config.seed)
     model = build(recipe.model)
-    model.input_spec = InputSpec(class_names=bundle.class_names)
+    pace = recipe.data.steps_per_second if isinstance(recipe.data, OwnData) else None
+    model.input_spec = InputSpec(class_names=bundle.class_names, steps_per_second=pace)
     if isinstance(bundle, DataBundle):
         model.input_spec = replace(model.input_spec, vocabulary=bundle.vocabulary, permutation=bundle.permutation)
     options: dict[str, Any] = {"batch_size": config.batch_size}

@@ -1,0 +1,167 @@
+"""Own data described, and loaded as a data set like any other."""
+
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from longspike.data.bundle import DataBundle, EventBundle
+from longspike.data.event_folder import event_folder
+from longspike.data.own.description import OwnData
+from longspike.data.own.kinds import holds_recordings, read_samples
+from longspike.data.own.parts import normalisation, read_parts
+from longspike.data.own.reading import Reading
+from longspike.data.own.samples import Samples
+from longspike.data.ragged_splits import RaggedSplit, ragged_split
+from longspike.data.splits import Split
+from longspike.errors import ConfigError, DataFileError
+
+PART_WORDS = re.compile(r"[_\-. ]*(?<![A-Za-z])train(?:ing)?(?![A-Za-z])", re.IGNORECASE)
+
+
+def describe_data(path: str | os.PathLike[str], *, reading: Reading = Reading()) -> OwnData:  # noqa: B008 - frozen
+    """What a file or folder of labelled samples holds, how it is read and how it is divided.
+
+    Known are tables (a row a sample, or a row a step), arrays of NumPy, .ts files of the archives of time series, and
+    folders of classes that hold tables, arrays, sounds or recordings of events. What `reading` leaves open is inferred.
+
+    Args: reading: what is said of the data.
+    Raises: DataFileError if files are missing, damaged, or cannot be trained on, with the place; ConfigError if something
+        has to be said, with the option.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     rows = "".join(f"{k % 3},{k % 5},{'up' if k % 2 else 'down'}\\n" for k in range(20))
+        ...     _ = Path(folder, "own.csv").write_text("a,b,label\\n" + rows)
+        ...     found = describe_data(Path(folder, "own.csv"))
+        >>> found.class_names, found.longest, (found.num_train, found.num_val, found.num_test)
+        (('down', 'up'), 2, (14, 2, 4))
+    """
+    place = Path(path).expanduser()
+    if not place.exists():
+        raise DataFileError(f"{place} does not exist. Name a file or a folder of samples.")
+    if reading.kind == "events" or (reading.kind is None and place.is_dir() and holds_recordings(place)):
+        return _describe_events(place, reading)
+    parts = read_parts(place, reading)
+    scale, shift = normalisation(parts.samples, parts.train, str(parts.reading.normalise))
+    lengths = np.concatenate([parts.samples.lengths, parts.test_samples.lengths])
+    return OwnData(
+        path=str(place.resolve()),
+        name=_name(place),
+        reading=parts.reading,
+        class_names=parts.class_names,
+        channel_names=parts.samples.channels,
+        num_train=len(parts.train),
+        num_val=len(parts.val),
+        num_test=len(parts.test),
+        shortest=int(lengths.min()),
+        longest=int(lengths.max()),
+        scale=scale,
+        shift=shift,
+        steps_per_second=parts.samples.steps_per_second,
+        left_out=parts.samples.left_out,
+    )
+
+
+def load_own(own: OwnData) -> DataBundle | EventBundle:
+    """The data set that `own` describes.
+
+    Raises: DataFileError if the files are missing or damaged; ConfigError if they hold something else than was described.
+    """
+    if own.has_events:
+        return _load_events(Path(own.path), own.reading, own)
+    parts = read_parts(Path(own.path), own.reading)
+    sizes = tuple(map(len, (parts.train, parts.val, parts.test)))
+    described = (own.class_names, own.d_input, (own.num_train, own.num_val, own.num_test))
+    found = (parts.class_names, len(parts.samples.channels), sizes)
+    if found != described:
+        raise ConfigError(
+            f"{own.path} has changed since it was described: it had {_in_words(*described)}; now {_in_words(*found)}. "
+            "Train anew in another folder, with --run-dir."
+        )
+    everything, tested = own_split(own, parts.samples), own_split(own, parts.test_samples)
+    return DataBundle(
+        name=own.name,
+        train=everything.select(torch.from_numpy(parts.train)),
+        val=everything.select(torch.from_numpy(parts.val)),
+        test=tested.select(torch.from_numpy(parts.test)),
+        num_classes=len(own.class_names),
+        d_input=own.d_input,
+        class_names=own.class_names,
+        source=own.source,
+    )
+
+
+def load_samples(own: OwnData, path: Path) -> Split | RaggedSplit:
+    """All samples of another file or folder of the same kind, with labels, as a split.
+
+    Raises: as `load_own`; ConfigError also if a class is new.
+    """
+    samples, _ = read_samples(path, own.reading, has_labels=True)
+    if len(samples.channels) != own.d_input:
+        raise ConfigError(f"{path} has {len(samples.channels)} channels a step, and the model reads {own.d_input}.")
+    unknown = sorted(set(samples.labels or ()) - set(own.class_names))
+    if unknown:
+        raise ConfigError(
+            f"{path} has the class {', '.join(map(repr, unknown[:4]))}, which the model does not know; its classes are "
+            f"{', '.join(map(repr, own.class_names[:8]))}."
+        )
+    return own_split(own, samples)
+
+
+def own_split(own: OwnData, samples: Samples) -> Split | RaggedSplit:
+    """Samples as a split: of one length as one array, which stays on the disk if it is mapped, else one behind another."""
+    numbers = {name: k for k, name in enumerate(own.class_names)}
+    labels = torch.tensor([numbers[label] for label in samples.labels or ()], dtype=torch.int64)
+    values, lengths = samples.values, samples.lengths
+    if not isinstance(values, np.ndarray) and lengths.min() < lengths.max():
+        return ragged_split(values, labels, dtype=values[0].dtype.name, scale=own.scale, shift=own.shift)
+    stored = values if isinstance(values, np.ndarray) else np.stack(list(values))
+    return Split(
+        values=torch.from_numpy(stored),
+        lengths=torch.from_numpy(lengths),
+        labels=labels,
+        scale=own.scale,
+        shift=own.shift,
+        rows=torch.arange(len(samples)) if isinstance(stored, np.memmap) else None,
+    )
+
+
+def _describe_events(path: Path, reading: Reading) -> OwnData:
+    bundle = _load_events(path, reading)
+    return OwnData(
+        path=str(path.resolve()),
+        name=bundle.name,
+        reading=reading,
+        class_names=bundle.class_names,
+        num_train=len(bundle.train),
+        num_val=len(bundle.val),
+        num_test=len(bundle.test),
+        sensor_size=bundle.sensor_size,
+    )
+
+
+def _load_events(path: Path, reading: Reading, own: OwnData | None = None) -> EventBundle:
+    return event_folder(
+        path,
+        sensor_size=own.sensor_size if own is not None else reading.sensor_size,
+        format=reading.format,
+        columns=reading.columns,
+        time_unit=reading.time_unit,
+        seed=reading.split_seed,
+        name=_name(path),
+    )
+
+
+def _name(path: Path) -> str:
+    """Of the data set: the file's name without suffix and without the word for its part."""
+    path = path.resolve()
+    stem = path.name if path.is_dir() else path.stem
+    return PART_WORDS.sub("", stem).strip("_-. ") or path.parent.name
+
+
+def _in_words(class_names: tuple[str, ...], d_input: int, sizes: tuple[int, ...]) -> str:
+    return f"{len(class_names)} classes, {d_input} channels, {'/'.join(map(str, sizes))} samples"
