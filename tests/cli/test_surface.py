@@ -12,10 +12,11 @@ from cli.conftest import Run
 from longspike.cli.commands import command_names
 
 FLAGS = {
-    "train": ["--set", "--run-dir", "--resume", "--overwrite", "--data-root", "--json"],
+    "train": ["--set", "--run-dir", "--resume", "--overwrite", "--json", "--data-root"],
     "recipes": ["--json"],
     "data": ["--data-root", "--json"],
     "events": ["--to", "--format", "--sensor-size", "--columns", "--time-unit", "--on-error", "--json"],
+    "predict": ["--json"],
     "stream": [
         "--pace",
         "--every",

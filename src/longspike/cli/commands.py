@@ -12,6 +12,7 @@ _SUMMARIES = {
     "data": "List, check, fetch, make and locate data sets.",
     "events": "Show what a recording of an event camera holds, or convert it.",
     "evaluate": "Measure a saved model: the metrics of its task, spikes, energy and speed.",
+    "predict": "Ask a saved model about the samples of files, one line each.",
     "stream": "Feed a saved model step by step, or with events, and watch it decide.",
     "bench": "Measure the speed of the operators on this machine.",
     "study": "Answer an open question about the memory: numbers, a plot and a table.",

@@ -103,9 +103,11 @@ def _check_options(data: str | None, output: Path | None, report: Path | None, *
     for name, count in counts.items():
         if count is not None and count < 1:
             raise ConfigError(f"--{name.replace('_', '-')} must be 1 or more; got {count}.")
-    if data is not None and data not in available():
+    if data is not None and data not in available() and not Path(data).expanduser().exists():
         hint = did_you_mean(data, available())
-        raise ConfigError(f"there is no data set {data!r}.{hint} The data sets are: {', '.join(available())}.")
+        raise ConfigError(
+            f"there is no data set and no file {data!r}.{hint} The data sets are: {', '.join(available())}."
+        )
     if output is not None and output.suffix.lower() in (".html", ".htm"):
         raise ConfigError(f"--output is the JSON file, and {output} is named as a page. The page is --report.")
     if report is not None and report.suffix.lower() == ".json":
@@ -133,6 +135,7 @@ def _write_files(measured: "SavedEvaluation", output: Path | None, report: Path 
 
 def evaluate(
     model: Annotated[Path, tyro.conf.arg(metavar="MODEL")],
+    own: Annotated[tyro.conf.Positional[str | None], tyro.conf.arg(metavar="[DATA]")] = None,
     *,
     data: str | None = None,
     data_root: Path | None = None,
@@ -147,11 +150,13 @@ def evaluate(
 
     Args:
         model: the folder of a saved model.
+        own: a file or folder of your own, read as the data that the model was trained on, or the name of a data set.
         data: name of the data set; by default the one that the model was trained on.
         data_root: folder of the data files; by default LONGSPIKE_DATA, or ~/.cache/longspike/data.
         split: which part of the data set.
         batch_size: samples per batch; if not given 100 sequences, fewer if they are long, or 16 event samples.
-        report: the HTML page. Without --report and --output both are written beside the model: report.html, evaluation.json.
+        report: the HTML page. Without --report and --output both are written beside the model: report.html,
+            evaluation.json.
         output: the JSON file.
         json: print the results as JSON instead of a table.
         limit: use only this many samples.
@@ -160,6 +165,9 @@ def evaluate(
     from longspike.cli.waiting import Waiting
 
     with Waiting(f"{model}: loading PyTorch"):
+        if own is not None and data is not None:
+            raise ConfigError(f"DATA and --data both name the data: {own} and {data}. Give one of them.")
+        data = own if data is None else data
         _check_options(data, output, report, batch_size=batch_size, limit=limit)
         from longspike.evaluation import evaluate_saved
     with count_bars() as bars:

@@ -51,8 +51,9 @@ def stream(
     Args:
         model: Folder of a saved model, e.g. runs/digits/model.
         source: A recording (.raw, .aedat4, .es, .dat, .bin, .npz, .csv, ...) for FLAMES; a .npy or .csv file of
-            (steps, d_input) values, a .wav file (one value a step), a file of text, or - for stdin for a SpikeSSM; a test
-            sample as digits:7 or event-digits:7 for either.
+            (steps, d_input) values, a .wav file (one value a step), a file of text, or - for stdin for a SpikeSSM, and for
+            one that was trained on own data any file like them, as FILE:7 if it holds several samples; a test sample as
+            digits:7 or event-digits:7 for either.
         pace: SpikeSSM: steps per second to slow down to, for watching; as fast as it goes if not given.
         every: SpikeSSM: print a decision every so many steps, each about the steps since the one before; without it there
             is one, about everything, and from stdin a line after every step says what it is so far.
@@ -76,19 +77,21 @@ def stream(
             reads.
         check: Also run the whole input at once and fail unless the result is equal, bit for bit.
         data_root: Data folder; LONGSPIKE_DATA or ~/.cache/longspike/data if not given.
-        json: Print the result as JSON; where decisions are printed, a JSON document a line, of which the last is the result.
+        json: Print the result as JSON; where decisions are printed, a JSON document a line, of which the last is the
+            result.
     """
     with Waiting(f"{model}: loading"):
         import torch
 
-        from longspike.models import load
+        from longspike.data.own import own_data_of
+        from longspike.models import checkpoint, load
 
         network: Any = load(model)
     torch.set_num_threads(1)  # one step is too little work to share
     kind = type(network).__name__
     if kind not in _FEEDS:
         raise ConfigError(f"{model} is a {kind}; `longspike stream` feeds {' and '.join(_FEEDS)}. Use {kind}.step.")
-    options = {
+    options: dict[str, Any] = {
         "pace": pace,
         "every": every,
         "normalised": normalised or None,
@@ -106,6 +109,8 @@ def stream(
         _refuse({name: options.pop(name) for name in _OPTIONS[other]}, other, model)
     if network.task.has_classes and network.input_spec.class_names != network.class_names:
         note("the model has no names of its classes: they are shown by their numbers")
+    if kind == "SpikeSSM":
+        options["own"] = own_data_of(checkpoint.read_description(checkpoint.model_folder(model))["metadata"])
     feed = getattr(import_module(f"longspike.cli.{_FEEDS[kind]}"), _FEEDS[kind])
     code: int = feed(
         network,

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from longspike.data import OwnData
     from longspike.models import InputSpec, SpikeSSM
     from longspike.streaming import StepRun, StepSource
 
@@ -37,6 +38,7 @@ def stream_steps(
     check: bool,
     data_root: Path | None,
     json: bool,
+    own: "OwnData | None" = None,
 ) -> int:
     """Feed a `SpikeSSM` step by step; see `longspike.cli.stream.stream`."""
     import torch
@@ -46,7 +48,7 @@ def stream_steps(
     _check_options(network, source, pace, every, on_error, normalised)
     is_live = source == "-" and every is None
     with Waiting(f"{source}: loading"):
-        feed = _open(network, source, on_error=on_error, is_normalised=normalised is True, data_root=data_root)
+        feed = _open(network, source, on_error=on_error, is_normalised=normalised is True, data_root=data_root, own=own)
     first = torch.zeros(2, dtype=torch.int64) if network.reads_tokens else torch.zeros(2, network.config.d_input)
     SequenceStream(network).push(first)  # the first call loads things; it is no step
     live, whole = SequenceStream(network), WholeSequence(network) if check else None
@@ -84,7 +86,13 @@ def stream_steps(
 
 
 def _open(
-    network: "SpikeSSM", source: str, *, on_error: str | None, is_normalised: bool, data_root: Path | None
+    network: "SpikeSSM",
+    source: str,
+    *,
+    on_error: str | None,
+    is_normalised: bool,
+    data_root: Path | None,
+    own: "OwnData | None",
 ) -> "StepSource":
     """The steps of `source`, for a network of values or of tokens."""
     from longspike.streaming import open_steps, open_tokens
@@ -99,9 +107,10 @@ def _open(
         lines=_stdin(d_input) if source == "-" else (),
         on_error=on_error or "raise",
         data_root=data_root,
-        input_spec=_input_spec(network, source, is_normalised),
+        input_spec=_input_spec(network, source, is_normalised, own),
+        own=own,
     )
-    if spec.scale is None and not is_normalised and _is_raw(source):
+    if spec.scale is None and not is_normalised and _is_raw(source, own):
         note("the model does not say how its data was normalised: values are taken as they are")
     if feed.steps_per_second is not None and (remark := spec.pace_remark(feed.steps_per_second)):
         note(remark)
@@ -127,18 +136,20 @@ def _check_options(
         raise ConfigError(f"--on-error {on_error} has no effect: it is about lines from stdin. Leave it out.")
 
 
-def _is_raw(source: str) -> bool:
+def _is_raw(source: str, own: "OwnData | None") -> bool:
     """Whether the values come from a file or stdin, not from a data set, which knows its normalisation."""
+    from longspike.data.own import split_index
     from longspike.streaming.step_source import FILES
 
-    return source == "-" or source.endswith(FILES)
+    is_file = own is not None and split_index(source)[0].exists()
+    return source == "-" or is_file or source.endswith(FILES)
 
 
-def _input_spec(network: "SpikeSSM", source: str, is_normalised: bool) -> "InputSpec":
+def _input_spec(network: "SpikeSSM", source: str, is_normalised: bool, own: "OwnData | None") -> "InputSpec":
     """How the values of `source` become the network's input; with a word on stderr where that is not known."""
     from longspike.models import InputSpec
 
-    if is_normalised and not _is_raw(source):
+    if is_normalised and not _is_raw(source, own):
         raise ConfigError(f"--normalised has no effect on {source}: it is about files and stdin. Leave it out.")
     return InputSpec() if is_normalised else network.input_spec
 

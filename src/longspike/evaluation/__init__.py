@@ -1,6 +1,7 @@
 """What a trained network does on data: accuracy, spikes, energy, speed, and a page that shows them."""
 
 from longspike.evaluation.evaluate import evaluate
+from longspike.evaluation.predicting_files import FilePrediction, predict_files
 from longspike.evaluation.report import render_report, write_report
 from longspike.evaluation.result import AnytimePoint, Evaluation, Sample
 from longspike.evaluation.saved import SavedEvaluation, evaluate_saved
@@ -8,10 +9,12 @@ from longspike.evaluation.saved import SavedEvaluation, evaluate_saved
 __all__ = [
     "AnytimePoint",
     "Evaluation",
+    "FilePrediction",
     "Sample",
     "SavedEvaluation",
     "evaluate",
     "evaluate_saved",
+    "predict_files",
     "render_report",
     "write_report",
 ]

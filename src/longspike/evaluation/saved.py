@@ -4,14 +4,16 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
 from longspike._core.checks import check_choice, check_positive_int
 from longspike._core.files import replace_text
-from longspike.data import BatchLoader, DataBundle, EventBundle, RaggedSplit, Split
+from longspike.data import BatchLoader, DataBundle, EventBundle, OwnData, RaggedSplit, Split, available
 from longspike.data import load as load_data
+from longspike.data.event_splits import AbstractEventSplit
+from longspike.data.own import load_others, own_data_of
 from longspike.data.ragged import AbstractRaggedSplit
 from longspike.errors import ConfigError
 from longspike.evaluation.evaluate import evaluate
@@ -21,7 +23,7 @@ from longspike.models import InputSpec, checkpoint
 from longspike.models import load as load_model
 from longspike.models.matching import check_data, check_order
 
-SPLITS = ("train", "val", "test")
+SPLITS, ALL = ("train", "val", "test"), "all"
 BATCH_SIZE, EVENT_BATCH_SIZE = 100, 16
 MOST_STEPS = 1 << 17
 """Of a batch of sequences, whose layers' outputs are held at once: batches of long sequences are smaller."""
@@ -47,7 +49,7 @@ class SavedEvaluation:
     @property
     def title(self) -> str:
         """The data set and its split."""
-        return f"{self.data}, {self.split} split"
+        return f"{self.data}, all samples" if self.split == ALL else f"{self.data}, {self.split} split"
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for `json.dumps`: what was measured, then `Evaluation.to_json`."""
@@ -72,18 +74,44 @@ class SavedEvaluation:
         return write_report(self.evaluation, path, class_names=self.class_names, run=self.run, **words)
 
 
-def _data_name(model: Path, data: str | None) -> str:
-    """The name given, or else the one that the model was saved with."""
-    name = data or checkpoint.read_description(model)["metadata"].get("data")
-    if not isinstance(name, str):
+class _Chosen(NamedTuple):
+    """Samples to evaluate on, and what they are called."""
+
+    samples: Any
+    data: str
+    split: str
+    class_names: tuple[str, ...]
+    source: str
+
+
+def _chosen(
+    model: Path, network: Any, data: str | None, data_root: str | Path | None, split: str, limit: int | None
+) -> _Chosen:
+    """The samples of a data set by its name, of own data by its path, or of what the model was trained on."""
+    metadata = checkpoint.read_description(model)["metadata"]
+    own = own_data_of(metadata)
+    if data is not None and data not in available() and Path(data).expanduser().exists():
+        if own is None:
+            raise ConfigError(
+                f"{model} was not trained on own data, so it is not known how to read {data}. Name a data set, or train on "
+                "a file with `longspike train classify`."
+            )
+        samples, name = load_others(own, Path(data), split=split)
+        source = own.source if name != "all" else f"Own data, {Path(data).name!r}, all of its samples."
+        return _Chosen(_first(samples, limit), Path(data).name, name, own.class_names, source)
+    known: Any = data or own or metadata.get("data")
+    if not isinstance(known, str | OwnData):
         raise ConfigError(f"{model} does not say which data it was trained on. Name the data set with --data.")
-    return name
+    bundle = load_data(known, root=data_root)
+    check_data(network.config, bundle, remedy="Choose another with --data.")
+    _check_classes(network.input_spec, bundle)
+    check_order(network.input_spec, bundle)
+    return _Chosen(_first(getattr(bundle, split), limit), bundle.name, split, bundle.class_names, bundle.source)
 
 
-def _choose(bundle: DataBundle | EventBundle, split: str, limit: int | None) -> Any:
-    """A split of a data set, or its first `limit` samples."""
-    chosen = getattr(bundle, split)
-    return chosen if limit is None else chosen.select(torch.arange(min(limit, len(chosen))))
+def _first(samples: Any, limit: int | None) -> Any:
+    """A split, or its first `limit` samples."""
+    return samples if limit is None else samples.select(torch.arange(min(limit, len(samples))))
 
 
 def _as_trained(samples: Any, spec: InputSpec) -> Any:
@@ -133,7 +161,8 @@ def evaluate_saved(
     Sequences are normalised as the model's training data was, where the model says how; otherwise as the data set does it.
 
     Args:
-        data: name of the data set; by default the one that the model was trained on.
+        data: name of the data set, or the path of own data, read as the model's was: the split of what it was trained on,
+            all samples of anything else. By default what the model was trained on.
         data_root: the data folder, see `longspike.data.load`.
         split: "train", "val" or "test". limit: use only this many samples, the first ones.
         batch_size: by default 100 sequences, fewer if they are longer than 1,310 steps, or 16 event samples.
@@ -146,20 +175,18 @@ def evaluate_saved(
     if limit is not None:
         check_positive_int("evaluate_saved", "limit", limit)
     network = load_model(model)
-    bundle = load_data(_data_name(model, data), root=data_root)
-    check_data(network.config, bundle, remedy="Choose another with --data.")
-    _check_classes(network.input_spec, bundle)
-    check_order(network.input_spec, bundle)
-    samples = _as_trained(_choose(bundle, split, limit), network.input_spec)
+    chosen = _chosen(model, network, data, data_root, split, limit)
+    samples = _as_trained(chosen.samples, network.input_spec)
     if batch_size is None:
-        batch_size = EVENT_BATCH_SIZE if isinstance(bundle, EventBundle) else _sequences_at_once(samples)
+        has_events = isinstance(samples, AbstractEventSplit)
+        batch_size = EVENT_BATCH_SIZE if has_events else _sequences_at_once(samples)
     told = None if on_progress is None else lambda done: on_progress(done, len(samples))
     return SavedEvaluation(
         evaluation=_evaluated(network, samples, batch_size, told),
-        data=bundle.name,
-        split=split,
+        data=chosen.data,
+        split=chosen.split,
         limit=limit,
-        class_names=bundle.class_names,
-        source=bundle.source,
+        class_names=chosen.class_names,
+        source=chosen.source,
         run=model.resolve().parent,
     )

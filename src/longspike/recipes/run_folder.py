@@ -16,6 +16,8 @@ RECORD = "recipe.json"
 _OURS = (RECORD, "last.ckpt", "best.ckpt", "model", "logs", "evaluation.json", "report.html")
 _LEFT = re.compile(rf"\.({'|'.join(map(re.escape, (*_OURS, 'lock')))})(\..*)?")
 """Names of what a killed run leaves: a lock, and files that were not written to their end."""
+_PLACES = ("data.path", "data.reading.test")
+"""Where own data lies may change while what is found there does not."""
 _PACKAGES = ("longspike", "torch", "numpy", "lightning")
 
 
@@ -46,7 +48,7 @@ def _check_same(run_dir: Path, recipe: Recipe) -> None:
     decisive = {
         key
         for key in before.keys() | now.keys()
-        if key.partition(".")[0] in ("name", "data", "model", "training", "augmentation")
+        if key.partition(".")[0] in ("name", "data", "model", "training", "augmentation") and key not in _PLACES
     }
     changed = [
         f"{k} was {before.get(k)!r}, now {now.get(k)!r}" for k in sorted(decisive) if before.get(k) != now.get(k)

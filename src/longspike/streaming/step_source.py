@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from longspike._core.checks import check_choice, describe
+from longspike.data.own import OwnData, read_like, split_index
 from longspike.errors import ConfigError, DataFileError
 from longspike.models.input_spec import InputSpec
 from longspike.models.matching import check_order
@@ -90,13 +91,17 @@ def open_steps(
     on_error: str = "raise",
     data_root: str | Path | None = None,
     input_spec: InputSpec = InputSpec(),  # noqa: B008 - frozen
+    own: OwnData | None = None,
 ) -> StepSource:
-    """The steps that `source` names: a .npy, .csv or .wav file, DATASET:INDEX of a test split, or "-" for `lines`.
+    """The steps that `source` names: a .npy, .csv or .wav file, DATASET:INDEX of a test split, or "-" for `lines`; with `own`
+    also another file, and FILE:INDEX for one of its samples.
 
     What comes from files is put in the order that `input_spec`, the model's, says. All are normalised by it. Where it says
     nothing, values of files and lines are taken as they are and those of a data set are normalised by its own figures.
 
-    Args: on_error: "raise" at the first faulty line of `lines`, or "skip" and count them.
+    Args:
+        on_error: "raise" at the first faulty line of `lines`, or "skip" and count them.
+        own: the own data that the model was trained on, by which files are read.
     Raises: ConfigError if it names none; DataFileError if a file is missing or holds something else.
     """
     if source == "-":
@@ -106,6 +111,9 @@ def open_steps(
                 "Put them into a .npy file, or add --normalised if they are normalised and in that order."
             )
         return StepSource(steps=ParsedSteps(lines, d_input, "stdin", on_error, input_spec))
+    path, place = split_index(source)
+    if own is not None and path.exists():
+        return _from_own(own, path, place, d_input, input_spec)
     if source.endswith(FILES):
         is_sound = source.endswith(".wav")
         raw, rate = read_sound(source, d_input=d_input) if is_sound else (read_steps(source, d_input=d_input), None)
@@ -118,6 +126,20 @@ def open_steps(
     raise ConfigError(
         f"INPUT must be a .npy, .csv or .wav file, DATASET:INDEX such as digits:7, or - for stdin; got {source!r}."
     )
+
+
+def _from_own(own: OwnData, path: Path, place: int | None, d_input: int, input_spec: InputSpec) -> StepSource:
+    """One sample of a file, read as the model's data was."""
+    samples = read_like(own, path, d_input=d_input)
+    if place is None and len(samples) > 1:
+        raise ConfigError(f"{path} holds {len(samples):,} samples. Choose one of 0 to {len(samples) - 1} by {path}:0.")
+    if (place or 0) >= len(samples):
+        raise ConfigError(f"{path}:{place} does not exist; the file has samples 0 to {len(samples) - 1}.")
+    values = input_spec.normalised(input_spec.ordered(torch.from_numpy(np.array(samples.values[place or 0]))))
+    label = samples.labels[place or 0] if samples.labels is not None else None
+    number = own.class_names.index(label) if label in own.class_names else None
+    rate = samples.steps_per_second
+    return StepSource(steps=iter(values), num_steps=len(values), label=number, steps_per_second=rate)
 
 
 def bounded_lines(stream: TextIO, *, d_input: int) -> Iterator[str]:
@@ -160,8 +182,8 @@ def as_steps(where: str, x: object) -> Tensor:
 def parse_steps(lines: Iterable[str], *, d_input: int, name: str = "line", on_error: str = "raise") -> ParsedSteps:
     """One step a line, its numbers apart by commas or blanks; empty lines are passed over.
 
-    Args: on_error: what happens to a line that holds something else: "raise" ConfigError, with `name` and the line's number,
-        or "skip" and count it in `skipped` of what is returned.
+    Args: on_error: what happens to a line that holds something else: "raise" ConfigError, with `name` and the line's
+        number, or "skip" and count it in `skipped` of what is returned.
 
     Example:
         >>> steps = parse_steps(["1, 2", "", "3 4", "5 nan"], d_input=2, on_error="skip")

@@ -9,7 +9,7 @@ import numpy as np
 
 from longspike._core.limits import unpacked_limit, unpacks_to_too_much
 from longspike._core.mistakes import shown
-from longspike.data.own.column_names import LABELS, LENGTHS, VALUES, plain_name
+from longspike.data.own.column_names import LABELS, LENGTHS, SHORT_LABELS, VALUES, plain_name
 from longspike.data.own.reading import Reading
 from longspike.data.own.samples import Samples
 from longspike.errors import ConfigError, DataFileError
@@ -32,7 +32,7 @@ def read_arrays(path: Path, reading: Reading, *, has_labels: bool) -> tuple[Samp
     """
     arrays = _beside(path, reading.label) if path.suffix == ".npy" else _packed(path)
     name = _chosen(path, arrays, (reading.values or (None,))[0], VALUES, "values", is_needed=True)
-    label = _chosen(path, arrays, reading.label, LABELS, "label", is_needed=has_labels)
+    label = _chosen(path, arrays, reading.label, (*LABELS, *SHORT_LABELS), "label", is_needed=has_labels)
     length = _chosen(path, arrays, None, LENGTHS, "lengths", is_needed=False)
     values = _values(path, arrays[str(name)])
     labels = None if label is None else _labels(path, arrays[label], len(values))
@@ -112,7 +112,8 @@ def _chosen(
         return said if said in arrays else None
     found = [name for name in arrays if plain_name(name.removesuffix(".npy")) in known]
     if option == "values" and not found:
-        found = [name for name, array in arrays.items() if array.ndim in (2, 3)]
+        others = (*LABELS, *SHORT_LABELS, *LENGTHS)
+        found = [name for name, array in arrays.items() if array.ndim in (2, 3) and plain_name(name) not in others]
     elif option == "label" and not found:
         found = [name for name in arrays if name.endswith(".npy")]
     if len(found) == 1:

@@ -2,7 +2,9 @@
 
 import re
 
-LABELS = ("label", "labels", "class", "classes", "target", "targets", "y", "category", "class_label")
+LABELS = ("label", "labels", "class", "classes", "target", "targets", "category", "class_label")
+SHORT_LABELS = ("y",)
+"""As the letters of formulas have it: an array of labels, but often enough a column of positions."""
 SAMPLES = tuple(
     [
         "sample",
@@ -26,7 +28,7 @@ TIMES = tuple(
 )
 VALUES = ("x", "data", "values", "features", "inputs", "signals")
 LENGTHS = ("lengths", "length", "seqlen", "num_steps")
-KNOWN = frozenset((*LABELS, *SAMPLES, *TIMES))
+KNOWN = frozenset((*LABELS, *SHORT_LABELS, *SAMPLES, *TIMES))
 
 
 def plain_name(name: str) -> str:

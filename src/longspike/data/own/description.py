@@ -1,7 +1,7 @@
 """A person's own data described once and for all: where it lies, how it is read and divided, and what is in it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,11 @@ class OwnData:
         return len(self.channel_names)
 
     @property
+    def num_classes(self) -> int:
+        """The classes."""
+        return len(self.class_names)
+
+    @property
     def has_events(self) -> bool:
         """Whether it holds recordings of events, not sequences."""
         return self.sensor_size is not None
@@ -74,10 +79,6 @@ class OwnData:
         given = f", test samples from {Path(self.reading.test).name!r}" if self.reading.test else ""
         counts = f"{self.num_train:,}/{self.num_val:,}/{self.num_test:,}"
         return f"Own data, {Path(self.path).name!r}{given}; {self.division}: {counts} samples."
-
-    def at(self, path: Path) -> "OwnData":
-        """The same, read from another place."""
-        return replace(self, path=str(path.resolve()))
 
 
 def own_data_of(metadata: Mapping[str, Any]) -> OwnData | None:

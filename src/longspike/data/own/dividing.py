@@ -64,7 +64,8 @@ def held_out(
         names = sorted(set(groups))
         if len(names) < 2:
             raise DataFileError(
-                f"{where} has one group, {names[0]!r}, so {part} cannot be held out. Leave --group out."
+                f"{where} has too few groups to hold out a part for {part}: all that is left is {names[0]!r}. Give more "
+                "groups, name others with --group, or leave it out."
             )
         owner = np.array([names.index(group) for group in groups])
         order = np.random.RandomState(seed).permutation(len(names))

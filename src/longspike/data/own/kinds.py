@@ -62,11 +62,11 @@ def is_folder_of_classes(path: Path) -> bool:
 
 
 def holds_recordings(folder: Path) -> bool:
-    """Whether the first file of the first class is none that `FILE_READERS` reads: a recording of events then."""
-    for _, names, files in os.walk(folder):
+    """Whether the first file below a folder's folders is none that `FILE_READERS` reads: a recording of events then."""
+    for place, names, files in os.walk(folder):
         names[:] = sorted(name for name in names if not name.startswith("."))
         first = next((name for name in sorted(files) if not name.startswith(".")), None)
-        if first is not None:
+        if first is not None and Path(place) != folder:
             return Path(first).suffix.lower() not in FILE_READERS
     return False
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from longspike.data.bundle import DataBundle, EventBundle
 from longspike.data.event_folder import event_folder
 from longspike.data.own.description import OwnData
-from longspike.data.own.kinds import holds_recordings, read_samples
+from longspike.data.own.kinds import holds_recordings
 from longspike.data.own.parts import normalisation, read_parts
 from longspike.data.own.reading import Reading
 from longspike.data.own.samples import Samples
@@ -95,23 +96,6 @@ def load_own(own: OwnData) -> DataBundle | EventBundle:
     )
 
 
-def load_samples(own: OwnData, path: Path) -> Split | RaggedSplit:
-    """All samples of another file or folder of the same kind, with labels, as a split.
-
-    Raises: as `load_own`; ConfigError also if a class is new.
-    """
-    samples, _ = read_samples(path, own.reading, has_labels=True)
-    if len(samples.channels) != own.d_input:
-        raise ConfigError(f"{path} has {len(samples.channels)} channels a step, and the model reads {own.d_input}.")
-    unknown = sorted(set(samples.labels or ()) - set(own.class_names))
-    if unknown:
-        raise ConfigError(
-            f"{path} has the class {', '.join(map(repr, unknown[:4]))}, which the model does not know; its classes are "
-            f"{', '.join(map(repr, own.class_names[:8]))}."
-        )
-    return own_split(own, samples)
-
-
 def own_split(own: OwnData, samples: Samples) -> Split | RaggedSplit:
     """Samples as a split: of one length as one array, which stays on the disk if it is mapped, else one behind another."""
     numbers = {name: k for k, name in enumerate(own.class_names)}
@@ -135,7 +119,7 @@ def _describe_events(path: Path, reading: Reading) -> OwnData:
     return OwnData(
         path=str(path.resolve()),
         name=bundle.name,
-        reading=reading,
+        reading=replace(reading, kind="events"),
         class_names=bundle.class_names,
         num_train=len(bundle.train),
         num_val=len(bundle.val),

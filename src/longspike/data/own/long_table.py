@@ -17,13 +17,13 @@ EVEN = 0.01
 """Of a step of time, by which steps that are even may differ."""
 
 
-def find_sample_column(table: Table, reading: Reading) -> int | None:
+def find_sample_column(table: Table, reading: Reading, *, is_needed: bool = True) -> int | None:
     """The column that says which sample a row belongs to: the one that is said, or one known by its name whose texts repeat.
 
-    Raises: ConfigError if the one that is said is missing.
+    Raises: ConfigError if the one that is said is missing and needed.
     """
     if reading.sample is not None:
-        return table.column(reading.sample, "sample")
+        return table.column(reading.sample, "sample") if is_needed or reading.sample in table.header else None
     names = [plain_name(name) for name in table.header] if table.has_header else []
     known = [k for k, name in enumerate(names) if name in SAMPLES]
     known = known or [k for k, name in enumerate(names) if name.endswith(SAMPLE_ENDINGS)]
@@ -31,9 +31,9 @@ def find_sample_column(table: Table, reading: Reading) -> int | None:
     return repeated[0] if len(repeated) == 1 else None
 
 
-def _find_time(table: Table, said: str | None, taken: Sequence[int]) -> int | None:
+def _find_time(table: Table, said: str | None, taken: Sequence[int], *, is_needed: bool) -> int | None:
     if said is not None:
-        return table.column(said, "time")
+        return table.column(said, "time") if is_needed or said in table.header else None
     found = [k for k, name in enumerate(table.header) if k not in taken and plain_name(name) in TIMES]
     return found[0] if len(found) == 1 else None
 
@@ -44,13 +44,14 @@ def read_long(table: Table, reading: Reading, *, has_labels: bool) -> tuple[Samp
     Samples are in the order in which they first occur. The rows of one are put in the order of the column of time, where
     there is one; time itself is no input, so steps are taken to be equally far apart.
 
-    Args: has_labels: whether the table must have a column of labels.
+    Args: has_labels: whether the table must have a column of labels; without it, other columns than the values may be
+        missing too.
     Raises: DataFileError, also for a sample with two labels; ConfigError.
     """
-    sample = find_sample_column(table, reading)
+    sample = find_sample_column(table, reading, is_needed=has_labels)
     group = None if reading.group is None else table.column(reading.group, "group")
     taken = [k for k in (sample, group) if k is not None]
-    time = _find_time(table, reading.time, taken)
+    time = _find_time(table, reading.time, taken, is_needed=has_labels)
     taken += [] if time is None else [time]
     label = find_label(table, reading.label, taken, is_needed=has_labels)
     taken += [] if label is None else [label]
@@ -83,7 +84,7 @@ def read_long(table: Table, reading: Reading, *, has_labels: bool) -> tuple[Samp
 
 def _values(table: Table, reading: Reading, taken: Sequence[int]) -> list[int]:
     if reading.values is not None:
-        return [table.column(name, "values") for name in reading.values]
+        return table.columns(reading.values, "values")
     columns = [k for k in range(len(table.header)) if k not in taken and table.is_numeric(k)]
     if not columns:
         raise DataFileError(

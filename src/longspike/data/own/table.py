@@ -55,6 +55,12 @@ class Table:
             f"{self.columns_in_words()}."
         )
 
+    def columns(self, names: Sequence[str], option: str) -> list[int]:
+        """The places of several columns; in a table without a header that has as many, all of them in their order."""
+        if not self.has_header and len(names) == len(self.header):
+            return list(range(len(names)))
+        return [self.column(name, option) for name in names]
+
     def columns_in_words(self) -> str:
         """The names, as many as are read easily."""
         names = [repr(name) for name in self.header]
@@ -177,7 +183,7 @@ def _cells(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
         best = max(counts, key=lambda mark: counts[mark])
         has_blanks = counts[best] == 1
         texts = (" ".join(line.split()) if has_blanks else line for _, line in lines)
-        reader = csv.reader(texts, delimiter=" " if has_blanks else best, skipinitialspace=True)
+        reader = csv.reader(texts, delimiter=" " if has_blanks else best, skipinitialspace=True, strict=True)
         for (number, _), row in zip(lines, reader, strict=True):
             yield number, [cell.strip() for cell in row]
     except (csv.Error, ValueError) as error:
@@ -190,7 +196,7 @@ def _cells(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
 
 def _has_header(rows: Sequence[Sequence[str]]) -> bool:
     first = rows[0]
-    texts = [k for k, cell in enumerate(first) if not is_number(cell)]
-    if len(texts) == len(first) or any(plain_name(first[k]) in KNOWN for k in texts):
+    texts = [k for k, cell in enumerate(first) if cell not in ("", "?") and not is_number(cell)]
+    if not any(map(is_number, first)) or any(plain_name(first[k]) in KNOWN for k in texts):
         return True
     return any(all(is_number(row[k]) for row in rows[1:]) for k in texts) and len(rows) > 1

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from longspike.data.own.column_names import LABELS, SAMPLES, plain_name
+from longspike.data.own.column_names import LABELS, SAMPLES, SHORT_LABELS, plain_name
 from longspike.data.own.reading import Reading
 from longspike.data.own.samples import Samples
 from longspike.data.own.table import Table
@@ -35,6 +35,7 @@ def find_label(table: Table, said: str | None, taken: Sequence[int], *, is_neede
     ways = [
         [k for k in free if plain_name(table.header[k]) in LABELS],
         [k for k in free if not table.is_numeric(k)],
+        [k for k in free if plain_name(table.header[k]) in SHORT_LABELS],
         [] if table.has_header else [k for k in (0, len(table.header) - 1) if k in free and _are_classes(table, k)],
     ]
     found = next((columns for columns in ways if columns), [])
@@ -94,7 +95,7 @@ def read_wide(table: Table, reading: Reading, *, has_labels: bool) -> tuple[Samp
 def _values(table: Table, reading: Reading, taken: Sequence[int]) -> list[int]:
     """The columns of the values: those that are said, or all numeric ones."""
     if reading.values is not None:
-        return [table.column(name, "values") for name in reading.values]
+        return table.columns(reading.values, "values")
     columns = [k for k in range(len(table.header)) if k not in taken and table.is_numeric(k)]
     if not columns:
         raise DataFileError(

@@ -1,0 +1,139 @@
+"""Other files and folders, read as the data was that a model was trained on."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from longspike.data.files.class_folders import list_class_files, list_classes
+from longspike.data.own.arrays import read_array
+from longspike.data.own.class_folder import FILE_READERS, read_files
+from longspike.data.own.description import OwnData
+from longspike.data.own.kinds import ARRAYS, TABLES, is_folder_of_classes, read_samples
+from longspike.data.own.loading import load_own, own_split
+from longspike.data.own.parts import places
+from longspike.data.own.reading import Reading
+from longspike.data.own.samples import Samples, check_samples
+from longspike.data.ragged_splits import RaggedSplit
+from longspike.data.recordings import RecordingReader, split_of_files
+from longspike.data.splits import Split
+from longspike.errors import ConfigError, DataFileError
+
+INDEX = re.compile(r"(.+):(\d+)")
+
+
+def split_index(source: str) -> tuple[Path, int | None]:
+    """The path in "PATH" or "PATH:INDEX", and the index.
+
+    Example:
+        >>> split_index("gestures.csv:3")
+        (PosixPath('gestures.csv'), 3)
+    """
+    match = INDEX.fullmatch(source)
+    if match is None or Path(source).exists():
+        return Path(source), None
+    return Path(match[1]), int(match[2])
+
+
+def read_like(own: OwnData | None, path: Path, *, d_input: int, has_labels: bool = False) -> Samples:
+    """The samples of a file or folder, for a model that reads `d_input` values a step.
+
+    Args:
+        own: the data that the model was trained on, if it was own data: it says how files are read.
+        has_labels: whether each sample must have a label; otherwise columns that say labels, samples or times may be
+            missing.
+    Raises: DataFileError, ConfigError, also for another number of values a step.
+    """
+    path = path.expanduser()
+    reading = Reading(frame=d_input) if own is None or not _fits(own.reading, path) else replace(own.reading, test=None)
+    if not has_labels:
+        reading = replace(reading, group=None)
+    is_one = path.is_file() and (reading.kind == "folder" or path.suffix.lower() == ".wav")
+    if is_one:
+        if path.suffix.lower() not in FILE_READERS:
+            raise DataFileError(f"{path} is none of the files that the model reads: {', '.join(FILE_READERS)}.")
+        samples, _ = read_files([path], reading)
+        samples = replace(samples, places=("the file",))
+        check_samples(path, samples)
+    elif path.is_file() and path.suffix == ".npy" and (one := _one_array(path, d_input)) is not None:
+        samples = one
+    else:
+        samples, _ = read_samples(path, reading, has_labels=has_labels)
+    if len(samples.channels) != d_input:
+        raise ConfigError(f"{path} has {len(samples.channels)} values a step, and the model reads {d_input}.")
+    return samples
+
+
+def _fits(reading: Reading, path: Path) -> bool:
+    """Whether a file is of the kind that the reading is about; what it says of a folder is about the files in it."""
+    suffixes = {"wide": TABLES, "long": TABLES, "arrays": ARRAYS, "ts": (".ts",)}.get(reading.kind or "")
+    return suffixes is None or path.suffix.lower() in suffixes
+
+
+def _one_array(path: Path, d_input: int) -> Samples | None:
+    """An .npy file that holds one sample, (steps) or (steps, d_input); None if it holds several."""
+    values = read_array(path)
+    if values.dtype.kind not in "biuf" or values.ndim not in (1, 2) or values.size == 0:
+        return None
+    if values.ndim == 2 and (values.shape[1] != d_input or d_input == 1 < values.shape[0] == values.shape[1]):
+        return None
+    values = np.asarray(values, np.float32).reshape(len(values), -1)
+    samples = Samples(
+        values=[values], places=("the array",), channels=tuple(f"channel {c + 1}" for c in range(values.shape[1]))
+    )
+    check_samples(path, samples)
+    return samples
+
+
+def load_others(own: OwnData, path: Path, *, split: str) -> tuple[Any, str]:
+    """Labelled samples of `path` as a split, for a model trained on `own`, and which of them.
+
+    Where `path` is what `own` describes it is the split asked for; a folder that is divided gives its test/ or its test
+    file, or what is beside it. Anything else is taken whole.
+
+    Returns: the split, and "test", "val", "train" or "all".
+    Raises: DataFileError, ConfigError, also if a class is new to the model.
+    """
+    path = path.expanduser()
+    if not path.exists():
+        raise DataFileError(f"{path} does not exist. Name a file or a folder of samples.")
+    if path.resolve() == Path(own.path):
+        return getattr(load_own(own), split), split
+    name, place = "all", path
+    has_parts = path.is_dir() and ((path / "test").is_dir() or not is_folder_of_classes(path))
+    if has_parts and split in ("train", "test"):
+        file, test = places(path, replace(own.reading, test=None))
+        name, place = (split, test) if split == "test" and test is not None else ("train" if test else "all", file)
+    return (_recordings(own, place) if own.has_events else _sequences(own, place)), name
+
+
+def _sequences(own: OwnData, path: Path) -> Split | RaggedSplit:
+    samples = read_like(own, path, d_input=own.d_input, has_labels=True)
+    _check_known(own, path, samples.labels or ())
+    return own_split(own, samples)
+
+
+def _recordings(own: OwnData, path: Path) -> Any:
+    names = list_classes(path)
+    _check_known(own, path, names)
+    paths, labels = list_class_files(path, names, kind="recordings")
+    reading = own.reading
+    reader = RecordingReader(
+        sensor_size=own.sensor_size or (1, 1),
+        format=reading.format,
+        columns=reading.columns,
+        time_unit=reading.time_unit,
+    )
+    numbers = np.array([own.class_names.index(name) for name in names], np.int64)
+    return split_of_files(paths, numbers[labels], reader=reader)
+
+
+def _check_known(own: OwnData, path: Path, labels: tuple[str, ...]) -> None:
+    unknown = sorted(set(labels) - set(own.class_names))
+    if unknown:
+        raise ConfigError(
+            f"{path} has the class {', '.join(map(repr, unknown[:4]))}, which the model does not know; its classes are "
+            f"{', '.join(map(repr, own.class_names[:8]))}."
+        )
