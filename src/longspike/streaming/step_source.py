@@ -93,8 +93,9 @@ def open_steps(
     input_spec: InputSpec = InputSpec(),  # noqa: B008 - frozen
     own: OwnData | None = None,
 ) -> StepSource:
-    """The steps that `source` names: a .npy, .csv or .wav file, DATASET:INDEX of a test split, or "-" for `lines`; with `own`
-    also another file, and FILE:INDEX for one of its samples.
+    """The steps that `source` names: a .npy, .csv or .wav file, DATASET:INDEX of a test split, or "-" for `lines`.
+
+    With `own` it may be any file like the model's data, and FILE:INDEX for one of its samples.
 
     What comes from files is put in the order that `input_spec`, the model's, says. All are normalised by it. Where it says
     nothing, values of files and lines are taken as they are and those of a data set are normalised by its own figures.
