@@ -2,13 +2,16 @@
 
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
 from longspike.cli.output import note
 from longspike.cli.waiting import Waiting
 from longspike.errors import ConfigError
+
+if TYPE_CHECKING:
+    from longspike.data import OwnData
 
 _FEEDS = {"SpikeSSM": "stream_steps", "Flames": "stream_events"}
 """By kind of network: the file, and the function in it, that feeds it."""
@@ -83,8 +86,7 @@ def stream(
     with Waiting(f"{model}: loading"):
         import torch
 
-        from longspike.data.own import own_data_of
-        from longspike.models import checkpoint, load
+        from longspike.models import load
 
         network: Any = load(model)
     torch.set_num_threads(1)  # one step is too little work to share
@@ -110,7 +112,7 @@ def stream(
     if network.task.has_classes and network.input_spec.class_names != network.class_names:
         note("the model has no names of its classes: they are shown by their numbers")
     if kind == "SpikeSSM":
-        options["own"] = own_data_of(checkpoint.read_description(checkpoint.model_folder(model))["metadata"])
+        options["own"] = _own_data(model)
     feed = getattr(import_module(f"longspike.cli.{_FEEDS[kind]}"), _FEEDS[kind])
     code: int = feed(
         network,
@@ -124,6 +126,14 @@ def stream(
         **options,
     )
     return code
+
+
+def _own_data(model: Path) -> "OwnData | None":
+    """The own data that a model was trained on, by which files are read."""
+    from longspike.data.own import own_data_of
+    from longspike.models import checkpoint
+
+    return own_data_of(checkpoint.read_description(checkpoint.model_folder(model))["metadata"])
 
 
 def _refuse(options: dict[str, Any], kind: str, model: Path) -> None:
