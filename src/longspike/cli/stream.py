@@ -111,10 +111,9 @@ def stream(
         _refuse({name: options.pop(name) for name in _OPTIONS[other]}, other, model)
     if network.task.has_classes and network.input_spec.class_names != network.class_names:
         note("the model has no names of its classes: they are shown by their numbers")
-    if kind == "SpikeSSM":
-        options["own"] = _own_data(model)
+    options |= {"own": _own_data(model)} if kind == "SpikeSSM" else {}
     feed = getattr(import_module(f"longspike.cli.{_FEEDS[kind]}"), _FEEDS[kind])
-    code: int = feed(
+    return feed(  # type: ignore[no-any-return]
         network,
         source,
         title=f"{model} <- {source}",
@@ -125,7 +124,6 @@ def stream(
         json=json,
         **options,
     )
-    return code
 
 
 def _own_data(model: Path) -> "OwnData | None":
