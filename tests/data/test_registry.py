@@ -48,6 +48,7 @@ ROOT_FIXTURES = {
     "spoken-digits-raw-speakers": "sounds_root",
     "spoken-digits-frames": "sounds_root",
     "speech-commands": "words_root",
+    "signal-segments": "tmp_path",
     "listops": "listops_root",
 }
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from longspike.errors import ConfigError
 from longspike.functional import map_state, refractory_lif
+from longspike.layers.batch_norm import BatchNorm
 from longspike.layers.norm import RowNorm
 from longspike.models import FlamesSequence, FlamesSequenceConfig, MemoryConfig, SpikeSSM, SpikeSSMConfig
 from longspike.neurons.leaky_memory import LeakyMemory
@@ -54,9 +55,10 @@ LAYERS: dict[str, Callable] = {
     "FlamesSequence": lambda: FlamesSequence(FlamesSequenceConfig(d_input=3, num_branches=2, memory=MEMORY)),
     "SpikeLinear": lambda: SpikeLinear(3, 4),
     "RowNorm": lambda: RowNorm(3),
+    "BatchNorm": lambda: BatchNorm(3),
     "TiedDropout": lambda: TiedDropout(0.5),
 }
-STATELESS = ("SpikeLinear", "RowNorm", "TiedDropout")
+STATELESS = ("SpikeLinear", "RowNorm", "BatchNorm", "TiedDropout")
 WRONG_INPUTS = {
     "complex": X + 0j,
     "integers": X.long(),
@@ -143,6 +145,7 @@ WIDTHS: dict[str, Callable] = {
     "Bernoulli": Bernoulli,
     "MeanPool": MeanPool,
     "RowNorm": RowNorm,
+    "BatchNorm": BatchNorm,
     "SpikeLinear": lambda width: SpikeLinear(width, 3),
 }
 

@@ -33,6 +33,7 @@ MODULES = {
     "spoken-digits-raw-speakers": "spoken_digits_raw",
     "spoken-digits-frames": "spoken_digits_raw",
     "speech-commands": "speech_commands",
+    "signal-segments": "signal_segments",
     "nmnist": "nmnist",
     "dvs-gesture": "dvs_gesture",
     "shd": "spike_speech",

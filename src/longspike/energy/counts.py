@@ -4,7 +4,8 @@ With D = d_input, H = d_model, N = d_state, K = num_outputs, per step:
 
     encoder       linear: D*H MAC, (D + 1)*H weights.   embedding: no operation, H weights
     norm          LayerNorm: mean H ADD 1 MUL;  centre H ADD;  variance H MAC 1 MUL;  1/sqrt(. + eps) 1 ADD
-                  1 special;  scale H MUL;  weight and bias H MAC.  "none": nothing.  A final norm: once more
+                  1 special;  scale H MUL;  weight and bias H MAC.  Batch norm: x*a + b, H MAC.  "none": nothing.
+                  A final norm: once more
     state update  x = lambda*x + u for H*N/2 complex modes: 4 MUL 3 ADD each (B_bar is folded into C, and u is real,
                   so it enters the real part only); lambda 2 words, state 2 words read and 2 written
     read-out      y = sum Re(c x): 2 MAC a mode, c 2 words
@@ -167,7 +168,9 @@ def mixing_counts(channels: int, rate: float | None, *, word_bytes: int = 4) -> 
     return counts, f"AC = rate*H*2H = {rate:.4g} * {size}"
 
 
-def _norm_counts(h: int, word_bytes: int) -> tuple[OperationCounts, str]:
+def _norm_counts(h: int, kind: str, word_bytes: int) -> tuple[OperationCounts, str]:
+    if kind == "batch":
+        return _counts(word_bytes, mac=h, weights=2 * h, activations=2 * h), "batch norm, x*a + b: H MAC"
     counts = _counts(word_bytes, mac=2 * h, mul=h + 2, add=2 * h + 1, special=1, weights=2 * h, activations=2 * h)
     return counts, "LayerNorm: 2H MAC + (H + 2) MUL + (2H + 1) ADD + 1 root"
 
@@ -181,7 +184,7 @@ def _block_counts(
     scans = f"{ways} x " if ways > 1 else ""
     rows = []
     if config.norm != "none":
-        rows.append(("norm", *_norm_counts(h, w)))
+        rows.append(("norm", *_norm_counts(h, config.norm_kind, w)))
     update = _counts(w, mul=4 * modes, add=3 * modes, weights=2 * modes, state=4 * modes, activations=ways * h)
     joined = h if ways > 1 else 0
     read = _counts(w, mac=2 * modes, add=joined, weights=2 * modes, activations=ways * h + joined)
@@ -245,7 +248,7 @@ def count_operations(config: SpikeSSMConfig, rates: Sequence[float], *, word_byt
         for part, counts, formula in _block_counts(config, rate, w):
             parts.append(PartCount(layer=f"block {n + 1}", part=part, counts=counts, formula=formula))
     if config.has_final_norm:
-        counts, formula = _norm_counts(h, w)
+        counts, formula = _norm_counts(h, config.norm_kind, w)
         parts.append(PartCount(layer="decoder", part="norm", counts=counts, formula=formula))
     is_pooled = config.pool == "mean"
     if is_pooled:

@@ -15,10 +15,11 @@ from longspike._core.sequence import AbstractSequenceLayer
 from longspike._core.states import as_state
 from longspike.kernels.mixing import glu
 from longspike.kernels.spiking_block import Inputs, spiking_block
+from longspike.layers.batch_norm import BatchNorm
 from longspike.layers.dropout import TiedDropout
 from longspike.layers.linear import SpikeLinear
 from longspike.layers.neuron import NeuronConfig, build_neuron
-from longspike.layers.norm import RowNorm
+from longspike.layers.norm import NORM_KINDS, RowNorm, build_norm, normalised
 from longspike.layers.watched import are_watched
 from longspike.neurons.lif import LIFState
 from longspike.neurons.refractory import RefractoryLIF
@@ -26,11 +27,9 @@ from longspike.ssm.s4d import S4D
 
 NORM_POSITIONS = ("pre", "post", "none")
 FUSED_DTYPES = (torch.float32, torch.float64)
-PLAIN_PARTS = {
-    name: (nn.Identity if name == "none" else RowNorm, S4D, RefractoryLIF, TiedDropout, SpikeLinear)
-    for name in NORM_POSITIONS
-}
-"""What a plain block is made of, in the order of its making."""
+PLAIN_NORMS = {"pre": RowNorm, "post": RowNorm, "none": nn.Identity}
+PLAIN_PARTS = (S4D, RefractoryLIF, TiedDropout, SpikeLinear)
+"""What a plain block is made of, in the order of its making: its norm, then these."""
 
 
 class BlockState(NamedTuple):
@@ -49,6 +48,7 @@ class SpikingBlock(AbstractSequenceLayer[BlockState]):
         dropout: probability, tied in time, behind the neuron and behind the gate.
         norm: "pre" normalises what enters S4D; "post" normalises the sum (unlike the reference code of SpikingSSMs,
             where a "post" norm has no effect); "none".
+        norm_kind: "layer", or "batch" with statistics of the valid steps in training (`BatchNorm`).
         init, dt_min, dt_max, discretisation, n_ssm, trains_b: of S4D.
         mix_gain: factor of the mixing layer's weight at the start. That layer starts as for dense inputs of unit variance;
             spikes of a rate r have the variance r*(1 - r), and about 2.3 gives the branch the strength it has with GELU.
@@ -63,6 +63,7 @@ class SpikingBlock(AbstractSequenceLayer[BlockState]):
         neuron: NeuronConfig | None = None,
         dropout: float = 0.0,
         norm: str = "pre",
+        norm_kind: str = "layer",
         init: str = "lin",
         dt_min: float = 1e-3,
         dt_max: float = 1e-1,
@@ -74,11 +75,12 @@ class SpikingBlock(AbstractSequenceLayer[BlockState]):
     ) -> None:
         super().__init__()
         check_choice("SpikingBlock", "norm", norm, NORM_POSITIONS)
+        check_choice("SpikingBlock", "norm_kind", norm_kind, NORM_KINDS)
         check_bounds("SpikingBlock", "mix_gain", mix_gain, low=0, closed_low=False, closed_high=False)
         ssm = {"d_state": d_state, "init": init, "dt_min": dt_min, "dt_max": dt_max, "discretisation": discretisation}
         ssm |= {"n_ssm": n_ssm, "trains_b": trains_b}
         self.d_model, self.norm_position = d_model, norm
-        self.norm = nn.Identity() if norm == "none" else RowNorm(d_model)
+        self.norm = nn.Identity() if norm == "none" else build_norm(d_model, norm_kind)
         self.ssm = S4D(d_model, **ssm)  # type: ignore[arg-type]
         self.backward_ssm = S4D(d_model, **ssm) if is_bidirectional else None  # type: ignore[arg-type]
         self.neuron = build_neuron(d_model, NeuronConfig() if neuron is None else neuron)
@@ -114,11 +116,11 @@ class SpikingBlock(AbstractSequenceLayer[BlockState]):
     ) -> tuple[Tensor, Tensor, BlockState]:
         x = with_quiet_padding(x, lengths)
         ssm_state, neuron_state = (None, None) if state is None else as_state("SpikingBlock", BlockState, state)
-        z = self.norm(x) if self.norm_position == "pre" else x
+        z = normalised(self.norm, x, lengths) if self.norm_position == "pre" else x
         current, ssm_end = self._current(z, ssm_state, lengths)
         spikes, neuron_end = self.neuron(current, neuron_state)
         y = x + self.dropout(glu(self.mix(self.dropout(spikes))))
-        y = self.norm(y) if self.norm_position == "post" else y
+        y = normalised(self.norm, y, lengths) if self.norm_position == "post" else y
         return y, spikes, BlockState(ssm_end, neuron_end)
 
     def is_plain(self) -> bool:
@@ -126,13 +128,16 @@ class SpikingBlock(AbstractSequenceLayer[BlockState]):
 
         Only then do fused operators and compiled streams compute what calling the parts one after another does.
         """
+        return self._is_made_with(PLAIN_NORMS[self.norm_position])
+
+    def _is_made_with(self, norm: type[nn.Module]) -> bool:
         parts = self._modules.values()
-        is_as_made = tuple(map(type, parts)) == PLAIN_PARTS[self.norm_position]
-        return is_as_made and not are_watched((self, *parts))  # type: ignore[arg-type]
+        return tuple(map(type, parts)) == (norm, *PLAIN_PARTS) and not are_watched((self, *parts))  # type: ignore[arg-type]
 
     def _fusible_neuron(self, x: Tensor) -> RefractoryLIF | None:
         """The neuron, if this block is the one that `spiking_block` computes."""
-        if x.dtype not in FUSED_DTYPES or not self.is_plain():
+        is_plain = self.is_plain() or (self.norm_position == "post" and self._is_made_with(BatchNorm))
+        if x.dtype not in FUSED_DTYPES or not is_plain:
             return None
         neuron: RefractoryLIF = self.neuron  # type: ignore[assignment]
         return neuron if neuron.method == self.ssm.method == "auto" else None
@@ -175,7 +180,7 @@ class SpikingBlock(AbstractSequenceLayer[BlockState]):
             scale=neuron.surrogate.value,
             gradient=neuron.gradient,
         )
-        y = self.norm(y) if self.norm_position == "post" else y
+        y = normalised(self.norm, y, lengths) if self.norm_position == "post" else y
         return y, counts, BlockState(ssm_end, LIFState(*neuron_end))
 
     def forward(

@@ -1,9 +1,10 @@
-"""Layer normalisation that treats every row alike."""
+"""The norms of a block: layer normalisation that treats every row alike, or batch normalisation; chosen by name."""
 
 from torch import Tensor, nn
 
 from longspike._core.checks import check_floats, check_positive_int
 from longspike.kernels.layer_norm import layer_norm
+from longspike.layers.batch_norm import BatchNorm
 
 
 class RowNorm(nn.LayerNorm):
@@ -21,3 +22,18 @@ class RowNorm(nn.LayerNorm):
         """(..., channels) -> the same."""
         check_floats("RowNorm", "x", x)
         return layer_norm(x, self.weight.to(x.dtype), self.bias.to(x.dtype))
+
+
+_NORMS: dict[str, type[RowNorm | BatchNorm]] = {"layer": RowNorm, "batch": BatchNorm}
+NORM_KINDS = tuple(_NORMS)
+
+
+def build_norm(channels: int, kind: str) -> nn.Module:
+    """The norm of a kind: "layer", over the channels of a step; "batch", over the steps of a channel."""
+    return _NORMS[kind](channels)
+
+
+def normalised(norm: nn.Module, x: Tensor, lengths: Tensor | None) -> Tensor:
+    """What `norm` makes of x (batch, seqlen, channels); only statistics over steps ask which of them are valid."""
+    normed: Tensor = norm(x, lengths) if isinstance(norm, BatchNorm) else norm(x)
+    return normed

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from longspike._core.mistakes import Mistakes, shown
 from longspike.layers.block import NORM_POSITIONS
 from longspike.layers.neuron import NeuronConfig
+from longspike.layers.norm import NORM_KINDS
 from longspike.ssm.discretise import DISCRETISATIONS
 from longspike.ssm.initialisation import INITIALISATIONS
 from longspike.tasks.table import DEFAULT_TASK, task, tasks
@@ -24,7 +25,8 @@ class SpikeSSMConfig:
         num_outputs: classes, values, or the vocabulary of a language model.
         d_model, num_layers, d_state: width, depth, size of each S4D state.
         neuron: the neuron of every block.
-        dropout, norm, init, dt_min, dt_max, discretisation, n_ssm, trains_b, mix_gain, is_bidirectional: of every block.
+        dropout, norm, norm_kind, init, dt_min, dt_max, discretisation, n_ssm, trains_b, mix_gain, is_bidirectional: of every
+            block; norm_kind also of the final norm.
         has_final_norm: normalise what the last block gives before it is averaged or read out.
         encoder: "linear" for values, "embedding" for integer tokens.
         pool: "mean" over valid steps, then a linear read-out; "none" reads out every step (sequence labelling, language).
@@ -39,6 +41,7 @@ class SpikeSSMConfig:
     neuron: NeuronConfig = field(default_factory=NeuronConfig)
     dropout: float = 0.0
     norm: str = "pre"
+    norm_kind: str = "layer"
     init: str = "lin"
     dt_min: float = 1e-3
     dt_max: float = 1e-1
@@ -77,9 +80,12 @@ class SpikeSSMConfig:
             mistakes.add(
                 '`has_final_norm` has no use behind norm="post", which normalises what every block gives; set it to False'
             )
+        if self.norm_kind != "layer" and self.norm == "none" and not self.has_final_norm:
+            mistakes.add("`norm_kind` has no effect where there is no norm; set it to 'layer', or `norm` to 'pre'")
         mistakes.choices(
             {
                 "norm": NORM_POSITIONS,
+                "norm_kind": NORM_KINDS,
                 "init": INITIALISATIONS,
                 "discretisation": DISCRETISATIONS,
                 "encoder": ENCODERS,

@@ -12,7 +12,7 @@ from longspike._core.lengths import without_padding
 from longspike._core.states import as_state
 from longspike.layers.block import BlockState, SpikingBlock
 from longspike.layers.linear import SpikeLinear
-from longspike.layers.norm import RowNorm
+from longspike.layers.norm import build_norm, normalised
 from longspike.layers.pooling import MeanPool, PoolState, check_lengths
 from longspike.models.classifier import Summary
 from longspike.models.config import SpikeSSMConfig
@@ -67,6 +67,7 @@ class SpikeSSM(AbstractSequenceClassifier):
                 neuron=config.neuron,
                 dropout=config.dropout,
                 norm=config.norm,
+                norm_kind=config.norm_kind,
                 init=config.init,
                 dt_min=config.dt_min,
                 dt_max=config.dt_max,
@@ -78,7 +79,7 @@ class SpikeSSM(AbstractSequenceClassifier):
             )
             for _ in range(config.num_layers)
         )
-        self.final_norm = RowNorm(config.d_model) if config.has_final_norm else None
+        self.final_norm = build_norm(config.d_model, config.norm_kind) if config.has_final_norm else None
         self.pool = MeanPool(config.d_model) if config.pool == "mean" else None
         self.decoder = nn.Linear(config.d_model, config.num_outputs)
 
@@ -117,7 +118,10 @@ class SpikeSSM(AbstractSequenceClassifier):
         return Summary(
             title=f"SpikeSSM with {config.neuron.kind} neurons",
             rate="spikes per neuron and step",
-            rows={"Network": f"{shape}, {direction}, {config.norm} norm", "Neuron": neuron},
+            rows={
+                "Network": f"{shape}, {direction}, {config.norm} {'batch ' if config.norm_kind == 'batch' else ''}norm",
+                "Neuron": neuron,
+            },
         )
 
     def init_state(self, batch: int) -> SpikeSSMState:
@@ -186,10 +190,10 @@ class SpikeSSM(AbstractSequenceClassifier):
             h, block_spikes, end = block.outputs(h, None if state is None else state.blocks[k], lengths)  # type: ignore[operator]
             ends.append(end)
             spikes.append(block_spikes)
-        return self._normed(h), ends, tuple(spikes)
+        return self._normed(h, lengths), ends, tuple(spikes)
 
-    def _normed(self, h: Tensor) -> Tensor:
-        return h if self.final_norm is None else self.final_norm(h)
+    def _normed(self, h: Tensor, lengths: Tensor | None) -> Tensor:
+        return h if self.final_norm is None else normalised(self.final_norm, h, lengths)
 
     def _count(
         self, x: Tensor, state: SpikeSSMState | None, lengths: Tensor | None
@@ -200,7 +204,7 @@ class SpikeSSM(AbstractSequenceClassifier):
             h, count, end = block.activity(h, None if state is None else state.blocks[k], lengths)  # type: ignore[operator]
             ends.append(end)
             counts.append(count)
-        return *self._read_out(self._normed(h), ends, state, lengths), tuple(counts)
+        return *self._read_out(self._normed(h, lengths), ends, state, lengths), tuple(counts)
 
     def forward(
         self, x: Tensor, state: SpikeSSMState | None = None, lengths: Tensor | None = None

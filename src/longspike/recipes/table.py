@@ -33,6 +33,7 @@ from longspike.recipes.long_range import (
     lra_text,
     lra_text_full,
 )
+from longspike.recipes.signals import signal_segments
 from longspike.recipes.small import cifar10_patches, psmnist, scifar, smnist
 from longspike.recipes.sounds import spoken_digits_frames, spoken_digits_raw, spoken_digits_raw_speakers
 
@@ -60,6 +61,7 @@ _RECIPES: dict[str, Callable[[], Recipe]] = {
     "spoken-digits-raw": spoken_digits_raw,
     "spoken-digits-raw-speakers": spoken_digits_raw_speakers,
     "spoken-digits-frames": spoken_digits_frames,
+    "signal-segments": signal_segments,
     "event-digits": event_digits,
     "nmnist": nmnist,
     "nmnist-no-dendrites": nmnist_no_dendrites,

@@ -25,6 +25,8 @@ def _can_run(model: SpikeSSM) -> bool:
             return False
         if not block.neuron.method == block.ssm.method == "auto":
             return False
+    if model.final_norm is not None and type(model.final_norm) is not RowNorm:
+        return False
     if are_watched([model.encoder, model.decoder] + [model.final_norm] * (model.final_norm is not None)):  # type: ignore[list-item]
         return False
     numbers = [*model.parameters(), *model.buffers()]
