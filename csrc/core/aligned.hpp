@@ -17,4 +17,13 @@ template <class T> struct CacheLines {
 
 template <class T> using Aligned = std::vector<T, CacheLines<T>>;
 
+// The same without zeros in it, for what is written before it is read.
+template <class T> struct UnsetCacheLines : CacheLines<T> {
+    UnsetCacheLines() = default;
+    template <class U> UnsetCacheLines(const UnsetCacheLines<U>&) {}
+    template <class U> void construct(U* p) { ::new (static_cast<void*>(p)) U; }
+};
+
+template <class T> using Unset = std::vector<T, UnsetCacheLines<T>>;
+
 }  // namespace longspike

@@ -88,6 +88,18 @@ template <class T> inline void store_first(T* p, Vec<T> v, int n) {
 #endif
 }
 
+// Fetches n numbers into the second cache, line by line.
+template <class T> inline void fetch_row(const T* x, i64 n) {
+    for (i64 j = 0; j < n; j += 64 / static_cast<i64>(sizeof(T))) __builtin_prefetch(x + j, 0, 2);
+}
+
+// Calls body(j, lanes) for the vectors of a row of n numbers; `lanes` is a constant for whole ones.
+template <class T, class F> [[gnu::always_inline]] inline void for_vectors(i64 n, const F& body) {
+    i64 j = 0;
+    for (; j + kLanes<T> <= n; j += kLanes<T>) body(j, std::integral_constant<int, kLanes<T>>());
+    if (j < n) body(j, static_cast<int>(n - j));
+}
+
 // A store that goes around the caches; p is aligned to the vector's size.
 template <class T> inline void store_streaming(T* p, Vec<T> v) {
 #if defined(__AVX512F__)
@@ -159,8 +171,28 @@ template <class V> inline V fnma(V a, V b, V c) {
 #endif
 }
 
-template <class T> inline Vec<T> maximum(Vec<T> a, Vec<T> b) { return a > b ? a : b; }
-template <class T> inline Vec<T> minimum(Vec<T> a, Vec<T> b) { return a < b ? a : b; }
+// The larger and the smaller; of equal numbers, and of numbers that do not compare, the second. (The compiler would warn of
+// the intrinsics without a mask.)
+template <class T> inline Vec<T> maximum(Vec<T> a, Vec<T> b) {
+#if defined(__AVX512F__)
+    if constexpr (sizeof(T) == 4)
+        return _mm512_maskz_max_ps(0xffff, a, b);
+    else
+        return _mm512_maskz_max_pd(0xff, a, b);
+#else
+    return a > b ? a : b;
+#endif
+}
+template <class T> inline Vec<T> minimum(Vec<T> a, Vec<T> b) {
+#if defined(__AVX512F__)
+    if constexpr (sizeof(T) == 4)
+        return _mm512_maskz_min_ps(0xffff, a, b);
+    else
+        return _mm512_maskz_min_pd(0xff, a, b);
+#else
+    return a < b ? a : b;
+#endif
+}
 template <class T> inline Vec<T> absolute(Vec<T> a) { return maximum<T>(a, -a); }
 
 // exp(x) to two units in the last place; x is clamped to the finite range, and NaN stays NaN.

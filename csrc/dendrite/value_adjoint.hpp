@@ -33,7 +33,7 @@ template <class T, bool kDense> struct DendriteValueAdjoint {
                 }
             }
         alignas(LONGSPIKE_VECTOR_BYTES) T total[kPairs * kInputs];
-        for (int n = 0; n < kPairs * kInputs; n += kLanes<T>) store<T>(total + n, lane_sums<T, kLanes<T>>(sum + n));
+        for (int n = 0; n < kPairs * kInputs; n += kLanes<T>) store<T>(total + n, lane_sums<Vec<T>, kLanes<T>>(sum + n));
         for (int p = 0; p < kPairs; ++p) {
             T* out = sums.values.data() + (of[p].input - sums.first_input) * model.c.c_in + k;
             for (i64 n = 0; n < inputs; ++n) out[n] += total[p * kInputs + n];

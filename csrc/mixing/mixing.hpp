@@ -4,9 +4,9 @@
 // whole, in chunks and step by step. A general matrix product does not promise that.
 #pragma once
 #include <algorithm>
+#include <type_traits>
 #include <vector>
 
-#include "core/aligned.hpp"
 #include "core/kernels.hpp"
 #include "core/parallel.hpp"
 #include "core/simd.hpp"
@@ -15,55 +15,70 @@
 namespace longspike::LONGSPIKE_ARCH {
 
 constexpr i64 kRowsPerPiece = 32;
+constexpr int kWidestMix = LONGSPIKE_VECTOR_BYTES == 64 ? 16 : 8;  // output vectors of a row that fit the registers
 
-// kVectors neighbouring output vectors of one row, from the row's nonzero inputs.
-template <class T, int kVectors>
-void linear_tile(const LinearCall<T>& c, const T* values, const std::int32_t* index, i64 count, T* y, i64 first, int tail) {
+// Which inputs are not zero, in ascending order: as a list, or as one word of bits.
+struct ListedInputs {
+    const std::int32_t* index;
+    i64 count;
+    template <class F> [[gnu::always_inline]] void for_each(const F& run) const {
+        for (i64 k = 0; k < count; ++k) run(index[k]);
+    }
+};
+struct InputsOfWord {
+    std::uint64_t word;
+    template <class F> [[gnu::always_inline]] void for_each(const F& run) const {
+        for (std::uint64_t bits = word; bits; bits &= bits - 1) run(__builtin_ctzll(bits));
+    }
+};
+
+// kVectors neighbouring output vectors of one row, from the row's nonzero inputs; `lanes` of the last one.
+template <class T, int kVectors, class Inputs, class Lanes>
+void linear_tile(const LinearCall<T>& c, const T* x, const Inputs& inputs, T* y, i64 first, Lanes lanes) {
+    const T* const weight = c.weight + first;
+    const i64 outputs = c.outputs, last = (kVectors - 1) * kLanes<T>;
     Vec<T> sum[kVectors];
-    for (int g = 0; g < kVectors; ++g) {
-        const int n = g == kVectors - 1 ? tail : kLanes<T>;
-        sum[g] = c.bias ? load_first<T>(c.bias + first + g * kLanes<T>, n) : Vec<T>{};
-    }
-    for (i64 k = 0; k < count; ++k) {
-        const T* w = c.weight + index[k] * c.outputs + first;
-        const Vec<T> x = splat<T>(values[k]);
-        for (int g = 0; g < kVectors - 1; ++g) sum[g] = fma(x, load<T>(w + g * kLanes<T>), sum[g]);
-        sum[kVectors - 1] = fma(x, load_first<T>(w + (kVectors - 1) * kLanes<T>, tail), sum[kVectors - 1]);
-    }
-    for (int g = 0; g < kVectors; ++g) store_first<T>(y + first + g * kLanes<T>, sum[g], g == kVectors - 1 ? tail : kLanes<T>);
+    for (int g = 0; g < kVectors - 1; ++g) sum[g] = c.bias ? load<T>(c.bias + first + g * kLanes<T>) : Vec<T>{};
+    sum[kVectors - 1] = c.bias ? load_first<T>(c.bias + first + last, lanes) : Vec<T>{};
+    inputs.for_each([&](i64 k) [[gnu::always_inline]] {
+        const T* w = weight + k * outputs;
+        const Vec<T> value = splat<T>(x[k]);
+        for (int g = 0; g < kVectors - 1; ++g) sum[g] = fma(value, load<T>(w + g * kLanes<T>), sum[g]);
+        sum[kVectors - 1] = fma(value, load_first<T>(w + last, lanes), sum[kVectors - 1]);
+    });
+    for (int g = 0; g < kVectors - 1; ++g) store<T>(y + first + g * kLanes<T>, sum[g]);
+    store_first<T>(y + first + last, sum[kVectors - 1], lanes);
 }
 
-// One row from the list of its nonzero inputs, summed in the list's order.
-template <class T> void linear_row(const LinearCall<T>& c, const T* values, const std::int32_t* index, i64 count, T* y) {
-    constexpr i64 kWide = 8 * kLanes<T>;
+// One row x from its nonzero inputs, summed in their order.
+template <class T, class Inputs> void linear_row(const LinearCall<T>& c, const T* x, const Inputs& inputs, T* y) {
+    constexpr std::integral_constant<int, kLanes<T>> whole;
     i64 first = 0;
-    for (; first + kWide <= c.outputs; first += kWide) linear_tile<T, 8>(c, values, index, count, y, first, kLanes<T>);
-    for (; first < c.outputs; first += kLanes<T>) {
-        const int n = static_cast<int>(std::min<i64>(kLanes<T>, c.outputs - first));
-        linear_tile<T, 1>(c, values, index, count, y, first, n);
-    }
+    for (; first + kWidestMix * kLanes<T> <= c.outputs; first += kWidestMix * kLanes<T>)
+        linear_tile<T, kWidestMix>(c, x, inputs, y, first, whole);
+    for (; first + 8 * kLanes<T> <= c.outputs; first += 8 * kLanes<T>) linear_tile<T, 8>(c, x, inputs, y, first, whole);
+    for (; first + 2 * kLanes<T> <= c.outputs; first += 2 * kLanes<T>) linear_tile<T, 2>(c, x, inputs, y, first, whole);
+    for (; first < c.outputs; first += kLanes<T>)
+        linear_tile<T, 1>(c, x, inputs, y, first, static_cast<int>(std::min<i64>(kLanes<T>, c.outputs - first)));
 }
 
 // The nonzero entries of one row at a time.
-template <class T> struct ActiveInputs {
+struct ActiveInputs {
     std::vector<std::uint64_t> words;
     std::vector<std::int32_t> index;
-    Aligned<T> values;
-    i64 count = 0;
-    explicit ActiveInputs(i64 inputs) : words(words_of(inputs)), index(inputs), values(inputs) {}
-    void find(const T* x, i64 inputs) {
+    explicit ActiveInputs(i64 inputs) : words(words_of(inputs)), index(inputs + kListRoom) {}
+    template <class T> ListedInputs find(const T* x, i64 inputs) {
         pack_row<T>(x, inputs, words.data());
-        count = list_bits(words.data(), words_of(inputs), index.data());
-        for (i64 k = 0; k < count; ++k) values[k] = x[index[k]];
+        return {index.data(), list_bits(words.data(), words_of(inputs), index.data())};
     }
 };
 
 template <class T> void linear(const LinearCall<T>& c) {
     for_pieces(c.rows, kRowsPerPiece, c.rows * c.inputs * c.outputs < 16384 ? 1 : c.threads, [&](i64 first, i64 last) {
-        ActiveInputs<T> active(c.inputs);
+        ActiveInputs active(c.inputs);
         for (i64 i = first; i < last; ++i) {
-            active.find(c.x + i * c.inputs, c.inputs);
-            linear_row<T>(c, active.values.data(), active.index.data(), active.count, c.y + i * c.outputs);
+            const T* x = c.x + i * c.inputs;
+            linear_row<T>(c, x, active.find(x, c.inputs), c.y + i * c.outputs);
         }
     });
 }

@@ -118,24 +118,39 @@ void lif_adjoint_span(const LifTile<T>& tile, LifFlow<T>* flow, const AdjointSpa
     }
 }
 
+// The memory that a tile's adjoint works in; one after the other may use the same.
+template <class T> struct LifWork {
+    LifTile<T> tile;
+    Aligned<T> path;
+    std::vector<LifFlow<T>> flow;
+    std::vector<double> sums;
+};
+
 // One tile of one sample, from its last step to its first.
 template <class T, Reset kReset, bool kRefractory, bool kSums> struct LifAdjoint {
     static constexpr bool kState = kSums || kReset == Reset::zero;
     using Moment = LifMoment<T, kState>;
     const LifBackward<T>& c;
     i64 b, first, width, vectors, at_once;
-    LifTile<T> tile;           // the vectors of at_once spans
-    std::vector<Moment> path;  // (at_once, kLifSpan, vectors)
-    std::vector<LifFlow<T>> flow;
-    std::vector<double> sums;  // (4, width)
+    LifTile<T>& tile;  // the vectors of at_once spans
+    Moment* path;      // (at_once, kLifSpan, vectors)
+    std::vector<LifFlow<T>>& flow;
+    std::vector<double>& sums;  // (4, width)
     SpanReader<T> current, grad;
     SpanWriter<T> out;
 
-    LifAdjoint(const LifBackward<T>& call, i64 b_, i64 first_, i64 width_)
+    LifAdjoint(const LifBackward<T>& call, i64 b_, i64 first_, i64 width_, LifWork<T>& work)
         : c(call), b(b_), first(first_), width(width_), vectors((width_ + kLanes<T> - 1) / kLanes<T>),
-          at_once(std::max<i64>(1, kAdjointVectors / vectors)), path(at_once * kLifSpan * vectors), flow(vectors, LifFlow<T>{}),
-          sums(4 * width_), current(c.current, b, first, width), grad(c.grad_spikes, b, first, width),
-          out(c.grad_current, b, first, width, use_streaming<T>(c.batch * c.seqlen * c.channels)) {}
+          at_once(std::max<i64>(1, kAdjointVectors / vectors)), tile(work.tile), flow(work.flow), sums(work.sums),
+          current(c.current, b, first, width), grad(c.grad_spikes, b, first, width),
+          out(c.grad_current, b, first, width, use_streaming<T>(c.batch * c.seqlen * c.channels)) {
+        const std::size_t needed = at_once * kLifSpan * vectors * sizeof(Moment) / sizeof(T);
+        if (work.path.size() < needed) work.path.resize(needed);
+        path = reinterpret_cast<Moment*>(work.path.data());
+        flow.assign(vectors, LifFlow<T>{}), sums.assign(4 * width, 0.0);
+        tile.vectors.clear();
+        for (i64 i = 0; i < at_once; ++i) tile.add(c.parameters, first, width);
+    }
 
     void take_grad_state() {
         const i64 at = b * c.channels + first;
@@ -159,11 +174,11 @@ template <class T, Reset kReset, bool kRefractory, bool kSums> struct LifAdjoint
     }
     // Span sums in T, the total in double: sums over long sequences stay exact to float's own resolution.
     void collect() {
-        for (i64 j = 0; j < width; ++j)
+        for (i64 i = 0, j = 0; i < vectors; ++i, j += kLanes<T>)
             for (int p = 0; p < 4; ++p) {
-                T& sum = flow[j / kLanes<T>].sums[p][j % kLanes<T>];
-                sums[p * width + j] += sum;
-                sum = 0;
+                double* total = sums.data() + p * width + j;
+                for (int k = 0; k < tile.vectors[i].lanes; ++k) total[k] += flow[i].sums[p][k];
+                store<T>(flow[i].sums[p], Vec<T>{});
             }
     }
     // Replays the spans [k, k + n), all but the sequence's last of them whole.
@@ -177,12 +192,11 @@ template <class T, Reset kReset, bool kRefractory, bool kSums> struct LifAdjoint
             load_state(q, vectors, checkpoint, c.channels);
             for (i64 j = 0; j < vectors; ++j) q[j].from = i * kLifSpan * in.stride + j * kLanes<T>;
         }
-        replay_function<T, kReset, kRefractory, kState>(c.surrogate)({tile.vectors.data(), n * vectors, vectors, path.data(), in,
-                                                                      grad.fetch(t), std::min(steps, kLifSpan), c.surrogate_scale, k == 0});
+        replay_function<T, kReset, kRefractory, kState>(c.surrogate)(
+            {tile.vectors.data(), n * vectors, vectors, path, in, grad.fetch(t), std::min(steps, kLifSpan), c.surrogate_scale, k == 0});
     }
     void run() {
         const FlushDenormals flush;
-        for (i64 i = 0; i < at_once; ++i) tile.add(c.parameters, first, width);
         take_grad_state();
         i64 k = (c.seqlen + kLifSpan - 1) / kLifSpan;
         while (k > 0) {
@@ -191,7 +205,7 @@ template <class T, Reset kReset, bool kRefractory, bool kSums> struct LifAdjoint
             k -= n;
             poll(k / n);
             replay(k, n);
-            for (i64 i = n - 1; i >= 0; --i) step_back(k + i, path.data() + i * kLifSpan * vectors);
+            for (i64 i = n - 1; i >= 0; --i) step_back(k + i, path + i * kLifSpan * vectors);
         }
         give_grad_state();
         fence_streaming();
@@ -210,22 +224,22 @@ template <class T, Reset kReset, bool kRefractory, bool kSums> struct LifAdjoint
     }
 };
 
-template <class T, Reset kReset> void lif_backward_tile(const LifBackward<T>& c, i64 b, i64 first, i64 width) {
+template <class T, Reset kReset> void lif_backward_tile(const LifBackward<T>& c, i64 b, i64 first, i64 width, LifWork<T>& work) {
     if (c.wants_parameters)
-        LifAdjoint<T, kReset, true, true>(c, b, first, width).run();
+        LifAdjoint<T, kReset, true, true>(c, b, first, width, work).run();
     else if (c.has_refractory)
-        LifAdjoint<T, kReset, true, false>(c, b, first, width).run();
+        LifAdjoint<T, kReset, true, false>(c, b, first, width, work).run();
     else
-        LifAdjoint<T, kReset, false, false>(c, b, first, width).run();
+        LifAdjoint<T, kReset, false, false>(c, b, first, width, work).run();
 }
 
-template <class T> void lif_backward_channels(const LifBackward<T>& c, i64 b, i64 first, i64 width) {
+template <class T> void lif_backward_channels(const LifBackward<T>& c, i64 b, i64 first, i64 width, LifWork<T>& work) {
     if (c.reset == 0)
-        lif_backward_tile<T, Reset::subtract>(c, b, first, width);
+        lif_backward_tile<T, Reset::subtract>(c, b, first, width, work);
     else if (c.reset == 1)
-        lif_backward_tile<T, Reset::zero>(c, b, first, width);
+        lif_backward_tile<T, Reset::zero>(c, b, first, width, work);
     else
-        lif_backward_tile<T, Reset::none>(c, b, first, width);
+        lif_backward_tile<T, Reset::none>(c, b, first, width, work);
 }
 
 template <class T> void lif_backward(const LifBackward<T>& c) {
@@ -234,7 +248,8 @@ template <class T> void lif_backward(const LifBackward<T>& c) {
     const i64 width = tile_width<T>(c.batch, c.channels, c.threads, widest), tiles = (c.channels + width - 1) / width;
     parallel_for(c.batch * tiles, c.threads, [&](i64 item) {
         const i64 b = item / tiles, first = item % tiles * width, n = std::min(width, c.channels - first);
-        lif_backward_channels<T>(c, b, first, n);
+        LifWork<T> work;
+        lif_backward_channels<T>(c, b, first, n, work);
     });
 }
 

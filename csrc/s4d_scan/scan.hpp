@@ -63,7 +63,7 @@ template <class T> void s4d_forward_strip(const S4dCall<T>& c, i64 b, i64 first,
             if (c.checkpoints && t % c.interval == 0)
                 checkpoints.write(q, (b * intervals + t / c.interval) * size + channel, q.state, state_rows);
             q.gather(q.u, c.u + at, rows, c.channels);
-            s4d_span(q, static_cast<int>(rows));
+            s4d_span(q, q.inputs(), q.outputs(), static_cast<int>(rows));
             y.write(q, at, q.y, rows);
         }
     }
@@ -115,7 +115,7 @@ template <class T> void s4d_backward_strip(const S4dBackward<T>& c, i64 b, i64 f
                 std::copy(state, state + tile_size, q.state);
                 q.gather(q.u, c.u + at, rows, c.channels);
                 q.gather(q.y, c.grad_y + at, rows, c.channels);
-                s4d_span_adjoint(q, adjoints[k], static_cast<int>(rows));
+                s4d_span_adjoint(q, adjoints[k], q.inputs(), {q.y, kLanes<T>}, static_cast<int>(rows));
                 grad_u.write(q, at, adjoints[k].u, rows);
             }
         }

@@ -13,6 +13,7 @@
 #include "core/aligned.hpp"
 #include "core/kernels.hpp"
 #include "core/simd.hpp"
+#include "core/span_views.hpp"
 
 namespace longspike::LONGSPIKE_ARCH {
 
@@ -47,6 +48,9 @@ template <class T> struct S4dTile {
     void scatter(T* to, const T* from, i64 rows, i64 stride) const {
         for (i64 k = 0; k < rows; ++k) store_first<T>(to + k * stride, load<T>(from + k * kLanes<T>), lanes);
     }
+    // The rows of the tile's own, one vector after the other.
+    SpanView<const T> inputs() const { return {u, kLanes<T>}; }
+    SpanView<T> outputs() const { return {y, kLanes<T>}; }
 };
 
 // x = lambda x + u for one pair.
@@ -56,8 +60,9 @@ template <class V> inline void s4d_step(V lr, V li, V& xr, V& xi, V u) {
     xr = real;
 }
 
-// kGroup pairs over `rows` steps: advances their state, adds Re(c x) to the output rows.
-template <class T, int kGroup> void s4d_group(S4dTile<T>& q, int pair, int rows) {
+// kGroup pairs over `rows` steps: advances their state, adds Re(c x) to the output rows; the first group begins them with d u.
+template <class T, int kGroup, bool kFirst>
+void s4d_group(S4dTile<T>& q, int pair, SpanView<const T> u_rows, SpanView<T> y_rows, int rows) {
     Vec<T> lr[kGroup], li[kGroup], cr[kGroup], ci[kGroup], xr[kGroup], xi[kGroup];
     for (int g = 0; g < kGroup; ++g) {
         const i64 at = i64(2) * (pair + g) * kLanes<T>;
@@ -65,16 +70,16 @@ template <class T, int kGroup> void s4d_group(S4dTile<T>& q, int pair, int rows)
         cr[g] = load<T>(q.c + at), ci[g] = load<T>(q.c + at + kLanes<T>);
         xr[g] = load<T>(q.state + at), xi[g] = load<T>(q.state + at + kLanes<T>);
     }
-    const T* const u_rows = q.u;
-    T* const y_rows = q.y;
+    const Vec<T> d = load<T>(q.d);
     for (int t = 0; t < rows; ++t) {
-        const Vec<T> u = load<T>(u_rows + t * kLanes<T>);
-        Vec<T> y = load<T>(y_rows + t * kLanes<T>);
+        const Vec<T> u = load<T>(u_rows.first + t * u_rows.stride);
+        T* const to = y_rows.first + t * y_rows.stride;
+        Vec<T> y = kFirst ? d * u : load<T>(to);
         for (int g = 0; g < kGroup; ++g) {
             s4d_step(lr[g], li[g], xr[g], xi[g], u);
             y = fma(cr[g], xr[g], fnma(ci[g], xi[g], y));
         }
-        store<T>(y_rows + t * kLanes<T>, y);
+        store<T>(to, y);
     }
     for (int g = 0; g < kGroup; ++g) {
         const i64 at = i64(2) * (pair + g) * kLanes<T>;
@@ -112,12 +117,21 @@ template <class T, int kGroup> void s4d_advance_group(S4dTile<T>& q, int pair, i
     }
 }
 
-// Calls run(pair, size) for kGroup pairs at a time, then for what is left over, with the size as a constant.
-template <int kGroup, class F> void for_groups(int n_pairs, const F& run) {
-    int pair = 0;
-    for (; pair + kGroup <= n_pairs; pair += kGroup) run(pair, std::integral_constant<int, kGroup>());
-    if constexpr (kGroup > 1) {
-        if (pair < n_pairs) for_groups<kGroup / 2>(n_pairs - pair, [&](int rest, auto size) { run(pair + rest, size); });
+// Calls run(pair, size, is_first) for kGroup pairs at a time, then for what is left over, with size and is_first as constants.
+// Without pairs there is one group of none.
+template <int kGroup, bool kFirst = true, class F> void for_groups(int n_pairs, const F& run) {
+    constexpr std::integral_constant<int, kGroup> size;
+    if (n_pairs < kGroup) {
+        if constexpr (kGroup > 0)
+            if (kFirst || n_pairs > 0) for_groups<kGroup / 2, kFirst>(n_pairs, run);
+        return;
+    }
+    run(0, size, std::bool_constant<kFirst>());
+    if constexpr (kGroup > 0) {
+        int pair = kGroup;
+        for (; pair + kGroup <= n_pairs; pair += kGroup) run(pair, size, std::false_type());
+        if (pair < n_pairs)
+            for_groups<kGroup / 2, false>(n_pairs - pair, [&](int rest, auto left, auto is_first) { run(pair + rest, left, is_first); });
     }
 }
 
@@ -130,16 +144,16 @@ template <class T, class Call> std::vector<S4dTile<T>> s4d_tiles(const Call& cal
     return tiles;
 }
 
-// `rows` steps of all pairs: reads q.u, writes q.y, moves q.state on.
-template <class T> void s4d_span(S4dTile<T>& q, int rows) {
-    const Vec<T> d = load<T>(q.d);
-    for (int t = 0; t < rows; ++t) store<T>(q.y + t * kLanes<T>, d * load<T>(q.u + t * kLanes<T>));
-    for_groups<kPairGroup>(q.n_pairs, [&](int pair, auto size) { s4d_group<T, size()>(q, pair, rows); });
+inline bool is_one_group(i64 n_pairs) { return n_pairs <= kPairGroup && (n_pairs & (n_pairs - 1)) == 0; }
+
+// `rows` steps of all pairs: reads whole vectors of u, writes such of y, moves q.state on. Of one group, y may be u.
+template <class T> void s4d_span(S4dTile<T>& q, SpanView<const T> u, SpanView<T> y, int rows) {
+    for_groups<kPairGroup>(q.n_pairs, [&](int pair, auto size, auto is_first) { s4d_group<T, size(), is_first()>(q, pair, u, y, rows); });
 }
 
 // `rows` steps of all pairs, a multiple of four, without outputs: reads q.u, moves q.state on, rounded as a backward pass may.
 template <class T> void s4d_span_advance(S4dTile<T>& q, int rows) {
-    for_groups<2>(q.n_pairs, [&](int pair, auto size) { s4d_advance_group<T, size()>(q, pair, rows); });
+    for_groups<2>(q.n_pairs, [&](int pair, auto size, auto) { s4d_advance_group<T, size()>(q, pair, rows); });
 }
 
 }  // namespace longspike::LONGSPIKE_ARCH

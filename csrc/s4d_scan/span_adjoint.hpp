@@ -29,11 +29,13 @@ template <class T> struct S4dAdjoint {
         flow = take(2 * n_pairs), lambda = take(2 * n_pairs), c = take(2 * n_pairs), d = take(1);
         u = host ? host->u : take(kS4dSpan), path = host ? host->path : take(2 * kPairGroup * kS4dSpan);
     }
+    void clear_sums(i64 n_pairs) { std::fill_n(lambda, (4 * n_pairs + 1) * kLanes<T>, T(0)); }
 };
 
 // kGroup pairs of one span, forward from the state before it: keeps the state before every step, as (step, pair,
 // real|imag), and adds up grad_c += grad_y conj(x).
-template <class T, int kGroup> void s4d_replay(S4dTile<T>& q, S4dAdjoint<T>& a, int pair, int rows) {
+template <class T, int kGroup, bool kFirst>
+void s4d_replay(S4dTile<T>& q, S4dAdjoint<T>& a, int pair, SpanView<const T> u_rows, SpanView<const T> gy_rows, int rows) {
     Vec<T> lr[kGroup], li[kGroup], xr[kGroup], xi[kGroup], gcr[kGroup], gci[kGroup];
     for (int g = 0; g < kGroup; ++g) {
         const i64 real = i64(2) * (pair + g) * kLanes<T>, imag = real + kLanes<T>;
@@ -41,10 +43,11 @@ template <class T, int kGroup> void s4d_replay(S4dTile<T>& q, S4dAdjoint<T>& a, 
         xr[g] = load<T>(q.state + real), xi[g] = load<T>(q.state + imag);
         gcr[g] = load<T>(a.c + real), gci[g] = load<T>(a.c + imag);
     }
-    const T *u_rows = q.u, *gy_rows = q.y;
+    Vec<T> grad_d = load<T>(a.d);
     T* path = a.path;
     for (int t = 0; t < rows; ++t, path += 2 * kGroup * kLanes<T>) {
-        const Vec<T> u = load<T>(u_rows + t * kLanes<T>), gy = load<T>(gy_rows + t * kLanes<T>);
+        const Vec<T> u = load<T>(u_rows.first + t * u_rows.stride), gy = load<T>(gy_rows.first + t * gy_rows.stride);
+        if constexpr (kFirst) grad_d = fma(gy, u, grad_d);
         for (int g = 0; g < kGroup; ++g) {
             store<T>(path + 2 * g * kLanes<T>, xr[g]), store<T>(path + (2 * g + 1) * kLanes<T>, xi[g]);
             s4d_step(lr[g], li[g], xr[g], xi[g], u);
@@ -55,12 +58,14 @@ template <class T, int kGroup> void s4d_replay(S4dTile<T>& q, S4dAdjoint<T>& a, 
         const i64 real = i64(2) * (pair + g) * kLanes<T>, imag = real + kLanes<T>;
         store<T>(a.c + real, gcr[g]), store<T>(a.c + imag, gci[g]);
     }
+    if constexpr (kFirst) store<T>(a.d, grad_d);
 }
 
 // The kGroup pairs that were replayed, backward through the adjoint
 //     g[t] = conj(c) grad_y[t] + conj(lambda) g[t+1];  grad_u += Re g;  grad_lambda += g conj(x[t-1]).
 // a.flow holds conj(lambda) g[t+1]; within the span g itself is carried, which keeps the chain of a step short.
-template <class T, int kGroup> void s4d_adjoint(const S4dTile<T>& q, S4dAdjoint<T>& a, int pair, int rows) {
+template <class T, int kGroup, bool kFirst>
+void s4d_adjoint(const S4dTile<T>& q, S4dAdjoint<T>& a, int pair, SpanView<const T> gy_rows, int rows) {
     Vec<T> lr[kGroup], li[kGroup], gr[kGroup], gi[kGroup], glr[kGroup], gli[kGroup];
     const T* const c = q.c + i64(2) * pair * kLanes<T>;
     for (int g = 0; g < kGroup; ++g) {
@@ -70,10 +75,10 @@ template <class T, int kGroup> void s4d_adjoint(const S4dTile<T>& q, S4dAdjoint<
         glr[g] = load<T>(a.lambda + real), gli[g] = load<T>(a.lambda + imag);
     }
     T* const gu_rows = a.u;
-    const T* const gy_rows = q.y;
+    const Vec<T> d = load<T>(q.d);
     const auto step = [&](int t, auto&& pull) {
-        const Vec<T> gy = load<T>(gy_rows + t * kLanes<T>);
-        Vec<T> gu = load<T>(gu_rows + t * kLanes<T>);
+        const Vec<T> gy = load<T>(gy_rows.first + t * gy_rows.stride);
+        Vec<T> gu = kFirst ? d * gy : load<T>(gu_rows + t * kLanes<T>);
         for (int g = 0; g < kGroup; ++g) {
             const Vec<T> cr = load<T>(c + 2 * g * kLanes<T>), ci = load<T>(c + (2 * g + 1) * kLanes<T>);
             pull(g, cr * gy, ci * gy);
@@ -99,21 +104,13 @@ template <class T, int kGroup> void s4d_adjoint(const S4dTile<T>& q, S4dAdjoint<
     }
 }
 
-// `rows` steps backward, at least one. Reads q.u, the output's gradients in q.y, the state before the span in q.state and
-// the adjoint that enters from later steps in a.flow; writes the input's gradients to a.u and the adjoint that leaves to
-// earlier steps to a.flow; adds to a.lambda, a.c and a.d.
-template <class T> void s4d_span_adjoint(S4dTile<T>& q, S4dAdjoint<T>& a, int rows) {
-    const Vec<T> d = load<T>(q.d);
-    Vec<T> grad_d = load<T>(a.d);
-    for (int t = 0; t < rows; ++t) {
-        const Vec<T> gy = load<T>(q.y + t * kLanes<T>);
-        store<T>(a.u + t * kLanes<T>, d * gy);
-        grad_d = fma(gy, load<T>(q.u + t * kLanes<T>), grad_d);
-    }
-    store<T>(a.d, grad_d);
-    for_groups<kPairGroup>(q.n_pairs, [&](int pair, auto size) {
-        s4d_replay<T, size()>(q, a, pair, rows);
-        s4d_adjoint<T, size()>(q, a, pair, rows);
+// `rows` steps backward, at least one. Reads whole vectors of u and of the output's gradients, the state before the span in
+// q.state and the adjoint that enters from later steps in a.flow; writes the input's gradients to a.u and the adjoint that
+// leaves to earlier steps to a.flow; adds to a.lambda, a.c and a.d.
+template <class T> void s4d_span_adjoint(S4dTile<T>& q, S4dAdjoint<T>& a, SpanView<const T> u, SpanView<const T> grad_y, int rows) {
+    for_groups<kPairGroup>(q.n_pairs, [&](int pair, auto size, auto is_first) {
+        s4d_replay<T, size(), is_first()>(q, a, pair, u, grad_y, rows);
+        s4d_adjoint<T, size(), is_first()>(q, a, pair, grad_y, rows);
     });
 }
 

@@ -15,7 +15,8 @@
 //     its spans,       gate     bits -> mixing again; grad_y -> gate' -> the gradient of (a, b), in `mixed`
 //     last first       weigh    bits, mixed -> grad_W, grad_bias
 //                      unmix    mixed -> W' -> + grad_counts -> grad_s
-//                      unfire   grad_s -> neuron' from L and current -> grad_current -> scan' from starts and z -> grad_z
+//                      unfire   grad_s -> neuron' from L and current -> grad_current
+//                      unscan   grad_current -> scan' from starts and z -> grad_z
 //                      unnorm   grad_z -> norm' of x -> + grad_y -> grad_x; grad_norm
 //
 // From a span to the one before go the flow of the scan (`scans`) and grad_v, grad_r, grad_s; `grad` is one array of a span
@@ -28,43 +29,63 @@
 #include "refractory_lif/backward.hpp"
 #include "s4d_scan/span_adjoint.hpp"
 #include "spiking_block/forward.hpp"
+#include "spiking_block/norm_adjoint.hpp"
+#include "spiking_block/weight_adjoint.hpp"
 
 namespace longspike::LONGSPIKE_ARCH {
 
-// One sample on its way back; `threads` are at work on it, its sums of weights go to `group`.
+constexpr i64 kBlockAdjointWidest = 64;  // channels of the neuron's tile: what its replay leaves stays near the first cache
+
+// One sample after the other on its way back; `threads` are at work on it, its sums of weights go to `group`.
 template <class T> struct BlockSampleAdjoint {
     const BlockBackward<T>& c;
     const BlockParameters<T>& p;
     const PackedMatrix<T>& weight;  // (2 channels, channels)
-    i64 b, group, width, n_words, state_size, vectors;
+    i64 b = 0, group = 0, width, n_words, state_size, vectors;
     int threads;
     i64 stride, mixed_stride;                    // of the rows, as in BlockSample
     Aligned<T> z, current, starts, mixed, grad;  // z and current of an interval, states before its spans, rows of a span
-    std::vector<std::uint64_t> columns;          // (channels): which of a span's rows have a spike
+    std::vector<T> mean, scale;                  // of an interval's rows
+    WeightAdjoint<T> weights;
     std::vector<S4dTile<T>> tiles;
     std::vector<S4dAdjoint<T>> scans;
+    std::vector<LifWork<T>> neurons;
     std::vector<double> neuron_sums;  // (4, channels) of one span
 
-    BlockSampleAdjoint(const BlockBackward<T>& call, const PackedMatrix<T>& weight_, i64 sample, i64 group_, int threads_)
-        : c(call), p(call.p), weight(weight_), b(sample), group(group_), width(tile_width<T>(1, p.channels, threads_, 256)),
+    BlockSampleAdjoint(const BlockBackward<T>& call, const PackedMatrix<T>& weight_, int threads_)
+        : c(call), p(call.p), weight(weight_), width(tile_width<T>(1, p.channels, threads_, kBlockAdjointWidest)),
           n_words(words_of(p.channels)), state_size(2 * p.n_pairs * p.channels), vectors((p.channels + kLanes<T> - 1) / kLanes<T>),
           threads(threads_), stride(padded<T>(p.channels)), mixed_stride(padded<T>(2 * p.channels)), z(kBlockInterval * stride),
           current(kBlockInterval * stride), starts(kBlockInterval / kS4dSpan * state_size), mixed(kS4dSpan * mixed_stride),
-          grad(kS4dSpan * stride), columns(p.channels), neuron_sums(4 * p.channels) {
+          grad(kS4dSpan * stride), mean(kBlockInterval), scale(kBlockInterval), weights(p.channels),
+          neurons((p.channels + width - 1) / width), neuron_sums(4 * p.channels) {
         tiles = s4d_tiles<T>(p, 0, vectors, threads == 1);
         scans.reserve(vectors);
+        for (i64 k = 0; k < vectors; ++k) scans.emplace_back(p.n_pairs, threads == 1 && k ? &scans[0] : nullptr);
+    }
+    void take(i64 sample, i64 its_group) {
+        b = sample, group = its_group;
         for (i64 k = 0; k < vectors; ++k) {
-            scans.emplace_back(p.n_pairs, threads == 1 && k ? &scans[0] : nullptr);
+            scans[k].clear_sums(p.n_pairs);
             tiles[k].gather(scans[k].flow, c.grad_state + b * state_size + k * kLanes<T>, 2 * p.n_pairs, p.channels);
         }
     }
     i64 row(i64 t) const { return b * p.seqlen + t; }
     const T* of_sample(const T* scale) const { return scale ? scale + b * p.channels : nullptr; }
 
+    // What is written of this span and read of those before it: backwards in time, which the hardware does not foresee.
+    FetchedLines rows_to_come(i64 start, i64 n) const {
+        FetchedLines fetch;
+        fetch.add(c.grad_x + row(start) * p.channels, n * p.channels);
+        if (start >= kS4dSpan) fetch.add(c.grad_y + row(start - kS4dSpan) * p.channels, kS4dSpan * p.channels);
+        if (start >= kBlockInterval) fetch.add(c.x + row(start - kBlockInterval) * p.channels, kS4dSpan * p.channels);
+        return fetch;
+    }
     // z and the current of an interval, and the scan's states before its spans.
     void replay(i64 start, i64 n) {
         for_pieces(n, kRowsPerPiece, threads, [&](i64 from, i64 to) {
-            for (i64 i = from; i < to; ++i) block_z(p, c.x + row(start + i) * p.channels, z.data() + i * stride);
+            block_z(p, c.x + row(start + from) * p.channels, to - from, mean.data() + from, scale.data() + from, z.data() + from * stride,
+                    stride);
         });
         const i64 intervals = (p.seqlen + kBlockInterval - 1) / kBlockInterval;
         const T* checkpoint = c.scan_checkpoints + (b * intervals + start / kBlockInterval) * state_size;
@@ -74,72 +95,48 @@ template <class T> struct BlockSampleAdjoint {
             const i64 first = k * kLanes<T>;
             q.gather(q.state, checkpoint + first, 2 * p.n_pairs, p.channels);
             for (i64 t = 0; t < n; t += kS4dSpan) {
-                const int steps = static_cast<int>(std::min(kS4dSpan, n - t));
+                const i64 at = t * stride + first;
                 q.scatter(starts.data() + t / kS4dSpan * state_size + first, q.state, 2 * p.n_pairs, p.channels);
-                q.gather(q.u, z.data() + t * stride + first, steps, stride);
-                s4d_span(q, steps);
-                q.scatter(current.data() + t * stride + first, q.y, steps, stride);
+                s4d_span(q, {z.data() + at, stride}, {current.data() + at, stride}, static_cast<int>(std::min(kS4dSpan, n - t)));
             }
         });
     }
-    // The gradient of (a, b) in `mixed`, and the span's spikes by column.
+    // The gradient of (a, b) in `mixed`. First the sums of some rows, which branch on the spikes, then the gates, which do not.
     void gate(i64 start, i64 n) {
-        const LinearCall<T> linear = block_mixing(p);
         for_pieces(n, kRowsPerPiece, threads, [&](i64 from, i64 to) {
-            SpikeList<T> spikes(p.channels, of_sample(p.spike_scale));
-            for (i64 i = from; i < to; ++i) {
-                T* at = mixed.data() + i * mixed_stride;
-                spikes.read(c.bits + row(start + i) * n_words, n_words);
-                linear_row<T>(linear, spikes.values.data(), spikes.index.data(), spikes.count, at);
-                gate_row_backward<T>(at, c.grad_y + row(start + i) * p.channels, of_sample(p.output_scale), p.channels);
-            }
+            BlockMixing<T> mixing(p, of_sample(p.spike_scale));
+            for (i64 i = from; i < to; ++i) mixing.row(c.bits + row(start + i) * n_words, n_words, mixed.data() + i * mixed_stride);
+            for (i64 i = from; i < to; ++i)
+                gate_row_backward<T>(mixed.data() + i * mixed_stride, c.grad_y + row(start + i) * p.channels, of_sample(p.output_scale),
+                                     p.channels);
         });
-        std::fill(columns.begin(), columns.end(), 0);
-        for (i64 i = 0; i < n; ++i)
-            for (i64 w = 0; w < n_words; ++w)
-                for (std::uint64_t bits = c.bits[row(start + i) * n_words + w]; bits; bits &= bits - 1)
-                    columns[w * 64 + __builtin_ctzll(bits)] |= std::uint64_t(1) << i;
     }
-    // Gradients of weight and bias: an input's weights see the rows in which it spiked.
-    void weigh(i64 n) {
+    // Gradients of weight and bias.
+    void weigh(i64 start, i64 n) {
         const i64 outputs = 2 * p.channels;
-        const T* scale = of_sample(p.spike_scale);
-        T* bias = c.grad_bias + group * outputs;
-        for (i64 i = 0; i < n; ++i) add_scaled<T>(bias, mixed.data() + i * mixed_stride, T(1), outputs);
+        weights.read(c.bits + row(start) * n_words, n);
+        weights.add_bias(mixed.data(), mixed_stride, n, c.grad_bias + group * outputs);
         for_pieces(p.channels, 16, threads, [&](i64 from, i64 to) {
-            for (i64 k = from; k < to; ++k) {
-                if (!columns[k]) continue;
-                T* sum = c.grad_weight + (group * p.channels + k) * outputs;
-                const Vec<T> factor = splat<T>(scale ? scale[k] : T(1));
-                i64 j = 0;
-                for (; j + 4 * kLanes<T> <= outputs; j += 4 * kLanes<T>) weigh_columns<4>(columns[k], factor, j, kLanes<T>, sum);
-                for (; j < outputs; j += kLanes<T>)
-                    weigh_columns<1>(columns[k], factor, j, static_cast<int>(std::min<i64>(kLanes<T>, outputs - j)), sum);
-            }
+            weights.add(mixed.data(), mixed_stride, of_sample(p.spike_scale), from, to, c.grad_weight + group * p.channels * outputs);
         });
-    }
-    template <int kVectors> void weigh_columns(std::uint64_t column, Vec<T> factor, i64 j, int tail, T* sum) {
-        Vec<T> total[kVectors];
-        for (int g = 0; g < kVectors; ++g) total[g] = load_first<T>(sum + j + g * kLanes<T>, tail);
-        for (; column; column &= column - 1) {
-            const T* at = mixed.data() + __builtin_ctzll(column) * mixed_stride + j;
-            for (int g = 0; g < kVectors; ++g) total[g] = fma(factor, load_first<T>(at + g * kLanes<T>, tail), total[g]);
-        }
-        for (int g = 0; g < kVectors; ++g) store_first<T>(sum + j + g * kLanes<T>, total[g], tail);
     }
     // The gradient of the spikes in `grad`.
     void unmix(i64 start, i64 n) {
-        parallel_for(weight.panels, threads, [&](i64 q) { dense_panel<T>(mixed.data(), mixed_stride, weight, q, grad.data(), stride, n); });
+        parallel_for(weight.panels, threads, [&](i64 q) {
+            const FetchedLines fetch = q == 0 ? rows_to_come(start, n) : FetchedLines();
+            dense_panel<T>(mixed.data(), mixed_stride, weight, q, grad.data(), stride, n, fetch);
+        });
         const T *scale = of_sample(p.spike_scale), *counts = of_sample(c.grad_counts);
         const i64 valid = p.lengths ? p.lengths[b] - start : n;
         for (i64 i = 0; (scale || counts) && i < n; ++i)
-            for (i64 j = 0; j < p.channels; ++j) {
-                T& value = grad[i * stride + j];
-                if (scale) value *= scale[j];
-                if (counts && i < valid) value += counts[j];
-            }
+            for_vectors<T>(p.channels, [&](i64 j, auto lanes) {
+                Vec<T> value = load_first<T>(grad.data() + i * stride + j, lanes);
+                if (scale) value = value * load_first<T>(scale + j, lanes);
+                if (counts && i < valid) value = value + load_first<T>(counts + j, lanes);
+                store_first<T>(grad.data() + i * stride + j, value, lanes);
+            });
     }
-    // grad: of the spikes -> of the current -> of z; `offset` is the span's first row within the interval.
+    // grad: of the spikes -> of the current; `offset` is the span's first row within the interval.
     void unfire(i64 start, i64 n, i64 offset) {
         const i64 spans = (p.seqlen + kLifSpan - 1) / kLifSpan, at = b * p.channels;
         const LifBackward<T> lif{.current = {current.data() + offset * stride, 0, stride, 1},
@@ -161,36 +158,38 @@ template <class T> struct BlockSampleAdjoint {
                                  .threads = 1,
                                  .has_refractory = c.has_refractory,
                                  .wants_parameters = c.wants_neuron};
-        for_pieces(p.channels, width, threads, [&](i64 first, i64 last) { lif_backward_channels<T>(lif, 0, first, last - first); });
+        for_pieces(p.channels, width, threads,
+                   [&](i64 first, i64 last) { lif_backward_channels<T>(lif, 0, first, last - first, neurons[first / width]); });
         for (i64 j = 0; c.wants_neuron && j < 4 * p.channels; ++j) c.grad_neuron[4 * at + j] += neuron_sums[j];
+    }
+    // grad: of the current -> of z.
+    void unscan(i64 n, i64 offset) {
         parallel_for(vectors, threads, [&](i64 k) {
             const FlushDenormals flush;
             auto& q = tiles[k];
             const i64 first = k * kLanes<T>;
             q.gather(q.state, starts.data() + offset / kS4dSpan * state_size + first, 2 * p.n_pairs, p.channels);
-            q.gather(q.u, z.data() + offset * stride + first, n, stride);
-            q.gather(q.y, grad.data() + first, n, stride);
-            s4d_span_adjoint(q, scans[k], static_cast<int>(n));
+            s4d_span_adjoint(q, scans[k], {z.data() + offset * stride + first, stride}, {grad.data() + first, stride}, static_cast<int>(n));
             q.scatter(grad.data() + first, scans[k].u, n, stride);
         });
     }
     // The gradient of x, and of the norm's weight and bias.
-    void unnorm(i64 start, i64 n) {
-        T *weights = c.grad_norm + group * 2 * p.channels, *biases = weights + p.channels;
-        for (i64 i = 0; i < n; ++i) {
-            const T *x = c.x + row(start + i) * p.channels, *grad_y = c.grad_y + row(start + i) * p.channels,
-                    *grad_z = grad.data() + i * stride;
-            T* grad_x = c.grad_x + row(start + i) * p.channels;
-            if (!p.norm_weight) {
-                for (i64 j = 0; j < p.channels; ++j) grad_x[j] = grad_y[j] + grad_z[j];
-                continue;
-            }
-            const RowMoments<T> moment(x, p.eps, p.channels);
-            norm_row_backward<T>(x, moment, p.norm_weight, grad_z, grad_y, grad_x, p.channels);
-            for (i64 j = 0; j < p.channels; ++j) {
-                weights[j] += grad_z[j] * ((x[j] - moment.mean) * moment.scale);
-                biases[j] += grad_z[j];
-            }
+    void unnorm(i64 start, i64 n, i64 offset) {
+        T* sums = c.grad_norm + group * 2 * p.channels;
+        for (i64 i = 0; i < n; i += kLanes<T>) {
+            const i64 at = row(start + i) * p.channels;
+            const NormAdjoint<T> norm{.weight = p.norm_weight,
+                                      .grad_weight = sums,
+                                      .grad_bias = sums + p.channels,
+                                      .channels = p.channels,
+                                      .x = c.x + at,
+                                      .grad_y = c.grad_y + at,
+                                      .grad_z = grad.data() + i * stride,
+                                      .mean = mean.data() + offset + i,
+                                      .scale = scale.data() + offset + i,
+                                      .grad_x = c.grad_x + at,
+                                      .stride = stride};
+            norm.rows(std::min<i64>(kLanes<T>, n - i));
         }
     }
     void run() {
@@ -201,7 +200,7 @@ template <class T> struct BlockSampleAdjoint {
             replay(begin, length);
             for (i64 offset = (length - 1) / kS4dSpan * kS4dSpan; offset >= 0; offset -= kS4dSpan) {
                 const i64 start = begin + offset, n = std::min(kS4dSpan, length - offset);
-                gate(start, n), weigh(n), unmix(start, n), unfire(start, n, offset), unnorm(start, n);
+                gate(start, n), weigh(start, n), unmix(start, n), unfire(start, n, offset), unscan(n, offset), unnorm(start, n, offset);
             }
         }
         for (i64 k = 0; k < vectors; ++k) {
@@ -219,8 +218,13 @@ template <class T> struct BlockSampleAdjoint {
 template <class T> void block_backward(const BlockBackward<T>& c) {
     const PackedMatrix<T> weight(c.weight_by_output, 2 * c.p.channels, c.p.channels);
     const bool has_groups = c.groups >= c.p.threads;
+    const int threads = has_groups ? 1 : c.p.threads;
+    Workers<BlockSampleAdjoint<T>> samples;
     parallel_for(c.groups, has_groups ? c.p.threads : 1, [&](i64 group) {
-        for (i64 b = group; b < c.p.batch; b += c.groups) BlockSampleAdjoint<T>(c, weight, b, group, has_groups ? 1 : c.p.threads).run();
+        samples.with([&] { return std::make_unique<BlockSampleAdjoint<T>>(c, weight, threads); },
+                     [&](BlockSampleAdjoint<T>& sample) {
+                         for (i64 b = group; b < c.p.batch; b += c.groups) sample.take(b, group), sample.run();
+                     });
     });
 }
 

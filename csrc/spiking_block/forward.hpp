@@ -17,11 +17,11 @@ namespace longspike::LONGSPIKE_ARCH {
 
 constexpr i64 kRowsAlone = 128;  // rows of a sample in flight if a thread has it alone; else kBlockInterval
 
-// One sample on its way through the block, `threads` at work on it.
+// One sample after the other on its way through the block, `threads` at work on it. `take` one before `run`.
 template <class T> struct BlockSample {
     const BlockCall<T>& c;
     const BlockParameters<T>& p;
-    i64 b, in_flight, width, n_words;  // in_flight: rows at a time; width: channels of a neuron tile
+    i64 b = 0, in_flight, width, n_words;  // in_flight: rows at a time; width: channels of a neuron tile
     int threads;
     std::vector<LifTile<T>> tiles;
     std::vector<S4dTile<T>> scans;
@@ -29,14 +29,14 @@ template <class T> struct BlockSample {
     i64 stride;         // of a row of `rows`: not a power of two, since 4 KiB apart means in each other's way
     T* rows = nullptr;  // (in_flight, stride): z, then current, then spikes
 
-    BlockSample(const BlockCall<T>& call, i64 sample, int threads_)
-        : c(call), p(call.p), b(sample), in_flight(threads_ == 1 ? kRowsAlone : kBlockInterval),
-          width(tile_width<T>(1, p.channels, threads_, 4096)), n_words(words_of(p.channels)), threads(threads_),
+    BlockSample(const BlockCall<T>& call, int threads_)
+        : c(call), p(call.p), in_flight(threads_ == 1 ? kRowsAlone : kBlockInterval), width(tile_width<T>(1, p.channels, threads_, 4096)),
+          n_words(words_of(p.channels)), threads(threads_),
           scans(s4d_tiles<T>(p, 0, (p.channels + kLanes<T> - 1) / kLanes<T>, threads_ == 1)), stride(padded<T>(p.channels)) {
         for (i64 first = 0; first < p.channels; first += width)
             tiles.emplace_back().add(p.neuron, first, std::min(width, p.channels - first), first, first);
-        load();
     }
+    void take(i64 sample) { b = sample, load(); }
     // The state from the call's arrays, and back.
     void load() {
         for (std::size_t k = 0; k < tiles.size(); ++k) {
@@ -58,7 +58,8 @@ template <class T> struct BlockSample {
 
     void normalise(i64 start, i64 n) {
         for_pieces(n, kRowsPerPiece, threads, [&](i64 from, i64 to) {
-            for (i64 i = from; i < to; ++i) block_z(p, x(start + i), rows + i * stride);
+            T mean[kRowsPerPiece], scale[kRowsPerPiece];
+            block_z(p, x(start + from), to - from, mean, scale, rows + from * stride, stride);
         });
     }
     // z -> current, in place.
@@ -73,46 +74,60 @@ template <class T> struct BlockSample {
             for (i64 t = 0; t < n; t += kS4dSpan) {
                 const int steps = static_cast<int>(std::min(kS4dSpan, n - t));
                 T* at = rows + t * stride + k * kLanes<T>;
-                q.gather(q.u, at, steps, stride);
-                s4d_span(q, steps);
-                q.scatter(at, q.y, steps, stride);
+                const bool in_place = is_one_group(p.n_pairs);
+                if (!in_place) q.gather(q.u, at, steps, stride);
+                s4d_span(q, in_place ? SpanView<const T>{at, stride} : q.inputs(), {at, stride}, steps);
             }
         });
     }
-    // current -> spikes, in place; counts those of valid steps.
-    void fire(i64 start, i64 n) {
+    // current -> spikes, in place; counts those of valid steps. Fetches the rows of y, which are written next, into the caches.
+    void fire(i64 start, i64 n, bool streaming) {
         const auto run_span = span_function<T>(p.reset);
         const i64 spans = (p.seqlen + kLifSpan - 1) / kLifSpan, valid = p.lengths ? p.lengths[b] : p.seqlen;
-        const LifSpan<T> in_place{.in = {rows, stride}, .out = {rows, stride}, .store = Store::cached, .fetch = {}};
         parallel_for(static_cast<i64>(tiles.size()), threads, [&](i64 k) {
             const FlushDenormals flush;
             LifVector<T>* vectors = tiles[k].vectors.data();
             const i64 first = k * width, size = tiles[k].size();
+            const SpanView<const T> y{c.y + (b * p.seqlen + start) * p.channels + first, p.channels};
             for (i64 t = 0; t < n; t += kLifSpan) {
+                const LifSpan<T> in_place{.in = {rows, stride},
+                                          .out = {rows, stride},
+                                          .store = Store::cached,
+                                          .fetch = streaming ? Fetch<T>() : Fetch<T>({y.first + t * y.stride, y.stride}, size * kLanes<T>)};
                 if (c.lif_checkpoints) {
                     T* checkpoint = c.lif_checkpoints + ((b * spans + (start + t) / kLifSpan) * 3) * p.channels + first;
                     store_state(vectors, size, checkpoint, p.channels);
                 }
                 run_span(vectors, size, in_place, t, std::min(n, t + kLifSpan), start + t == 0);
             }
-            for (i64 t = 0; c.counts && t < std::min(n, valid - start); ++t)
-                add_scaled<T>(c.counts + b * p.channels + first, rows + t * stride + first, T(1), std::min(width, p.channels - first));
+            if (c.counts) count(first, std::min(width, p.channels - first), std::min(n, valid - start));
         });
     }
-    // spikes -> y.
+    // Adds the spikes of the rows before `stop`, channels [first, first + size).
+    void count(i64 first, i64 size, i64 stop) {
+        T* counts = c.counts + b * p.channels + first;
+        for_vectors<T>(size, [&](i64 j, auto lanes) {
+            Vec<T> sum = load_first<T>(counts + j, lanes);
+            for (i64 t = 0; t < stop; ++t) sum += load_first<T>(rows + t * stride + first + j, lanes);
+            store_first<T>(counts + j, sum, lanes);
+        });
+    }
+    // spikes -> y. First the sums of some rows, which branch on the spikes, then their gates, which do not.
     void mix(i64 start, i64 n, bool streaming) {
-        const LinearCall<T> linear = block_mixing(p);
+        const i64 mixed_stride = padded<T>(2 * p.channels), first = b * p.seqlen + start;
         for_pieces(n, kRowsPerPiece, threads, [&](i64 from, i64 to) {
-            SpikeList<T> spikes(p.channels, of_sample(p.spike_scale));
-            std::vector<std::uint64_t> words(n_words);
-            Aligned<T> mixed(2 * p.channels);
+            BlockMixing<T> mixing(p, of_sample(p.spike_scale));
+            std::vector<std::uint64_t> own(n_words);
+            Unset<T> mixed((to - from) * mixed_stride);
             for (i64 i = from; i < to; ++i) {
-                const i64 at = b * p.seqlen + start + i;
-                pack_row<T>(rows + i * stride, p.channels, words.data());
-                if (c.bits) std::copy(words.begin(), words.end(), c.bits + at * n_words);
-                spikes.read(words.data(), n_words);
-                linear_row<T>(linear, spikes.values.data(), spikes.index.data(), spikes.count, mixed.data());
-                gate_row<T>(mixed.data(), x(start + i), of_sample(p.output_scale), c.y + at * p.channels, p.channels, streaming);
+                std::uint64_t* words = c.bits ? c.bits + (first + i) * n_words : own.data();
+                pack_row<T>(rows + i * stride, p.channels, words);
+                mixing.row(words, n_words, mixed.data() + (i - from) * mixed_stride);
+            }
+            for (i64 i = from; i < to; ++i) {
+                if (start + in_flight + i < p.seqlen) fetch_row(x(start + in_flight + i), p.channels);  // for the rows to come
+                gate_row<T>(mixed.data() + (i - from) * mixed_stride, x(start + i), of_sample(p.output_scale),
+                            c.y + (first + i) * p.channels, p.channels, streaming);
             }
             fence_streaming();
         });
@@ -127,7 +142,7 @@ template <class T> struct BlockSample {
         for (i64 start = 0; start < p.seqlen; start += in_flight) {
             if (start > 0) poll();
             const i64 n = std::min(in_flight, p.seqlen - start);
-            normalise(start, n), scan(start, n), fire(start, n), mix(start, n, streaming);
+            normalise(start, n), scan(start, n), fire(start, n, streaming), mix(start, n, streaming);
             for (i64 i = 0; c.spikes && i < n; ++i)
                 std::copy_n(rows + i * stride, p.channels, c.spikes + (b * p.seqlen + start + i) * p.channels);
         }
@@ -136,9 +151,11 @@ template <class T> struct BlockSample {
 
 template <class T> void block_forward(const BlockCall<T>& c) {
     const bool has_samples = c.p.batch >= c.p.threads;
+    const int threads = has_samples ? 1 : c.p.threads;
+    Workers<BlockSample<T>> samples;
     parallel_for(c.p.batch, has_samples ? c.p.threads : 1, [&](i64 b) {
-        BlockSample<T> sample(c, b, has_samples ? 1 : c.p.threads);
-        sample.run(), sample.store();
+        samples.with([&] { return std::make_unique<BlockSample<T>>(c, threads); },
+                     [&](BlockSample<T>& sample) { sample.take(b), sample.run(), sample.store(); });
     });
 }
 

@@ -46,7 +46,7 @@ template <class T> struct StreamingBlock {
                   .reset = from.reset,
                   .threads = 1};
         point(from.state);
-        for (i64 b = 0; b < c.batch; ++b) samples.emplace_back(call, b, 1);
+        for (i64 b = 0; b < c.batch; ++b) samples.emplace_back(call, 1).take(b);
     }
     // Where the samples' `load` and `store` find the state.
     void point(const std::array<void*, 4>& at) {
@@ -127,10 +127,9 @@ private:
             return;
         }
         const T* features = static_cast<const T*>(x) + row * c_.d_input;
-        active_.find(features, c_.d_input);
         const T* bias = bias_.empty() ? nullptr : bias_.data();
-        linear_row<T>({.weight = weight_.data(), .bias = bias, .inputs = c_.d_input, .outputs = c_.channels}, active_.values.data(),
-                      active_.index.data(), active_.count, h);
+        linear_row<T>({.weight = weight_.data(), .bias = bias, .inputs = c_.d_input, .outputs = c_.channels}, features,
+                      active_.find(features, c_.d_input), h);
     }
     // The steps [start, start + n) of every sample through the whole stack.
     void run(const void* x, i64 start, i64 n, i64 steps, T* spikes, int threads) {
@@ -156,7 +155,7 @@ private:
     std::vector<double> total_;
     std::vector<i64> steps_;
     Aligned<T> last_, h_, fired_;
-    ActiveInputs<T> active_{c_.is_embedding ? 0 : c_.d_input};
+    ActiveInputs active_{c_.is_embedding ? 0 : c_.d_input};
     std::vector<std::unique_ptr<StreamingBlock<T>>> blocks_;
 };
 

@@ -2,11 +2,11 @@
 // and the pooling of ticks. Batches and streams call the same functions, so they give the same bits.
 #pragma once
 #include <algorithm>
-#include <cmath>
 
 #include "core/kernels.hpp"
 #include "core/lane_sums.hpp"
 #include "core/parallel.hpp"
+#include "tick/norm.hpp"
 
 namespace longspike::LONGSPIKE_ARCH {
 
@@ -25,47 +25,6 @@ template <class T> inline void add_scaled(T* sum, const T* row, T value, i64 n) 
 template <class T> inline void embed_cell(const T* values, const T* weight, i64 channels, i64 d_model, T* u) {
     for (i64 c = 0; c < channels; ++c)
         if (values[c] != T(0)) add_scaled<T>(u, weight + c * d_model, values[c], d_model);
-}
-
-// sum over j of term(x[j]) in double: four vectors of eight partial sums in a fixed order, whatever the instruction set.
-template <class T, class Term> inline double sum_row(const T* x, i64 n, const Term& term) {
-    typedef T Narrow __attribute__((vector_size(8 * sizeof(T))));
-    typedef double Wide __attribute__((vector_size(64)));
-    Wide part[4] = {};
-    const auto add = [&](i64 j, int k) {
-        Narrow row;
-        std::memcpy(&row, x + j, sizeof row);
-        part[k] += term(__builtin_convertvector(row, Wide));
-    };
-    i64 j = 0;
-    for (; j + 32 <= n; j += 32) add(j, 0), add(j + 8, 1), add(j + 16, 2), add(j + 24, 3);
-    for (; j + 8 <= n; j += 8) add(j, 0);
-    const Wide both = (part[0] + part[1]) + (part[2] + part[3]);
-    double sums[8];
-    std::memcpy(sums, &both, sizeof sums);
-    for (; j < n; ++j) sums[j % 8] += term(Wide{} + static_cast<double>(x[j]))[0];
-    return ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
-}
-
-// Mean and 1 / sqrt(variance + eps) of a row.
-template <class T> struct RowMoments {
-    T mean, scale;
-    RowMoments(const T* x, T eps, i64 n) {
-        const double exact = sum_row<T>(x, n, [](auto value) { return value; }) / n;
-        const double variance = sum_row<T>(x, n, [exact](auto value) { return (value - exact) * (value - exact); }) / n;
-        mean = static_cast<T>(exact), scale = static_cast<T>(1.0 / std::sqrt(variance + eps));
-    }
-};
-
-// y = (x - mean) / sqrt(variance + eps) * weight + bias.
-template <class T> inline void normalise_row(const T* x, const T* weight, const T* bias, T eps, i64 n, T* y) {
-    const RowMoments<T> row(x, eps, n);
-    const Vec<T> mean = splat<T>(row.mean), scale = splat<T>(row.scale);
-    for (i64 j = 0; j < n; j += kLanes<T>) {
-        const int some = static_cast<int>(n - j < kLanes<T> ? n - j : kLanes<T>);
-        const Vec<T> standard = (load_first<T>(x + j, some) - mean) * scale;
-        store_first<T>(y + j, standard * load_first<T>(weight + j, some) + load_first<T>(bias + j, some), some);
-    }
 }
 
 // A running mean over windows of `size` ticks: the mean of the windows' weighted means, an incomplete last one included.
@@ -113,7 +72,7 @@ template <class T> inline void dots(const T* rows, const T* x, i64 count, i64 n,
             for (; j + kLanes<T> <= n; j += kLanes<T>) sum[r] = fma(load<T>(row + j), load<T>(x + j), sum[r]);
             if (j < n) sum[r] = fma(load_first<T>(row + j, static_cast<int>(n - j)), load_first<T>(x + j, static_cast<int>(n - j)), sum[r]);
         }
-        store_first<T>(out + k, lane_sums<T, kLanes<T>>(sum), here);
+        store_first<T>(out + k, lane_sums<Vec<T>, kLanes<T>>(sum), here);
     }
 }
 
@@ -143,9 +102,11 @@ template <class T> void embed_backward(const EmbedCall<T>& c, const T* grad_u, T
 }
 
 template <class T> void normalise(const NormCall<T>& c) {
-    for_pieces(c.rows, 64, c.rows * c.channels < 8192 ? 1 : c.threads, [&](i64 first, i64 last) {
-        for (i64 i = first; i < last; ++i)
-            normalise_row<T>(c.x + i * c.channels, c.weight, c.bias, c.eps, c.channels, c.y + i * c.channels);
+    constexpr i64 kPiece = 64;
+    for_pieces(c.rows, kPiece, c.rows * c.channels < 8192 ? 1 : c.threads, [&](i64 first, i64 last) {
+        T mean[kPiece], scale[kPiece];
+        normalise_rows<T>(c.x + first * c.channels, c.weight, c.bias, c.eps, c.channels, last - first, mean, scale,
+                          c.y + first * c.channels, c.channels);
     });
 }
 
