@@ -52,6 +52,20 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("longspike.bench.neuron.BASELINES", ours)
 
 
+@pytest.mark.usefixtures("small")
+def test_a_measurement_goes_on_for_its_file_where_nobody_reads_the_tables(
+    cli: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unread(stored: object) -> None:
+        raise BrokenPipeError(32, "nobody reads the output")
+
+    monkeypatch.setattr("longspike.cli.bench._print_table", unread)
+    words = ["bench", "--what", "mixing", "--shape", "1,4,8", "--shape", "1,2,3", "--rounds", "1"]
+    assert cli(*words, "--output", str(tmp_path / "b.json"))[0] == 1
+    assert len(json.loads((tmp_path / "b.json").read_text())["tables"]) >= 1
+    assert cli(*words)[0] == 1
+
+
 def test_flags(cli: Run) -> None:
     code, out, _ = cli("bench", "--help")
     assert code == 0

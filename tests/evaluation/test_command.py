@@ -57,6 +57,18 @@ def saved(model: SpikeSSM, tmp_path: Path) -> Path:
     return tmp_path / "run" / "model"
 
 
+def test_the_files_are_written_where_nobody_reads_the_table(
+    saved: Path, bundle: DataBundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unread(*_: object, **__: object) -> None:
+        raise BrokenPipeError(errno.EPIPE, "nobody reads the output")
+
+    monkeypatch.setattr(command, "print_facts", unread)
+    with pytest.raises(BrokenPipeError):
+        command.evaluate(saved)
+    assert {path.name for path in saved.parent.iterdir()} >= {"evaluation.json", "report.html"}
+
+
 @pytest.mark.slow
 def test_the_table_and_the_files(saved: Path, bundle: DataBundle, capsys: pytest.CaptureFixture[str]) -> None:
     assert command.evaluate(saved) == 0

@@ -56,6 +56,7 @@ def bench(
         "tables": [],
         "growth": [],
     }
+    failure: OSError | None = None
     with Stages() as stages:
         times = Rounds(count=rounds, lead_in=lead_in, budget_s=BUDGET_S, on_progress=stages.show)
         for result in measure(what, shapes, times):
@@ -63,10 +64,17 @@ def bench(
                 report["tables"].append(asdict(result))
             else:
                 report["growth"] += map(asdict, result)
-            if not json:
-                _print_table(report["tables"][-1]) if isinstance(result, Table) else _print_growth(report["growth"])
+            try:
+                if not json:
+                    _print_table(report["tables"][-1]) if isinstance(result, Table) else _print_growth(report["growth"])
+            except OSError as error:
+                if output is None:
+                    raise
+                failure = error  # told when the file is written; what follows is not shown
     if output is not None:
         replace_text(output, dumps(report, indent=1) + "\n")
+    if failure is not None:
+        raise failure
     if json:
         print_json(report)
     return 0

@@ -180,11 +180,14 @@ def evaluate(
             limit=limit,
             on_progress=partial(bars.update, "evaluating"),
         )
-    if json:
-        print_json(measured.to_json())
-    else:
-        print_facts(_facts(measured.evaluation), title=measured.title, remark=_remark(measured.evaluation))
-    for path in _write_files(measured, output, report):
+    try:  # first what costs nothing, and the files also where nobody takes it
+        if json:
+            print_json(measured.to_json())
+        else:
+            print_facts(_facts(measured.evaluation), title=measured.title, remark=_remark(measured.evaluation))
+    finally:
+        written = _write_files(measured, output, report)
+    for path in written:
         if not json:
             print_line(f"wrote {path}", style="dim")
     return 0
