@@ -60,3 +60,24 @@ def write_sounds(folder: Path, *, samples: int = 20) -> Path:
             folder / name / f"mic{k // 2 % 4}-{k:02d}.wav", 0.3 * np.sin(2 * np.pi * (2000 if k % 2 else 200) * t)
         )
     return folder
+
+
+def write_steps(path: Path, *, samples: int = 12) -> Path:
+    """A row a step of samples of 30 steps with a label a step; the first step of each has none."""
+    lines = ["record,time_s,mv,beat"]
+    for k in range(samples):
+        lines += [
+            f"r{k},{t / 100},{t % 7 + k % 2},{'' if t == 0 else 'high' if t % 7 > 3 else 'low'}" for t in range(30)
+        ]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def write_series(path: Path, *, steps: int = 400) -> Path:
+    """A row an hour of a series of two values, and a text beside them."""
+    lines = ["date,temp,wind,sky"]
+    for t in range(steps):
+        day = f"2020-{t // 672 + 1:02d}-{t // 24 % 28 + 1:02d} {t % 24:02d}:00"
+        lines.append(f"{day},{np.sin(t / 4):.3f},{t % 5},{'grey' if t % 3 else 'clear'}")
+    path.write_text("\n".join(lines) + "\n")
+    return path

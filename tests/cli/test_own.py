@@ -11,7 +11,7 @@ from cli.conftest import Run
 from longspike.errors import InterruptedRunError
 from longspike.models import InputSpec
 from longspike.recipes import Recipe, load
-from own_files import write_long, write_sounds, write_ts, write_wide
+from own_files import write_long, write_series, write_sounds, write_steps, write_ts, write_wide
 
 TINY = [
     "--model.d-model=4",
@@ -167,3 +167,33 @@ def test_numbers_for_a_model_of_a_data_set(cli: Run, model_path: Path, tmp_path:
     assert (code, len(out.splitlines())) == (0, 3), err
     assert "was not trained on own data" in cli("evaluate", str(model_path), str(tmp_path / "many.npy"))[2]
     assert "Give one of them" in cli("evaluate", str(model_path), "digits", "--data", "digits")[2]
+
+
+@pytest.mark.slow
+def test_labels_of_steps_and_forecasts(cli: Run, tmp_path: Path) -> None:
+    steps, series = write_steps(tmp_path / "ecg.csv"), write_series(tmp_path / "weather.csv")
+    code, out, err = cli("train", "label", str(steps), *TINY, "--run-dir", str(tmp_path / "a"), "--json")
+    assert code == 0, err
+    assert "2: high, low" in err
+    assert "test/whole_accuracy" in json.loads(out)
+    model = str(tmp_path / "a" / "model")
+    first = json.loads(cli("predict", model, str(steps), "--json")[1].splitlines()[0])
+    assert (first["sample"], len(first["decisions"])) == ("sample 'r0'", 30)
+    assert cli("predict", model, str(steps))[1].count(" x ") >= 12
+    out = cli("evaluate", model, str(steps), "--json", "--output", str(tmp_path / "e"))[1]
+    assert json.loads(out)["num_samples"] == 2
+    assert cli("stream", model, f"{steps}:1", "--every", "10")[0] == 0
+    words = ["train", "forecast", str(series), "--horizon", "2", *TINY, "--run-dir", str(tmp_path / "b"), "--json"]
+    code, out, err = cli(*words)
+    assert code == 0, err
+    assert "4: temp +1, wind +1, temp +2, wind +2" in err
+    model = str(tmp_path / "b" / "model")
+    (answer,) = (json.loads(line) for line in cli("predict", model, str(series), "--json")[1].splitlines())
+    assert list(answer["values"]) == ["temp +1", "wind +1", "temp +2", "wind +2"]
+    code, out, err = cli("stream", model, str(series), "--json")
+    assert code == 0, err
+    assert json.loads(out)["values"] == pytest.approx(answer["values"], abs=1e-4)
+    other = tmp_path / "later.csv"
+    other.write_bytes(series.read_bytes())
+    out = cli("evaluate", model, str(other), "--json", "--output", str(tmp_path / "e"))[1]
+    assert (json.loads(out)["split"], json.loads(out)["num_samples"]) == ("all", 20)

@@ -10,6 +10,7 @@ from longspike.data import EventBundle, Reading, Split, describe_data, load
 from longspike.data.own import arrays as arrays_module
 from longspike.data.own.dividing import held_out, ordered_names
 from longspike.data.own.kinds import partner, read_samples
+from longspike.data.own.samples import PER_SAMPLE
 from longspike.errors import ConfigError, DataFileError
 from longspike.events import make_events, write
 from own_files import write_sounds, write_wav
@@ -57,7 +58,7 @@ def test_labels_beside_an_npy_file(tmp_path: Path, name: str) -> None:
     np.save(tmp_path / "others.npy", 1 - Y)
     own = describe_data(tmp_path / "x.npy", reading=Reading(label="others.npy"))
     assert own.reading.label == "others.npy"
-    samples, _ = read_samples(tmp_path / "x.npy", own.reading, has_labels=True)
+    samples, _ = read_samples(tmp_path / "x.npy", own.reading, labels=PER_SAMPLE)
     assert samples.labels == tuple(str(1 - y) for y in Y)
 
 

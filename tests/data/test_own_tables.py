@@ -8,6 +8,7 @@ import torch
 
 from longspike.data import Reading, describe_data, load
 from longspike.data.own.kinds import read_samples
+from longspike.data.own.samples import PER_SAMPLE
 from longspike.data.own.table import read_table
 from longspike.errors import ConfigError, DataFileError
 from own_files import write_long, write_ts, write_wide
@@ -52,7 +53,7 @@ def test_delimiters_and_headers(tmp_path: Path, text: str, has_header: bool, fir
 
 def test_rows_of_several_channels_and_different_lengths(tmp_path: Path) -> None:
     text = "1,2,3,4,,,0\n1,2,3,4,5,6,0\n7,8,9,10,NaN,,1\n1,1,1,1,1,1,1\n"
-    samples, reading = read_samples(table(tmp_path, text), Reading(channels=2, label="7"), has_labels=True)
+    samples, reading = read_samples(table(tmp_path, text), Reading(channels=2, label="7"), labels=PER_SAMPLE)
     assert samples.lengths.tolist() == [2, 3, 2, 3]
     assert samples.values[2].tolist() == [[7, 8], [9, 10]]
     assert (samples.labels, reading.header) == (("0", "0", "1", "1"), "no")
@@ -60,8 +61,8 @@ def test_rows_of_several_channels_and_different_lengths(tmp_path: Path) -> None:
 
 def test_labels_in_the_first_column_of_a_table_without_header(tmp_path: Path) -> None:
     text = "".join(f"{k % 3},{k / 7:.3f},{k / 3:.3f}\n" for k in range(9))
-    assert read_samples(table(tmp_path, text), Reading(), has_labels=True)[1].label == "1"
-    samples, _ = read_samples(table(tmp_path, text), Reading(label="1"), has_labels=True)
+    assert read_samples(table(tmp_path, text), Reading(), labels=PER_SAMPLE)[1].label == "1"
+    samples, _ = read_samples(table(tmp_path, text), Reading(label="1"), labels=PER_SAMPLE)
     assert len(samples.values[0]) == 2
 
 
@@ -71,7 +72,7 @@ def test_a_long_table_is_put_in_order(tmp_path: Path) -> None:
     assert (own.class_names, own.channel_names) == (("g0", "g1", "g2"), ("acc_x", "acc_y"))
     assert (own.reading.kind, own.reading.sample, own.reading.time) == ("long", "trial", "time_s")
     assert (own.shortest, own.longest, own.steps_per_second) == (3, 6, pytest.approx(50.0))
-    samples, _ = read_samples(path, own.reading, has_labels=True)
+    samples, _ = read_samples(path, own.reading, labels=PER_SAMPLE)
     assert samples.places[5] == "sample 't5'"
     assert samples.values[5][:, 1].tolist() == [0, 1, 2, 3]
     assert len(own.scale) == len(own.shift) == 2

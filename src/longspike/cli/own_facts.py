@@ -25,9 +25,9 @@ def own_facts(own: "OwnData") -> list[Fact]:
     facts = [
         ("data", KINDS[reading.kind or "events"], "--kind"),
         *_columns(own),
-        ("classes", _names(own.class_names), ""),
+        _answers(own),
         ("samples", counts, "--test-share, --val-share"),
-        ("division", own.division, "--group, --split-seed"),
+        ("division", own.division, "--window" if reading.window else "--group, --split-seed"),
     ]
     facts += [("test samples", Path(reading.test).name, "--test")] if reading.test else []
     if own.sensor_size is not None:
@@ -39,6 +39,12 @@ def own_facts(own: "OwnData") -> list[Fact]:
     facts.append(("normalised", _normalised(own), "--normalise"))
     facts += [("left out", _names(own.left_out), "")] if own.left_out else []
     return facts
+
+
+def _answers(own: "OwnData") -> Fact:
+    if own.task == "forecasting":
+        return ("forecast", _names(own.class_names), "--horizon")
+    return ("classes", _names(own.class_names), "")
 
 
 def _columns(own: "OwnData") -> list[Fact]:

@@ -51,7 +51,6 @@ def _as_dict(each: "FilePrediction") -> dict[str, Any]:
 
 def _line(each: "FilePrediction") -> str:
     place = f"{each.file}, {each.sample}" if each.sample else each.file
-    verdict = (
-        "" if each.label is None else ", right" if each.label == each.answer.class_name else f", wrong: {each.label}"
-    )
+    given = None if each.label is None else getattr(each.answer, "class_name", None)
+    verdict = "" if given is None else ", right" if each.label == given else f", wrong: {each.label}"
     return f"{place}: {each.answer.text}{verdict}"

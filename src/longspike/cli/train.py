@@ -14,8 +14,8 @@ from longspike.cli.output import console, note, print_facts, print_json
 if TYPE_CHECKING:
     from longspike.recipes import Recipe, RunResult
 
-OWN = ("classify", "events")
-"""In the place of a recipe: what is to be learnt from the data of one's own that follows."""
+OWN = {"classify": "classification", "events": "classification", "label": "step_labels", "forecast": "forecasting"}
+"""In the place of a recipe: what is to be learnt from the data of one's own that follows, and its task."""
 Fact = tuple[str, str, str]
 
 

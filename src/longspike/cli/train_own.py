@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from longspike.cli.train import RunOptions, carry_out
+from longspike.cli.train import OWN, RunOptions, carry_out
 from longspike.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -20,7 +20,8 @@ class OwnOptions(RunOptions):
     """What `longspike train classify DATA` is told besides the reading of the data and the recipe's fields.
 
     Args:
-        task: What is to be learnt: classify, the class of each sequence; events, the class of each recording of events.
+        task: What is to be learnt: classify, the class of each sequence; events, the class of each recording of events;
+            label, the class of each step; forecast, the values that come next.
         data: A table (.csv, .tsv, .txt), arrays (.npz, .npy), a .ts file, or a folder with a folder per class.
     """
 
@@ -110,7 +111,8 @@ def _described(task: str, path: Path, reading: "Reading") -> "OwnData":
 
     from longspike.data import describe_data
 
-    return describe_data(path, reading=replace(reading, kind="events") if task == "events" else reading)
+    said = replace(reading, kind="events") if task == "events" else reading
+    return describe_data(path, reading=said, task=OWN[task])
 
 
 def _carry_out(options: OwnOptions, recipe: "Recipe", own: "OwnData", overrides: tuple[str, ...]) -> int:

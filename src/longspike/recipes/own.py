@@ -7,11 +7,12 @@ from longspike.data.own import OwnData
 from longspike.models.config import SpikeSSMConfig
 from longspike.models.flames_presets import flames_preset
 from longspike.recipes.definition import Recipe
+from longspike.tasks import task
 from longspike.training.config import TrainingConfig
 
 _WIDTHS = ((300, 32), (3_000, 64), (math.inf, 96))
 """Up to so many samples to train on: d_model."""
-_BATCHES = ((200, 8), (1_000, 16), (10_000, 32), (math.inf, 64))
+_BATCHES = ((50, 4), (200, 8), (1_000, 16), (10_000, 32), (math.inf, 64))
 _STEPS = 1500
 """Of the optimiser, at least; fewer where an epoch alone has more, or takes too long."""
 _NS_PER_VALUE = 25.0
@@ -23,7 +24,7 @@ _EVENT_EPOCHS = 40
 
 
 def own_recipe(own: OwnData) -> Recipe:
-    """Classification of own data: a small SpikeSSM for sequences, FLAMES-Tiny for events; not tuned to them.
+    """What `own` asks to learn: a small SpikeSSM for sequences, FLAMES-Tiny for events; not tuned to them.
 
     The rules: the more samples the wider; the longer the samples the slower the slowest of the state's time scales; some
     1,500 steps of the optimiser, and no more than half an hour of one slow core.
@@ -46,14 +47,17 @@ def _of_sequences(own: OwnData) -> Recipe:
         dt_min=min(max(1.0 / own.longest, 1e-3), 1e-2),
         dt_max=0.1 if own.longest > 1000 else 0.5,
         has_final_norm=True,
+        pool="none" if task(own.task).reads_out == "step" else "mean",
+        task=own.task,
     )
-    seconds = _NS_PER_VALUE * 1e-9 * own.num_train * own.longest * model.d_model * model.num_layers
+    longest = min(own.longest, own.reading.window or own.longest)
+    seconds = _NS_PER_VALUE * 1e-9 * own.num_train * longest * model.d_model * model.num_layers
     batch_size = _chosen(_BATCHES, own.num_train)
     epochs = math.ceil(_STEPS * batch_size / own.num_train)
-    epochs = max(min(epochs, 200, round(_LONGEST_S / seconds)), 3)
+    epochs = max(min(epochs, 300, round(_LONGEST_S / seconds)), 3)
     return Recipe(
         name=own.name,
-        description=f"{len(own.class_names)} classes of own data, {own.shortest:,} to {own.longest:,} steps",
+        description=f"{task(own.task).title}, own data, {own.shortest:,} to {own.longest:,} steps",
         data=own,
         model=model,
         training=_training(own, epochs, batch_size),
@@ -66,9 +70,9 @@ def _training(own: OwnData, epochs: int, batch_size: int) -> TrainingConfig:
         epochs=epochs,
         batch_size=batch_size,
         lr=0.01,
-        label_smoothing=0.05,
+        label_smoothing=0.05 if task(own.task).has_classes else 0.0,
         rate_target=0.1,
-        selection="loss" if own.num_val < _FEW else "accuracy",
+        selection="loss" if own.num_val < _FEW else "task",
     )
 
 

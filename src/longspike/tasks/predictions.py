@@ -1,5 +1,6 @@
 """Answers as users get them: a class, classes of steps, values."""
 
+from itertools import groupby
 from typing import Any, NamedTuple
 
 import torch
@@ -44,6 +45,22 @@ class StepPrediction(NamedTuple):
     class_indices: Tensor
     class_names: tuple[str, ...]
     probabilities: Tensor
+
+    @property
+    def text(self) -> str:
+        """The names one after another, each with the number of steps in a row that have it."""
+        runs = [f"{name} x {len(list(steps))}" for name, steps in groupby(self.class_names)]
+        rest = f", ... {len(runs) - MOST_VALUES} more" if len(runs) > MOST_VALUES else ""
+        return ", ".join(runs[:MOST_VALUES]) + rest
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values: a decision a step, and its probability."""
+        best = self.probabilities.max(dim=-1).values
+        return {"decisions": list(self.class_names), "probability": [round(p, 6) for p in best.tolist()]}
+
+    def all_as_dict(self) -> dict[str, Any]:
+        """Nothing more."""
+        return {}
 
 
 class ValuePrediction(NamedTuple):

@@ -9,9 +9,10 @@ import numpy as np
 
 from longspike._core.limits import unpacked_limit, unpacks_to_too_much
 from longspike._core.mistakes import shown
+from longspike.data.own.array_labels import sample_labels, step_labels
 from longspike.data.own.column_names import LABELS, LENGTHS, SHORT_LABELS, VALUES, plain_name
 from longspike.data.own.reading import Reading
-from longspike.data.own.samples import Samples
+from longspike.data.own.samples import NONE, OPTIONAL, PER_SAMPLE, PER_STEP, UNREAD, Samples
 from longspike.errors import ConfigError, DataFileError
 
 MAPPED_BYTES = 1 << 28
@@ -20,35 +21,52 @@ STORED = ("uint8", "int16", "float32", "float64")
 """Dtypes that a mapped file may have."""
 
 
-def read_arrays(path: Path, reading: Reading, *, has_labels: bool) -> tuple[Samples, Reading]:
+def read_arrays(path: Path, reading: Reading, *, labels: str) -> tuple[Samples, Reading]:
     """The samples of an array (samples, steps) or (samples, steps, channels), and the reading with what was inferred.
 
     An .npz file has it as x, X, data or values, the labels as y, labels, classes or target, and the valid steps of each
     sample as lengths, if they differ. Beside an .npy file of values lies one of labels: y.npy beside x.npy, labels.npy, or
     NAME_labels.npy; `reading.label` names another. Nothing is unpickled.
 
-    Args: has_labels: whether there must be labels.
+    Args: labels: which are read, see `longspike.data.own.samples`.
     Raises: DataFileError, ConfigError.
     """
     arrays = _beside(path, reading.label) if path.suffix == ".npy" else _packed(path)
     name = _chosen(path, arrays, (reading.values or (None,))[0], VALUES, "values", is_needed=True)
-    label = _chosen(path, arrays, reading.label, (*LABELS, *SHORT_LABELS), "label", is_needed=has_labels)
+    is_needed = labels in (PER_SAMPLE, PER_STEP)
+    label = _chosen(path, arrays, reading.label, (*LABELS, *SHORT_LABELS), "label", is_needed=is_needed)
+    label = None if labels in (NONE, UNREAD) else label
     length = _chosen(path, arrays, None, LENGTHS, "lengths", is_needed=False)
-    values = _values(path, arrays[str(name)])
-    labels = None if label is None else _labels(path, arrays[label], len(values))
+    found = _as_samples(arrays[str(name)], None if label is None else arrays[label], labels)
+    values, given = _values(path, found[0]), found[1]
     lengths = None if length is None else _lengths(path, arrays[length], values)
     if isinstance(values, np.memmap) and lengths is not None:
         raise DataFileError(f"{path} is too large for samples of different lengths. Cut them to one length.")
+    is_one_each = labels == PER_SAMPLE or (
+        labels == OPTIONAL and given is not None and given.shape[:1] == (len(values),)
+    )
     samples = Samples(
         values=values if lengths is None else [row[:n] for row, n in zip(values, lengths, strict=True)],
         places=tuple(f"sample {k}" for k in range(len(values))),
         channels=tuple(f"channel {c + 1}" for c in range(values.shape[2])),
-        labels=labels,
+        labels=sample_labels(path, given, len(values)) if given is not None and is_one_each else None,
+        step_labels=step_labels(path, given, values.shape[:2], lengths)
+        if given is not None and labels == PER_STEP
+        else None,
         left_out=tuple(each for each in arrays if each not in (name, label, length)),
     )
-    return samples, replace(
-        reading, kind="arrays", values=(str(name),), label=reading.label if label is None else label
-    )
+    kept = reading.label if label is None else label
+    return samples, replace(reading, kind="arrays", values=(str(name),), label=kept)
+
+
+def _as_samples(array: np.ndarray, given: np.ndarray | None, labels: str) -> tuple[np.ndarray, np.ndarray | None]:
+    """Values and labels with an axis of samples, where they are those of one long sample."""
+    is_series = labels == NONE and array.ndim in (1, 2)
+    if labels == PER_STEP and given is not None:
+        is_series = given.ndim == 1 and array.ndim in (1, 2) and len(array) == len(given)
+    if not is_series:
+        return array, given
+    return (array[:, None] if array.ndim == 1 else array)[None], None if given is None else given[None]
 
 
 def read_array(path: Path) -> np.ndarray:
@@ -113,7 +131,7 @@ def _chosen(
     found = [name for name in arrays if plain_name(name.removesuffix(".npy")) in known]
     if option == "values" and not found:
         others = (*LABELS, *SHORT_LABELS, *LENGTHS)
-        found = [name for name, array in arrays.items() if array.ndim in (2, 3) and plain_name(name) not in others]
+        found = [name for name, array in arrays.items() if 1 <= array.ndim <= 3 and plain_name(name) not in others]
     elif option == "label" and not found:
         found = [name for name in arrays if name.endswith(".npy")]
     if len(found) == 1:
@@ -142,29 +160,6 @@ def _values(path: Path, array: np.ndarray) -> np.ndarray:
     return (
         array if array.dtype.name in ("uint8", "float32") or isinstance(array, np.memmap) else array.astype(np.float32)
     )
-
-
-def _labels(path: Path, array: np.ndarray, num_samples: int) -> tuple[str, ...]:
-    """The class of each sample as a text: whole numbers, texts, or truth values."""
-    is_one_hot = array.ndim == 2 and array.shape[1] > 1 and array.dtype.kind in "biuf"
-    if (
-        is_one_hot
-        and len(array) == num_samples
-        and ((array == 0) | (array == 1)).all()
-        and (array.sum(axis=1) == 1).all()
-    ):
-        array = array.argmax(axis=1)
-    array = array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
-    if array.shape != (num_samples,) or array.dtype.kind not in "biufUS":
-        raise DataFileError(
-            f"{path}: the labels must be whole numbers or texts of shape ({num_samples},), one a sample; got "
-            f"{shown(array)}."
-        )
-    if array.dtype.kind == "f":
-        if not (array == np.round(array)).all():
-            raise DataFileError(f"{path}: the labels must be classes, whole numbers or texts; got real numbers.")
-        array = array.astype(np.int64)
-    return tuple(map(str, (array.astype(str) if array.dtype.kind == "S" else array).tolist()))
 
 
 def _lengths(path: Path, array: np.ndarray, values: np.ndarray) -> list[int]:

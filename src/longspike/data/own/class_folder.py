@@ -11,7 +11,7 @@ from longspike.data.files.class_folders import list_class_files, list_classes
 from longspike.data.own.arrays import read_array
 from longspike.data.own.long_table import read_long
 from longspike.data.own.reading import Reading
-from longspike.data.own.samples import Samples, as_channels, check_channels
+from longspike.data.own.samples import OPTIONAL, Samples, as_channels, check_channels
 from longspike.data.own.table import read_table
 from longspike.data.sounds import frames_of_sound
 from longspike.errors import ConfigError, DataFileError
@@ -88,7 +88,7 @@ Sample = tuple[np.ndarray, tuple[str, ...], float | None, Reading]
 def _from_table(path: Path, reading: Reading) -> Sample:
     """A table with a row a step."""
     table = read_table(path, header=reading.header)
-    samples, found = read_long(table, replace(reading, sample=None, group=None, label=None), has_labels=False)
+    samples, found = read_long(table, replace(reading, sample=None, group=None, label=None), labels=OPTIONAL)
     kept = replace(found, group=reading.group, kind=reading.kind)
     return samples.values[0], samples.channels, samples.steps_per_second, kept
 

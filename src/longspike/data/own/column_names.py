@@ -5,27 +5,23 @@ import re
 LABELS = ("label", "labels", "class", "classes", "target", "targets", "category", "class_label")
 SHORT_LABELS = ("y",)
 """As the letters of formulas have it: an array of labels, but often enough a column of positions."""
-SAMPLES = tuple(
-    [
-        "sample",
-        "sample_id",
-        "id",
-        "series",
-        "series_id",
-        "sequence",
-        "sequence_id",
-        "case",
-        "case_id",
-        "trial",
-        "trial_id",
-        "recording",
-        "uid",
-    ]
+_SAMPLES = (
+    "sample",
+    "id",
+    "series",
+    "sequence",
+    "case",
+    "trial",
+    "recording",
+    "record",
+    "segment",
+    "file",
+    "filename",
+    "uid",
 )
+SAMPLES = (*_SAMPLES, *(f"{name}_id" for name in _SAMPLES))
 SAMPLE_ENDINGS = ("_id", "_no", "_nr", "_number")
-TIMES = tuple(
-    ["time", "t", "timestamp", "timestamps", "step", "time_s", "time_ms", "time_us", "seconds", "date", "datetime"]
-)
+TIMES = ("time", "t", "timestamp", "timestamps", "step", "date", "datetime", "seconds", "time_s", "time_ms", "time_us")
 VALUES = ("x", "data", "values", "features", "inputs", "signals")
 LENGTHS = ("lengths", "length", "seqlen", "num_steps")
 KNOWN = frozenset((*LABELS, *SHORT_LABELS, *SAMPLES, *TIMES))

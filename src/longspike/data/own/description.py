@@ -19,8 +19,11 @@ class OwnData:
     Attributes:
         path: the file or folder, absolute. name: of the data set, and of the run.
         reading: how it is read and divided; nothing in it is left to be inferred.
-        class_names: in the order of the labels. channel_names: of the inputs of a step.
-        num_train, num_val, num_test: samples. shortest, longest: steps of a sample.
+        task: what is learnt: "classification", one class a sample; "step_labels", one a step; "forecasting", what comes
+            next.
+        class_names: in the order of the labels; of a forecast the values, "wind +1". channel_names: of the inputs of a step.
+        num_train, num_val, num_test: samples, or pieces of them where time divides them. shortest, longest: steps of a
+            sample.
         scale, shift: x = value * scale + shift, as measured on the training samples.
         steps_per_second: None if the files do not say.
         left_out: columns and arrays that are not read.
@@ -30,6 +33,7 @@ class OwnData:
     path: str
     name: str
     reading: Reading
+    task: str = "classification"
     class_names: tuple[str, ...]
     channel_names: tuple[str, ...] = ()
     num_train: int
@@ -70,6 +74,11 @@ class OwnData:
         """How the samples were divided, in words."""
         reading = self.reading
         test = "" if reading.test else f"test {reading.test_share:.0%} and "
+        if reading.window is not None:
+            last = "the last steps" if reading.test else "the last steps for the test, those before for validation"
+            return f"{test}validation {reading.val_share:.0%} by time, {last}; pieces of {reading.window} steps"
+        if self.task != "classification" and reading.group is None:
+            return f"{test}validation {reading.val_share:.0%} held out, seed {reading.split_seed}"
         how = "by class" if reading.group is None else f"by groups ({reading.group})"
         return f"{test}validation {reading.val_share:.0%} held out {how}, seed {reading.split_seed}"
 

@@ -8,7 +8,16 @@ from longspike.data.own.arrays import read_arrays
 from longspike.data.own.class_folder import FILE_READERS, read_folder
 from longspike.data.own.long_table import find_sample_column, read_long
 from longspike.data.own.reading import Reading
-from longspike.data.own.samples import Samples, check_channels, check_samples
+from longspike.data.own.samples import (
+    NONE,
+    OPTIONAL,
+    PER_SAMPLE,
+    PER_STEP,
+    UNREAD,
+    Samples,
+    check_channels,
+    check_samples,
+)
 from longspike.data.own.table import read_table
 from longspike.data.own.ts_file import read_ts
 from longspike.data.own.wide_table import read_wide
@@ -71,33 +80,36 @@ def holds_recordings(folder: Path) -> bool:
     return False
 
 
-def read_samples(path: Path, reading: Reading, *, has_labels: bool) -> tuple[Samples, Reading]:
+def read_samples(path: Path, reading: Reading, *, labels: str) -> tuple[Samples, Reading]:
     """All samples of a file or folder, checked, and the reading with everything that was inferred.
 
-    Args: has_labels: whether each sample must have a label.
+    Args: labels: which are read, see `longspike.data.own.samples`.
     Raises: DataFileError if the path is missing, or does not hold what is read; ConfigError if something has to be said.
     """
     if not path.exists():
         raise DataFileError(f"{path} does not exist. Name a file or a folder of samples.")
-    samples, found = _read(path, reading, has_labels)
+    samples, found = _read(path, reading, labels)
     check_channels(path, samples)
     check_samples(path, samples)
     return samples, found
 
 
-def _read(path: Path, reading: Reading, has_labels: bool) -> tuple[Samples, Reading]:
+def _read(path: Path, reading: Reading, labels: str) -> tuple[Samples, Reading]:
     suffix = path.suffix.lower()
-    if path.is_dir():
+    if path.is_dir() and labels in (PER_SAMPLE, OPTIONAL, UNREAD):
         return read_folder(path, reading)
+    if path.is_dir():
+        raise ConfigError(f"{path} is a folder; here one file is read. Name the file.")
     if suffix == ".ts":
-        return read_ts(path, reading, has_labels=has_labels)
+        return read_ts(path, reading, labels=labels)
     if suffix in ARRAYS:
-        return read_arrays(path, reading, has_labels=has_labels)
+        return read_arrays(path, reading, labels=labels)
     if suffix not in TABLES:
         raise DataFileError(
             f"{path} has the suffix {suffix or '(none)'}, of which no reader is known. Known are {', '.join(SUFFIXES)}, "
             f"and folders of {', '.join(FILE_READERS)} or recordings of events."
         )
     table = read_table(path, header=reading.header)
-    is_long = reading.kind == "long" or (reading.kind != "wide" and find_sample_column(table, reading) is not None)
-    return (read_long if is_long else read_wide)(table, reading, has_labels=has_labels)
+    has_steps = labels in (PER_STEP, NONE, UNREAD) or find_sample_column(table, reading) is not None
+    is_long = reading.kind == "long" or (reading.kind != "wide" and has_steps)
+    return (read_long if is_long else read_wide)(table, reading, labels=labels)

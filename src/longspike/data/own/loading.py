@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from longspike._core.checks import check_choice
 from longspike.data.bundle import DataBundle, EventBundle
 from longspike.data.event_folder import event_folder
 from longspike.data.own.description import OwnData
@@ -15,20 +16,30 @@ from longspike.data.own.kinds import holds_recordings
 from longspike.data.own.parts import normalisation, read_parts
 from longspike.data.own.reading import Reading
 from longspike.data.own.samples import Samples
+from longspike.data.own.steps import FORECASTING, STEP_LABELS, Pieces, cut, measured, read_step_parts, step_split
 from longspike.data.ragged_splits import RaggedSplit, ragged_split
 from longspike.data.splits import Split
 from longspike.errors import ConfigError, DataFileError
 
+TASKS = ("classification", STEP_LABELS, FORECASTING)
 PART_WORDS = re.compile(r"[_\-. ]*(?<![A-Za-z])train(?:ing)?(?![A-Za-z])", re.IGNORECASE)
 
 
-def describe_data(path: str | os.PathLike[str], *, reading: Reading = Reading()) -> OwnData:  # noqa: B008 - frozen
+def describe_data(
+    path: str | os.PathLike[str],
+    *,
+    reading: Reading = Reading(),  # noqa: B008 - frozen
+    task: str = "classification",
+) -> OwnData:
     """What a file or folder of labelled samples holds, how it is read and how it is divided.
 
     Known are tables (a row a sample, or a row a step), arrays of NumPy, .ts files of the archives of time series, and
     folders of classes that hold tables, arrays, sounds or recordings of events. What `reading` leaves open is inferred.
 
-    Args: reading: what is said of the data.
+    Args:
+        reading: what is said of the data.
+        task: "classification", a label a sample; "step_labels", a label a step, in a long table or in arrays;
+            "forecasting", a series without labels, of which the next values are learnt.
     Raises: DataFileError if files are missing, damaged, or cannot be trained on, with the place; ConfigError if something
         has to be said, with the option.
 
@@ -44,10 +55,14 @@ def describe_data(path: str | os.PathLike[str], *, reading: Reading = Reading())
     place = Path(path).expanduser()
     if not place.exists():
         raise DataFileError(f"{place} does not exist. Name a file or a folder of samples.")
+    check_choice("describe_data", "task", task, TASKS)
+    if task != "classification":
+        return _describe_steps(place, reading, task)
     if reading.kind == "events" or (reading.kind is None and place.is_dir() and holds_recordings(place)):
         return _describe_events(place, reading)
     parts = read_parts(place, reading)
-    scale, shift = normalisation(parts.samples, parts.train, str(parts.reading.normalise))
+    trained = [parts.samples.values[int(k)] for k in parts.train]
+    scale, shift = normalisation(trained, str(parts.reading.normalise))
     lengths = np.concatenate([parts.samples.lengths, parts.test_samples.lengths])
     return OwnData(
         path=str(place.resolve()),
@@ -74,15 +89,11 @@ def load_own(own: OwnData) -> DataBundle | EventBundle:
     """
     if own.has_events:
         return _load_events(Path(own.path), own.reading, own)
+    if own.task != "classification":
+        return _load_steps(own)
     parts = read_parts(Path(own.path), own.reading)
     sizes = tuple(map(len, (parts.train, parts.val, parts.test)))
-    described = (own.class_names, own.d_input, (own.num_train, own.num_val, own.num_test))
-    found = (parts.class_names, len(parts.samples.channels), sizes)
-    if found != described:
-        raise ConfigError(
-            f"{own.path} has changed since it was described: it had {_in_words(*described)}; now {_in_words(*found)}. "
-            "Train anew in another folder, with --run-dir."
-        )
+    _check_same(own, parts.class_names, len(parts.samples.channels), sizes)
     everything, tested = own_split(own, parts.samples), own_split(own, parts.test_samples)
     return DataBundle(
         name=own.name,
@@ -94,6 +105,62 @@ def load_own(own: OwnData) -> DataBundle | EventBundle:
         class_names=own.class_names,
         source=own.source,
     )
+
+
+def _check_same(own: OwnData, class_names: tuple[str, ...], d_input: int, sizes: tuple[int, ...]) -> None:
+    """Raise if what is found is not what was described."""
+    described = (own.class_names, own.d_input, (own.num_train, own.num_val, own.num_test))
+    if (class_names, d_input, sizes) != described:
+        raise ConfigError(
+            f"{own.path} has changed since it was described: it had {_in_words(*described)}; now "
+            f"{_in_words(class_names, d_input, sizes)}. Train anew in another folder, with --run-dir."
+        )
+
+
+def _describe_steps(path: Path, reading: Reading, task: str) -> OwnData:
+    parts = read_step_parts(path, reading, task)
+    scale, shift = measured(parts)
+    lengths = np.concatenate([parts.samples.lengths, parts.test_samples.lengths])
+    return OwnData(
+        path=str(path.resolve()),
+        name=_name(path),
+        task=task,
+        reading=parts.reading,
+        class_names=parts.names,
+        channel_names=parts.samples.channels,
+        num_train=len(parts.train),
+        num_val=len(parts.val),
+        num_test=len(parts.test),
+        shortest=int(lengths.min()),
+        longest=int(lengths.max()),
+        scale=scale,
+        shift=shift,
+        steps_per_second=parts.samples.steps_per_second,
+        left_out=parts.samples.left_out,
+    )
+
+
+def _load_steps(own: OwnData) -> DataBundle:
+    parts = read_step_parts(Path(own.path), own.reading, own.task)
+    sizes = tuple(map(len, (parts.train, parts.val, parts.test)))
+    _check_same(own, parts.names, len(parts.samples.channels), sizes)
+    return DataBundle(
+        name=own.name,
+        train=own_step_split(own, parts.samples, parts.train),
+        val=own_step_split(own, parts.samples, parts.val),
+        test=own_step_split(own, parts.test_samples, parts.test),
+        num_classes=own.num_classes,
+        d_input=own.d_input,
+        class_names=own.class_names,
+        source=own.source,
+    )
+
+
+def own_step_split(own: OwnData, samples: Samples, pieces: Pieces | None = None) -> Split:
+    """Pieces of samples with a target a step; all of them, in windows where time divides the data, if none are given."""
+    pieces = cut(samples, own.reading.window) if pieces is None else pieces
+    horizon = own.reading.horizon if own.task == FORECASTING else None
+    return step_split(samples, pieces, names=own.class_names, horizon=horizon, scale=own.scale, shift=own.shift)
 
 
 def own_split(own: OwnData, samples: Samples) -> Split | RaggedSplit:

@@ -8,7 +8,7 @@ import numpy as np
 
 from longspike.data.own.column_names import SAMPLE_ENDINGS, SAMPLES, TIMES, plain_name
 from longspike.data.own.reading import Reading
-from longspike.data.own.samples import Samples
+from longspike.data.own.samples import LENIENT, NONE, PER_STEP, UNREAD, Samples
 from longspike.data.own.table import Table, is_number
 from longspike.data.own.wide_table import find_label
 from longspike.errors import DataFileError
@@ -38,22 +38,23 @@ def _find_time(table: Table, said: str | None, taken: Sequence[int], *, is_neede
     return found[0] if len(found) == 1 else None
 
 
-def read_long(table: Table, reading: Reading, *, has_labels: bool) -> tuple[Samples, Reading]:
+def read_long(table: Table, reading: Reading, *, labels: str) -> tuple[Samples, Reading]:
     """The samples of a table with a row a step, and the reading with what was inferred.
 
     Samples are in the order in which they first occur. The rows of one are put in the order of the column of time, where
     there is one; time itself is no input, so steps are taken to be equally far apart.
 
-    Args: has_labels: whether the table must have a column of labels; without it, other columns than the values may be
-        missing too.
+    Args: labels: which are read, see `longspike.data.own.samples`; where they are optional, other columns than the values
+        may be missing too.
     Raises: DataFileError, also for a sample with two labels; ConfigError.
     """
-    sample = find_sample_column(table, reading, is_needed=has_labels)
+    is_needed = labels not in LENIENT
+    sample = find_sample_column(table, reading, is_needed=is_needed)
     group = None if reading.group is None else table.column(reading.group, "group")
     taken = [k for k in (sample, group) if k is not None]
-    time = _find_time(table, reading.time, taken, is_needed=has_labels)
+    time = _find_time(table, reading.time, taken, is_needed=is_needed)
     taken += [] if time is None else [time]
-    label = find_label(table, reading.label, taken, is_needed=has_labels)
+    label = None if labels in (NONE, UNREAD) else find_label(table, reading.label, taken, is_needed=is_needed)
     taken += [] if label is None else [label]
     columns = _values(table, reading, taken)
     names, owner = _owners(table, sample)
@@ -65,7 +66,8 @@ def read_long(table: Table, reading: Reading, *, has_labels: bool) -> tuple[Samp
         values=[numbers[a:b] for a, b in spans],
         places=tuple(f"sample {name!r}" for name in names),
         channels=tuple(table.header[k] for k in columns),
-        labels=None if label is None else _one_each(table, label, order, spans, names),
+        labels=None if label is None or labels == PER_STEP else _one_each(table, label, order, spans, names),
+        step_labels=None if label is None or labels != PER_STEP else _each_step(table, label, order, spans),
         groups=None if group is None else _one_each(table, group, order, spans, names),
         steps_per_second=_pace(table, time, order, spans),
         left_out=table.others([*taken, *columns]),
@@ -129,6 +131,14 @@ def _one_each(
                 "label`."
             )
     return tuple(cells[a] for a, _ in spans)
+
+
+def _each_step(
+    table: Table, column: int, order: np.ndarray, spans: Sequence[tuple[int, int]]
+) -> tuple[np.ndarray, ...]:
+    """The texts that the steps of each sample have in a column; they may be empty."""
+    cells = np.array([row[column] for row in table.rows], dtype=object)[order]
+    return tuple(cells[a:b] for a, b in spans)
 
 
 def _pace(table: Table, time: int | None, order: np.ndarray, spans: Sequence[tuple[int, int]]) -> float | None:

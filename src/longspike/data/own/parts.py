@@ -10,7 +10,7 @@ from longspike._core.normalisation import Factor
 from longspike.data.own.dividing import check_classes, held_out, ordered_names
 from longspike.data.own.kinds import is_folder_of_classes, partner, read_samples, training_file
 from longspike.data.own.reading import Reading
-from longspike.data.own.samples import Samples
+from longspike.data.own.samples import PER_SAMPLE, Samples
 from longspike.errors import ConfigError, DataFileError
 
 MOST_CHANNELS = 256
@@ -64,7 +64,7 @@ def read_parts(path: Path, reading: Reading) -> Parts:
     Raises: DataFileError, ConfigError.
     """
     file, test_file = places(path, reading)
-    samples, found = read_samples(file, reading, has_labels=True)
+    samples, found = read_samples(file, reading, labels=PER_SAMPLE)
     labels = samples.labels or ()
     class_names = ordered_names(labels)
     numbers = np.array([class_names.index(label) for label in labels], np.int64)
@@ -76,13 +76,13 @@ def read_parts(path: Path, reading: Reading) -> Parts:
     else:
         if len(class_names) < 2:
             check_classes(file, labels)
-        tested, _ = read_samples(test_file, replace(found, test=None), has_labels=True)
+        tested, _ = read_samples(test_file, replace(found, test=None), labels=PER_SAMPLE)
         _check_alike(test_file, tested, samples, class_names)
         rest, test = np.arange(len(samples)), np.arange(len(tested))
     share = reading.val_share * len(samples) / max(len(rest), 1)
     groups = None if samples.groups is None else [samples.groups[k] for k in rest]
     kept, val = held_out(file, numbers[rest], groups, share=share, seed=seed, part="val")
-    mode = reading.normalise or _usual_normalisation(samples, found)
+    mode = reading.normalise or usual_normalisation(samples, found)
     return Parts(
         reading=replace(found, test=None if test_file is None else str(test_file), normalise=mode),
         samples=samples,
@@ -94,7 +94,8 @@ def read_parts(path: Path, reading: Reading) -> Parts:
     )
 
 
-def _usual_normalisation(samples: Samples, reading: Reading) -> str:
+def usual_normalisation(samples: Samples, reading: Reading) -> str:
+    """ "channel", or "all" where there are very many channels or they are frames of one signal."""
     has_one_kind = len(samples.channels) > MOST_CHANNELS or (reading.frame or 1) > 1
     return "all" if has_one_kind else "channel"
 
@@ -119,27 +120,29 @@ def _check_alike(path: Path, tested: Samples, samples: Samples, class_names: tup
         )
 
 
-def normalisation(samples: Samples, chosen: Sequence[int] | np.ndarray, mode: str) -> tuple[Factor, Factor]:
-    """Scale and shift that bring the steps of the chosen samples to mean 0 and standard deviation 1.
+def normalisation(values: Sequence[np.ndarray], mode: str) -> tuple[Factor, Factor]:
+    """Scale and shift that bring the steps of samples (steps, channels) to mean 0 and standard deviation 1.
 
-        scale = 1 / std,  shift = -mean / std,  of every channel ("channel") or of all together ("all"); std = 1 where it
-        is 0
+        scale = 1 / std,  shift = -mean / std,  std = 1 where it is 0
+
+    Args: mode: "channel", every channel by itself; "all", all together; "none".
 
     Example:
-        >>> pair = Samples(values=[np.array([[1.0], [5.0]])], places=("a",), channels=("x",))
-        >>> normalisation(pair, [0], "channel")
+        >>> normalisation([np.array([[1.0], [5.0]])], "channel")
         (0.5, -1.5)
     """
     if mode == "none":
         return 1.0, 0.0
-    d_input, count = len(samples.channels), 0
-    first, second = np.zeros(d_input), np.zeros(d_input)
-    centre = np.asarray(
-        samples.values[int(chosen[0])][0], np.float64
-    )  # keeps squares of large, nearly equal numbers exact
-    for k in chosen:
-        values = np.asarray(samples.values[int(k)], np.float64) - centre
-        first, second, count = first + values.sum(axis=0), second + np.square(values).sum(axis=0), count + len(values)
+    count = 0
+    first = second = np.zeros(values[0].shape[1])
+    centre = np.asarray(values[0][0], np.float64)  # keeps squares of large, nearly equal numbers exact
+    for sample in values:
+        centred = np.asarray(sample, np.float64) - centre
+        first, second, count = (
+            first + centred.sum(axis=0),
+            second + np.square(centred).sum(axis=0),
+            count + len(centred),
+        )
     mean, square = first / count, second / count
     if mode == "all":
         total = (mean + centre).mean()

@@ -28,6 +28,8 @@ class Reading:
         group: samples of one group stay together, on one side of the division (a person, a recording): a column; for files,
             which part of their names says it, from 1: in anna_walk_03.csv part 1 is anna.
         frame: of sounds, samples taken together as the channels of one step.
+        horizon: of a forecast, how many steps ahead, all of them up to there.
+        window: of what is divided by time, the steps of a piece; the network begins anew with each.
         test: the file or folder of the test samples; without it they are held out.
         test_share: of the samples, held out for testing where no test file is given.
         val_share: of the samples, held out for validation.
@@ -50,6 +52,8 @@ class Reading:
     channels: int | None = None
     group: str | None = None
     frame: int | None = None
+    horizon: int | None = None
+    window: int | None = None
     test: str | None = None
     test_share: float = 0.2
     val_share: float = 0.1
@@ -62,7 +66,7 @@ class Reading:
 
     def __post_init__(self) -> None:
         mistakes = Mistakes("the reading of the data", self)
-        mistakes.integers("channels", "frame", or_none=True)
+        mistakes.integers("channels", "frame", "horizon", "window", or_none=True)
         mistakes.integers("split_seed", low=0, high=2**32 - 1)
         mistakes.numbers("test_share", "val_share", high=1)
         choices = {"kind": KINDS, "header": HEADERS, "normalise": NORMALISATIONS}

@@ -12,10 +12,11 @@ from longspike.data.own.arrays import read_array
 from longspike.data.own.class_folder import FILE_READERS, read_files
 from longspike.data.own.description import OwnData
 from longspike.data.own.kinds import ARRAYS, TABLES, is_folder_of_classes, read_samples
-from longspike.data.own.loading import load_own, own_split
+from longspike.data.own.loading import load_own, own_split, own_step_split
 from longspike.data.own.parts import places
 from longspike.data.own.reading import Reading
-from longspike.data.own.samples import Samples, check_samples
+from longspike.data.own.samples import NONE, OPTIONAL, PER_SAMPLE, PER_STEP, UNREAD, Samples, check_samples
+from longspike.data.own.steps import STEP_LABELS
 from longspike.data.ragged_splits import RaggedSplit
 from longspike.data.recordings import RecordingReader, split_of_files
 from longspike.data.splits import Split
@@ -37,19 +38,20 @@ def split_index(source: str) -> tuple[Path, int | None]:
     return Path(match[1]), int(match[2])
 
 
-def read_like(own: OwnData | None, path: Path, *, d_input: int, has_labels: bool = False) -> Samples:
+def read_like(own: OwnData | None, path: Path, *, d_input: int, labels: str = OPTIONAL) -> Samples:
     """The samples of a file or folder, for a model that reads `d_input` values a step.
 
     Args:
         own: the data that the model was trained on, if it was own data: it says how files are read.
-        has_labels: whether each sample must have a label; otherwise columns that say labels, samples or times may be
-            missing.
+        labels: which are read, see `longspike.data.own.samples`; where they are optional, columns that say labels, samples
+            or times may be missing.
     Raises: DataFileError, ConfigError, also for another number of values a step.
     """
     path = path.expanduser()
     reading = Reading(frame=d_input) if own is None or not _fits(own.reading, path) else replace(own.reading, test=None)
-    if not has_labels:
+    if labels == OPTIONAL:
         reading = replace(reading, group=None)
+        labels = OPTIONAL if own is None or own.task == "classification" else UNREAD
     is_one = path.is_file() and (reading.kind == "folder" or path.suffix.lower() == ".wav")
     if is_one:
         if path.suffix.lower() not in FILE_READERS:
@@ -60,7 +62,7 @@ def read_like(own: OwnData | None, path: Path, *, d_input: int, has_labels: bool
     elif path.is_file() and path.suffix == ".npy" and (one := _one_array(path, d_input)) is not None:
         samples = one
     else:
-        samples, _ = read_samples(path, reading, has_labels=has_labels)
+        samples, _ = read_samples(path, reading, labels=labels)
     if len(samples.channels) != d_input:
         raise ConfigError(f"{path} has {len(samples.channels)} values a step, and the model reads {d_input}.")
     return samples
@@ -110,7 +112,12 @@ def load_others(own: OwnData, path: Path, *, split: str) -> tuple[Any, str]:
 
 
 def _sequences(own: OwnData, path: Path) -> Split | RaggedSplit:
-    samples = read_like(own, path, d_input=own.d_input, has_labels=True)
+    if own.task != "classification":
+        labels = PER_STEP if own.task == STEP_LABELS else NONE
+        samples = read_like(own, path, d_input=own.d_input, labels=labels)
+        _check_known(own, path, tuple({text for each in samples.step_labels or () for text in each if text}))
+        return own_step_split(own, samples)
+    samples = read_like(own, path, d_input=own.d_input, labels=PER_SAMPLE)
     _check_known(own, path, samples.labels or ())
     return own_split(own, samples)
 

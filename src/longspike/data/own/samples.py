@@ -9,6 +9,11 @@ import numpy as np
 from longspike._core.mistakes import shown
 from longspike.errors import DataFileError
 
+PER_SAMPLE, PER_STEP, OPTIONAL, NONE, UNREAD = "sample", "step", "optional", "none", "unread"
+"""Which labels are read: one a sample, or one a step, that must be there; one a sample if it is there; none, of data
+without any; none, of data that may have some."""
+LENIENT = (OPTIONAL, UNREAD)
+"""With these a table may also lack the columns that say samples and times."""
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
@@ -22,6 +27,7 @@ class Samples:
         places: where each sample stands, in the words of a message: "line 7", "sample 'a3'".
         channels: the channels' names.
         labels: the class of each sample, a text; None if there are none.
+        step_labels: the class of each step of each sample, (steps) texts; "" for a step without one.
         groups: what a sample belongs to, for a division that keeps groups together; None if there are none.
         steps_per_second: the pace of the steps; None if the file does not say.
         left_out: columns that are none of these.
@@ -31,6 +37,7 @@ class Samples:
     places: tuple[str, ...]
     channels: tuple[str, ...]
     labels: tuple[str, ...] | None = None
+    step_labels: tuple[np.ndarray, ...] | None = None
     groups: tuple[str, ...] | None = None
     steps_per_second: float | None = None
     left_out: tuple[str, ...] = ()

@@ -9,14 +9,14 @@ import numpy as np
 
 from longspike._core.mistakes import shown
 from longspike.data.own.reading import Reading
-from longspike.data.own.samples import Samples
+from longspike.data.own.samples import PER_SAMPLE, PER_STEP, Samples
 from longspike.data.own.table import is_number, read_text
 from longspike.errors import DataFileError
 
 MISSING = "?"
 
 
-def read_ts(path: Path, reading: Reading, *, has_labels: bool) -> tuple[Samples, Reading]:
+def read_ts(path: Path, reading: Reading, *, labels: str) -> tuple[Samples, Reading]:
     """The samples of a .ts file: a line each, the channels apart by colons, their steps by commas, the class at the end.
 
         @classLabel true walk run
@@ -25,12 +25,14 @@ def read_ts(path: Path, reading: Reading, *, has_labels: bool) -> tuple[Samples,
 
     Samples may be of different lengths; the channels of one may not. A ? at the end of all channels is no step.
 
-    Args: has_labels: whether the file must have classes.
+    Args: labels: which are read, see `longspike.data.own.samples`.
     Raises: DataFileError with the line.
     """
     header, lines = _parts(path, read_text(path))
     has_classes = header.get("classlabel", "false").lower().startswith("true")
-    if has_labels and not has_classes:
+    if labels == PER_STEP:
+        raise DataFileError(f"{path} has no label a step. Give a table with a row a step, or an .npz file.")
+    if labels == PER_SAMPLE and not has_classes:
         what = "values to predict (@targetLabel)" if "targetlabel" in header else "no classes (@classLabel true)"
         raise DataFileError(f"{path} holds {what}. Give a file with a class for each line.")
     if header.get("timestamps", "false").lower().startswith("true"):
@@ -38,20 +40,20 @@ def read_ts(path: Path, reading: Reading, *, has_labels: bool) -> tuple[Samples,
             f"{path} has a time stamp with every value (@timeStamps true), which is not read. Save the values alone, "
             "equally far apart."
         )
-    values, labels = [], []
+    values, ends = [], []
     for number, line in lines:
         *channels, last = line.split(":") if has_classes or "targetlabel" in header else [*line.split(":"), ""]
         values.append(_sample(path, number, channels))
-        labels.append(last.strip())
+        ends.append(last.strip())
     known = header.get("classlabel", "").split()[1:]
-    for (number, _), label in zip(lines, labels, strict=True):
+    for (number, _), label in zip(lines, ends, strict=True):
         if has_classes and known and label not in known:
             raise DataFileError(f"{path}, line {number}: the class {shown(label)} is none of {', '.join(known[:20])}.")
     samples = Samples(
         values=values,
         places=tuple(f"line {number}" for number, _ in lines),
         channels=tuple(f"channel {c + 1}" for c in range(values[0].shape[1] if values else 1)),
-        labels=tuple(labels) if has_classes else None,
+        labels=tuple(ends) if has_classes else None,
     )
     return samples, replace(reading, kind="ts")
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from longspike.data.own.column_names import LABELS, SAMPLES, SHORT_LABELS, plain_name
 from longspike.data.own.reading import Reading
-from longspike.data.own.samples import Samples
+from longspike.data.own.samples import NONE, PER_SAMPLE, PER_STEP, UNREAD, Samples
 from longspike.data.own.table import Table
 from longspike.errors import ConfigError, DataFileError
 
@@ -56,20 +56,27 @@ def _are_classes(table: Table, column: int) -> bool:
     return all(kind.is_integer() for kind in kinds) and len(kinds) <= min(MOST_CLASSES, max(len(cells) // 2, 1))
 
 
-def read_wide(table: Table, reading: Reading, *, has_labels: bool) -> tuple[Samples, Reading]:
+def read_wide(table: Table, reading: Reading, *, labels: str) -> tuple[Samples, Reading]:
     """The samples of a table, a row each, and the reading with what was inferred.
 
         x[step, channel] = row[step * channels + channel]
 
     Empty cells, NaN and ? at the end of a row are no steps: such a sample is shorter.
 
-    Args: has_labels: whether the table must have a column of labels.
+    Args: labels: which are read, see `longspike.data.own.samples`.
     Raises: DataFileError, ConfigError.
     """
+    if labels == PER_STEP:
+        raise ConfigError(
+            f"{table.path} is read as a table with a row a sample, which has no label a step. Name the column that says "
+            "which sample a row belongs to with --sample, or say --kind long."
+        )
     group = None if reading.group is None else table.column(reading.group, "group")
     named = [k for k, name in enumerate(table.header) if plain_name(name) in SAMPLES]
     aside = [k for k in (group, *named) if k is not None]
-    label = find_label(table, reading.label, aside, is_needed=has_labels)
+    label = (
+        None if labels in (NONE, UNREAD) else find_label(table, reading.label, aside, is_needed=labels == PER_SAMPLE)
+    )
     columns = _values(table, reading, [*aside, *([] if label is None else [label])])
     size = reading.channels or 1
     values = [_row(table, k, columns, size) for k in range(len(table.rows))]

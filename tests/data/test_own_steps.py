@@ -1,0 +1,91 @@
+"""Own data with a target a step: labels, and what comes next."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from longspike.data import Reading, describe_data, load
+from longspike.errors import ConfigError, DataFileError
+from longspike.tasks import forecast_labels
+from own_files import write_series, write_steps, write_wide
+
+
+def test_labels_of_steps_in_a_long_table(tmp_path: Path) -> None:
+    own = describe_data(write_steps(tmp_path / "ecg.csv"), task="step_labels")
+    assert (own.task, own.class_names, own.reading.label, own.reading.sample) == (
+        "step_labels",
+        ("high", "low"),
+        "beat",
+        "record",
+    )
+    assert (own.num_train, own.num_val, own.num_test, own.longest) == (9, 1, 2, 30)
+    assert own.division == "test 20% and validation 10% held out, seed 2024"
+    train = load(own).train
+    assert train.labels.shape == (9, 30)
+    assert train.labels[:, 0].tolist() == [-1] * 9
+    assert train.labels[0, 1:8].tolist() == [1, 1, 1, 0, 0, 0, 1]
+
+
+def test_few_samples_are_divided_by_time(tmp_path: Path) -> None:
+    path = write_steps(tmp_path / "ecg.csv", samples=2)
+    own = describe_data(path, task="step_labels", reading=Reading(window=8))
+    assert "by time, the last steps for the test, those before for validation; pieces of 8 steps" in own.division
+    bundle = load(own)
+    assert (own.num_train, own.num_val, own.num_test) == (6, 2, 2)
+    assert bundle.train.lengths.tolist() == [8, 8, 5] * 2
+    x = torch.cat([bundle.train[k][0] for k in (0, 1, 2)])[:, 0] - own.shift
+    first = [t % 7 for t in range(21)]
+    torch.testing.assert_close(x / own.scale, torch.tensor(first, dtype=torch.float32), rtol=0, atol=1e-5)
+    assert describe_data(path, task="step_labels").reading.window == 8
+
+
+@pytest.mark.parametrize("is_one", [True, False])
+def test_labels_of_steps_in_arrays(tmp_path: Path, is_one: bool) -> None:
+    x, y = np.random.default_rng(0).normal(size=(12, 9, 2)), np.arange(9) % 3 - np.ones((12, 1), int)
+    np.savez(tmp_path / "own.npz", x=x[0] if is_one else x, y=y[0] if is_one else y)
+    own = describe_data(tmp_path / "own.npz", task="step_labels")
+    assert (own.class_names, own.d_input) == (("0", "1"), 2)
+    assert own.num_train == (1 if is_one else 9)
+    labels = load(own).train.labels
+    assert labels[0, :6].tolist() == [-1, 0, 1, -1, 0, 1]
+
+
+def test_a_forecast_learns_what_comes_next(tmp_path: Path) -> None:
+    reading = Reading(horizon=3, window=50, normalise="channel")
+    own = describe_data(write_series(tmp_path / "weather.csv"), task="forecasting", reading=reading)
+    assert (own.channel_names, own.left_out, own.reading.time) == (("temp", "wind"), ("sky",), "date")
+    assert own.class_names == ("temp +1", "wind +1", "temp +2", "wind +2", "temp +3", "wind +3")
+    assert (own.num_train, own.num_val, own.num_test) == (6, 1, 2)
+    bundle = load(own)
+    for part in (bundle.train, bundle.val, bundle.test):
+        batch = part.batch(torch.arange(len(part)))
+        series = torch.cat([x[:n] for x, n in zip(batch.x, batch.lengths, strict=True)])
+        expected = forecast_labels(series[None], torch.tensor([len(series)]), horizon=3)[0]
+        found = torch.cat([y[:n] for y, n in zip(batch.labels, batch.lengths, strict=True)])
+        torch.testing.assert_close(found, expected, equal_nan=True, rtol=0, atol=1e-6)
+    assert sum(len(part) for part in (bundle.train, bundle.val, bundle.test)) == 9
+
+
+@pytest.mark.parametrize("shape", [(400,), (400, 2)])
+def test_a_series_in_an_array(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    np.save(tmp_path / "series.npy", np.random.default_rng(0).normal(size=shape))
+    own = describe_data(tmp_path / "series.npy", task="forecasting")
+    assert (own.d_input, own.longest, own.reading.horizon, own.reading.window) == (len(shape), 400, 1, 20)
+    assert own.class_names[0] == "channel 1 +1"
+
+
+def test_what_has_no_steps(tmp_path: Path) -> None:
+    path = write_wide(tmp_path / "own.csv")
+    with pytest.raises(ConfigError, match="a row a sample, which has no label a step"):
+        describe_data(path, task="step_labels", reading=Reading(kind="wide"))
+    (tmp_path / "classes" / "a").mkdir(parents=True)
+    with pytest.raises(ConfigError, match="is a folder; here one file is read"):
+        describe_data(tmp_path / "classes", task="forecasting")
+    path.write_text("t,x\n" + "".join(f"{k},{k}\n" for k in range(4)))
+    with pytest.raises(DataFileError, match="4 steps, too few to divide by time"):
+        describe_data(path, task="forecasting")
+    path.write_text("t,x,label\n" + "".join(f"{k},{k},a\n" for k in range(40)))
+    with pytest.raises(DataFileError, match=r"has one class, .a.. Label steps of at least two"):
+        describe_data(path, task="step_labels")
