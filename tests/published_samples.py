@@ -49,3 +49,19 @@ def write_cifar10(root: Path) -> None:
     for name in cifar10.BATCH_FILES:
         content = {"data": random.integers(0, 256, (10, 3072), dtype=np.uint8), "labels": list(range(10))}
         (folder / name).write_bytes(pickle.dumps(content, protocol=2))
+
+
+def write_corpora(root: Path) -> None:
+    """A play of 8,000 bytes; three novels to train on, one to validate, one to test."""
+    random = np.random.default_rng(5)
+    words = ("the", "king", "is", "dead,", "long", "live", "Ĵane", "\n")
+
+    def text(num_bytes: int) -> bytes:
+        return " ".join(random.choice(words, num_bytes)).encode()[:num_bytes]
+
+    (root / "lm").mkdir(parents=True)
+    (root / "lm" / "tinyshakespeare.txt").write_bytes(text(8000))
+    for part, count in (("train", 3), ("valid", 1), ("test", 1)):
+        (root / "novels" / part).mkdir(parents=True)
+        for k in range(count):
+            (root / "novels" / part / f"{k}.txt").write_bytes(text(2000 + k))

@@ -13,7 +13,7 @@ from longspike.data.sets.cifar10 import CLASS_NAMES
 from longspike.data.sets.mnist import FILES
 from longspike.data.sets.speech_commands import CLASS_NAMES as WORDS
 from longspike.data.sets.speech_commands import LISTS
-from published_samples import write_cifar10, write_imdb, write_listops
+from published_samples import write_cifar10, write_corpora, write_imdb, write_listops
 
 
 @pytest.fixture(autouse=True)
@@ -102,4 +102,11 @@ def words_root(tmp_path: Path) -> Path:
     (folder / "_background_noise_").mkdir()
     for k, name in enumerate(LISTS, start=2):
         (folder / name).write_text("".join(f"{word}/{k}_nohash_0.wav\n" for word in WORDS))
+    return tmp_path
+
+
+@pytest.fixture
+def corpora_root(tmp_path: Path) -> Path:
+    """A play and five novels in the published layouts."""
+    write_corpora(tmp_path)
     return tmp_path

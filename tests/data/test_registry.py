@@ -50,6 +50,8 @@ ROOT_FIXTURES = {
     "speech-commands": "words_root",
     "signal-segments": "tmp_path",
     "listops": "listops_root",
+    "shakespeare": "corpora_root",
+    "novels": "corpora_root",
 }
 
 

@@ -145,6 +145,8 @@ def evaluate(
     output: Path | None = None,
     json: bool = False,
     limit: int | None = None,
+    state: Literal["carried", "reset"] | None = None,
+    seqlen: int | None = None,
 ) -> int:
     """Measure a saved model: the metrics of its task, spikes, energy and speed.
 
@@ -160,6 +162,9 @@ def evaluate(
         output: the JSON file.
         json: print the results as JSON instead of a table.
         limit: use only this many samples.
+        state: of a text, carried: one state goes through all of it; reset: every segment begins in silence; as the model
+            was trained if not given.
+        seqlen: of a text, tokens of a segment; the data set's own if not given.
     """
     from longspike.cli.progress import count_bars
     from longspike.cli.waiting import Waiting
@@ -168,7 +173,7 @@ def evaluate(
         if own is not None and data is not None:
             raise ConfigError(f"DATA and --data both name the data: {own} and {data}. Give one of them.")
         data = own if data is None else data
-        _check_options(data, output, report, batch_size=batch_size, limit=limit)
+        _check_options(data, output, report, batch_size=batch_size, limit=limit, seqlen=seqlen)
         from longspike.evaluation import evaluate_saved
     with count_bars() as bars:
         measured = evaluate_saved(
@@ -178,6 +183,8 @@ def evaluate(
             split=split,
             batch_size=batch_size,
             limit=limit,
+            carry_state=None if state is None else state == "carried",
+            seqlen=seqlen,
             on_progress=partial(bars.update, "evaluating"),
         )
     try:  # first what costs nothing, and the files also where nobody takes it

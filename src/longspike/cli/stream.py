@@ -13,7 +13,7 @@ from longspike.errors import ConfigError
 if TYPE_CHECKING:
     from longspike.data import OwnData
 
-_FEEDS = {"SpikeSSM": "stream_steps", "Flames": "stream_events"}
+_FEEDS = {"SpikeSSM": "stream_steps", "SpikeLM": "stream_steps", "Flames": "stream_events"}
 """By kind of network: the file, and the function in it, that feeds it."""
 _OPTIONS = {
     "SpikeSSM": ("pace", "every", "normalised"),
@@ -107,8 +107,9 @@ def stream(
         "columns": columns,
         "time_unit": time_unit,
     }
-    for other in set(_FEEDS) - {kind}:
-        _refuse({name: options.pop(name) for name in _OPTIONS[other]}, other, model)
+    for other, names in _OPTIONS.items():
+        if _FEEDS[other] != _FEEDS[kind]:
+            _refuse({name: options.pop(name) for name in names}, other, model)
     if network.task.has_classes and network.input_spec.class_names != network.class_names:
         note("the model has no names of its classes: they are shown by their numbers")
     options |= {"own": _own_data(model)} if kind == "SpikeSSM" else {}

@@ -37,6 +37,7 @@ from longspike.data.sets.cifar10 import CIFAR10_AUGMENT
 from longspike.data.sets.mnist import psmnist_permutation
 from longspike.data.sound_augment import SoundAugment
 from longspike.data.splits import Split, ValueAugment, collate, make_batch
+from longspike.data.token_rows import RowLoader, TokenRow
 from longspike.data.token_splits import TokenSplit, token_split
 
 __all__ = [
@@ -58,9 +59,11 @@ __all__ = [
     "RaggedSplit",
     "Reading",
     "RemoteFile",
+    "RowLoader",
     "SampleAugment",
     "SoundAugment",
     "Split",
+    "TokenRow",
     "TokenSplit",
     "ValueAugment",
     "Vocabulary",

@@ -12,10 +12,11 @@ from longspike.data.event_splits import AnyEventSplit
 from longspike.data.holdout import HOLDOUT_SEED, SHARE, hold_out
 from longspike.data.ragged_splits import RaggedSplit
 from longspike.data.splits import Split
+from longspike.data.token_rows import TokenRow
 from longspike.data.token_splits import TokenSplit
 
-AnySequenceSplit = Split | RaggedSplit | TokenSplit
-"""Sequences of values, of one length or each as long as it is, or of tokens."""
+AnySequenceSplit = Split | RaggedSplit | TokenSplit | TokenRow
+"""Sequences of values, of one length or each as long as it is, or of tokens; or a corpus of tokens."""
 
 
 class LabelledSplit(Protocol):
@@ -68,6 +69,13 @@ class AbstractBundle(ABC, Generic[SplitT]):
                 raise ValueError(
                     f"{where}`{part}` must have {name}={value}; got {name}={getattr(split, name, None)}. {remedy}"
                 )
+        if isinstance(split, TokenRow):  # its labels are its tokens, which lie below d_input
+            if self.num_classes != split.d_input:
+                raise ValueError(
+                    f"{where}num_classes must be {split.d_input}, the tokens of `{part}`; got {self.num_classes}. "
+                    "Name every token."
+                )
+            return
         if split.labels.is_floating_point() and split.labels.shape[-1] != self.num_classes:
             raise ValueError(
                 f"{where}labels of `{part}` must have num_classes={self.num_classes} values; got {split.labels.shape[-1]}. "
@@ -90,6 +98,7 @@ class DataBundle(AbstractBundle[AnySequenceSplit]):
     Args:
         name: the registry's name.
         train, val, test: each a `Split` or `RaggedSplit` with the same d_input, scale and shift, or each a `TokenSplit`
+            or a `TokenRow`
             with the same d_input; none of them empty.
         num_classes: labels lie in 0 .. num_classes - 1; where they are values, how many there are.
         d_input: of every split: features of a step, or the size of the vocabulary.
@@ -118,11 +127,11 @@ class DataBundle(AbstractBundle[AnySequenceSplit]):
     @property
     def has_tokens(self) -> bool:
         """Whether a step is a token; otherwise it is `d_input` values."""
-        return isinstance(self.train, TokenSplit)
+        return isinstance(self.train, TokenSplit | TokenRow)
 
     def _common(self) -> dict[str, tuple[object, str]]:
         common: dict[str, tuple[object, str]] = {"d_input": (self.d_input, "Build all splits from the same features.")}
-        if not isinstance(self.train, TokenSplit):
+        if not isinstance(self.train, TokenSplit | TokenRow):
             one = "Use one normalisation for all splits."
             common |= {"scale": (self.train.scale, one), "shift": (self.train.shift, one)}
         return common

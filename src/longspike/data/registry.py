@@ -27,6 +27,8 @@ MODULES = {
     "lra-text-bytes": "imdb",
     "listops": "listops",
     "cifar10-patches": "cifar10",
+    "shakespeare": "corpora",
+    "novels": "corpora",
     "event-digits": "event_digits",
     "spoken-digits": "spoken_digits",
     "spoken-digits-raw": "spoken_digits_raw",

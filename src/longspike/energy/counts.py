@@ -34,6 +34,7 @@ from longspike._core.mistakes import shown
 from longspike.energy.operations import OperationCounts
 from longspike.layers.neuron import NeuronConfig
 from longspike.models.config import SpikeSSMConfig
+from longspike.models.lm_config import SpikeLMConfig
 
 __all__ = ["NetworkCounts", "PartCount", "count_operations", "is_counted", "mixing_counts", "neuron_counts"]
 
@@ -216,7 +217,12 @@ def _check_rates(config: SpikeSSMConfig, rates: Sequence[float]) -> None:
 
 def is_counted(config: object) -> bool:
     """Whether `count_operations` knows networks of this configuration; FLAMES, so far, it does not."""
-    return isinstance(config, SpikeSSMConfig)
+    return isinstance(config, SpikeSSMConfig | SpikeLMConfig)
+
+
+def counted(config: SpikeSSMConfig | SpikeLMConfig) -> SpikeSSMConfig:
+    """The configuration to count: a language model is a SpikeSSM with an embedding and a read-out at every step."""
+    return config.stack if isinstance(config, SpikeLMConfig) else config
 
 
 def count_operations(config: SpikeSSMConfig, rates: Sequence[float], *, word_bytes: int = 4) -> NetworkCounts:

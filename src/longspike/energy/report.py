@@ -7,7 +7,7 @@ from typing import Any
 
 from longspike._core.mistakes import shown
 from longspike.energy.costs import HOROWITZ_45NM_FLOAT32, CostTable
-from longspike.energy.counts import NetworkCounts, count_operations, is_counted
+from longspike.energy.counts import NetworkCounts, count_operations, counted, is_counted
 from longspike.models.classifier import AbstractClassifier
 from longspike.models.config import SpikeSSMConfig
 
@@ -128,7 +128,7 @@ def energy(
         raise TypeError(f"energy: the operations of a {type(model).__name__} are not counted yet. Pass a SpikeSSM.")
     if not (math.isfinite(seqlen) and seqlen > 0):
         raise ValueError(f"energy: `seqlen` must be a positive number of steps; got {shown(seqlen)}.")
-    config = model.config
+    config = counted(model.config)
     counts = count_operations(config, rates, word_bytes=costs.word_bytes)
     dense = count_operations(dense_twin(config), (), word_bytes=costs.word_bytes)
     return EnergyReport(

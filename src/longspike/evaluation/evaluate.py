@@ -14,6 +14,7 @@ from longspike.evaluation.result import Evaluation
 from longspike.models.classifier import AbstractClassifier
 from longspike.tasks.confusion import class_accuracy
 from longspike.training import Score
+from longspike.training.carrying import Carried
 from longspike.training.loaders import LabelledBatch, labelled
 from longspike.training.score import evaluating
 from longspike.training.tally import Tally, score_batch
@@ -54,6 +55,7 @@ def _result(model: AbstractClassifier, score: Score, details: Details, wall_s: f
         wall_s=wall_s,
         summary=model.summary(),
         model=asdict(config),
+        num_outputs=config.num_outputs,
         num_parameters=sum(p.numel() for p in model.parameters()),
         versions=versions(),
         machine=machine(next(model.parameters()).device),
@@ -65,6 +67,7 @@ def evaluate(
     batches: Iterable[LabelledBatch],
     *,
     num_samples_kept: int = 4,
+    carries_state: bool = False,
     on_progress: Callable[[int], None] | None = None,
 ) -> Evaluation:
     """The metrics of its task, spikes, energy and speed of a network on labelled batches.
@@ -78,6 +81,7 @@ def evaluate(
         batches: what `model.classify` reads, with labels, as `longspike.data.BatchLoader` draws them: padded sequences
             or tokens with their lengths, or events.
         num_samples_kept: traces to keep; where labels are classes, the first sample of each class met.
+        carries_state: each batch goes on where the one before stopped (`longspike.data.RowLoader`), and so does the state.
         on_progress: called after each batch with the number of samples so far.
     Raises: ValueError if there is no sample or no step with input; ValueError or TypeError if the labels, or the read-out
         of the model, do not fit its task.
@@ -91,14 +95,14 @@ def evaluate(
         >>> evaluate(model, BatchLoader(split, batch_size=2, shuffle=False, seed=0)).num_steps
         20
     """
-    tally = Tally(model.task)
+    tally, carried = Tally(model.task), Carried(is_on=carries_state)
     details = Details(model.task, fractions=FRACTIONS, num_samples_kept=num_samples_kept)
     like = next(model.parameters())
     start = time.perf_counter()
     with evaluating(model):
         for batch in batches:
             batch = _moved(labelled(batch), like)
-            seen = model.observe(batch, fractions=FRACTIONS)
+            seen = carried.observed(model, batch, FRACTIONS)
             tally.add(score_batch(model.task, seen.answer, batch))
             details.add(seen, batch)
             if on_progress is not None:

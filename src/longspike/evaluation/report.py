@@ -25,7 +25,7 @@ TEMPLATE = "report.html.j2"
 
 
 def _class_names(evaluation: Evaluation, class_names: Sequence[str] | None) -> tuple[str, ...]:
-    num_outputs = evaluation.model["num_outputs"]
+    num_outputs = evaluation.num_outputs
     names = tuple(str(k) for k in range(num_outputs)) if class_names is None else tuple(class_names)
     if len(names) != num_outputs:
         raise ValueError(

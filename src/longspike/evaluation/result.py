@@ -70,7 +70,7 @@ class Evaluation:
         energy: both figures, at the measured rates; None for a network whose operations are not counted yet.
         events: what a network that reads events had to do; None for others.
         wall_s: time of the whole loop, in seconds.
-        summary: the network in words. model: its configuration. num_parameters: of the model, trained or not.
+        summary: the network in words. model: its configuration. num_outputs: of it; num_parameters: trained or not.
         versions, machine: strings.
     """
 
@@ -94,6 +94,7 @@ class Evaluation:
     wall_s: float
     summary: Summary
     model: dict[str, Any]
+    num_outputs: int
     num_parameters: int
     versions: dict[str, str]
     machine: dict[str, str | int]

@@ -10,7 +10,17 @@ import torch
 
 from longspike._core.checks import check_choice, check_positive_int
 from longspike._core.files import replace_text
-from longspike.data import BatchLoader, DataBundle, EventBundle, OwnData, RaggedSplit, Split, available
+from longspike.data import (
+    BatchLoader,
+    DataBundle,
+    EventBundle,
+    OwnData,
+    RaggedSplit,
+    RowLoader,
+    Split,
+    TokenRow,
+    available,
+)
 from longspike.data import load as load_data
 from longspike.data.event_splits import AbstractEventSplit
 from longspike.data.own import load_others, own_data_of
@@ -85,7 +95,13 @@ class _Chosen(NamedTuple):
 
 
 def _chosen(
-    model: Path, network: Any, data: str | None, data_root: str | Path | None, split: str, limit: int | None
+    model: Path,
+    network: Any,
+    data: str | None,
+    data_root: str | Path | None,
+    split: str,
+    limit: int | None,
+    seqlen: int | None,
 ) -> _Chosen:
     """The samples of a data set by its name, of own data by its path, or of what the model was trained on."""
     metadata = checkpoint.read_description(model)["metadata"]
@@ -106,12 +122,26 @@ def _chosen(
     check_data(network.config, bundle, remedy="Choose another with --data.")
     _check_classes(network.input_spec, bundle)
     check_order(network.input_spec, bundle)
-    return _Chosen(_first(getattr(bundle, split), limit), bundle.name, split, bundle.class_names, bundle.source)
+    return _Chosen(
+        _first(_cut(getattr(bundle, split), seqlen), limit), bundle.name, split, bundle.class_names, bundle.source
+    )
 
 
 def _first(samples: Any, limit: int | None) -> Any:
     """A split, or its first `limit` samples."""
     return samples if limit is None else samples.select(torch.arange(min(limit, len(samples))))
+
+
+def _cut(samples: Any, seqlen: int | None) -> Any:
+    """A corpus in segments of another length; nothing is done without one."""
+    if seqlen is None:
+        return samples
+    check_positive_int("evaluate_saved", "seqlen", seqlen)
+    if not isinstance(samples, TokenRow):
+        raise ConfigError(
+            "seqlen (--seqlen) is about a corpus that is one row; this data set has samples. Leave it out."
+        )
+    return replace(samples, seqlen=seqlen)
 
 
 def _as_trained(samples: Any, spec: InputSpec) -> Any:
@@ -125,8 +155,25 @@ def _sequences_at_once(samples: Any) -> int:
     return max(1, min(BATCH_SIZE, MOST_STEPS // max(samples.max_seqlen, 1)))
 
 
-def _evaluated(network: Any, samples: Any, batch_size: int, told: Callable[[int], None] | None) -> Evaluation:
+def _carries_state(description: dict[str, Any], samples: Any, carry: bool | None) -> bool:
+    """Whether one state goes through all segments of a corpus: as was asked for, or else as the model was trained."""
+    if not isinstance(samples, TokenRow):
+        if carry is not None:
+            raise ConfigError(
+                "carrying the state (--state) is about a corpus that is one row; this data set has samples. Leave it out."
+            )
+        return False
+    recipe = description["metadata"].get("recipe")
+    training = recipe.get("training") if isinstance(recipe, dict) else None
+    return bool(training.get("carry_state")) if carry is None and isinstance(training, dict) else bool(carry)
+
+
+def _evaluated(
+    network: Any, samples: Any, batch_size: int, told: Callable[[int], None] | None, *, carries_state: bool
+) -> Evaluation:
     """`evaluate`; ragged samples go in by their length, so that little is padded, and are named by their places."""
+    if carries_state:
+        return evaluate(network, RowLoader(samples, batch_size=1), carries_state=True, on_progress=told)
     options: dict[str, Any] = {"batch_size": batch_size, "shuffle": False, "seed": 0}
     if not isinstance(samples, AbstractRaggedSplit):
         return evaluate(network, BatchLoader(samples, **options), on_progress=told)
@@ -154,6 +201,8 @@ def evaluate_saved(
     split: str = "test",
     batch_size: int | None = None,
     limit: int | None = None,
+    carry_state: bool | None = None,
+    seqlen: int | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> SavedEvaluation:
     """`evaluate` for the model saved at `model`, its folder or that of its run; nothing is written.
@@ -166,6 +215,8 @@ def evaluate_saved(
         data_root: the data folder, see `longspike.data.load`.
         split: "train", "val" or "test". limit: use only this many samples, the first ones.
         batch_size: by default 100 sequences, fewer if they are longer than 1,310 steps, or 16 event samples.
+        carry_state: of a corpus, whether one state goes through all of it, segment by segment, or each segment begins in
+            silence; by default as the model was trained. seqlen: tokens of a segment, the data set's own by default.
         on_progress: called after each batch with the number of samples so far and in all.
     Raises: CheckpointError if the folder is not a model; ConfigError if it does not name its data or does not fit it;
         ValueError for an unknown split or data set; what `longspike.data.load` raises.
@@ -175,14 +226,15 @@ def evaluate_saved(
     if limit is not None:
         check_positive_int("evaluate_saved", "limit", limit)
     network = load_model(model)
-    chosen = _chosen(model, network, data, data_root, split, limit)
+    chosen = _chosen(model, network, data, data_root, split, limit, seqlen)
     samples = _as_trained(chosen.samples, network.input_spec)
+    carries_state = _carries_state(checkpoint.read_description(model), samples, carry_state)
     if batch_size is None:
         has_events = isinstance(samples, AbstractEventSplit)
         batch_size = EVENT_BATCH_SIZE if has_events else _sequences_at_once(samples)
     told = None if on_progress is None else lambda done: on_progress(done, len(samples))
     return SavedEvaluation(
-        evaluation=_evaluated(network, samples, batch_size, told),
+        evaluation=_evaluated(network, samples, batch_size, told, carries_state=carries_state),
         data=chosen.data,
         split=chosen.split,
         limit=limit,

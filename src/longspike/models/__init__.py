@@ -7,9 +7,12 @@ from longspike.models.flames_config import FlamesConfig, FlamesSequenceConfig, M
 from longspike.models.flames_presets import flames_presets
 from longspike.models.flames_sequence import FlamesSequence, FlamesSequenceOutput, FlamesSequenceState
 from longspike.models.input_spec import InputSpec
+from longspike.models.lm_config import SpikeLMConfig
 from longspike.models.loading import build, load
 from longspike.models.presets import presets
-from longspike.models.spike_ssm import SpikeSSM, SpikeSSMOutput, SpikeSSMState
+from longspike.models.spike_lm import SpikeLM
+from longspike.models.spike_ssm import SpikeSSM
+from longspike.models.spiking_stack import SpikeSSMOutput, SpikeSSMState
 from longspike.tasks.predictions import Prediction
 
 __all__ = [
@@ -24,6 +27,8 @@ __all__ = [
     "InputSpec",
     "MemoryConfig",
     "Prediction",
+    "SpikeLM",
+    "SpikeLMConfig",
     "SpikeSSM",
     "SpikeSSMConfig",
     "SpikeSSMOutput",

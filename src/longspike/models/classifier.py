@@ -70,15 +70,18 @@ class AbstractClassifier(nn.Module, ABC):
         """The network in words."""
 
     @abstractmethod
-    def classify(self, batch: Any) -> Classification:
-        """The answer to a batch; differentiable, and as fast as can be."""
+    def classify(self, batch: Any, state: Any = None) -> Classification:
+        """The answer to a batch; differentiable, and as fast as can be.
+
+        Args: state: that an answer to the samples' earlier parts handed on; silent by default.
+        """
 
     @abstractmethod
-    def observe(self, batch: Any, *, fractions: Sequence[float]) -> Observation:
+    def observe(self, batch: Any, *, fractions: Sequence[float], state: Any = None) -> Observation:
         """The answer to a batch and what led to it: slower than `classify`, for looking.
 
         Args:
-            fractions: after which shares of a sample's steps, in (0, 1), an early answer is wanted.
+            fractions: after which shares of a sample's steps, in (0, 1), an early answer is wanted. state: as of `classify`.
         """
 
     @abstractmethod

@@ -9,7 +9,7 @@ from longspike.layers.dendritic_conv import DendriticConvState
 from longspike.layers.pooling import PoolState
 from longspike.models.flames import FlamesState
 from longspike.models.flames_sequence import FlamesSequenceState
-from longspike.models.spike_ssm import SpikeSSMState
+from longspike.models.spiking_stack import SpikeSSMState
 from longspike.neurons.dendritic import DendriticState
 from longspike.neurons.lif import LIFState
 

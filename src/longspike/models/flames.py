@@ -237,12 +237,12 @@ class Flames(AbstractClassifier):
         events = collate_events(arrays, sensor_size=self.config.sensor_size)
         return RawEvents(RaggedEvents(*(part.to(self.embedding.device) for part in events)))
 
-    def classify(self, batch: EventBatch) -> Classification:
-        """Logits and the activity of every layer on labelled events."""
+    def classify(self, batch: EventBatch, state: None = None) -> Classification:
+        """Logits and the activity of every layer on labelled events; no state is handed on, see `outputs`."""
         output = self.outputs(batch.events, keeps_state=False)
         return Classification(output.logits, output.activity)
 
-    def observe(self, batch: EventBatch, *, fractions: Sequence[float]) -> Observation:
+    def observe(self, batch: EventBatch, *, fractions: Sequence[float], state: None = None) -> Observation:
         """The answer to labelled events, with counts and traces; no early answers (`fractions` is not read)."""
         output, features = self._outputs(batch.events, None, False)
         return observe_events(

@@ -50,6 +50,7 @@ class FlamesSequence(AbstractSequenceClassifier):
     """
 
     pool: MeanPool
+    decoder: SpikeLinear
 
     def __init__(self, config: FlamesSequenceConfig) -> None:
         super().__init__()
@@ -109,7 +110,7 @@ class FlamesSequence(AbstractSequenceClassifier):
         features, end, spikes = self.features(x, state, lengths)
         pool = None if state is None else state.pool
         pooled, pool_end = self.pool(features, pool, lengths)
-        end_state = FlamesSequenceState(*end, pool_end) if lengths is None else None
+        end_state = self.state_of(end, pool_end) if lengths is None else None
         return FlamesSequenceOutput(self.decoder(pooled), end_state, spikes)
 
     def features(
@@ -133,6 +134,10 @@ class FlamesSequence(AbstractSequenceClassifier):
             ends.append(end)
         return u.unflatten(0, (batch, seqlen)), (dendrites, tuple(ends)), tuple(spikes)
 
+    def state_of(self, ends: tuple[DendriticState, tuple[Tensor, ...]], pool: PoolState) -> FlamesSequenceState:
+        """The network's state out of those of its parts."""
+        return FlamesSequenceState(*ends, pool)
+
     def forward(
         self, x: Tensor, state: FlamesSequenceState | None = None, lengths: Tensor | None = None
     ) -> tuple[Tensor, FlamesSequenceState | None]:
@@ -140,13 +145,14 @@ class FlamesSequence(AbstractSequenceClassifier):
         logits, end, _ = self.outputs(x, state, lengths)
         return logits, end
 
-    def classify(self, batch: SequenceBatch) -> Classification:
+    def classify(self, batch: SequenceBatch, state: FlamesSequenceState | None = None) -> Classification:
         """Logits and activity on padded sequences."""
         seqlen, num_steps = batch.x.shape[1], int(batch.lengths.sum())
         lengths = None if num_steps == seqlen * batch.x.shape[0] else batch.lengths
-        logits, _, spikes = self.outputs(batch.x, lengths=lengths)
+        logits, end, spikes = self.outputs(batch.x, state, lengths)
         valid = None if lengths is None else length_mask(lengths, seqlen)[..., None]
         return Classification(
             logits,
             tuple(LayerActivity((s if valid is None else s * valid).sum(), num_steps * s.shape[2]) for s in spikes),
+            end,
         )

@@ -12,17 +12,22 @@ from longspike.models.config import SpikeSSMConfig
 from longspike.models.flames import Flames
 from longspike.models.flames_config import FlamesConfig, FlamesSequenceConfig
 from longspike.models.flames_sequence import FlamesSequence
+from longspike.models.lm_config import SpikeLMConfig
 from longspike.models.shapes import main_shapes
+from longspike.models.spike_lm import SpikeLM
 from longspike.models.spike_ssm import SpikeSSM
 
 _MODELS: dict[str, tuple[type, type]] = {
     "SpikeSSM": (SpikeSSM, SpikeSSMConfig),
+    "SpikeLM": (SpikeLM, SpikeLMConfig),
     "Flames": (Flames, FlamesConfig),
     "FlamesSequence": (FlamesSequence, FlamesSequenceConfig),
 }
 
 
-def build(config: SpikeSSMConfig | FlamesConfig | FlamesSequenceConfig) -> SpikeSSM | Flames | FlamesSequence:
+def build(
+    config: SpikeSSMConfig | SpikeLMConfig | FlamesConfig | FlamesSequenceConfig,
+) -> SpikeSSM | SpikeLM | Flames | FlamesSequence:
     """The network that a configuration describes.
 
     Raises: TypeError for anything else; ConfigError if its weights do not fit into the memory of this machine.
@@ -33,7 +38,9 @@ def build(config: SpikeSSMConfig | FlamesConfig | FlamesSequenceConfig) -> Spike
         if isinstance(config, kind):
             return model(config)  # type: ignore[no-any-return]
     raise TypeError(
-        "build: `config` must be a SpikeSSMConfig, FlamesConfig or FlamesSequenceConfig; got " + describe(config) + "."
+        "build: `config` must be a SpikeSSMConfig, SpikeLMConfig, FlamesConfig or FlamesSequenceConfig; got "
+        + describe(config)
+        + "."
     )
 
 
@@ -48,7 +55,7 @@ def _check_memory(config: Any) -> None:
 
 
 def load(path: str | Path) -> Any:
-    """The model saved at `path`, a `SpikeSSM`, `Flames` or `FlamesSequence`, in evaluation mode.
+    """The model saved at `path`, a `SpikeSSM`, `SpikeLM`, `Flames` or `FlamesSequence`, in evaluation mode.
 
     Args: path: the folder of the model, or that of the training run, which holds it as `model`.
     Raises: CheckpointError if the folder is not a model, is damaged, or was written by another format version.

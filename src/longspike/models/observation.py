@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from torch import Tensor
@@ -25,10 +25,13 @@ class LayerActivity(NamedTuple):
 class Classification(NamedTuple):
     """Logits (batch, outputs), or (batch, seqlen, outputs) where every step is read out, and the activity of every
     spiking layer (none without spikes).
+
+    state: after the last step, to go on from; None where samples end at different steps, or the network hands none on.
     """
 
     logits: Tensor
     activity: tuple[LayerActivity, ...]
+    state: Any = None
 
 
 class EventInput(NamedTuple):

@@ -10,7 +10,6 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from longspike._core.lengths import Batch, length_mask
-from longspike.layers.linear import SpikeLinear
 from longspike.layers.pooling import MeanPool
 from longspike.models.classifier import AbstractClassifier
 from longspike.models.observation import Classification, EarlyAnswers, LayerActivity, Observation, Trace
@@ -50,7 +49,7 @@ class AbstractSequenceClassifier(AbstractClassifier):
     """Sequences through layers, and a linear read-out of the mean over valid steps, or of every step without a pool."""
 
     pool: MeanPool | None
-    decoder: nn.Linear | SpikeLinear
+    decoder: nn.Module
 
     @property
     def reads_tokens(self) -> bool:
@@ -59,7 +58,11 @@ class AbstractSequenceClassifier(AbstractClassifier):
 
     @abstractmethod
     def features(self, x: Tensor, state: Any, lengths: Tensor | None) -> tuple[Tensor, Any, tuple[Tensor, ...]]:
-        """What is averaged, (batch, seqlen, d_model); the layers' states; their outputs (batch, seqlen, neurons)."""
+        """What is read out, (batch, seqlen, d_model); the layers' states; their outputs (batch, seqlen, neurons)."""
+
+    @abstractmethod
+    def state_of(self, ends: Any, pool: Any) -> Any:
+        """The network's state out of those of its layers and its pool."""
 
     def step(self, x_t: Tensor, state: Any) -> tuple[Tensor, Any]:
         """Logits after one more step, and the state; x_t (batch, d_input), or tokens (batch)."""
@@ -67,7 +70,7 @@ class AbstractSequenceClassifier(AbstractClassifier):
 
     def raw_batch(self, samples: Sequence[Any]) -> Batch:
         """Raw sequences as a padded batch: values normalised by `input_spec`, or tokens."""
-        options = {"d_input": self.config.d_input, "is_tokens": self.reads_tokens, "like": self.decoder.weight}
+        options = {"d_input": self.config.d_input, "is_tokens": self.reads_tokens, "like": next(self.parameters())}
         return padded(samples, self.input_spec, **options)
 
     def lengths_of(self, batch: SequenceBatch) -> Tensor:
@@ -77,14 +80,17 @@ class AbstractSequenceClassifier(AbstractClassifier):
     def _has_batch(self, raw: Any) -> bool:
         return len(raw.shape) == (2 if self.reads_tokens else 3)
 
-    def observe(self, batch: SequenceBatch, *, fractions: Sequence[float]) -> Observation:
+    def observe(self, batch: SequenceBatch, *, fractions: Sequence[float], state: Any = None) -> Observation:
         """The answer to padded sequences and traces, with early answers if the network is causal and answers once."""
         lengths, num_steps = batch.lengths, int(batch.lengths.sum())
-        features, _, spikes = self.features(batch.x, None, lengths)
+        is_padded = num_steps != batch.x.shape[0] * batch.x.shape[1]
+        features, ends, spikes = self.features(batch.x, state, lengths)
         spikes = spikes if self.is_spiking else ()
         counts = tuple(spike_counts(s, length_mask(lengths, s.shape[1])) for s in spikes)
         activity = tuple(LayerActivity(count.sum(), num_steps * len(count)) for count in counts)
-        pooled = features if self.pool is None else self.pool(features, None, lengths)[0]
+        pooled, pool_end = features, None
+        if self.pool is not None:
+            pooled, pool_end = self.pool(features, None if state is None else state.pool, lengths)
         early = None
         if self.is_causal and self.pool is not None:
             means, steps = running_means(features, lengths, fractions)
@@ -94,7 +100,8 @@ class AbstractSequenceClassifier(AbstractClassifier):
             own = slice(0, int(lengths[row]))
             return self._trace(batch.x[row, own], features[row, own], tuple(s[row, own] for s in spikes))
 
-        return Observation(Classification(self.decoder(pooled), activity), num_steps, trace, counts, early)
+        end = None if is_padded else self.state_of(ends, pool_end)
+        return Observation(Classification(self.decoder(pooled), activity, end), num_steps, trace, counts, early)
 
     def _trace(self, x: Tensor, features: Tensor, spikes: tuple[Tensor, ...]) -> Trace | None:
         """What happened to one sample, without padding."""

@@ -6,6 +6,7 @@ from typing import Any
 from longspike.models.config import SpikeSSMConfig
 from longspike.models.flames_config import FlamesConfig, FlamesSequenceConfig, MemoryConfig
 from longspike.models.flames_parts import POLARITIES, front_grids
+from longspike.models.lm_config import SpikeLMConfig
 
 Shapes = Iterator[tuple[str, tuple[int, ...]]]
 
@@ -47,14 +48,19 @@ def _flames_sequence(config: FlamesSequenceConfig) -> Shapes:
     yield from _memory(config.memory)
 
 
+def _spike_lm(config: SpikeLMConfig) -> Shapes:
+    yield from _spike_ssm(config.stack)
+
+
 _SHAPES: dict[type, Callable[[Any], Shapes]] = {
     SpikeSSMConfig: _spike_ssm,
+    SpikeLMConfig: _spike_lm,
     FlamesConfig: _flames,
     FlamesSequenceConfig: _flames_sequence,
 }
 
 
-def main_shapes(config: SpikeSSMConfig | FlamesConfig | FlamesSequenceConfig) -> Shapes:
+def main_shapes(config: SpikeSSMConfig | SpikeLMConfig | FlamesConfig | FlamesSequenceConfig) -> Shapes:
     """Name and shape of the tensors that fill a network: all others together hold no more values than a few times these.
 
     Example:

@@ -1,44 +1,19 @@
 """The SPikE-SSM network: encoder, blocks, pooling, read-out."""
 
-from dataclasses import asdict, replace
-from typing import Any, NamedTuple, Self
+from dataclasses import replace
+from typing import Any, Self
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
-from longspike._core.checks import check_bounds, check_sequence, describe
-from longspike._core.dtypes import in_dtype
-from longspike._core.lengths import without_padding
-from longspike._core.states import as_state
-from longspike.layers.block import BlockState, SpikingBlock
 from longspike.layers.linear import SpikeLinear
-from longspike.layers.norm import build_norm, normalised
-from longspike.layers.pooling import MeanPool, PoolState, check_lengths
-from longspike.models.classifier import Summary
+from longspike.layers.norm import build_norm
+from longspike.layers.pooling import MeanPool
 from longspike.models.config import SpikeSSMConfig
-from longspike.models.observation import Classification, LayerActivity
 from longspike.models.presets import preset
-from longspike.models.sequence_classifier import AbstractSequenceClassifier, SequenceBatch
-from longspike.tasks.definition import AbstractTask
-from longspike.tasks.table import task
+from longspike.models.spiking_stack import AbstractSpikingStack, build_blocks
 
 
-class SpikeSSMState(NamedTuple):
-    """What the network remembers between two steps."""
-
-    blocks: tuple[BlockState, ...]
-    pool: PoolState | None
-
-
-class SpikeSSMOutput(NamedTuple):
-    """Logits (batch, num_outputs), or per step without pooling; the state; every block's spikes."""
-
-    logits: Tensor
-    state: SpikeSSMState | None
-    spikes: tuple[Tensor, ...]
-
-
-class SpikeSSM(AbstractSequenceClassifier):
+class SpikeSSM(AbstractSpikingStack):
     """A stack of spiking state-space blocks between an encoder and a read-out.
 
     Whole sequences, chunks with the state passed on, and single steps give the same spikes, bit for bit, on the compiled
@@ -47,6 +22,7 @@ class SpikeSSM(AbstractSequenceClassifier):
     Reference: Zhong et al. 2024, SPikE-SSM, arXiv 2410.17268 (a reconstruction, see docs/maths/models.md).
 
     Example:
+        >>> import torch
         >>> model = SpikeSSM(SpikeSSMConfig(d_model=8, num_layers=1, d_state=4))
         >>> logits, state = model(torch.zeros(2, 5, 1))
         >>> tuple(logits.shape)
@@ -57,28 +33,10 @@ class SpikeSSM(AbstractSequenceClassifier):
         super().__init__()
         self.config = config
         if config.encoder == "embedding":
-            self.encoder: nn.Module = nn.Embedding(config.d_input, config.d_model)
+            self.encoder = nn.Embedding(config.d_input, config.d_model)
         else:
             self.encoder = SpikeLinear(config.d_input, config.d_model)
-        self.blocks = nn.ModuleList(
-            SpikingBlock(
-                config.d_model,
-                d_state=config.d_state,
-                neuron=config.neuron,
-                dropout=config.dropout,
-                norm=config.norm,
-                norm_kind=config.norm_kind,
-                init=config.init,
-                dt_min=config.dt_min,
-                dt_max=config.dt_max,
-                discretisation=config.discretisation,
-                n_ssm=config.n_ssm,
-                trains_b=config.trains_b,
-                mix_gain=config.mix_gain,
-                is_bidirectional=config.is_bidirectional,
-            )
-            for _ in range(config.num_layers)
-        )
+        self.blocks = build_blocks(config)
         self.final_norm = build_norm(config.d_model, config.norm_kind) if config.has_final_norm else None
         self.pool = MeanPool(config.d_model) if config.pool == "mean" else None
         self.decoder = nn.Linear(config.d_model, config.num_outputs)
@@ -89,136 +47,6 @@ class SpikeSSM(AbstractSequenceClassifier):
         return cls(replace(preset(name), **changes))
 
     @property
-    def task(self) -> AbstractTask:
-        """As the configuration says."""
-        return task(self.config.task)
-
-    @property
-    def layer_names(self) -> tuple[str, ...]:
-        """The blocks; none with a dense neuron."""
-        config = self.config
-        return tuple(f"block {k + 1}" for k in range(config.num_layers if config.neuron.is_spiking else 0))
-
-    @property
-    def is_causal(self) -> bool:
-        """Unless it reads in both directions."""
-        return not self.config.is_bidirectional
-
-    @property
-    def reads_tokens(self) -> bool:
-        """With the encoder "embedding"."""
-        return self.config.encoder == "embedding"
-
-    def summary(self) -> Summary:
-        """The network in words."""
-        config = self.config
-        shape = f"{config.num_layers} blocks, d_model {config.d_model}, d_state {config.d_state}"
-        direction = "causal" if self.is_causal else "bidirectional"
-        neuron = ", ".join(f"{name} {value}" for name, value in asdict(config.neuron).items() if value is not None)
-        return Summary(
-            title=f"SpikeSSM with {config.neuron.kind} neurons",
-            rate="spikes per neuron and step",
-            rows={
-                "Network": f"{shape}, {direction}, {config.norm} {'batch ' if config.norm_kind == 'batch' else ''}norm",
-                "Neuron": neuron,
-            },
-        )
-
-    def init_state(self, batch: int) -> SpikeSSMState:
-        """The silent state of `batch` samples."""
-        blocks = tuple(block.init_state(batch) for block in self.blocks)  # type: ignore[operator]
-        pool = None if self.pool is None else self.pool.init_state(batch, like=self.decoder.weight)
-        return SpikeSSMState(blocks, pool)
-
-    def _check_input(self, x: Tensor) -> None:
-        if self.config.encoder == "linear":
-            check_sequence("SpikeSSM", "x", x, channels=self.config.d_input)
-        elif not isinstance(x, Tensor) or x.dim() != 2 or x.dtype not in (torch.int32, torch.int64):
-            raise ValueError(f"SpikeSSM: `x` must hold integer tokens of shape (batch, seqlen); got {describe(x)}.")
-
-    def _checked(self, state: SpikeSSMState | None) -> SpikeSSMState | None:
-        if state is None:
-            return None
-        state = as_state("SpikeSSM", SpikeSSMState, state)
-        if not isinstance(state.blocks, tuple | list) or len(state.blocks) != len(self.blocks):
-            raise ValueError(
-                f"SpikeSSM: `state.blocks` must hold {len(self.blocks)} states, one a block; got {describe(state.blocks)}. "
-                "Start from init_state()."
-            )
-        return state
-
-    def _encode(self, x: Tensor, lengths: Tensor | None) -> Tensor:
-        self._check_input(x)
-        if lengths is not None:
-            check_lengths("SpikeSSM", lengths, x)
-        x = without_padding(x, lengths)
-        if self.config.encoder == "embedding":
-            check_bounds(
-                "SpikeSSM", "x", x, low=0, high=self.config.d_input - 1, remedy="A token is a row of the encoder."
-            )
-        return self.encoder(x)
-
-    def _read_out(
-        self, h: Tensor, ends: list[BlockState], state: SpikeSSMState | None, lengths: Tensor | None
-    ) -> tuple[Tensor, SpikeSSMState | None]:
-        pooled: PoolState | None = None
-        if self.pool is not None:
-            h, pooled = self.pool(h, None if state is None else state.pool, lengths)
-        return self.decoder(in_dtype(h, self.decoder.weight.dtype)), SpikeSSMState(
-            tuple(ends), pooled
-        ) if lengths is None else None
-
-    def outputs(self, x: Tensor, state: SpikeSSMState | None = None, lengths: Tensor | None = None) -> SpikeSSMOutput:
-        """Logits, state and the spikes of every block; `forward` is faster, because it keeps no spikes.
-
-        Args:
-            x: (batch, seqlen, d_input), or integer tokens (batch, seqlen).
-            state: the state before the first step, silent by default.
-            lengths: valid steps per sample of a right-padded batch; padding changes nothing. The samples then end at
-                different steps, so no state comes back.
-        """
-        h, ends, spikes = self.features(x, state, lengths)
-        logits, end_state = self._read_out(h, ends, state, lengths)
-        return SpikeSSMOutput(logits, end_state, spikes)
-
-    def features(
-        self, x: Tensor, state: SpikeSSMState | None, lengths: Tensor | None
-    ) -> tuple[Tensor, list[BlockState], tuple[Tensor, ...]]:
-        """What is read out, behind the final norm (batch, seqlen, d_model); the blocks' states and their spikes."""
-        h, ends, spikes, state = self._encode(x, lengths), [], [], self._checked(state)
-        for k, block in enumerate(self.blocks):
-            h, block_spikes, end = block.outputs(h, None if state is None else state.blocks[k], lengths)  # type: ignore[operator]
-            ends.append(end)
-            spikes.append(block_spikes)
-        return self._normed(h, lengths), ends, tuple(spikes)
-
-    def _normed(self, h: Tensor, lengths: Tensor | None) -> Tensor:
-        return h if self.final_norm is None else normalised(self.final_norm, h, lengths)
-
-    def _count(
-        self, x: Tensor, state: SpikeSSMState | None, lengths: Tensor | None
-    ) -> tuple[Tensor, SpikeSSMState | None, tuple[Tensor, ...]]:
-        """Logits, state, and every block's spikes of valid steps (batch, d_model); the bits of `outputs`."""
-        h, ends, counts, state = self._encode(x, lengths), [], [], self._checked(state)
-        for k, block in enumerate(self.blocks):
-            h, count, end = block.activity(h, None if state is None else state.blocks[k], lengths)  # type: ignore[operator]
-            ends.append(end)
-            counts.append(count)
-        return *self._read_out(self._normed(h, lengths), ends, state, lengths), tuple(counts)
-
-    def forward(
-        self, x: Tensor, state: SpikeSSMState | None = None, lengths: Tensor | None = None
-    ) -> tuple[Tensor, SpikeSSMState | None]:
-        """Logits and the state after the last step; see `outputs`."""
-        logits, end, _ = self._count(x, state, lengths)
-        return logits, end
-
-    def classify(self, batch: SequenceBatch) -> Classification:
-        """Logits and activity on padded sequences; lengths are used only if a sample is padded, which is faster."""
-        num_steps = int(batch.lengths.sum())
-        lengths = None if num_steps == batch.x.shape[0] * batch.x.shape[1] else batch.lengths
-        logits, _, counts = self._count(batch.x, None, lengths)
-        activity = tuple(
-            LayerActivity(count.sum(), num_steps * count.shape[1]) for count in (counts if self.is_spiking else ())
-        )
-        return Classification(logits, activity)
+    def stack(self) -> SpikeSSMConfig:
+        """Its configuration."""
+        return self.config

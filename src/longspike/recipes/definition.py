@@ -13,6 +13,7 @@ from longspike.errors import ConfigError
 from longspike.events.augmentation import Augmentation
 from longspike.models.config import SpikeSSMConfig
 from longspike.models.flames_config import FlamesConfig, FlamesSequenceConfig
+from longspike.models.lm_config import SpikeLMConfig
 from longspike.tasks.definition import AbstractTask
 from longspike.tasks.table import DEFAULT_TASK, task
 from longspike.training.config import TrainingConfig
@@ -33,7 +34,7 @@ class Recipe:
     name: str
     description: str
     data: str | OwnData
-    model: SpikeSSMConfig | FlamesConfig | FlamesSequenceConfig
+    model: SpikeSSMConfig | SpikeLMConfig | FlamesConfig | FlamesSequenceConfig
     training: TrainingConfig
     expected: str
     augmentation: Augmentation | CropAndFlip | SoundAugment | None = None
@@ -45,9 +46,10 @@ class Recipe:
                 mistakes.add(f"`{name}` must not be empty")
         if {"/", "\\"} & set(self.name) or self.name in (".", ".."):
             mistakes.add(f"`name` must be the name of a folder, not a path; got {self.name!r}")
-        asked = task(self.model.task if isinstance(self.model, SpikeSSMConfig) else DEFAULT_TASK)
-        if isinstance(self.model, SpikeSSMConfig):
-            self._check_sequence_model(self.model, asked, mistakes)
+        stack = self.model.stack if isinstance(self.model, SpikeLMConfig) else self.model
+        asked = task(stack.task if isinstance(stack, SpikeSSMConfig) else DEFAULT_TASK)
+        if isinstance(stack, SpikeSSMConfig):
+            self._check_sequence_model(stack, asked, mistakes)
         if self.training.label_smoothing and not asked.has_classes:
             mistakes.add(f"`training.label_smoothing` has no effect on values ({asked.name}); set it to 0")
         mistakes.part(lambda: asked.metric(self.training.selection))

@@ -7,16 +7,19 @@ from typing import Any
 
 import torch
 
-from longspike.data import BatchLoader, DataBundle, EventBundle, OwnData, RaggedSplit, Split, load
+from longspike.data import BatchLoader, DataBundle, EventBundle, OwnData, RowLoader, Split, TokenRow, load
 from longspike.data.ragged import AbstractRaggedSplit
+from longspike.errors import ConfigError
 from longspike.models import InputSpec, build
 from longspike.models.matching import check_data
 from longspike.recipes.definition import Recipe
 from longspike.recipes.run_folder import check, clear, versions, write_record
-from longspike.training import FitResult, Progress, Score, score
+from longspike.training import FitResult, Progress, Score, TrainingConfig, score
 from longspike.training.exclusive import RunLock, check_alone
 from longspike.training.fit import fit_in_locked_folder
 
+CARRIED_SEQLEN = 4096
+"""Tokens at a time of a text that is gone through with one state."""
 LENGTH_WINDOW = 50
 """Batches of the epoch's order among which samples of similar lengths are put together."""
 
@@ -64,6 +67,7 @@ def run(
     bundle = load(recipe.data, root=data_root)
     remedy = "Change these fields of `model`, or choose other data."
     check_data(recipe.model, bundle, reader=f"the recipe {recipe.name!r}", remedy=remedy)
+    _check_rows(recipe, bundle)
     check_alone()
     check(run_dir, recipe, resume=resume, overwrite=overwrite)
     with RunLock(run_dir):
@@ -73,6 +77,43 @@ def run(
         record = _record(recipe, bundle)
         write_record(run_dir, record)
         return _train(recipe, bundle, run_dir, record, resume=resume, progress=progress)
+
+
+def _cut(split: Any, config: TrainingConfig) -> Any:
+    """The split; a row of tokens in segments as long as the training wants them."""
+    return replace(split, seqlen=config.seqlen) if isinstance(split, TokenRow) and config.seqlen else split
+
+
+def _train_loader(recipe: Recipe, split: Any) -> Any:
+    """The batches of training: rows that go on if the state is carried, else samples in a new order every epoch."""
+    config, split = recipe.training, _cut(split, recipe.training)
+    if config.carry_state:
+        return RowLoader(split, batch_size=config.batch_size, rolls=True, seed=config.seed)
+    options = _options(split, config)
+    return BatchLoader[Any, Any](split, shuffle=True, seed=config.seed, augment=recipe.augmentation, **options)
+
+
+def _loader(recipe: Recipe, split: Any) -> Any:
+    """The batches that a score is made of, in the order of the split; a carried state goes through all of it."""
+    config, split = recipe.training, _cut(split, recipe.training)
+    if config.carry_state:
+        return RowLoader(replace(split, seqlen=CARRIED_SEQLEN), batch_size=1)
+    return BatchLoader[Any, Any](split, shuffle=False, seed=0, **_options(split, config))
+
+
+def _options(split: Any, config: TrainingConfig) -> dict[str, Any]:
+    window = {"length_window": LENGTH_WINDOW} if isinstance(split, AbstractRaggedSplit) else {}
+    return {"batch_size": config.batch_size, **window}
+
+
+def _check_rows(recipe: Recipe, bundle: DataBundle | EventBundle) -> None:
+    """Raise unless what the training says of rows is about a data set that is one."""
+    config, is_row = recipe.training, isinstance(bundle.train, TokenRow)
+    if not is_row and (config.carry_state or config.seqlen is not None):
+        raise ConfigError(
+            f"the recipe {recipe.name!r}: `training.carry_state` and `training.seqlen` are about a corpus that is one row; "
+            f"{bundle.name!r} has samples. Leave them at false and none."
+        )
 
 
 def _train(
@@ -92,19 +133,15 @@ def _train(
     model.input_spec = InputSpec(class_names=bundle.class_names, steps_per_second=pace)
     if isinstance(bundle, DataBundle):
         model.input_spec = replace(model.input_spec, vocabulary=bundle.vocabulary, permutation=bundle.permutation)
-    options: dict[str, Any] = {"batch_size": config.batch_size}
-    if isinstance(bundle.train, AbstractRaggedSplit):
-        options["length_window"] = LENGTH_WINDOW
-    train = BatchLoader[Any, Any](bundle.train, shuffle=True, seed=config.seed, augment=recipe.augmentation, **options)
     result = fit_in_locked_folder(
         model,
-        train,
-        BatchLoader(bundle.val, shuffle=False, seed=0, **options),
+        _train_loader(recipe, bundle.train),
+        _loader(recipe, bundle.val),
         config,
         run_dir,
         resume=resume,
         metadata=record,
         progress=progress,
     )
-    test = score(model, BatchLoader(bundle.test, shuffle=False, seed=0, **options))
+    test = score(model, _loader(recipe, bundle.test), carries_state=config.carry_state)
     return RunResult(recipe=recipe, fit=result, test=test)

@@ -25,6 +25,7 @@ from longspike.recipes.events import (
     ssc,
 )
 from longspike.recipes.full import cifar10_patches_full, psmnist_full, scifar_full, smnist_full
+from longspike.recipes.language import novels, shakespeare
 from longspike.recipes.long_range import (
     listops,
     listops_full,
@@ -62,6 +63,8 @@ _RECIPES: dict[str, Callable[[], Recipe]] = {
     "spoken-digits-raw-speakers": spoken_digits_raw_speakers,
     "spoken-digits-frames": spoken_digits_frames,
     "signal-segments": signal_segments,
+    "shakespeare": shakespeare,
+    "novels": novels,
     "event-digits": event_digits,
     "nmnist": nmnist,
     "nmnist-no-dendrites": nmnist_no_dendrites,

@@ -8,7 +8,7 @@ from longspike.errors import ConfigError
 from longspike.events.ragged import collate_events
 from longspike.events.record import EVENT_DTYPE
 from longspike.models.flames import Flames
-from longspike.models.spike_ssm import SpikeSSM
+from longspike.models.spiking_stack import AbstractSpikingStack
 from longspike.streaming.event_stream import EventStream
 
 LARGEST_SEQUENCE_BYTES = 1 << 30
@@ -20,7 +20,7 @@ LARGEST_RECORDING = 4_000_000
 class WholeSequence:
     """Keeps the steps that a stream was fed with and its spikes, to compare them with those of the whole sequence."""
 
-    def __init__(self, model: SpikeSSM) -> None:
+    def __init__(self, model: AbstractSpikingStack) -> None:
         self._model = model
         self._inputs: list[Tensor] = []
         self._spikes: list[tuple[Tensor, ...]] = []

@@ -10,21 +10,24 @@ from longspike.kernels import native
 from longspike.kernels._spiking.modes import RESETS
 from longspike.kernels.layer_norm import EPS
 from longspike.layers.block import BlockState, SpikingBlock
+from longspike.layers.linear import SpikeLinear
 from longspike.layers.norm import RowNorm
 from longspike.layers.pooling import PoolState
 from longspike.layers.watched import are_watched
-from longspike.models.spike_ssm import SpikeSSM, SpikeSSMState
+from longspike.models.spiking_stack import AbstractSpikingStack, SpikeSSMState
 from longspike.neurons.refractory import RefractoryLIF
 from longspike.streaming.remembered import Remembered
 
 
-def _can_run(model: SpikeSSM) -> bool:
+def _can_run(model: AbstractSpikingStack) -> bool:
     """Whether every block is a plain one and every number lies on the CPU in one dtype."""
     for block in model.blocks:
         if not isinstance(block, SpikingBlock) or not block.is_plain():
             return False
         if not block.neuron.method == block.ssm.method == "auto":
             return False
+    if not isinstance(model.encoder, nn.Embedding | SpikeLinear) or not isinstance(model.decoder, nn.Linear):
+        return False
     if model.final_norm is not None and type(model.final_norm) is not RowNorm:
         return False
     if are_watched([model.encoder, model.decoder] + [model.final_norm] * (model.final_norm is not None)):  # type: ignore[list-item]
@@ -40,7 +43,7 @@ class CompiledSteps:
     handler or another thread, finds a stream that is whole.
     """
 
-    def __init__(self, model: SpikeSSM, remembered: Remembered) -> None:
+    def __init__(self, model: AbstractSpikingStack, remembered: Remembered) -> None:
         self._model, self._dtype = model, model.dtype
         batch, d_model = remembered.last.shape
         self._size = (len(model.blocks), batch, d_model)
@@ -48,12 +51,12 @@ class CompiledSteps:
         self.load(remembered)
 
     @classmethod
-    def of(cls, model: SpikeSSM, remembered: Remembered) -> "CompiledSteps | None":
+    def of(cls, model: AbstractSpikingStack, remembered: Remembered) -> "CompiledSteps | None":
         """The compiled way, or None if this model has none."""
         return cls(model, remembered) if _can_run(model) else None
 
     def _make_stack(self, remembered: Remembered) -> Any:
-        config, pool, kept = self._model.config, self._pool(), []
+        config, pool, kept = self._model.stack, self._pool(), []
 
         def address(x: Tensor | None) -> int:
             kept.append(None if x is None else x.detach().to(self._dtype).contiguous())
@@ -139,7 +142,7 @@ class CompiledSteps:
         if not is_known:
             return None
         mean = (total / steps[:, None]).to(self._dtype) if has_pool else last
-        return torch.nn.functional.linear(mean, decoder.weight, decoder.bias)
+        return torch.nn.functional.linear(mean, decoder.weight, decoder.bias)  # type: ignore[arg-type]
 
 
 def _addresses(blocks: tuple[BlockState, ...]) -> list[list[int]]:
@@ -150,7 +153,7 @@ def _pair(norm: nn.Module | None) -> tuple[Tensor | None, Tensor | None]:
     return (norm.weight, norm.bias) if isinstance(norm, RowNorm) else (None, None)
 
 
-def _norms_behind(model: SpikeSSM) -> list[tuple[Tensor | None, Tensor | None]]:
+def _norms_behind(model: AbstractSpikingStack) -> list[tuple[Tensor | None, Tensor | None]]:
     """Weight and bias of the norm behind each block: its own, or behind the last one that of the network."""
     own = [_pair(block.norm if block.norm_position == "post" else None) for block in model.blocks]  # type: ignore[arg-type]
     return own if model.final_norm is None else [*own[:-1], _pair(model.final_norm)]

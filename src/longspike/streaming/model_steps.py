@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from longspike.layers.pooling import PoolState
-from longspike.models.spike_ssm import SpikeSSM, SpikeSSMState
+from longspike.models.spiking_stack import AbstractSpikingStack, SpikeSSMState
 from longspike.streaming.remembered import Remembered
 
 PIECE = 4096
@@ -14,7 +14,7 @@ PIECE = 4096
 class ModelSteps:
     """What a stream remembers, and the frozen network that moves it."""
 
-    def __init__(self, model: SpikeSSM, remembered: Remembered) -> None:
+    def __init__(self, model: AbstractSpikingStack, remembered: Remembered) -> None:
         self._model = model
         self.remembered = remembered
         """Replaced as a whole, never written to."""
@@ -37,7 +37,7 @@ class ModelSteps:
 
     def push(self, x: Tensor, *, has_batch: bool) -> tuple[Tensor, ...] | None:
         """Spikes of every block ([batch,] steps, d_model); None, and nothing has changed, if x holds no valid input."""
-        is_valid = x.isfinite() if x.is_floating_point() else (x >= 0) & (x < self._model.config.d_input)
+        is_valid = x.isfinite() if x.is_floating_point() else (x >= 0) & (x < self._model.stack.d_input)
         if not bool(is_valid.all()):
             return None
         pieces = [self._push_piece(piece) for piece in x.split(PIECE, dim=1)]

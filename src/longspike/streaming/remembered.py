@@ -10,7 +10,7 @@ from torch import Tensor
 
 from longspike._core.checks import describe
 from longspike._core.states import fill_state, flatten_state
-from longspike.models.spike_ssm import SpikeSSM, SpikeSSMState
+from longspike.models.spiking_stack import AbstractSpikingStack, SpikeSSMState
 from longspike.streaming.fingerprint import raw_bytes
 
 LARGEST = 1e18
@@ -27,7 +27,7 @@ class Remembered(NamedTuple):
     num_steps: int
 
 
-def frozen_copy(model: SpikeSSM) -> SpikeSSM:
+def frozen_copy(model: AbstractSpikingStack) -> AbstractSpikingStack:
     """The network as it is now, in evaluation mode and without gradients."""
     parts = [value for module in model.modules() for value in vars(module).values()]
     # what hooks of pruning or weight norm compute is no leaf, which deepcopy refuses
@@ -35,10 +35,10 @@ def frozen_copy(model: SpikeSSM) -> SpikeSSM:
     return deepcopy(model, computed).eval().requires_grad_(False)
 
 
-def nothing_yet(model: SpikeSSM, batch: int) -> Remembered:
+def nothing_yet(model: AbstractSpikingStack, batch: int) -> Remembered:
     """Before the first step."""
-    weight = model.decoder.weight
-    return Remembered(model.init_state(batch), weight.new_full((batch, weight.shape[1]), torch.nan), 0)
+    last = next(model.parameters()).new_full((batch, model.stack.d_model), torch.nan)
+    return Remembered(model.init_state(batch), last, 0)
 
 
 def check_state(expected: SpikeSSMState, given: SpikeSSMState) -> None:

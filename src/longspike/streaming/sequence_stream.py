@@ -13,7 +13,7 @@ from longspike._core.checks import check_positive_int, check_sequence, describe
 from longspike._core.files import replace_file
 from longspike._core.states import map_state
 from longspike.errors import CheckpointError
-from longspike.models.spike_ssm import SpikeSSM, SpikeSSMState
+from longspike.models.spiking_stack import AbstractSpikingStack, SpikeSSMState
 from longspike.streaming.compiled_steps import CompiledSteps
 from longspike.streaming.fingerprint import fingerprint
 from longspike.streaming.model_steps import ModelSteps
@@ -44,22 +44,22 @@ class SequenceStream(Stream):
         (3, (10,))
     """
 
-    def __init__(self, model: SpikeSSM, *, batch: int = 1) -> None:
-        if not isinstance(model, SpikeSSM):
+    def __init__(self, model: AbstractSpikingStack, *, batch: int = 1) -> None:
+        if not isinstance(model, AbstractSpikingStack):
             raise TypeError(
                 f"Stream: `model` must be a SpikeSSM or Flames; got {describe(model)}. Use longspike.load(path)."
             )
-        if model.config.is_bidirectional:
+        if model.stack.is_bidirectional:
             raise ValueError("Stream: the model is bidirectional and needs the whole sequence. Train a causal one.")
-        if model.config.neuron.kind == "bernoulli":
+        if model.stack.neuron.kind == "bernoulli":
             raise ValueError("Stream: the Bernoulli neuron draws at random, so a stream cannot repeat a batch.")
         check_positive_int("Stream", "batch", batch)
         with torch.inference_mode(False), torch.no_grad():
             self._set_up(frozen_copy(model), batch)
 
-    def _set_up(self, model: SpikeSSM, batch: int) -> None:
+    def _set_up(self, model: AbstractSpikingStack, batch: int) -> None:
         self._model, self._batch, self._dtype = model, batch, model.dtype
-        self._is_linear, self._d_input = model.config.encoder == "linear", model.config.d_input
+        self._is_linear, self._d_input = model.stack.encoder == "linear", model.stack.d_input
         fresh = nothing_yet(model, batch)
         self._steps: CompiledSteps | ModelSteps = CompiledSteps.of(model, fresh) or ModelSteps(model, fresh)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, overload
 from torch import Tensor
 
 from longspike.models.flames import Flames
-from longspike.models.spike_ssm import SpikeSSM
+from longspike.models.spiking_stack import AbstractSpikingStack
 
 if TYPE_CHECKING:
     from longspike.streaming.event_stream import EventStream
@@ -32,7 +32,7 @@ class Stream:
     `copy.deepcopy(stream)` gives a second one that goes on from the same place.
 
     Args:
-        model: a causal `SpikeSSM`, or `Flames` in float32.
+        model: a causal `SpikeSSM`, a `SpikeLM`, or `Flames` in float32.
         options: those of the stream, such as `batch` of a `SequenceStream` or `is_recording` of an `EventStream`.
 
     Raises: TypeError for another model, or for `batch` with `Flames`; ValueError for a model that cannot be streamed.
@@ -40,6 +40,7 @@ class Stream:
     Example:
         >>> import torch
         >>> from longspike import Stream
+        >>> from longspike.models import SpikeSSM
         >>> stream = Stream(SpikeSSM.from_preset("digits"))
         >>> spikes = stream.push(torch.zeros(3, 1))
         >>> type(stream).__name__, stream.num_steps
@@ -49,7 +50,7 @@ class Stream:
     """
 
     @overload
-    def __new__(cls, model: SpikeSSM, *, batch: int = 1) -> "SequenceStream": ...
+    def __new__(cls, model: AbstractSpikingStack, *, batch: int = 1) -> "SequenceStream": ...
     @overload
     def __new__(
         cls,
@@ -61,7 +62,7 @@ class Stream:
         num_threads: int = 1,
     ) -> "EventStream": ...
 
-    def __new__(cls, model: SpikeSSM | Flames, **options: Any) -> "Stream":
+    def __new__(cls, model: AbstractSpikingStack | Flames, **options: Any) -> "Stream":
         """An instance of the stream for `model`; of the class itself if it is a certain one."""
         if cls is not Stream:
             return super().__new__(cls)

@@ -30,6 +30,10 @@ class TrainingConfig:
         selection: which epoch's weights are kept, by validation: the best by a metric's name, such as "accuracy" (among
             equal ones the lowest loss); by "task", the metric that its task names first; by "loss", the lowest (less noisy
             on few samples).
+        carry_state: hand the network's state on from batch to batch, in training and in validation, gradients stopping there
+            (truncated back-propagation): for batches that go on where the one before stopped, as those of a
+            `longspike.data.RowLoader`, which `longspike.recipes.run` then makes. It begins anew with every epoch.
+        seqlen: tokens of a batch, of a corpus that is one row; None for the data set's own.
         seed: of the randomness of every step, below 2^63. `longspike.recipes.run` also draws the initial weights and the
             order of the samples from it; with `fit` those are the caller's.
         checkpoint_every_steps: also save inside an epoch, every so many steps; None saves at the end of epochs only.
@@ -49,6 +53,8 @@ class TrainingConfig:
     rate_scope: str = "layer"
     rate_weight: float = 1.0
     selection: str = "task"
+    carry_state: bool = False
+    seqlen: int | None = None
     seed: int = 0
     checkpoint_every_steps: int | None = None
     num_threads: int | None = None
@@ -57,7 +63,7 @@ class TrainingConfig:
         mistakes = Mistakes("TrainingConfig", self)
         mistakes.integers("epochs", "batch_size")
         mistakes.integers("seed", low=0, high=2**63 - 1)
-        mistakes.integers("checkpoint_every_steps", or_none=True)
+        mistakes.integers("checkpoint_every_steps", "seqlen", or_none=True)
         mistakes.integers("num_threads", high=native.MOST_THREADS, or_none=True)
         mistakes.numbers("lr", "ssm_lr")
         mistakes.numbers("weight_decay", "rate_weight", closed_low=True)

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from longspike.errors import DivergedError
 from longspike.models.classifier import AbstractClassifier
+from longspike.training.carrying import Carried
 from longspike.training.config import TrainingConfig
 from longspike.training.loaders import LabelledBatch, labelled
 from longspike.training.losses import penalised_rates, rate_penalty
@@ -15,6 +16,8 @@ from longspike.training.optim import build_optimizer
 from longspike.training.seeding import seed_generators, step_seed
 from longspike.training.tally import Tally, score_batch
 
+CARRIED = "carried_state"
+"""The place of the state in a checkpoint."""
 CHECK_EVERY_STEPS = 20
 """How often a loss on a GPU is looked at; on a CPU every one is, for nothing."""
 
@@ -28,6 +31,7 @@ class TrainingModule(LightningModule):
         self.config = config
         self.num_steps = num_steps
         self.train_tally, self.val_tally = Tally(model.task), Tally(model.task)
+        self.train_state, self.val_state = (Carried(is_on=config.carry_state) for _ in range(2))
         self._loss_sum: Tensor | None = None
 
     def configure_optimizers(self) -> Any:
@@ -35,11 +39,11 @@ class TrainingModule(LightningModule):
         optimizer, schedule = build_optimizer(self.model, self.config, num_steps=self.num_steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
-    def _forward(self, batch: LabelledBatch, tally: Tally) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def _forward(self, batch: LabelledBatch, tally: Tally, carried: Carried) -> tuple[Tensor, tuple[Tensor, ...]]:
         """The loss of the task and the rates of a batch, which is added to `tally`."""
         smoothing = self.config.label_smoothing if self.training else 0.0
         try:
-            answer = self.model.classify(batch)
+            answer = carried.answer(self.model, batch)
         except ValueError as error:
             if self.global_step > 0 and _is_finite(batch) and self._has_met_nan(error):
                 raise self._diverged() from error
@@ -51,7 +55,9 @@ class TrainingModule(LightningModule):
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """The loss; its randomness is a function of (seed, step) alone."""
         seed_generators(step_seed(self.config.seed, self.global_step))
-        loss, rates = self._forward(labelled(batch), self.train_tally)
+        if self.global_step * self.config.epochs % self.num_steps == 0:  # the first batch of an epoch
+            self.train_state.reset()
+        loss, rates = self._forward(labelled(batch), self.train_tally, self.train_state)
         if self.config.rate_target is not None and rates:
             loss = loss + rate_penalty(rates, target=self.config.rate_target, weight=self.config.rate_weight)
         self._loss_sum = loss.detach() if self._loss_sum is None else self._loss_sum + loss.detach()
@@ -87,7 +93,19 @@ class TrainingModule(LightningModule):
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         """Counts a batch."""
-        self._forward(labelled(batch), self.val_tally)
+        if batch_idx == 0:
+            self.val_state.reset()
+        self._forward(labelled(batch), self.val_tally, self.val_state)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the state within an epoch too, so that a run that is resumed there goes on bit for bit."""
+        if self.config.carry_state:
+            checkpoint[CARRIED] = self.train_state.tensors()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go on from it."""
+        if self.config.carry_state:
+            self.train_state.load(self.model, checkpoint[CARRIED])
 
 
 def _is_finite(batch: LabelledBatch) -> bool:

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from longspike.models.classifier import AbstractClassifier
+from longspike.training.carrying import Carried
 from longspike.training.loaders import Loader, labelled
 from longspike.training.tally import Score, Tally, score_batch
 
@@ -24,10 +25,13 @@ def evaluating(model: nn.Module) -> Iterator[None]:
             module.training = was_training
 
 
-def score(model: AbstractClassifier, loader: Loader) -> Score:
-    """Mean loss, metrics of its task and firing rates of `model`, in evaluation mode, over the batches of `loader`."""
-    tally = Tally(model.task)
+def score(model: AbstractClassifier, loader: Loader, *, carries_state: bool = False) -> Score:
+    """Mean loss, metrics of its task and firing rates of `model`, in evaluation mode, over the batches of `loader`.
+
+    Args: carries_state: each batch goes on where the one before stopped (`longspike.data.RowLoader`), and so does the state.
+    """
+    tally, carried = Tally(model.task), Carried(is_on=carries_state)
     with evaluating(model):
         for batch in map(labelled, loader):
-            tally.add(score_batch(model.task, model.classify(batch), batch))
+            tally.add(score_batch(model.task, carried.answer(model, batch), batch))
     return tally.score()

@@ -1,0 +1,79 @@
+"""What describes a language model completely."""
+
+from dataclasses import dataclass, field
+
+from longspike._core.mistakes import Mistakes
+from longspike.layers.neuron import NeuronConfig
+from longspike.models.config import LARGEST_ENDS, SpikeSSMConfig
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SpikeLMConfig:
+    """A language model of spiking state-space blocks.
+
+    Attributes:
+        num_tokens: the size of the vocabulary, in and out.
+        d_model, num_layers, d_state, neuron, dropout, init, discretisation, n_ssm, trains_b, mix_gain: as of
+            `SpikeSSMConfig`; the norm stands before every block and behind the last one.
+        dt_min, dt_max: of the learned steps, ten times those of a SpikeSSM: words are some ten characters long.
+    """
+
+    num_tokens: int = 256
+    d_model: int = 256
+    num_layers: int = 3
+    d_state: int = 16
+    neuron: NeuronConfig = field(default_factory=NeuronConfig)
+    dropout: float = 0.0
+    init: str = "lin"
+    dt_min: float = 1e-2
+    dt_max: float = 1.0
+    discretisation: str = "zoh"
+    n_ssm: int | None = None
+    trains_b: bool = False
+    mix_gain: float = 1.0
+
+    def __post_init__(self) -> None:
+        mistakes = Mistakes("SpikeLMConfig", self)
+        mistakes.integers("num_tokens", low=2, high=LARGEST_ENDS)
+        if not mistakes:
+            mistakes.part(lambda: self.stack)
+        mistakes.raise_any()
+
+    @property
+    def stack(self) -> SpikeSSMConfig:
+        """The network as a SpikeSSM."""
+        return SpikeSSMConfig(
+            d_input=self.num_tokens,
+            num_outputs=self.num_tokens,
+            d_model=self.d_model,
+            num_layers=self.num_layers,
+            d_state=self.d_state,
+            neuron=self.neuron,
+            dropout=self.dropout,
+            init=self.init,
+            dt_min=self.dt_min,
+            dt_max=self.dt_max,
+            discretisation=self.discretisation,
+            n_ssm=self.n_ssm,
+            trains_b=self.trains_b,
+            mix_gain=self.mix_gain,
+            has_final_norm=True,
+            encoder="embedding",
+            pool="none",
+            task="language",
+        )
+
+    @property
+    def d_input(self) -> int:
+        """The vocabulary, as what goes in."""
+        return self.num_tokens
+
+    @property
+    def num_outputs(self) -> int:
+        """The vocabulary, as what comes out."""
+        return self.num_tokens
+
+    @property
+    def encoder(self) -> str:
+        """What goes in are tokens."""
+        return "embedding"
