@@ -220,11 +220,6 @@ def is_counted(config: object) -> bool:
     return isinstance(config, SpikeSSMConfig | SpikeLMConfig)
 
 
-def counted(config: SpikeSSMConfig | SpikeLMConfig) -> SpikeSSMConfig:
-    """The configuration to count: a language model is a SpikeSSM with an embedding and a read-out at every step."""
-    return config.stack if isinstance(config, SpikeLMConfig) else config
-
-
 def count_operations(config: SpikeSSMConfig, rates: Sequence[float], *, word_bytes: int = 4) -> NetworkCounts:
     """Operations of a network, part by part, at the measured firing rates of its blocks.
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from longspike._core.mistakes import shown
 from longspike.energy.costs import HOROWITZ_45NM_FLOAT32, CostTable
-from longspike.energy.counts import NetworkCounts, count_operations, counted, is_counted
+from longspike.energy.counts import NetworkCounts, count_operations
 from longspike.models.classifier import AbstractClassifier
 from longspike.models.config import SpikeSSMConfig
 
@@ -124,7 +124,7 @@ def energy(
         >>> round(report.mixing_only.saving, 1), round(report.full.saving, 1)
         (51.1, 3.4)
     """
-    if not is_counted(model.config):
+    if not is_as_spike_ssm(model.config):
         raise TypeError(f"energy: the operations of a {type(model).__name__} are not counted yet. Pass a SpikeSSM.")
     if not (math.isfinite(seqlen) and seqlen > 0):
         raise ValueError(f"energy: `seqlen` must be a positive number of steps; got {shown(seqlen)}.")

@@ -77,3 +77,8 @@ class SpikeLMConfig:
     def encoder(self) -> str:
         """What goes in are tokens."""
         return "embedding"
+
+
+def as_spike_ssm(config: SpikeSSMConfig | SpikeLMConfig) -> SpikeSSMConfig:
+    """The configuration itself; of a language model, the SpikeSSM with an embedding and a read-out at every step."""
+    return config.stack if isinstance(config, SpikeLMConfig) else config
