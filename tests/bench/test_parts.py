@@ -8,6 +8,7 @@ import torch
 from longspike.bench.block import GeluBlock, bench_block, firing_block
 from longspike.bench.growth import slope
 from longspike.bench.saved_memory import saved_bytes
+from longspike.bench.small_block import bench_small_block, multiply_adds
 from longspike.bench.tables import rows_of, text_cells
 from longspike.bench.timing import Rounds, Step, Timing, time_rounds, time_steps
 from longspike.bench.torch_s4d import complex_fft_s4d, two_level_fft_s4d
@@ -89,6 +90,16 @@ def test_the_block_fires_at_eight_percent_and_its_twins_have_its_sizes() -> None
     inference, training = bench_block((2, 33, 16), Rounds(count=1), d_state=8)
     assert "of the neurons fire" in inference.setting
     assert all(row["kept"] is not None for row in training.rows)
+
+
+def test_a_small_block_counts_its_multiply_adds() -> None:
+    assert multiply_adds("inference", 8, 4, 0.25) == 6 * 2 + 2 * 8 * 0.25
+    assert multiply_adds("training step", 8, 4, 0.25) == (6 + 17) * 2 + 2 * (2 * 8 * 0.25) + 2 * 8
+    inference, training = bench_small_block((1, 33, 8), Rounds(count=1))
+    for table in (inference, training):
+        rows = {row["name"]: row for row in table.rows}
+        assert {"N = 4", "N = 16", "N = 64"} <= set(rows)
+        assert rows["N = 16"]["rate"] > 0
 
 
 def test_slope_of_a_power() -> None:

@@ -122,7 +122,7 @@ def test_the_report_holds_every_table_with_command_machine_and_versions(cli: Run
     assert {"longspike", "torch"} <= set(stored["versions"])
     assert stored["machine"]["cores"] >= 1
     whats = [table["what"] for table in stored["tables"]]
-    assert list(dict.fromkeys(whats)) == ["limits", "neuron", "ssm", "mixing", "block", "overhead"]
+    assert list(dict.fromkeys(whats)) == ["limits", "neuron", "ssm", "mixing", "block", "small-block", "overhead"]
     assert list(dict.fromkeys(line["by"] for line in stored["growth"])) == ["length", "channels", "threads"]
     training = next(table for table in stored["tables"] if table["title"] == "neuron, training step")
     rows = {row["name"]: row for row in training["rows"]}

@@ -8,6 +8,7 @@ from longspike.bench.limits import fma_limit, memory_limits
 from longspike.bench.mixing import bench_mixing
 from longspike.bench.neuron import bench_neuron
 from longspike.bench.overhead import bench_overhead
+from longspike.bench.small_block import bench_small_block
 from longspike.bench.state_space import bench_state_space
 from longspike.bench.tables import Table, rows_of
 from longspike.bench.timing import Rounds, time_rounds
@@ -19,6 +20,7 @@ BENCHMARKS: dict[str, tuple[Callable[[Shape, Rounds], list[Table]], tuple[Shape,
     "ssm": (bench_state_space, ((8, 2048, 256), (8, 16384, 256))),
     "mixing": (bench_mixing, ((8, 4096, 256),)),
     "block": (bench_block, ((8, 4096, 256),)),
+    "small-block": (bench_small_block, ((16, 1024, 64), (16, 1024, 128), (16, 1024, 256))),
 }
 
 
