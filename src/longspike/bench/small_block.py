@@ -19,7 +19,7 @@ COUNTED = {
 
 
 def multiply_adds(part: str, channels: int, d_state: int, rate: float) -> float:
-    """Multiply-adds an element of the input: the scan's, those of the mixing at the firing rate, backward a dense product."""
+    """Multiply-adds an element: the scan's, the mixing's at the firing rate, backward a dense product."""
     pairs, fired = d_state // 2, 2 * channels * rate
     return 6 * pairs + fired if part == "inference" else 23 * pairs + 2 * fired + 2 * channels
 
