@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
+from longspike.events import make_events, write
+
 
 def write_wide(path: Path, *, rows: int = 20, columns: int = 7) -> Path:
     """A row a sample of two classes, told apart by their sign."""
@@ -81,3 +83,14 @@ def write_series(path: Path, *, steps: int = 400) -> Path:
         lines.append(f"{day},{np.sin(t / 4):.3f},{t % 5},{'grey' if t % 3 else 'clear'}")
     path.write_text("\n".join(lines) + "\n")
     return path
+
+
+def write_recordings(folder: Path, *, samples: int = 20) -> Path:
+    """Recordings of 40 events, that move to the left or to the right."""
+    for k in range(samples):
+        x = np.arange(40) * 16 // 40
+        file = folder / ("left" if k % 2 else "right") / f"{k}.npz"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        events = make_events(x=15 - x if k % 2 else x, y=np.arange(40) % 8, t=np.arange(40) * 500, p=np.arange(40) % 2)
+        write(file, events, sensor_size=(16, 8))
+    return folder

@@ -11,7 +11,7 @@ from cli.conftest import Run
 from longspike.errors import InterruptedRunError
 from longspike.models import InputSpec
 from longspike.recipes import Recipe, load
-from own_files import write_long, write_series, write_sounds, write_steps, write_ts, write_wide
+from own_files import write_long, write_recordings, write_series, write_sounds, write_steps, write_ts, write_wide
 
 TINY = [
     "--model.d-model=4",
@@ -197,3 +197,21 @@ def test_labels_of_steps_and_forecasts(cli: Run, tmp_path: Path) -> None:
     other.write_bytes(series.read_bytes())
     out = cli("evaluate", model, str(other), "--json", "--output", str(tmp_path / "e"))[1]
     assert (json.loads(out)["split"], json.loads(out)["num_samples"]) == ("all", 20)
+
+
+@pytest.mark.slow
+def test_recordings_of_events(cli: Run, tmp_path: Path) -> None:
+    folder, other = write_recordings(tmp_path / "moves"), write_recordings(tmp_path / "other", samples=6)
+    words = ["--training.epochs", "1", "--model.channels", "16", "--run-dir", str(tmp_path / "a"), "--json"]
+    code, out, err = cli("train", "events", str(folder), *words)
+    assert code == 0, err
+    assert "16 x 8 pixels" in err
+    model = str(tmp_path / "a" / "model")
+    out = cli("evaluate", model, str(other), "--json", "--output", str(tmp_path / "e"))[1]
+    assert (json.loads(out)["split"], json.loads(out)["num_samples"]) == ("all", 6)
+    out = cli("evaluate", model, str(folder), "--json", "--output", str(tmp_path / "e"))[1]
+    assert (json.loads(out)["split"], json.loads(out)["num_samples"]) == ("test", 2)
+    code, out, err = cli("predict", model, str(other / "left" / "1.npz"), "--json")
+    assert code == 0, err
+    assert json.loads(out)["decision"] in ("left", "right")
+    assert cli("stream", model, str(other / "left" / "1.npz"))[0] == 0

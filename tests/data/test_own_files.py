@@ -12,8 +12,7 @@ from longspike.data.own.dividing import held_out, ordered_names
 from longspike.data.own.kinds import partner, read_samples
 from longspike.data.own.samples import PER_SAMPLE
 from longspike.errors import ConfigError, DataFileError
-from longspike.events import make_events, write
-from own_files import write_sounds, write_wav
+from own_files import write_recordings, write_sounds, write_wav
 
 X = np.random.default_rng(0).normal(size=(20, 6, 3)).astype(np.float32)
 Y = np.arange(20) % 2
@@ -160,10 +159,7 @@ def test_train_and_test_folders(tmp_path: Path) -> None:
 
 
 def test_recordings_of_events(tmp_path: Path) -> None:
-    for k in range(20):
-        file = tmp_path / ("left" if k % 2 else "right") / f"{k}.npz"
-        file.parent.mkdir(exist_ok=True)
-        write(file, make_events(x=[k % 16], y=[1], t=[0], p=[1]), sensor_size=(16, 8))
+    write_recordings(tmp_path)
     own = describe_data(tmp_path)
     assert (own.sensor_size, own.class_names, own.reading.kind) == ((16, 8), ("left", "right"), "events")
     bundle = load(own)
