@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from longspike.data import BatchLoader, DataBundle, EventBundle, OwnData, RowLoader, Split, TokenRow, load
+from longspike.data import BatchLoader, DataBundle, EventBundle, OwnData, RaggedSplit, RowLoader, Split, TokenRow, load
 from longspike.data.ragged import AbstractRaggedSplit
 from longspike.errors import ConfigError
 from longspike.models import InputSpec, build
