@@ -7,9 +7,10 @@ from typing import Any
 
 from longspike._core.mistakes import shown
 from longspike.energy.costs import HOROWITZ_45NM_FLOAT32, CostTable
-from longspike.energy.counts import NetworkCounts, count_operations
+from longspike.energy.counts import NetworkCounts, count_operations, is_counted
 from longspike.models.classifier import AbstractClassifier
 from longspike.models.config import SpikeSSMConfig
+from longspike.models.lm_config import as_spike_ssm
 
 CONVENTIONS = (
     "Energy is computed from operation counts and a cost table; nothing was measured on a chip. Figures of other "
@@ -124,11 +125,11 @@ def energy(
         >>> round(report.mixing_only.saving, 1), round(report.full.saving, 1)
         (51.1, 3.4)
     """
-    if not is_as_spike_ssm(model.config):
+    if not is_counted(model.config):
         raise TypeError(f"energy: the operations of a {type(model).__name__} are not counted yet. Pass a SpikeSSM.")
     if not (math.isfinite(seqlen) and seqlen > 0):
         raise ValueError(f"energy: `seqlen` must be a positive number of steps; got {shown(seqlen)}.")
-    config = counted(model.config)
+    config = as_spike_ssm(model.config)
     counts = count_operations(config, rates, word_bytes=costs.word_bytes)
     dense = count_operations(dense_twin(config), (), word_bytes=costs.word_bytes)
     return EnergyReport(
