@@ -52,6 +52,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("longspike.bench.neuron.BASELINES", ours)
 
 
+@needs_extension
 @pytest.mark.usefixtures("small")
 def test_a_measurement_goes_on_for_its_file_where_nobody_reads_the_tables(
     cli: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
