@@ -133,7 +133,6 @@ def test_every_mistake_in_a_record_is_named_at_once(tmp_path: Path) -> None:
         load(tmp_path)
     for text in (
         "there is no key 'model.memory.d_modle'. Did you mean 'd_model'?",
-        "the key 'model.memory.d_model' is missing.",
         "model.sensor_size: expected 2 values; got [34].",
         "training.epochs: expected a whole number; got 1.5.",
         "training.lr: expected a number; got 'fast'.",

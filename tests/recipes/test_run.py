@@ -149,6 +149,19 @@ def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "run" / ".lock").exists()
 
 
+def test_a_run_of_an_earlier_version_is_resumed(tmp_path: Path) -> None:
+    """A field that came later has the value that does what was done before."""
+    earlier = tiny().as_dict()
+    del earlier["model"]["has_final_norm"], earlier["training"]["rate_scope"]
+    write_record(tmp_path, {"recipe": earlier})
+    check(tmp_path, tiny(), resume=True, overwrite=False)
+    with pytest.raises(ConfigError, match=r"model.has_final_norm was False, now True"):
+        check(tmp_path, with_overrides(tiny(), ["model.has_final_norm=true"]), resume=True, overwrite=False)
+    write_record(tmp_path, {"recipe": earlier | {"colour": "red"}})
+    with pytest.raises(ConfigError, match=r"model.has_final_norm was None, now False"):
+        check(tmp_path, tiny(), resume=True, overwrite=False)
+
+
 def test_resume_and_overwrite_exclude_each_other(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="exclude each other"):
         check(tmp_path / "run", tiny(), resume=True, overwrite=True)

@@ -2,7 +2,7 @@
 
 import types
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from longspike._core.mistakes import did_you_mean, shown
@@ -74,8 +74,8 @@ class Decoder:
         for name in tree:
             if name not in known:
                 self.misread.append(f"there is no key {prefix + str(name)!r}.{did_you_mean(str(name), known)}")
-        if not self._fills_in:
-            self.misread += [f"the key {prefix + name!r} is missing." for name in known if name not in tree]
+        needed = _without_default(kind) if self._fills_in else known
+        self.misread += [f"the key {prefix + name!r} is missing." for name in needed if name not in tree]
         values = {name: self.decode(hints[name], tree[name], f"{prefix}{name}") for name in tree if name in known}
         if len(self.misread) + len(self.invalid) > before:
             return None
@@ -95,6 +95,10 @@ def _target(options: list[Any], value: Any) -> Any:
 
 def _names(kind: Any) -> list[str]:
     return [field.name for field in fields(kind)]
+
+
+def _without_default(kind: Any) -> list[str]:
+    return [f.name for f in fields(kind) if f.default is MISSING and f.default_factory is MISSING]
 
 
 def _scalar(target: Any, value: Any) -> Any:

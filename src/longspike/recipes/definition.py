@@ -75,9 +75,10 @@ class Recipe:
 
     @classmethod
     def from_dict(cls, tree: Mapping[str, Any]) -> "Recipe":
-        """The recipe that `as_dict` wrote; every field must be there, and nothing else.
+        """The recipe that `as_dict` wrote, by this version or an earlier one: a field that came later gets its default.
 
-        Raises: ConfigError naming every key that is unknown or missing and every value that does not fit.
+        Raises: ConfigError naming every key that is unknown, or missing and without a default, and every value that does
+            not fit.
 
         Example:
             >>> from longspike.recipes import recipe
@@ -86,7 +87,7 @@ class Recipe:
         """
         if not isinstance(tree, Mapping):
             raise ConfigError(f"a recipe must be an object with the keys of `Recipe`; got {shown(tree)}.")
-        decoder = Decoder()
+        decoder = Decoder(fills_in=True)
         recipe = decoder.decode(cls, tree)
         if recipe is None:
             raise ConfigError(f"the recipe is not valid: {' '.join([*decoder.misread, *decoder.invalid])}")

@@ -42,7 +42,7 @@ def _check_same(run_dir: Path, recipe: Recipe) -> None:
     file = run_dir / RECORD
     now = _flat(json.loads(json.dumps(recipe.as_dict())))
     try:
-        before = _flat(json.loads(file.read_text(encoding="utf-8"))["recipe"])
+        before = _flat(_as_this_version(json.loads(file.read_text(encoding="utf-8"))["recipe"]))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):  # no JSON, or another document
         raise ConfigError(f"{file} is damaged, so the run cannot be continued. Train again with --overwrite.") from None
     decisive = {
@@ -58,6 +58,14 @@ def _check_same(run_dir: Path, recipe: Recipe) -> None:
             f"{run_dir} was trained with another recipe: {'; '.join(changed)}. Resume with the same recipe and --set "
             "values, or choose another folder with --run-dir."
         )
+
+
+def _as_this_version(recorded: dict[str, Any]) -> dict[str, Any]:
+    """A recorded recipe with the fields that came later, or as it is if this version does not know it."""
+    try:
+        return Recipe.from_dict(recorded).as_dict()
+    except ConfigError:
+        return recorded
 
 
 def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
