@@ -22,6 +22,8 @@ TRIED = {
     "`LARGEST_AEDAT_HEADER_BYTES`": "events/test_limits.py::test_a_header_of_text_is_bounded",
     "`LARGEST_PROPHESEE_HEADER_BYTES`": "events/test_limits.py::test_a_header_of_text_is_bounded",
     "`LARGEST_LINE_BYTES`": "events/test_limits.py::test_a_line_of_text_is_bounded",
+    "`LARGEST_TABLE_BYTES`": "data/test_own_tables.py::test_tables_have_bounds",
+    "`LARGEST_TABLE_CELL`": "data/test_own_tables.py::test_tables_have_bounds",
     "`LARGEST_PICKLE_BYTES`": "data/test_archive.py::test_a_pickle_that_repeats_a_text_is_bounded",
     "`HIGHEST_RATE_HZ`": "events/test_limits.py::test_sound_that_says_too_much",
     "`LARGEST_FILTERBANK`": "events/test_limits.py::test_sound_that_says_too_much",

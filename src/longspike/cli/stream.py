@@ -110,8 +110,7 @@ def stream(
     for other, names in _OPTIONS.items():
         if _FEEDS[other] != _FEEDS[kind]:
             _refuse({name: options.pop(name) for name in names}, other, model)
-    if network.task.has_classes and network.input_spec.class_names != network.class_names:
-        note("the model has no names of its classes: they are shown by their numbers")
+    _say_if_nameless(network)
     options |= {"own": _own_data(model)} if kind == "SpikeSSM" else {}
     feed = getattr(import_module(f"longspike.cli.{_FEEDS[kind]}"), _FEEDS[kind])
     return feed(  # type: ignore[no-any-return]
@@ -133,6 +132,11 @@ def _own_data(model: Path) -> "OwnData | None":
     from longspike.models import checkpoint
 
     return own_data_of(checkpoint.read_description(checkpoint.model_folder(model))["metadata"])
+
+
+def _say_if_nameless(network: Any) -> None:
+    if network.task.has_classes and network.input_spec.class_names != network.class_names:
+        note("the model has no names of its classes: they are shown by their numbers")
 
 
 def _refuse(options: dict[str, Any], kind: str, model: Path) -> None:

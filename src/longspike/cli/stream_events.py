@@ -60,19 +60,10 @@ def stream_events(
         else:
             print_now(f"{decision.t_us / 1e6:12.6f} s  {name} ({share:.1%})")
 
+    said: dict[str, Any] = {"format": format, "columns": columns, "time_unit": time_unit}
+    said |= {"packet_events": packet_events, "packet_us": packet_us, "fit": fit, "on_error": on_error or "raise"}
     with Waiting(f"{source}: loading"):
-        feed = open_events(
-            source,
-            sensor_size=network.config.sensor_size,
-            packet_events=packet_events,
-            packet_us=packet_us,
-            fit=fit,
-            on_error=on_error or "raise",
-            format=format,
-            columns=columns,
-            time_unit=time_unit,
-            data_root=data_root,
-        )
+        feed = open_events(source, sensor_size=network.config.sensor_size, data_root=data_root, **said)
     with feed, LivePanel(title, names, per_second=REFRESH_PER_SECOND) as panel:
         view = EventView(panel, live)
 
