@@ -34,6 +34,10 @@ def test_a_batch_is_normalised_and_padded_to_its_own_longest(indices: list[int])
     assert batch.labels.tolist() == [[0, 1, 1, 0][k] for k in indices]
 
 
+def test_a_unit_says_what_a_stored_number_stands_for() -> None:
+    assert torch.equal(make_split(unit=0.25)[0][0], torch.tensor(ROWS[0]) * 0.25 * 0.5 + 1.0)
+
+
 def test_a_selection_shares_the_values() -> None:
     split = make_split()
     chosen = split.select(torch.tensor([3, 0, 3]))
@@ -70,13 +74,16 @@ def test_values_may_be_mapped_from_a_file(tmp_path: Path) -> None:
         ),
         ({"lengths": torch.tensor([3, 0, 1])}, "RaggedSplit: `lengths` must be an int64 tensor of shape"),
         ({"labels": torch.tensor([0, -1, 1, 0])}, "`labels` must be at least 0"),
+        ({"unit": 0.0}, "`unit` must be a finite number other than 0; got 0.0"),
         ({"scale": 0.0}, "`scale` and `shift` must be finite and `scale` not 0, one number or 2; got scale=0.0"),
         ({"shift": np.inf}, "must be finite.*got scale=0.5, shift=inf"),
     ],
 )
 def test_a_split_checks_itself(changes: dict[str, object], message: str) -> None:
     split = make_split()
-    values = {name: getattr(split, name) for name in ("values", "starts", "lengths", "labels", "scale", "shift")}
+    values = {
+        name: getattr(split, name) for name in ("values", "starts", "lengths", "labels", "unit", "scale", "shift")
+    }
     with pytest.raises(ValueError, match=message):
         RaggedSplit(**(values | changes))
 

@@ -98,13 +98,13 @@ class DataBundle(AbstractBundle[AnySequenceSplit]):
     Args:
         name: the registry's name.
         train, val, test: each a `Split` or `RaggedSplit` with the same d_input, scale and shift, or each a `TokenSplit`
-            or a `TokenRow`
-            with the same d_input; none of them empty.
+            or a `TokenRow` with the same d_input; none of them empty.
         num_classes: labels lie in 0 .. num_classes - 1; where they are values, how many there are.
         d_input: of every split: features of a step, or the size of the vocabulary.
         class_names: one name per class, in the order of the labels, or per value.
         source: one sentence on origin and terms, to print beside results.
         vocabulary: by which texts became the tokens; None for other tokens and for values.
+        steps_per_second: of every sample; None where nobody has said it.
         permutation: the order in which the steps of every sample come, as `InputSpec.permutation`; None: as they are.
     Raises: ValueError if the parts do not fit together.
     """
@@ -112,6 +112,7 @@ class DataBundle(AbstractBundle[AnySequenceSplit]):
     d_input: int
     vocabulary: Vocabulary | None = None
     permutation: tuple[int, ...] | None = None
+    steps_per_second: float | None = None
 
     def __post_init__(self) -> None:
         """Raise ValueError unless the parts, their classes, what they have in common and the vocabulary agree."""

@@ -11,7 +11,7 @@ from torch import Tensor
 from longspike._core.checks import check_choice
 from longspike._core.lengths import Batch, length_mask
 from longspike._core.mistakes import shown
-from longspike._core.normalisation import Factor, factor
+from longspike._core.normalisation import Factor, factor, is_factor
 from longspike.data.checks import check_normalisation
 from longspike.data.ragged import AbstractRaggedSplit
 
@@ -25,7 +25,7 @@ SampleAugment = Callable[[Tensor, np.random.Generator], Tensor]
 class RaggedSplit(AbstractRaggedSplit):
     """Sequences of different lengths and their labels; a data set of PyTorch of pairs (x, label).
 
-        x of sample k = values[starts[k] : starts[k] + lengths[k]] * scale + shift
+        x of sample k = raw * scale + shift,   raw = values[starts[k] : starts[k] + lengths[k]] * unit
 
     All samples lie in one array without padding, which may be mapped from a file (`np.load(path, mmap_mode="r")`): a batch
     reads its own samples only, and `select` copies none. `ragged_split` makes one of separate sequences.
@@ -34,6 +34,7 @@ class RaggedSplit(AbstractRaggedSplit):
         values: (num_stored, d_input), uint8, int16 or float32. Of a mapped file nothing is looked at before it is drawn.
         starts, lengths: (num_samples,), int64.
         labels: (num_samples,), int64, class indices, labels >= 0.
+        unit: what a stored 1 stands for; 1 / 32768 of sounds of 16 bits, whose full scale is then 1.
         scale, shift: the fixed affine normalisation above: a number each, or a tuple of d_input numbers, one a channel.
     Raises: ValueError if a shape, a dtype or a range is not as above, or a float32 value in memory is not finite.
 
@@ -46,6 +47,7 @@ class RaggedSplit(AbstractRaggedSplit):
     """
 
     values: np.ndarray
+    unit: float = 1.0
     scale: Factor = 1.0
     shift: Factor = 0.0
 
@@ -58,6 +60,8 @@ class RaggedSplit(AbstractRaggedSplit):
                 f"{shown(self.values)}. Make one of separate sequences with ragged_split."
             )
         self._check_parts(len(self.values), "steps")
+        if not is_factor(self.unit, may_be_zero=False) or isinstance(self.unit, tuple):
+            raise ValueError(f"RaggedSplit: `unit` must be a finite number other than 0; got {shown(self.unit)}.")
         check_normalisation("RaggedSplit", self.scale, self.shift, channels=self.d_input)
         is_looked_at = self.values.dtype.kind == "f" and not isinstance(self.values, np.memmap)
         if is_looked_at and not bool(np.isfinite(self.values).all()):
@@ -80,7 +84,7 @@ class RaggedSplit(AbstractRaggedSplit):
         """
         x = torch.zeros(len(indices), self._longest(indices), self.d_input)
         lengths = self._write_rows(indices, x.numpy(), self.values)
-        x.mul_(factor(self.scale, x)).add_(factor(self.shift, x))
+        x.mul_(self.unit).mul_(factor(self.scale, x)).add_(factor(self.shift, x))
         if augment is not None:
             for row, length, rng in zip(x, lengths.tolist(), rngs, strict=True):
                 row[:length] = augment(row[:length], rng)
@@ -90,7 +94,13 @@ class RaggedSplit(AbstractRaggedSplit):
 
 
 def ragged_split(
-    sequences: Iterable[Any], labels: Tensor, *, dtype: str = "float32", scale: Factor = 1.0, shift: Factor = 0.0
+    sequences: Iterable[Any],
+    labels: Tensor,
+    *,
+    dtype: str = "float32",
+    unit: float = 1.0,
+    scale: Factor = 1.0,
+    shift: Factor = 0.0,
 ) -> RaggedSplit:
     """The split of separate sequences, copied one behind another.
 
@@ -115,6 +125,7 @@ def ragged_split(
         starts=lengths.cumsum(0) - lengths,
         lengths=lengths,
         labels=labels,
+        unit=unit,
         scale=scale,
         shift=shift,
     )

@@ -8,11 +8,11 @@ from longspike.errors import DataFileError
 from longspike.events.audio import read_wav
 
 FULL_SCALE = 1 << 15
-"""A stored sample is a whole number of this share of full scale; 16-bit files are stored as they are."""
+"""A stored sample is a whole number of 1 / 32768 of full scale; 16-bit files are stored as they are."""
 LEVEL = 0.05
 """The level, a root mean square as a share of full scale, that becomes 1: about that of speech near a microphone."""
-SCALE = 1.0 / (LEVEL * FULL_SCALE)
-"""x = stored * SCALE; one factor for all sounds, so that a stream, which does not know a sound's level, is read alike."""
+UNIT, SCALE = 1.0 / FULL_SCALE, 1.0 / LEVEL
+"""x = stored * UNIT * SCALE; one factor for all sounds, so that a stream, which does not know their level, is read alike."""
 
 
 def frames_of_sound(samples: np.ndarray, *, samples_per_step: int) -> np.ndarray:

@@ -116,6 +116,19 @@ def _check_rows(recipe: Recipe, bundle: DataBundle | EventBundle) -> None:
         )
 
 
+def _input_spec(recipe: Recipe, bundle: DataBundle | EventBundle) -> InputSpec:
+    """What the data set says of its input; its normalisation comes from the loader."""
+    if not isinstance(bundle, DataBundle):
+        return InputSpec(class_names=bundle.class_names)
+    own = recipe.data.steps_per_second if isinstance(recipe.data, OwnData) else None
+    return InputSpec(
+        class_names=bundle.class_names,
+        steps_per_second=own or bundle.steps_per_second,
+        vocabulary=bundle.vocabulary,
+        permutation=bundle.permutation,
+    )
+
+
 def _train(
     recipe: Recipe,
     bundle: DataBundle | EventBundle,
@@ -129,10 +142,7 @@ def _train(
     config = recipe.training
     torch.manual_seed(config.seed)
     model = build(recipe.model)
-    pace = recipe.data.steps_per_second if isinstance(recipe.data, OwnData) else None
-    model.input_spec = InputSpec(class_names=bundle.class_names, steps_per_second=pace)
-    if isinstance(bundle, DataBundle):
-        model.input_spec = replace(model.input_spec, vocabulary=bundle.vocabulary, permutation=bundle.permutation)
+    model.input_spec = _input_spec(recipe, bundle)
     result = fit_in_locked_folder(
         model,
         _train_loader(recipe, bundle.train),

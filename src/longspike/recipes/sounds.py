@@ -3,12 +3,23 @@
 from dataclasses import replace
 
 from longspike.data import SoundAugment
+from longspike.layers.neuron import NeuronConfig
 from longspike.models.config import SpikeSSMConfig
 from longspike.recipes.definition import Recipe
 from longspike.training.config import TrainingConfig
 
+_NEURON = NeuronConfig(gradient="instant")
+"""The full gradient grows without bound backwards through many steps where training makes a neuron strongly refractory."""
 _MODEL = SpikeSSMConfig(
-    d_model=64, num_layers=2, d_state=16, dropout=0.1, mix_gain=2.3, dt_min=1e-3, dt_max=0.1, has_final_norm=True
+    d_model=64,
+    num_layers=2,
+    d_state=16,
+    neuron=_NEURON,
+    dropout=0.1,
+    mix_gain=2.3,
+    dt_min=1e-3,
+    dt_max=0.1,
+    has_final_norm=True,
 )
 _TRAINING = TrainingConfig(
     epochs=45, batch_size=8, lr=0.01, label_smoothing=0.1, rate_target=0.1, checkpoint_every_steps=100

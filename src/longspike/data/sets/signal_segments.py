@@ -8,7 +8,7 @@ import torch
 
 from longspike.data.bundle import DataBundle
 from longspike.data.entry import DatasetEntry
-from longspike.data.generators.signal_segments import CLASS_NAMES, draw_signal
+from longspike.data.generators.signal_segments import CLASS_NAMES, RATE_HZ, draw_signal
 from longspike.data.splits import Split
 
 SHORTEST, LONGEST = 600, 1_000
@@ -54,6 +54,7 @@ def load_signal_segments(root: Path | None = None) -> DataBundle:
         d_input=1,
         class_names=CLASS_NAMES,
         source=SOURCE,
+        steps_per_second=float(RATE_HZ),
     )
 
 

@@ -11,7 +11,7 @@ from longspike.data.files.class_folders import list_class_files
 from longspike.data.files.locate import Layout, require_files
 from longspike.data.files.sound_files import read_sounds
 from longspike.data.ragged_splits import RaggedSplit
-from longspike.data.sounds import SCALE
+from longspike.data.sounds import SCALE, UNIT
 from longspike.errors import DataFileError
 
 PAGE = "https://www.tensorflow.org/datasets/catalog/speech_commands"
@@ -65,6 +65,7 @@ def load_speech_commands(root: Path) -> DataBundle:
         starts=torch.from_numpy(np.cumsum(lengths) - lengths),
         lengths=torch.from_numpy(lengths),
         labels=torch.from_numpy(labels),
+        unit=UNIT,
         scale=SCALE,
     )
     return DataBundle(
@@ -76,6 +77,7 @@ def load_speech_commands(root: Path) -> DataBundle:
         d_input=1,
         class_names=CLASS_NAMES,
         source=SOURCE,
+        steps_per_second=float(RATE_HZ),
     )
 
 

@@ -11,7 +11,7 @@ from longspike.data.files.locate import require_files
 from longspike.data.holdout import SHARE
 from longspike.data.ragged_splits import RaggedSplit, ragged_split
 from longspike.data.sets.spoken_digits import LAYOUTS, NUM_CLASSES, NUM_TEST_TAKES, PAGE, RATE_HZ, Clip, list_clips
-from longspike.data.sounds import SCALE, read_sound
+from longspike.data.sounds import SCALE, UNIT, read_sound
 from longspike.errors import DataFileError
 
 LONGEST = 18_262
@@ -31,7 +31,7 @@ def _split_of(clips: Sequence[Clip], samples_per_step: int) -> RaggedSplit:
     sounds = (
         read_sound(clip.path, rate_hz=RATE_HZ, samples_per_step=samples_per_step, remedy=remedy) for clip in clips
     )
-    return ragged_split(sounds, torch.tensor([clip.digit for clip in clips]), dtype="int16", scale=SCALE)
+    return ragged_split(sounds, torch.tensor([clip.digit for clip in clips]), dtype="int16", unit=UNIT, scale=SCALE)
 
 
 def _by_takes(folder: Path, samples_per_step: int) -> Division:
@@ -74,6 +74,7 @@ def _load(
         d_input=samples_per_step,
         class_names=tuple(str(digit) for digit in range(NUM_CLASSES)),
         source=f"{ORIGIN}; {division}.",
+        steps_per_second=RATE_HZ / samples_per_step,
     )
 
 
