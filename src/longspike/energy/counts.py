@@ -216,8 +216,8 @@ def _check_rates(config: SpikeSSMConfig, rates: Sequence[float]) -> None:
 
 
 def is_counted(config: object) -> bool:
-    """Whether `count_operations` knows networks of this configuration; FLAMES, so far, it does not."""
-    return isinstance(config, SpikeSSMConfig | SpikeLMConfig)
+    """Whether `count_operations` knows networks of this configuration; FLAMES and twins, so far, it does not."""
+    return isinstance(config, SpikeSSMConfig | SpikeLMConfig) and config.block == "spiking"
 
 
 def count_operations(config: SpikeSSMConfig, rates: Sequence[float], *, word_bytes: int = 4) -> NetworkCounts:

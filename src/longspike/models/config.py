@@ -6,12 +6,14 @@ from longspike._core.mistakes import Mistakes, shown
 from longspike.layers.block import NORM_POSITIONS
 from longspike.layers.neuron import NeuronConfig
 from longspike.layers.norm import NORM_KINDS
+from longspike.layers.twin_blocks import TWINS
 from longspike.ssm.discretise import DISCRETISATIONS
 from longspike.ssm.initialisation import INITIALISATIONS
 from longspike.tasks.table import DEFAULT_TASK, task, tasks
 
 LARGEST_WIDTH, LARGEST_STATE, LARGEST_DEPTH, LARGEST_ENDS = 1 << 16, 1 << 12, 1 << 10, 1 << 24
 """d_model and other numbers of channels; d_state; num_layers; d_input and num_outputs."""
+BLOCKS = ("spiking", *TWINS)
 ENCODERS = ("linear", "embedding")
 POOLS = ("mean", "none")
 
@@ -24,6 +26,9 @@ class SpikeSSMConfig:
         d_input: features per step (encoder "linear") or size of the vocabulary (encoder "embedding").
         num_outputs: classes, values, or the vocabulary of a language model.
         d_model, num_layers, d_state: width, depth, size of each S4D state.
+        block: "spiking", or in the same skeleton a twin to compare with, "lstm" or "attention" (layers/twin_blocks.py). A
+            twin has no use for `neuron`, `d_state`, `init`, `dt_min`, `dt_max`, `discretisation`, `n_ssm`, `trains_b` and
+            `mix_gain`, and leaves them alone, so that a recipe runs it by one change.
         neuron: the neuron of every block.
         dropout, norm, norm_kind, init, dt_min, dt_max, discretisation, n_ssm, trains_b, mix_gain, is_bidirectional: of every
             block; norm_kind also of the final norm.
@@ -38,6 +43,7 @@ class SpikeSSMConfig:
     d_model: int = 64
     num_layers: int = 2
     d_state: int = 64
+    block: str = "spiking"
     neuron: NeuronConfig = field(default_factory=NeuronConfig)
     dropout: float = 0.0
     norm: str = "pre"
@@ -80,10 +86,13 @@ class SpikeSSMConfig:
             mistakes.add(
                 '`has_final_norm` has no use behind norm="post", which normalises what every block gives; set it to False'
             )
+        if self.block in TWINS and self.is_bidirectional:
+            mistakes.add(f"`is_bidirectional` must be False with block={self.block!r}, which reads forwards; got True")
         if self.norm_kind != "layer" and self.norm == "none" and not self.has_final_norm:
             mistakes.add("`norm_kind` has no effect where there is no norm; set it to 'layer', or `norm` to 'pre'")
         mistakes.choices(
             {
+                "block": BLOCKS,
                 "norm": NORM_POSITIONS,
                 "norm_kind": NORM_KINDS,
                 "init": INITIALISATIONS,
@@ -98,3 +107,8 @@ class SpikeSSMConfig:
                 f"`pool` must be 'none' for the task {self.task!r}, which asks for an answer a step; got 'mean'"
             )
         mistakes.raise_any()
+
+    @property
+    def is_spiking(self) -> bool:
+        """Whether the blocks give zeros and ones."""
+        return self.block == "spiking" and self.neuron.is_spiking

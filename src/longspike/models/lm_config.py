@@ -13,7 +13,7 @@ class SpikeLMConfig:
 
     Attributes:
         num_tokens: the size of the vocabulary, in and out.
-        d_model, num_layers, d_state, neuron, dropout, init, discretisation, n_ssm, trains_b, mix_gain: as of
+        d_model, num_layers, d_state, block, neuron, dropout, init, discretisation, n_ssm, trains_b, mix_gain: as of
             `SpikeSSMConfig`; the norm stands before every block and behind the last one.
         dt_min, dt_max: of the learned steps, ten times those of a SpikeSSM: words are some ten characters long.
     """
@@ -22,6 +22,7 @@ class SpikeLMConfig:
     d_model: int = 256
     num_layers: int = 3
     d_state: int = 16
+    block: str = "spiking"
     neuron: NeuronConfig = field(default_factory=NeuronConfig)
     dropout: float = 0.0
     init: str = "lin"
@@ -48,6 +49,7 @@ class SpikeLMConfig:
             d_model=self.d_model,
             num_layers=self.num_layers,
             d_state=self.d_state,
+            block=self.block,
             neuron=self.neuron,
             dropout=self.dropout,
             init=self.init,

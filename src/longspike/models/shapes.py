@@ -18,6 +18,13 @@ def _spike_ssm(config: SpikeSSMConfig) -> Shapes:
     yield "decoder.weight", (config.num_outputs, width)
     for k in range(config.num_layers):
         yield f"blocks.{k}.mix.weight", (2 * width, width)
+        if config.block == "lstm":
+            yield f"blocks.{k}.lstm.weight_ih_l0", (4 * width, width)
+            yield f"blocks.{k}.lstm.weight_hh_l0", (4 * width, width)
+            continue
+        if config.block == "attention":
+            yield f"blocks.{k}.project.weight", (3 * width, width)
+            continue
         for ssm in ("ssm", "backward_ssm")[: 1 + config.is_bidirectional]:
             yield f"blocks.{k}.{ssm}.A_imag", (config.d_state // 2, config.n_ssm or width)
             yield f"blocks.{k}.{ssm}.C", (config.d_state // 2, 2, width)

@@ -14,6 +14,7 @@ from longspike._core.states import as_state
 from longspike.layers.block import BlockState, SpikingBlock
 from longspike.layers.norm import normalised
 from longspike.layers.pooling import PoolState, check_lengths
+from longspike.layers.twin_blocks import TWINS
 from longspike.models.classifier import Summary
 from longspike.models.config import SpikeSSMConfig
 from longspike.models.observation import Classification, LayerActivity
@@ -39,6 +40,9 @@ class SpikeSSMOutput(NamedTuple):
 
 def build_blocks(config: SpikeSSMConfig) -> nn.ModuleList:
     """The blocks that a configuration describes."""
+    if config.block in TWINS:
+        options = {"dropout": config.dropout, "norm": config.norm, "norm_kind": config.norm_kind}
+        return nn.ModuleList(TWINS[config.block](config.d_model, **options) for _ in range(config.num_layers))  # type: ignore[arg-type]
     return nn.ModuleList(
         SpikingBlock(
             config.d_model,
@@ -86,9 +90,9 @@ class AbstractSpikingStack(AbstractSequenceClassifier):
 
     @property
     def layer_names(self) -> tuple[str, ...]:
-        """The blocks; none with a dense neuron."""
+        """The blocks; none with a dense neuron, or of a twin."""
         config = self.stack
-        return tuple(f"block {k + 1}" for k in range(config.num_layers if config.neuron.is_spiking else 0))
+        return tuple(f"block {k + 1}" for k in range(config.num_layers if config.is_spiking else 0))
 
     @property
     def is_causal(self) -> bool:
@@ -103,7 +107,11 @@ class AbstractSpikingStack(AbstractSequenceClassifier):
     def summary(self) -> Summary:
         """The network in words."""
         config = self.stack
-        shape = f"{config.num_layers} blocks, d_model {config.d_model}, d_state {config.d_state}"
+        shape = f"{config.num_layers} blocks, d_model {config.d_model}"
+        if config.block in TWINS:
+            rows = {"Network": f"{shape}, causal, {config.norm} {config.norm_kind} norm", "Block": config.block}
+            return Summary(title=f"A twin of {self._name}: {config.block}", rate="it does not spike", rows=rows)
+        shape = f"{shape}, d_state {config.d_state}"
         direction = "causal" if self.is_causal else "bidirectional"
         neuron = ", ".join(f"{name} {value}" for name, value in asdict(config.neuron).items() if value is not None)
         return Summary(

@@ -56,6 +56,10 @@ class Recipe:
         mistakes.raise_any()
 
     def _check_sequence_model(self, model: SpikeSSMConfig, asked: AbstractTask, mistakes: Mistakes) -> None:
+        if model.block == "attention" and self.training.carry_state:
+            mistakes.add(
+                "`training.carry_state` must be False with attention, which would remember every step; got True"
+            )
         if model.pool != "mean" and asked.reads_out == "sample":
             mistakes.add(f'`model.pool` must be "mean" for the task {asked.name!r}; got {model.pool!r}')
         if self.training.rate_target is not None and not model.neuron.is_spiking:

@@ -34,7 +34,8 @@ class SequenceStream(Stream):
         batch: streams side by side.
 
     Raises:
-        ValueError: a bidirectional model (it needs the future), or the Bernoulli neuron (it draws at random).
+        ValueError: a bidirectional model (it needs the future), a twin without spikes, or the Bernoulli neuron (it draws at
+            random).
 
     Example:
         >>> from longspike.models import SpikeSSM
@@ -48,6 +49,11 @@ class SequenceStream(Stream):
         if not isinstance(model, AbstractSpikingStack):
             raise TypeError(
                 f"Stream: `model` must be a SpikeSSM or Flames; got {describe(model)}. Use longspike.load(path)."
+            )
+        if model.stack.block != "spiking":
+            raise ValueError(
+                f"Stream: the model's blocks are {model.stack.block!r}, a twin to compare with; only spiking ones are "
+                "streamed. Call the model on chunks, with the state passed on."
             )
         if model.stack.is_bidirectional:
             raise ValueError("Stream: the model is bidirectional and needs the whole sequence. Train a causal one.")

@@ -23,7 +23,7 @@ WITH_DYNAMICS = (S4D, SAHippo, DendriticLIF, DendriticLIFConv2d)
 def _role(module: nn.Module, name: str, parameter: nn.Parameter) -> str:
     if isinstance(module, WITH_DYNAMICS) and name in module.DYNAMICS:
         return "dynamics"
-    is_bias_like = name == "bias" or (isinstance(module, S4D | SAHippo) and name == "D")
+    is_bias_like = name.startswith("bias") or (isinstance(module, S4D | SAHippo) and name == "D")
     if is_bias_like or name in NEURON_PARAMETERS or isinstance(module, nn.LayerNorm | BatchNorm):
         return "plain"
     return "decayed"
