@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from longspike.data.sets import cifar10, listops
+from longspike.data.sets import cifar10, listops, pathfinder
 
 CHARACTERS = "".join(map(chr, [*range(32, 127), *range(161, 197)]))
 """131 of them: as many as occur 15 times in the published reviews."""
@@ -65,3 +66,25 @@ def write_corpora(root: Path) -> None:
         (root / "novels" / part).mkdir(parents=True)
         for k in range(count):
             (root / "novels" / part / f"{k}.txt").write_bytes(text(2000 + k))
+
+
+def small_pathfinder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pathfinder of 20 pictures in two pieces."""
+    monkeypatch.setattr(pathfinder, "NUM_PICTURES", 20)
+    monkeypatch.setattr(pathfinder, "PIECES", dict.fromkeys(pathfinder.PIECES, 10))
+
+
+def write_pathfinder(root: Path, *, size: int = 32, difficulty: str = "hard", num_images: int = 150) -> None:
+    """Images of noise in the published layout, in two folders with a list each; the eighth one is empty."""
+    random = np.random.default_rng(4)
+    folder = root / f"pathfinder{size}" / pathfinder.PUBLISHED_FOLDERS[difficulty]
+    (folder / "metadata").mkdir(parents=True)
+    for part in (0, 1):
+        (folder / f"imgs/{part}").mkdir(parents=True)
+        lines = []
+        for k in range(part, num_images, 2):
+            name = f"sample_{k}.png"
+            Image.fromarray(random.integers(0, 256, (size, size), dtype=np.uint8)).save(folder / f"imgs/{part}" / name)
+            lines.append(f"imgs/{part} {name} {k} {k // 2 % 2} 1.8 14 0.8")
+        (folder / f"metadata/{part}.npy").write_text("\n".join(lines) + "\n")
+    (folder / "imgs/1/sample_7.png").write_bytes(b"")

@@ -34,6 +34,7 @@ void bind_plans(nb::module_& m);
 void bind_sequence_stream(nb::module_& m);
 void bind_event_stream(nb::module_& m);
 void bind_events(nb::module_& m);
+void bind_generators(nb::module_& m);
 void bind_limits(nb::module_& m);
 
 }  // namespace longspike

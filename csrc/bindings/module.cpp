@@ -116,6 +116,7 @@ NB_MODULE(_native, m) {
     bind_sequence_stream(m);
     bind_event_stream(m);
     bind_events(m);
+    bind_generators(m);
     bind_limits(m);
     m.attr("interface") = LONGSPIKE_INTERFACE;
     m.def("architecture", [] { return std::string(now().name); });

@@ -91,3 +91,67 @@ def listops_full() -> Recipe:
         training=TrainingConfig(epochs=40, batch_size=32, lr=0.01, weight_decay=0.01, seed=1234),
         expected=_FULL,
     )
+
+
+def pathfinder() -> Recipe:
+    """Whether two discs lie on one dashed line."""
+    return Recipe(
+        name="pathfinder",
+        description="Pathfinder, 32x32 pixels, hard, small bidirectional network",
+        data="pathfinder",
+        model=SpikeSSMConfig(num_outputs=2, d_model=128, num_layers=4, d_state=16, is_bidirectional=True),
+        training=TrainingConfig(
+            epochs=10, batch_size=64, lr=0.004, rate_target=0.1, checkpoint_every_steps=200, selection="loss"
+        ),
+        expected="not trained by us yet; about ten core-hours; 50 % for epochs, until it breaks, if it does",
+    )
+
+
+def pathfinder_easy() -> Recipe:
+    """The same with snakes of 6 dashes instead of 14."""
+    return replace(
+        pathfinder(),
+        name="pathfinder-easy",
+        description="Pathfinder, 32x32 pixels, easy, small bidirectional network",
+        data="pathfinder-easy",
+        expected="not trained by us yet; about ten core-hours; not comparable with published results, which are on hard",
+    )
+
+
+def path_x() -> Recipe:
+    """Pathfinder on 128x128 pixels."""
+    base = pathfinder()
+    return replace(
+        base,
+        name="path-x",
+        description="Path-X: Pathfinder, 128x128 pixels, hard, small bidirectional network",
+        data="path-x",
+        model=replace(base.model, d_model=64, dt_min=1e-4),
+        training=replace(base.training, epochs=4, batch_size=16, lr=0.001),
+        expected="not trained by us yet; days on two cores; 50 % unless it breaks",
+    )
+
+
+def pathfinder_full() -> Recipe:
+    """6 bidirectional layers of 256; 200 epochs of batches of 64."""
+    return Recipe(
+        name="pathfinder-full",
+        description="Pathfinder, 32x32 pixels, published size (6 x 256, bidirectional)",
+        data="pathfinder",
+        model=SpikeSSMConfig(num_outputs=2, d_model=256, num_layers=6, d_state=64, is_bidirectional=True),
+        training=TrainingConfig(epochs=200, batch_size=64, lr=0.004, weight_decay=0.01, seed=3333),
+        expected=_FULL,
+    )
+
+
+def path_x_full() -> Recipe:
+    """The same on 128x128 pixels; 50 epochs of batches of 16."""
+    base = pathfinder_full()
+    return replace(
+        base,
+        name="path-x-full",
+        description="Path-X: Pathfinder, 128x128 pixels, published size (6 x 256, bidirectional)",
+        data="path-x",
+        model=replace(base.model, dt_min=1e-4),
+        training=replace(base.training, epochs=50, batch_size=16, lr=0.001),
+    )

@@ -33,6 +33,11 @@ from longspike.recipes.long_range import (
     lra_image_full,
     lra_text,
     lra_text_full,
+    path_x,
+    path_x_full,
+    pathfinder,
+    pathfinder_easy,
+    pathfinder_full,
 )
 from longspike.recipes.signals import signal_segments
 from longspike.recipes.small import cifar10_patches, psmnist, scifar, smnist
@@ -57,6 +62,11 @@ _RECIPES: dict[str, Callable[[], Recipe]] = {
     "lra-image-full": lra_image_full,
     "listops": listops,
     "listops-full": listops_full,
+    "pathfinder": pathfinder,
+    "pathfinder-easy": pathfinder_easy,
+    "pathfinder-full": pathfinder_full,
+    "path-x": path_x,
+    "path-x-full": path_x_full,
     "cifar10-patches": cifar10_patches,
     "cifar10-patches-full": cifar10_patches_full,
     "spoken-digits-raw": spoken_digits_raw,

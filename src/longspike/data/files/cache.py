@@ -88,4 +88,4 @@ def _mapped(folder: Path) -> dict[str, np.ndarray]:
     paths = [path for path in os.scandir(folder) if path.name.endswith(".npy")]
     if not paths:
         raise FileNotFoundError(folder)
-    return {Path(path.name).stem: np.load(path.path, mmap_mode="r", allow_pickle=False) for path in paths}
+    return {Path(path.name).stem: np.load(path.path, mmap_mode="c", allow_pickle=False) for path in paths}

@@ -111,7 +111,9 @@ def _recorded(folder: Path) -> dict[str, Any]:
 
 
 def read_folder(folder: Path, *, settings: Mapping[str, Any], remedy: str) -> Piece:
-    """The arrays of a folder that `make_folder` has made, mapped from their files and compared with their checksums.
+    """The arrays of a folder that `make_folder` has made, compared with their checksums.
+
+    They are mapped from their files, to which nothing is written, whatever is written to them.
 
     Raises: DataFileError if it was made by another version or with other settings, or a file is damaged.
     """
@@ -124,5 +126,5 @@ def read_folder(folder: Path, *, settings: Mapping[str, Any], remedy: str) -> Pi
         is_there = path.is_file() and path.stat().st_size == kept["bytes"]
         if not is_there or (kept["bytes"] <= LARGEST_SUMMED_BYTES and _sha256(path) != kept["sha256"]):
             raise DataFileError(f"{path} is damaged: its size or checksum is not that of {MANIFEST}. {remedy}")
-        arrays[name] = np.load(path, mmap_mode="r", allow_pickle=False)
+        arrays[name] = np.load(path, mmap_mode="c", allow_pickle=False)
     return arrays
