@@ -1,5 +1,6 @@
 """Small data sets of texts and images in their published layouts."""
 
+import csv
 import pickle
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from longspike.data.sets import cifar10, listops, pathfinder
+from longspike.data.sets import cifar10, listops, lra_retrieval, novel_pairs, pathfinder
 
 CHARACTERS = "".join(map(chr, [*range(32, 127), *range(161, 197)]))
 """131 of them: as many as occur 15 times in the published reviews."""
@@ -75,7 +76,7 @@ def small_pathfinder(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def write_pathfinder(root: Path, *, size: int = 32, difficulty: str = "hard", num_images: int = 150) -> None:
-    """Images of noise in the published layout, in two folders with a list each; the eighth one is empty."""
+    """Images of noise in the published layout, in two folders with a list each; of a hundred or more one is empty."""
     random = np.random.default_rng(4)
     folder = root / f"pathfinder{size}" / pathfinder.PUBLISHED_FOLDERS[difficulty]
     (folder / "metadata").mkdir(parents=True)
@@ -87,4 +88,31 @@ def write_pathfinder(root: Path, *, size: int = 32, difficulty: str = "hard", nu
             Image.fromarray(random.integers(0, 256, (size, size), dtype=np.uint8)).save(folder / f"imgs/{part}" / name)
             lines.append(f"imgs/{part} {name} {k} {k // 2 % 2} 1.8 14 0.8")
         (folder / f"metadata/{part}.npy").write_text("\n".join(lines) + "\n")
-    (folder / "imgs/1/sample_7.png").write_bytes(b"")
+    if num_images >= 100:
+        (folder / "imgs/1/sample_7.png").write_bytes(b"")
+
+
+def small_novel_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sixty pairs of passages."""
+    monkeypatch.setattr(novel_pairs, "SIZES", (40, 10, 10))
+
+
+def write_novels(root: Path, *, num_works: int = 12) -> None:
+    """Works of 12,000 to 14,000 bytes, each of one letter, in the three folders in turn."""
+    for k in range(num_works):
+        folder = root / "novels" / novel_pairs.PARTS[k % 3]
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"work{k}.txt").write_bytes(bytes([ord("a") + k]) * (12_000 + 200 * k))
+
+
+def write_retrieval(root: Path) -> None:
+    """Three pairs a part in the published form; the texts hold 95 characters, tabs and quotation marks among them."""
+    folder = root / "lra_release/tsv_data"
+    folder.mkdir(parents=True)
+    everything = "".join(map(chr, range(32, 126)))
+    for name in lra_retrieval.FILES:
+        with (folder / name).open("w", newline="", encoding="utf-8") as stream:
+            rows = csv.writer(stream, delimiter="\t", lineterminator="\n")
+            rows.writerow(["1.0", "P1", "P2", "b'one\\ttwo'", "a\tb"])
+            rows.writerow(["0.0", "P3", "P4", everything, 'a "word"'])
+            rows.writerow(["1.0", "P5", "P6", "c" * 5000, "d"])

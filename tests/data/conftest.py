@@ -9,11 +9,21 @@ from PIL import Image
 
 from event_files import write_sound, write_spoken_digits
 from longspike.data import write_idx
+from longspike.data.sets import pathfinder
 from longspike.data.sets.cifar10 import CLASS_NAMES
 from longspike.data.sets.mnist import FILES
 from longspike.data.sets.speech_commands import CLASS_NAMES as WORDS
 from longspike.data.sets.speech_commands import LISTS
-from published_samples import write_cifar10, write_corpora, write_imdb, write_listops
+from published_samples import (
+    small_novel_pairs,
+    write_cifar10,
+    write_corpora,
+    write_imdb,
+    write_listops,
+    write_novels,
+    write_pathfinder,
+    write_retrieval,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -109,4 +119,27 @@ def words_root(tmp_path: Path) -> Path:
 def corpora_root(tmp_path: Path) -> Path:
     """A play and five novels in the published layouts."""
     write_corpora(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def novels_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Twelve works, of which sixty pairs of passages are drawn."""
+    small_novel_pairs(monkeypatch)
+    write_novels(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def retrieval_root(tmp_path: Path) -> Path:
+    """Nine pairs in the published layout."""
+    write_retrieval(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def pictures_root(tmp_path: Path) -> Path:
+    """Ten images of every size and difficulty of Pathfinder that is a data set, in the published layout."""
+    for size, difficulty in pathfinder.SETS.values():
+        write_pathfinder(tmp_path, size=size, difficulty=difficulty, num_images=10)
     return tmp_path

@@ -52,6 +52,14 @@ ROOT_FIXTURES = {
     "listops": "listops_root",
     "shakespeare": "corpora_root",
     "novels": "corpora_root",
+    "lra-retrieval": "retrieval_root",
+    "novel-pairs": "novels_root",
+    "pathfinder": "pictures_root",
+    "pathfinder-mid": "pictures_root",
+    "pathfinder-easy": "pictures_root",
+    "pathfinder-64": "pictures_root",
+    "path-x": "pictures_root",
+    "pathfinder-256": "pictures_root",
 }
 
 

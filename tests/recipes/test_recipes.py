@@ -1,6 +1,7 @@
 """The table of recipes: every entry fits its data, builds and learns."""
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from longspike.data import DATASETS
 from longspike.errors import ConfigError
 from longspike.events.ragged import RaggedEvents, collate_events
 from longspike.events.record import make_events
-from longspike.models import FlamesConfig, build
+from longspike.models import FlamesConfig, SpikeSSMPairConfig, build
 from longspike.recipes import Recipe, recipe, recipes
 
 
@@ -36,10 +37,13 @@ def test_every_small_recipe_builds_and_every_parameter_gets_a_finite_gradient(na
     config = recipe(name).model
     torch.manual_seed(0)
     model = build(config)
-    is_events = isinstance(config, FlamesConfig)
-    is_tokens = getattr(config, "encoder", "linear") == "embedding"
-    x = torch.randint(config.d_input, (2, 9)) if is_tokens else None if is_events else torch.randn(2, 9, config.d_input)
-    output = model(random_events(config.sensor_size) if is_events else x)
+    if isinstance(config, FlamesConfig):
+        inputs: tuple[Any, ...] = (random_events(config.sensor_size),)
+    elif getattr(config, "encoder", "linear") == "embedding":
+        inputs = (torch.randint(config.d_input, (2, 9)),)
+    else:
+        inputs = (torch.randn(2, 9, config.d_input),)
+    output = model(*inputs, *(x.flip(1) for x in inputs)) if isinstance(config, SpikeSSMPairConfig) else model(*inputs)
     output[0].square().sum().backward()
     for parameter_name, parameter in model.named_parameters():
         if parameter.requires_grad:

@@ -24,6 +24,21 @@ class Batch(NamedTuple):
     labels: Tensor
 
 
+class PairBatch(NamedTuple):
+    """Pairs of padded sequences, the lengths of both, and one label a pair.
+
+    x, other_x: (batch, seqlen, d_input) float32, or tokens (batch, seqlen) int64; both padded to the longest of all.
+    lengths, other_lengths: (batch,), int64, valid steps.
+    labels: (batch,), int64.
+    """
+
+    x: Tensor
+    lengths: Tensor
+    other_x: Tensor
+    other_lengths: Tensor
+    labels: Tensor
+
+
 def length_mask(lengths: Tensor, seqlen: int) -> Tensor:
     """Which steps are valid: mask[b, t] = (t < lengths[b]); boolean, (batch, seqlen), on the device of `lengths`.
 

@@ -1,6 +1,6 @@
 """Labelled sequences and labelled events: data sets by name, their splits, and batches of them."""
 
-from longspike._core.lengths import Batch
+from longspike._core.lengths import Batch, PairBatch
 from longspike._core.lengths import length_mask as mask
 from longspike._core.vocabulary import Vocabulary
 from longspike.data.bundle import DataBundle, EventBundle
@@ -20,6 +20,7 @@ from longspike.data.holdout import divide, hold_out
 from longspike.data.image_augment import CropAndFlip
 from longspike.data.loader import BatchLoader, epoch_order, sample_generators, similar_lengths
 from longspike.data.own import OwnData, Reading, describe_data
+from longspike.data.pair_splits import PairSplit
 from longspike.data.ragged_splits import RaggedSplit, SampleAugment, ragged_split
 from longspike.data.registry import (
     DATASETS,
@@ -56,6 +57,8 @@ __all__ = [
     "EventSplit",
     "LazyEventSplit",
     "OwnData",
+    "PairBatch",
+    "PairSplit",
     "RaggedSplit",
     "Reading",
     "RemoteFile",

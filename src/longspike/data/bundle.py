@@ -10,13 +10,14 @@ from longspike._core.checks import check_positive_int
 from longspike._core.vocabulary import Vocabulary
 from longspike.data.event_splits import AnyEventSplit
 from longspike.data.holdout import HOLDOUT_SEED, SHARE, hold_out
+from longspike.data.pair_splits import PairSplit
 from longspike.data.ragged_splits import RaggedSplit
 from longspike.data.splits import Split
 from longspike.data.token_rows import TokenRow
 from longspike.data.token_splits import TokenSplit
 
-AnySequenceSplit = Split | RaggedSplit | TokenSplit | TokenRow
-"""Sequences of values, of one length or each as long as it is, or of tokens; or a corpus of tokens."""
+AnySequenceSplit = Split | RaggedSplit | TokenSplit | PairSplit | TokenRow
+"""Sequences of values, of one length or each as long as it is, or of tokens, or pairs of those; or a corpus of tokens."""
 
 
 class LabelledSplit(Protocol):
@@ -97,8 +98,8 @@ class DataBundle(AbstractBundle[AnySequenceSplit]):
 
     Args:
         name: the registry's name.
-        train, val, test: each a `Split` or `RaggedSplit` with the same d_input, scale and shift, or each a `TokenSplit`
-            or a `TokenRow` with the same d_input; none of them empty.
+        train, val, test: each a `Split` or `RaggedSplit` with the same d_input, scale and shift, or each a `TokenSplit`,
+            a `PairSplit` or a `TokenRow` with the same d_input; none of them empty.
         num_classes: labels lie in 0 .. num_classes - 1; where they are values, how many there are.
         d_input: of every split: features of a step, or the size of the vocabulary.
         class_names: one name per class, in the order of the labels, or per value.
@@ -128,11 +129,16 @@ class DataBundle(AbstractBundle[AnySequenceSplit]):
     @property
     def has_tokens(self) -> bool:
         """Whether a step is a token; otherwise it is `d_input` values."""
-        return isinstance(self.train, TokenSplit | TokenRow)
+        return isinstance(self.train, TokenSplit | PairSplit | TokenRow)
+
+    @property
+    def has_pairs(self) -> bool:
+        """Whether a sample is two sequences."""
+        return isinstance(self.train, PairSplit)
 
     def _common(self) -> dict[str, tuple[object, str]]:
         common: dict[str, tuple[object, str]] = {"d_input": (self.d_input, "Build all splits from the same features.")}
-        if not isinstance(self.train, TokenSplit | TokenRow):
+        if isinstance(self.train, Split | RaggedSplit):
             one = "Use one normalisation for all splits."
             common |= {"scale": (self.train.scale, one), "shift": (self.train.shift, one)}
         return common

@@ -25,6 +25,8 @@ MODULES = {
     "lra-image": "cifar10",
     "lra-text": "imdb",
     "lra-text-bytes": "imdb",
+    "lra-retrieval": "lra_retrieval",
+    "novel-pairs": "novel_pairs",
     "listops": "listops",
     "pathfinder": "pathfinder",
     "pathfinder-mid": "pathfinder",

@@ -15,6 +15,7 @@ from longspike.data import (
     DataBundle,
     EventBundle,
     OwnData,
+    PairSplit,
     RaggedSplit,
     RowLoader,
     Split,
@@ -175,7 +176,7 @@ def _evaluated(
     if carries_state:
         return evaluate(network, RowLoader(samples, batch_size=1), carries_state=True, on_progress=told)
     options: dict[str, Any] = {"batch_size": batch_size, "shuffle": False, "seed": 0}
-    if not isinstance(samples, AbstractRaggedSplit):
+    if not isinstance(samples, AbstractRaggedSplit | PairSplit):
         return evaluate(network, BatchLoader(samples, **options), on_progress=told)
     order = samples.lengths.argsort(stable=True)
     found = evaluate(network, BatchLoader(samples.select(order), **options), on_progress=told)

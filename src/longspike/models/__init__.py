@@ -9,9 +9,11 @@ from longspike.models.flames_sequence import FlamesSequence, FlamesSequenceOutpu
 from longspike.models.input_spec import InputSpec
 from longspike.models.lm_config import SpikeLMConfig
 from longspike.models.loading import build, load
+from longspike.models.pair_config import SpikeSSMPairConfig
 from longspike.models.presets import presets
 from longspike.models.spike_lm import SpikeLM
 from longspike.models.spike_ssm import SpikeSSM
+from longspike.models.spike_ssm_pair import SpikeSSMPair
 from longspike.models.spiking_stack import SpikeSSMOutput, SpikeSSMState
 from longspike.tasks.predictions import Prediction
 
@@ -32,6 +34,8 @@ __all__ = [
     "SpikeSSM",
     "SpikeSSMConfig",
     "SpikeSSMOutput",
+    "SpikeSSMPair",
+    "SpikeSSMPairConfig",
     "SpikeSSMState",
     "build",
     "flames_presets",

@@ -104,8 +104,8 @@ class AbstractClassifier(nn.Module, ABC):
         Args:
             raw: one sample, or a list of samples of any lengths. Of sequences: (steps, d_input) real numbers, as an array
                 or tensor, (steps) where d_input is 1; tokens (steps), or a text if the model has a vocabulary
-                (`input_spec.vocabulary`); a tensor with an axis more is a batch. Of events:
-                an array of `longspike.events.EVENT_DTYPE`, or a `Recording`.
+                (`input_spec.vocabulary`); a tensor with an axis more is a batch; a pair is a tuple of two of these.
+                Of events: an array of `longspike.events.EVENT_DTYPE`, or a `Recording`.
             steps_per_second: of `raw`, if it is known; another than that of the training data warns.
         Returns: what the task gives, a `Prediction` of a class for example; a list of them for a list or a batch.
         Raises: ValueError or TypeError for what the network cannot read.
@@ -117,9 +117,7 @@ class AbstractClassifier(nn.Module, ABC):
             >>> model.predict(torch.tensor([3, 16, 0, 7])).class_name in "abcdefghij"
             True
         """
-        is_batch = isinstance(raw, list | tuple) or (
-            isinstance(raw, torch.Tensor | np.ndarray) and self._has_batch(raw)
-        )
+        is_batch = self._is_batch(raw)
         if steps_per_second is not None and (remark := self.input_spec.pace_remark(steps_per_second)):
             warnings.warn(f"predict: {remark}.", stacklevel=2)
         modes = [module for module in self.modules() if module.training]
@@ -136,6 +134,11 @@ class AbstractClassifier(nn.Module, ABC):
     def lengths_of(self, batch: Any) -> Tensor | None:
         """Valid steps (batch) of padded sequences; None for what has none."""
         return None
+
+    def _is_batch(self, raw: Any) -> bool:
+        """Whether raw input is several samples."""
+        is_array = isinstance(raw, torch.Tensor | np.ndarray)
+        return isinstance(raw, list | tuple) or (is_array and self._has_batch(raw))
 
     def _has_batch(self, raw: Any) -> bool:
         """Whether an array or tensor holds several samples."""

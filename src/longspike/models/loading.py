@@ -13,21 +13,22 @@ from longspike.models.flames import Flames
 from longspike.models.flames_config import FlamesConfig, FlamesSequenceConfig
 from longspike.models.flames_sequence import FlamesSequence
 from longspike.models.lm_config import SpikeLMConfig
-from longspike.models.shapes import main_shapes
+from longspike.models.pair_config import SpikeSSMPairConfig
+from longspike.models.shapes import AnyConfig, main_shapes
 from longspike.models.spike_lm import SpikeLM
 from longspike.models.spike_ssm import SpikeSSM
+from longspike.models.spike_ssm_pair import SpikeSSMPair
 
 _MODELS: dict[str, tuple[type, type]] = {
     "SpikeSSM": (SpikeSSM, SpikeSSMConfig),
     "SpikeLM": (SpikeLM, SpikeLMConfig),
+    "SpikeSSMPair": (SpikeSSMPair, SpikeSSMPairConfig),
     "Flames": (Flames, FlamesConfig),
     "FlamesSequence": (FlamesSequence, FlamesSequenceConfig),
 }
 
 
-def build(
-    config: SpikeSSMConfig | SpikeLMConfig | FlamesConfig | FlamesSequenceConfig,
-) -> SpikeSSM | SpikeLM | Flames | FlamesSequence:
+def build(config: AnyConfig) -> SpikeSSM | SpikeLM | SpikeSSMPair | Flames | FlamesSequence:
     """The network that a configuration describes.
 
     Raises: TypeError for anything else; ConfigError if its weights do not fit into the memory of this machine.
@@ -38,9 +39,7 @@ def build(
         if isinstance(config, kind):
             return model(config)  # type: ignore[no-any-return]
     raise TypeError(
-        "build: `config` must be a SpikeSSMConfig, SpikeLMConfig, FlamesConfig or FlamesSequenceConfig; got "
-        + describe(config)
-        + "."
+        f"build: `config` must be a {' or '.join(kind.__name__ for _, kind in _MODELS.values())}; got {describe(config)}."
     )
 
 
@@ -55,7 +54,7 @@ def _check_memory(config: Any) -> None:
 
 
 def load(path: str | Path) -> Any:
-    """The model saved at `path`, a `SpikeSSM`, `SpikeLM`, `Flames` or `FlamesSequence`, in evaluation mode.
+    """The model saved at `path`, a `SpikeSSM`, `SpikeLM`, `SpikeSSMPair`, `Flames` or `FlamesSequence`, to evaluate.
 
     Args: path: the folder of the model, or that of the training run, which holds it as `model`.
     Raises: CheckpointError if the folder is not a model, is damaged, or was written by another format version.

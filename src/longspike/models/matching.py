@@ -22,7 +22,8 @@ def _input(sizes: Any) -> str:
         width, height = sizes.sensor_size
         return f"events of {width}x{height} pixels (sensor_size)"
     is_tokens = getattr(sizes, "encoder", "linear") == "embedding" or getattr(sizes, "has_tokens", False)
-    return f"{sizes.d_input} {'kinds of tokens' if is_tokens else 'features a step'} (d_input)"
+    pairs = "pairs of sequences of " if getattr(sizes, "has_pairs", False) else ""
+    return f"{pairs}{sizes.d_input} {'kinds of tokens' if is_tokens else 'features a step'} (d_input)"
 
 
 def check_data(config: Any, data: LabelledData, *, reader: str = "the model", remedy: str) -> None:

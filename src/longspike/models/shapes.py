@@ -7,6 +7,10 @@ from longspike.models.config import SpikeSSMConfig
 from longspike.models.flames_config import FlamesConfig, FlamesSequenceConfig, MemoryConfig
 from longspike.models.flames_parts import POLARITIES, front_grids
 from longspike.models.lm_config import SpikeLMConfig
+from longspike.models.pair_config import SpikeSSMPairConfig
+
+AnyConfig = SpikeSSMConfig | SpikeLMConfig | SpikeSSMPairConfig | FlamesConfig | FlamesSequenceConfig
+"""What describes a network."""
 
 Shapes = Iterator[tuple[str, tuple[int, ...]]]
 
@@ -28,6 +32,13 @@ def _spike_ssm(config: SpikeSSMConfig) -> Shapes:
         for ssm in ("ssm", "backward_ssm")[: 1 + config.is_bidirectional]:
             yield f"blocks.{k}.{ssm}.A_imag", (config.d_state // 2, config.n_ssm or width)
             yield f"blocks.{k}.{ssm}.C", (config.d_state // 2, 2, width)
+
+
+def _spike_ssm_pair(config: SpikeSSMPairConfig) -> Shapes:
+    width = config.tower.d_model
+    yield from ((f"tower.{name}", shape) for name, shape in _spike_ssm(config.tower) if name != "decoder.weight")
+    yield "head.0.weight", (width, 4 * width)
+    yield "head.2.weight", (config.num_outputs, width)
 
 
 def _memory(config: MemoryConfig) -> Shapes:
@@ -62,12 +73,13 @@ def _spike_lm(config: SpikeLMConfig) -> Shapes:
 _SHAPES: dict[type, Callable[[Any], Shapes]] = {
     SpikeSSMConfig: _spike_ssm,
     SpikeLMConfig: _spike_lm,
+    SpikeSSMPairConfig: _spike_ssm_pair,
     FlamesConfig: _flames,
     FlamesSequenceConfig: _flames_sequence,
 }
 
 
-def main_shapes(config: SpikeSSMConfig | SpikeLMConfig | FlamesConfig | FlamesSequenceConfig) -> Shapes:
+def main_shapes(config: AnyConfig) -> Shapes:
     """Name and shape of the tensors that fill a network: all others together hold no more values than a few times these.
 
     Example:

@@ -14,6 +14,7 @@ from longspike.events.augmentation import Augmentation
 from longspike.models.config import SpikeSSMConfig
 from longspike.models.flames_config import FlamesConfig, FlamesSequenceConfig
 from longspike.models.lm_config import SpikeLMConfig
+from longspike.models.pair_config import SpikeSSMPairConfig
 from longspike.tasks.definition import AbstractTask
 from longspike.tasks.table import DEFAULT_TASK, task
 from longspike.training.config import TrainingConfig
@@ -34,7 +35,7 @@ class Recipe:
     name: str
     description: str
     data: str | OwnData
-    model: SpikeSSMConfig | SpikeLMConfig | FlamesConfig | FlamesSequenceConfig
+    model: SpikeSSMConfig | SpikeLMConfig | SpikeSSMPairConfig | FlamesConfig | FlamesSequenceConfig
     training: TrainingConfig
     expected: str
     augmentation: Augmentation | CropAndFlip | SoundAugment | None = None

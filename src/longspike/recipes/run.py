@@ -7,7 +7,18 @@ from typing import Any
 
 import torch
 
-from longspike.data import BatchLoader, DataBundle, EventBundle, OwnData, RaggedSplit, RowLoader, Split, TokenRow, load
+from longspike.data import (
+    BatchLoader,
+    DataBundle,
+    EventBundle,
+    OwnData,
+    PairSplit,
+    RaggedSplit,
+    RowLoader,
+    Split,
+    TokenRow,
+    load,
+)
 from longspike.data.ragged import AbstractRaggedSplit
 from longspike.errors import ConfigError
 from longspike.models import InputSpec, build
@@ -102,7 +113,7 @@ def _loader(recipe: Recipe, split: Any) -> Any:
 
 
 def _options(split: Any, config: TrainingConfig) -> dict[str, Any]:
-    window = {"length_window": LENGTH_WINDOW} if isinstance(split, AbstractRaggedSplit) else {}
+    window = {"length_window": LENGTH_WINDOW} if isinstance(split, AbstractRaggedSplit | PairSplit) else {}
     return {"batch_size": config.batch_size, **window}
 
 

@@ -243,7 +243,7 @@ def dataset_sample(
 
     Raises: ConfigError if there is no such sample, or the model does not read the data set.
     """
-    from longspike.data import RaggedSplit, Split, available, load_sequences
+    from longspike.data import PairSplit, RaggedSplit, Split, available, load_sequences
 
     if name not in available():
         raise ConfigError(f"there is no data set {name!r}. The data sets are: {', '.join(available())}.")
@@ -257,6 +257,8 @@ def dataset_sample(
         )
     check_order(input_spec, bundle)
     test = bundle.test
+    if isinstance(test, PairSplit):
+        raise ConfigError(f"{name} holds pairs of sequences, and a stream is one. Use model.predict((first, second)).")
     if isinstance(test, Split | RaggedSplit) and input_spec.scale is not None and input_spec.shift is not None:
         test = replace(test, scale=input_spec.scale, shift=input_spec.shift)
     return test[index]
