@@ -215,3 +215,20 @@ def test_recordings_of_events(cli: Run, tmp_path: Path) -> None:
     assert code == 0, err
     assert json.loads(out)["decision"] in ("left", "right")
     assert cli("stream", model, str(other / "left" / "1.npz"))[0] == 0
+
+
+@pytest.mark.slow
+def test_a_text(cli: Run, tmp_path: Path) -> None:
+    text = tmp_path / "play.txt"
+    text.write_text("To be, or not to be: that is the question. " * 50)
+    tiny = ["--model.d-model=8", "--model.num-layers=1", "--model.d-state=4", "--training.epochs=1"]
+    code, out, err = cli("train", "lm", str(text), *tiny, "--run-dir", str(tmp_path / "a"))
+    assert code == 0, err
+    assert "1,505 to train, 215 to validate, 430 to test" in err
+    assert f"longspike stream {tmp_path / 'a' / 'model'} {text}\n" in out
+    other = tmp_path / "other.txt"
+    other.write_text("That is the question. " * 50)
+    model = str(tmp_path / "a" / "model")
+    out = cli("evaluate", model, str(other), "--json", "--output", str(tmp_path / "e"))[1]
+    assert (json.loads(out)["split"], json.loads(out)["task"]) == ("all", "language")
+    assert cli("stream", model, str(other), "--every", "100")[0] == 0

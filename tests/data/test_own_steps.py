@@ -89,3 +89,31 @@ def test_what_has_no_steps(tmp_path: Path) -> None:
     path.write_text("t,x,label\n" + "".join(f"{k},{k},a\n" for k in range(40)))
     with pytest.raises(DataFileError, match=r"has one class, .a.. Label steps of at least two"):
         describe_data(path, task="step_labels")
+
+
+def test_a_text_is_divided_in_its_order(tmp_path: Path) -> None:
+    text = "To be, or not to be: that is the question. " * 50
+    (tmp_path / "play.txt").write_text(text)
+    own = describe_data(tmp_path / "play.txt", task="language")
+    assert (own.name, own.reading.kind, own.num_train, own.num_val, own.num_test) == ("play", "text", 1505, 215, 430)
+    bundle = load(own)
+    parts = [bytes(part.tokens) for part in (bundle.train, bundle.val, bundle.test)]
+    assert b"".join(parts).decode() == text
+    assert bundle.num_classes == 256
+    (tmp_path / "more.txt").write_text("caf\u00e9 " * 40)
+    own = describe_data(tmp_path, task="language")
+    assert own.num_train + own.num_val + own.num_test == 240 + 2 + len(text)
+    own = describe_data(tmp_path / "play.txt", task="language", reading=Reading(test="more.txt"))
+    assert (own.num_train, own.num_test) == (1935, 240)
+
+
+def test_what_is_no_text(tmp_path: Path) -> None:
+    (tmp_path / "short.txt").write_text("To be.")
+    with pytest.raises(DataFileError, match="has 6 bytes of text; give at least 1,000"):
+        describe_data(tmp_path / "short.txt", task="language")
+    (tmp_path / "short.txt").write_bytes(b"caf\xe9")
+    with pytest.raises(DataFileError, match="must be text in UTF-8; byte 3 is not"):
+        describe_data(tmp_path / "short.txt", task="language")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ConfigError, match=r"holds no \.txt file"):
+        describe_data(tmp_path / "empty", task="language")

@@ -13,6 +13,7 @@ KINDS = {
     "ts": "a .ts file",
     "folder": "a folder per class",
     "events": "recordings of events, a folder per class",
+    "text": "a text, byte by byte",
 }
 MOST_NAMES = 6
 Fact = tuple[str, str, str]
@@ -21,17 +22,20 @@ Fact = tuple[str, str, str]
 def own_facts(own: "OwnData") -> list[Fact]:
     """Name, what was found, and the option that says another."""
     reading = own.reading
+    parts = "bytes" if reading.kind == "text" else "samples"
     counts = f"{own.num_train:,} to train, {own.num_val:,} to validate, {own.num_test:,} to test"
     facts = [
         ("data", KINDS[reading.kind or "events"], "--kind"),
         *_columns(own),
-        _answers(own),
-        ("samples", counts, "--test-share, --val-share"),
-        ("division", own.division, "--window" if reading.window else "--group, --split-seed"),
+        *_answers(own),
+        (parts, counts, "--test-share, --val-share"),
+        ("division", own.division, _division_options(own)),
     ]
     facts += [("test samples", Path(reading.test).name, "--test")] if reading.test else []
     if own.sensor_size is not None:
         return [*facts, ("sensor", "{} x {} pixels".format(*own.sensor_size), "--sensor-size")]
+    if reading.kind == "text":
+        return facts
     steps = f"{own.longest:,}" if own.shortest == own.longest else f"{own.shortest:,} to {own.longest:,}"
     pace = "" if own.steps_per_second is None else f", {own.steps_per_second:g} a second"
     facts.append(("steps", f"{steps} a sample{pace}", "--frame" if reading.frame else ""))
@@ -41,10 +45,16 @@ def own_facts(own: "OwnData") -> list[Fact]:
     return facts
 
 
-def _answers(own: "OwnData") -> Fact:
+def _answers(own: "OwnData") -> list[Fact]:
     if own.task == "forecasting":
-        return ("forecast", _names(own.class_names), "--horizon")
-    return ("classes", _names(own.class_names), "")
+        return [("forecast", _names(own.class_names), "--horizon")]
+    return [("classes", _names(own.class_names), "")] if own.class_names else []
+
+
+def _division_options(own: "OwnData") -> str:
+    if own.reading.kind == "text":
+        return ""
+    return "--window" if own.reading.window else "--group, --split-seed"
 
 
 def _columns(own: "OwnData") -> list[Fact]:

@@ -14,7 +14,13 @@ from longspike.cli.output import console, note, print_facts, print_json
 if TYPE_CHECKING:
     from longspike.recipes import Recipe, RunResult
 
-OWN = {"classify": "classification", "events": "classification", "label": "step_labels", "forecast": "forecasting"}
+OWN = {
+    "classify": "classification",
+    "events": "classification",
+    "label": "step_labels",
+    "forecast": "forecasting",
+    "lm": "language",
+}
 """In the place of a recipe: what is to be learnt from the data of one's own that follows, and its task."""
 Fact = tuple[str, str, str]
 
@@ -182,5 +188,15 @@ def _print_result(result: "RunResult") -> None:
     facts.append(("trained for", f"{fit.seconds:.0f} s, {fit.num_steps} steps in all"))
     facts.append(("model", str(fit.model_path)))
     facts.append(("next", f"longspike evaluate {model}"))
-    facts.append(("", f"longspike stream {model} {shlex.quote(result.recipe.data_name)}:0"))
+    example = _example(result.recipe)
+    facts += [("", f"longspike stream {model} {shlex.quote(example)}")] if example else []
     print_facts(facts)
+
+
+def _example(recipe: "Recipe") -> str:
+    """What `longspike stream` can be fed with to begin; empty for folders of recordings, whose files it takes one by one."""
+    if isinstance(recipe.data, str):
+        return f"{recipe.data}:0"
+    if recipe.data.has_events:
+        return ""
+    return recipe.data.path if recipe.data.reading.kind == "text" else f"{recipe.data.path}:0"

@@ -21,8 +21,9 @@ class OwnOptions(RunOptions):
 
     Args:
         task: What is to be learnt: classify, the class of each sequence; events, the class of each recording of events;
-            label, the class of each step; forecast, the values that come next.
-        data: A table (.csv, .tsv, .txt), arrays (.npz, .npy), a .ts file, or a folder with a folder per class.
+            label, the class of each step; forecast, the values that come next; lm, the next byte of a text.
+        data: A table (.csv, .tsv, .txt), arrays (.npz, .npy), a .ts file, or a folder with a folder per class; for lm a
+            text.
     """
 
     task: Annotated[str, tyro.conf.arg(metavar="TASK")]

@@ -115,7 +115,8 @@ def _chosen(
             )
         samples, name = load_others(own, Path(data), split=split)
         source = own.source if name != "all" else f"Own data, {Path(data).name!r}, all of its samples."
-        return _Chosen(_first(samples, limit), Path(data).name, name, own.class_names, source)
+        names = own.class_names or network.class_names
+        return _Chosen(_first(_cut(samples, seqlen), limit), Path(data).name, name, names, source)
     known: Any = data or own or metadata.get("data")
     if not isinstance(known, str | OwnData):
         raise ConfigError(f"{model} does not say which data it was trained on. Name the data set with --data.")

@@ -6,6 +6,7 @@ from dataclasses import replace
 from longspike.data.own import OwnData
 from longspike.models.config import SpikeSSMConfig
 from longspike.models.flames_presets import flames_preset
+from longspike.models.lm_config import SpikeLMConfig
 from longspike.recipes.definition import Recipe
 from longspike.tasks import task
 from longspike.training.config import TrainingConfig
@@ -17,7 +18,11 @@ _STEPS = 1500
 """Of the optimiser, at least; fewer where an epoch alone has more, or takes too long."""
 _NS_PER_VALUE = 25.0
 """Training, for each sample, step, channel and layer, on a slow core."""
+_STEP_S = 0.015
+"""Of the optimiser, however small the batch."""
 _LONGEST_S = 1800.0
+_LONG_TEXT = 500_000
+"""Bytes from which on a wider network pays."""
 _FEW = 200
 """Validation samples below which their loss is less noisy than their accuracy."""
 _EVENT_EPOCHS = 40
@@ -29,6 +34,8 @@ def own_recipe(own: OwnData) -> Recipe:
     The rules: the more samples the wider; the longer the samples the slower the slowest of the state's time scales; some
     1,500 steps of the optimiser, and no more than half an hour of one slow core.
     """
+    if own.task == "language":
+        return _of_text(own)
     return _of_sequences(own) if own.sensor_size is None else _of_events(own, own.sensor_size)
 
 
@@ -37,6 +44,7 @@ def _chosen(table: tuple[tuple[float, int], ...], amount: int) -> int:
 
 
 def _of_sequences(own: OwnData) -> Recipe:
+    longest = min(own.longest, own.reading.window or own.longest)
     model = SpikeSSMConfig(
         d_input=own.d_input,
         num_outputs=len(own.class_names),
@@ -44,15 +52,15 @@ def _of_sequences(own: OwnData) -> Recipe:
         num_layers=2,
         d_state=16,
         dropout=0.1,
-        dt_min=min(max(1.0 / own.longest, 1e-3), 1e-2),
-        dt_max=0.1 if own.longest > 1000 else 0.5,
+        dt_min=min(max(1.0 / longest, 1e-3), 1e-2),
+        dt_max=0.1 if longest > 1000 else 0.5,
         has_final_norm=True,
         pool="none" if task(own.task).reads_out == "step" else "mean",
         task=own.task,
     )
-    longest = min(own.longest, own.reading.window or own.longest)
     seconds = _NS_PER_VALUE * 1e-9 * own.num_train * longest * model.d_model * model.num_layers
     batch_size = _chosen(_BATCHES, own.num_train)
+    seconds += _STEP_S * math.ceil(own.num_train / batch_size)
     epochs = math.ceil(_STEPS * batch_size / own.num_train)
     epochs = max(min(epochs, 300, round(_LONGEST_S / seconds)), 3)
     return Recipe(
@@ -86,6 +94,26 @@ def _of_events(own: OwnData, sensor_size: tuple[int, int]) -> Recipe:
         model=replace(model, step_us=5000, tau_min_us=5000.0, tau_soma_us=20_000.0),
         training=replace(training, lr=0.005, rate_target=0.05, rate_weight=0.1),
         expected="not known: it depends on the number of events",
+    )
+
+
+def _of_text(own: OwnData) -> Recipe:
+    is_long = own.num_train > _LONG_TEXT
+    model = SpikeLMConfig(
+        d_model=256 if is_long else 128, num_layers=3 if is_long else 2, d_state=16, dropout=0.1, mix_gain=2.3
+    )
+    batch_size, seqlen = (32, 256) if is_long else (16, 128)
+    num_steps = math.ceil(own.num_train / (batch_size * seqlen))
+    seconds = _NS_PER_VALUE * 1e-9 * own.num_train * model.d_model * (model.num_layers + 1) + _STEP_S * num_steps
+    epochs = max(min(math.ceil(2 * _STEPS / num_steps), 60, round(_LONGEST_S / seconds)), 2)
+    training = TrainingConfig(epochs=epochs, batch_size=batch_size, lr=0.005, weight_decay=0.05, rate_target=0.25)
+    return Recipe(
+        name=own.name,
+        description=f"the next byte, own text of {own.num_train + own.num_val + own.num_test:,} bytes",
+        data=own,
+        model=model,
+        training=replace(training, carry_state=True, seqlen=seqlen),
+        expected=f"not known; about {_minutes(epochs * seconds)} on one slow core",
     )
 
 

@@ -20,10 +20,10 @@ class OwnData:
         path: the file or folder, absolute. name: of the data set, and of the run.
         reading: how it is read and divided; nothing in it is left to be inferred.
         task: what is learnt: "classification", one class a sample; "step_labels", one a step; "forecasting", what comes
-            next.
+            next; "language", the next byte of a text.
         class_names: in the order of the labels; of a forecast the values, "wind +1". channel_names: of the inputs of a step.
-        num_train, num_val, num_test: samples, or pieces of them where time divides them. shortest, longest: steps of a
-            sample.
+        num_train, num_val, num_test: samples, or pieces of them where time divides them, or bytes.
+        shortest, longest: steps of a sample.
         scale, shift: x = value * scale + shift, as measured on the training samples.
         steps_per_second: None if the files do not say.
         left_out: columns and arrays that are not read.
@@ -74,6 +74,8 @@ class OwnData:
         """How the samples were divided, in words."""
         reading = self.reading
         test = "" if reading.test else f"test {reading.test_share:.0%} and "
+        if reading.kind == "text":
+            return f"{test}validation {reading.val_share:.0%}, both from the end"
         if reading.window is not None:
             last = "the last steps" if reading.test else "the last steps for the test, those before for validation"
             return f"{test}validation {reading.val_share:.0%} by time, {last}; pieces of {reading.window} steps"
@@ -87,7 +89,8 @@ class OwnData:
         """Origin and division in a sentence."""
         given = f", test samples from {Path(self.reading.test).name!r}" if self.reading.test else ""
         counts = f"{self.num_train:,}/{self.num_val:,}/{self.num_test:,}"
-        return f"Own data, {Path(self.path).name!r}{given}; {self.division}: {counts} samples."
+        parts = "bytes" if self.reading.kind == "text" else "samples"
+        return f"Own data, {Path(self.path).name!r}{given}; {self.division}: {counts} {parts}."
 
 
 def own_data_of(metadata: Mapping[str, Any]) -> OwnData | None:

@@ -17,11 +17,13 @@ from longspike.data.own.parts import normalisation, read_parts
 from longspike.data.own.reading import Reading
 from longspike.data.own.samples import Samples
 from longspike.data.own.steps import FORECASTING, STEP_LABELS, Pieces, cut, measured, read_step_parts, step_split
+from longspike.data.own.texts import LANGUAGE, read_text_parts
 from longspike.data.ragged_splits import RaggedSplit, ragged_split
+from longspike.data.sets.corpora import bytes_bundle
 from longspike.data.splits import Split
 from longspike.errors import ConfigError, DataFileError
 
-TASKS = ("classification", STEP_LABELS, FORECASTING)
+TASKS = ("classification", STEP_LABELS, FORECASTING, LANGUAGE)
 PART_WORDS = re.compile(r"[_\-. ]*(?<![A-Za-z])train(?:ing)?(?![A-Za-z])", re.IGNORECASE)
 
 
@@ -38,8 +40,8 @@ def describe_data(
 
     Args:
         reading: what is said of the data.
-        task: "classification", a label a sample; "step_labels", a label a step, in a long table or in arrays;
-            "forecasting", a series without labels, of which the next values are learnt.
+        task: "classification", a label a sample; "step_labels", a label a step, in a long table or in arrays; "forecasting",
+            a series without labels, of which the next values are learnt; "language", a text, of which the next byte is.
     Raises: DataFileError if files are missing, damaged, or cannot be trained on, with the place; ConfigError if something
         has to be said, with the option.
 
@@ -56,6 +58,8 @@ def describe_data(
     if not place.exists():
         raise DataFileError(f"{place} does not exist. Name a file or a folder of samples.")
     check_choice("describe_data", "task", task, TASKS)
+    if task == LANGUAGE:
+        return _describe_text(place, reading)
     if task != "classification":
         return _describe_steps(place, reading, task)
     if reading.kind == "events" or (reading.kind is None and place.is_dir() and holds_recordings(place)):
@@ -89,6 +93,8 @@ def load_own(own: OwnData) -> DataBundle | EventBundle:
     """
     if own.has_events:
         return _load_events(Path(own.path), own.reading, own)
+    if own.task == LANGUAGE:
+        return _load_text(own)
     if own.task != "classification":
         return _load_steps(own)
     parts = read_parts(Path(own.path), own.reading)
@@ -154,6 +160,26 @@ def _load_steps(own: OwnData) -> DataBundle:
         class_names=own.class_names,
         source=own.source,
     )
+
+
+def _describe_text(path: Path, reading: Reading) -> OwnData:
+    parts, test_file = read_text_parts(path.resolve(), reading)
+    return OwnData(
+        path=str(path.resolve()),
+        name=_name(path),
+        task=LANGUAGE,
+        reading=replace(reading, kind="text", test=None if test_file is None else str(test_file), normalise="none"),
+        class_names=(),
+        num_train=len(parts["train"]),
+        num_val=len(parts["val"]),
+        num_test=len(parts["test"]),
+    )
+
+
+def _load_text(own: OwnData) -> DataBundle:
+    parts, _ = read_text_parts(Path(own.path), own.reading)
+    _check_same(own, (), 0, tuple(map(len, parts.values())))
+    return bytes_bundle(own.name, parts, source=own.source)
 
 
 def own_step_split(own: OwnData, samples: Samples, pieces: Pieces | None = None) -> Split:

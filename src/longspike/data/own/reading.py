@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from longspike._core.mistakes import Mistakes
 from longspike.data.holdout import HOLDOUT_SEED
 
-KINDS = ("wide", "long", "arrays", "ts", "folder", "events")
+KINDS = ("wide", "long", "arrays", "ts", "folder", "events", "text")
 NORMALISATIONS = ("channel", "all", "none")
 HEADERS = ("yes", "no")
 
@@ -18,7 +18,7 @@ class Reading:
 
     Attributes:
         kind: wide (a table, a row a sample), long (a table, a row a step), arrays (npy, npz), ts (aeon, UCR), folder (a
-            folder per class), events (recordings of event cameras, a folder per class).
+            folder per class), events (recordings of event cameras, a folder per class), text.
         header: of a table, whether its first line names the columns: yes or no.
         label: the column, or the array, of the labels; for an .npy file the .npy file of the labels.
         sample: of a long table, the column that says which sample a row belongs to.

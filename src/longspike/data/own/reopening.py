@@ -17,6 +17,7 @@ from longspike.data.own.parts import places
 from longspike.data.own.reading import Reading
 from longspike.data.own.samples import NONE, OPTIONAL, PER_SAMPLE, PER_STEP, UNREAD, Samples, check_samples
 from longspike.data.own.steps import STEP_LABELS
+from longspike.data.own.texts import LANGUAGE, text_row
 from longspike.data.ragged_splits import RaggedSplit
 from longspike.data.recordings import RecordingReader, split_of_files
 from longspike.data.splits import Split
@@ -103,6 +104,8 @@ def load_others(own: OwnData, path: Path, *, split: str) -> tuple[Any, str]:
         raise DataFileError(f"{path} does not exist. Name a file or a folder of samples.")
     if path.resolve() == Path(own.path):
         return getattr(load_own(own), split), split
+    if own.task == LANGUAGE:
+        return text_row(path), "all"
     name, place = "all", path
     has_parts = path.is_dir() and ((path / "test").is_dir() or not is_folder_of_classes(path))
     if has_parts and split in ("train", "test"):
