@@ -17,6 +17,7 @@ FLAGS = {
     "data": ["--data-root", "--json"],
     "events": ["--to", "--format", "--sensor-size", "--columns", "--time-unit", "--on-error", "--json"],
     "predict": ["--json"],
+    "generate": ["--prompt", "--tokens", "--temperature", "--top-k", "--top-p", "--seed", "--json"],
     "stream": [
         "--pace",
         "--every",

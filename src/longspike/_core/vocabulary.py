@@ -128,10 +128,19 @@ class Vocabulary:
 
         Raises: IndexError for a number that is no token.
         """
-        names = [self._names[token] for token in np.asarray(tokens).tolist()]
         if self.unit == "bytes":
-            return b"".join(names).decode("utf-8", "replace")  # type: ignore[arg-type]
+            return self.raw(tokens).decode("utf-8", "replace")
+        names = [self._names[token] for token in np.asarray(tokens).tolist()]
         return (" " if self.unit == "words" else "").join(names)  # type: ignore[arg-type]
+
+    def raw(self, tokens: Sequence[int] | np.ndarray) -> bytes:
+        """The bytes of tokens with unit "bytes", of which a few may be a part of a character.
+
+        Raises: IndexError for a number that is no token; ValueError for another unit.
+        """
+        if self.unit != "bytes":
+            raise ValueError(f"Vocabulary.raw: `unit` must be 'bytes'; got {self.unit!r}. Use decode.")
+        return b"".join(self._names[token] for token in np.asarray(tokens).tolist())  # type: ignore[misc]
 
     @property
     def _most(self) -> int | None:

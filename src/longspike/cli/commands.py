@@ -13,6 +13,7 @@ _SUMMARIES = {
     "events": "Show what a recording of an event camera holds, or convert it.",
     "evaluate": "Measure a saved model: the metrics of its task, spikes, energy and speed.",
     "predict": "Ask a saved model about the samples of files, one line each.",
+    "generate": "Let a language model go on with a text.",
     "stream": "Feed a saved model step by step, or with events, and watch it decide.",
     "bench": "Measure the speed of the operators on this machine.",
     "study": "Answer an open question about the memory: numbers, a plot and a table.",

@@ -111,7 +111,7 @@ def stream(
         if _FEEDS[other] != _FEEDS[kind]:
             _refuse({name: options.pop(name) for name in names}, other, model)
     _say_if_nameless(network)
-    options |= {"own": _own_data(model)} if kind == "SpikeSSM" else {}
+    options |= {"own": _own_data(model)} if _FEEDS[kind] == "stream_steps" else {}
     feed = getattr(import_module(f"longspike.cli.{_FEEDS[kind]}"), _FEEDS[kind])
     return feed(  # type: ignore[no-any-return]
         network,

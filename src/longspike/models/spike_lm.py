@@ -1,10 +1,15 @@
 """A language model of spiking state-space blocks: an embedding, the blocks, a norm, a read-out of the next token."""
 
-from torch import nn
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
 
 from longspike.layers.norm import RowNorm
 from longspike.models.config import SpikeSSMConfig
 from longspike.models.lm_config import SpikeLMConfig
+from longspike.models.predicting import tokens_of_text
+from longspike.models.sampling import continued
 from longspike.models.spiking_stack import AbstractSpikingStack, build_blocks
 
 
@@ -41,3 +46,47 @@ class SpikeLM(AbstractSpikingStack):
     def stack(self) -> SpikeSSMConfig:
         """The network as a SpikeSSM."""
         return self.config.stack  # type: ignore[no-any-return]
+
+    def generate(
+        self,
+        prompt: str | bytes | Sequence[int] | Tensor,
+        *,
+        num_tokens: int = 200,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        seed: int = 0,
+    ) -> str | Tensor:
+        """What follows a prompt, drawn token by token with the state passed on, in evaluation mode.
+
+        Args:
+            prompt: a text, if the model has a vocabulary, or tokens (steps). num_tokens: to draw. seed: of the draws.
+            temperature, top_k, top_p: 0 takes the most probable token; draw among so many of the most probable ones, or
+                among those that make up this share.
+        Returns: a text for a text, the tokens (num_tokens), int64, for tokens; without the prompt.
+        Raises: ValueError if there is no token in the prompt, no vocabulary for a text, or an argument is out of range.
+
+        Example:
+            >>> model = SpikeLM(SpikeLMConfig(num_tokens=5, d_model=8, num_layers=1, d_state=4))
+            >>> model.generate([1, 4, 0], num_tokens=6).shape
+            torch.Size([6])
+        """
+        is_text, vocabulary = isinstance(prompt, str | bytes), self.input_spec.vocabulary
+        first = tokens_of_text("generate", prompt, vocabulary) if is_text else torch.as_tensor(prompt)  # type: ignore[arg-type]
+        device, state = next(self.parameters()).device, None
+
+        def push(tokens: Tensor) -> Tensor:
+            nonlocal state
+            logits, state = self(tokens[None].to(device), state)
+            return logits[0, -1]  # type: ignore[no-any-return]
+
+        options = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed}
+        modes = [module for module in self.modules() if module.training]
+        self.eval()
+        try:
+            with torch.no_grad():
+                drawn = list(continued(push, first.long(), num_tokens=num_tokens, **options))  # type: ignore[arg-type]
+        finally:
+            for module in modes:
+                module.training = True
+        return vocabulary.decode(drawn) if is_text and vocabulary is not None else torch.tensor(drawn)
