@@ -114,3 +114,9 @@ def test_a_run_from_a_file_is_resumed_and_its_record_trains_again(cli: Run, tmp_
     assert json.loads(out)["test/loss"] == first["test/loss"]
     assert load(again) == load(run_dir) == load(first["model"])
     assert cli("train", run_dir, "--run-dir", run_dir, "--resume", "--training.lr", "1")[0] == 2
+
+
+def test_what_is_not_streamed_is_not_recommended_to_be(cli: Run, tmp_path: Path) -> None:
+    words = [*TINY, "--run-dir", str(tmp_path / "run"), "--overwrite"]
+    assert "longspike stream" in cli("train", "digits", *words)[1]
+    assert "longspike stream" not in cli("train", "digits", *words, "--model.block", "lstm")[1]

@@ -194,9 +194,23 @@ def _print_result(result: "RunResult") -> None:
 
 
 def _example(recipe: "Recipe") -> str:
-    """What `longspike stream` can be fed with to begin; empty for folders of recordings, whose files it takes one by one."""
+    """What `longspike stream` can be fed with to begin; empty for a network that it does not feed, and for folders of
+    recordings, whose files it takes one by one."""
+    if not _is_streamed(recipe.model):
+        return ""
     if isinstance(recipe.data, str):
         return f"{recipe.data}:0"
     if recipe.data.has_events:
         return ""
     return recipe.data.path if recipe.data.reading.kind == "text" else f"{recipe.data.path}:0"
+
+
+def _is_streamed(config: Any) -> bool:
+    """Whether `longspike stream` feeds such a network: not if it reads backwards, nor a twin."""
+    from longspike.models import SpikeLMConfig, SpikeSSMConfig
+    from longspike.models.lm_config import as_spike_ssm
+
+    if not isinstance(config, SpikeSSMConfig | SpikeLMConfig):
+        return True
+    stack = as_spike_ssm(config)
+    return stack.block == "spiking" and not stack.is_bidirectional

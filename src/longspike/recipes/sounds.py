@@ -58,5 +58,5 @@ def spoken_digits_frames() -> Recipe:
         data="spoken-digits-frames",
         model=replace(_MODEL, d_input=8),
         training=replace(_TRAINING, epochs=20, batch_size=16),
-        expected="not trained by us yet; about two minutes on one core",
+        expected="95.7 % of the test set at 9 % firing; 4 minutes on one shared core",
     )
