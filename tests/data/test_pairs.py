@@ -1,5 +1,6 @@
 """Pairs of sequences: splits and batches, passages of novels, the published file of pairs."""
 
+import csv
 from pathlib import Path
 
 import numpy as np
@@ -115,3 +116,14 @@ def test_damaged_files_of_pairs_are_named(tmp_path: Path, content: str) -> None:
         return
     with pytest.raises(DataFileError, match=r"test\.tsv is no file of pairs \(row 2 must hold a label, two numbers"):
         load("lra-retrieval", root=tmp_path)
+
+
+def test_a_text_may_be_so_long(tmp_path: Path) -> None:
+    path = tmp_path / "pairs.tsv"
+    path.write_text("1.0\t1\t2\ta\t" + "b" * (1 << 24) + "\n")
+    assert [len(row[2]) for row in lra_retrieval.read_pairs(path)] == [1 << 24]
+    path.write_text("1.0\t1\t2\ta\t" + "b" * ((1 << 24) + 1) + "\n")
+    before = csv.field_size_limit()
+    with pytest.raises(DataFileError, match=r"is no file of pairs \(field larger than field limit \(16777216\)\)"):
+        list(lra_retrieval.read_pairs(path))
+    assert csv.field_size_limit() == before

@@ -53,6 +53,16 @@ def test_imdb_has_its_published_counts_and_characters() -> None:
 
 
 @pytest.mark.slow
+def test_novels_give_passages_of_works_that_are_not_seen() -> None:
+    bundle = load_real("novel-pairs")
+    assert (len(bundle.train), len(bundle.val), len(bundle.test)) == (60_000, 4_000, 4_000)
+    assert bundle.test.labels.bincount().tolist() == [2_000] * 2
+    (x, other), label = bundle.test[1]
+    assert (len(x), len(other), label) == (2_000, 2_000, 1)
+    assert sum(word in bundle.vocabulary.decode(x) for word in (" the ", " and ", " of ")) >= 2
+
+
+@pytest.mark.slow
 def test_cifar_patches_have_their_published_moments() -> None:
     bundle = load_real("cifar10-patches")
     assert (len(bundle.train), len(bundle.val), len(bundle.test)) == (45_000, 5_000, 10_000)

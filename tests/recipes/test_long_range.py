@@ -11,6 +11,8 @@ import torch
 
 import longspike
 from longspike.data import BatchLoader, load
+from longspike.errors import ConfigError
+from longspike.evaluation import evaluate_saved
 from longspike.models import SpikeSSMPairConfig, build, checkpoint
 from longspike.models.matching import check_data
 from longspike.recipes import recipe, recipes, run, with_overrides
@@ -99,3 +101,23 @@ def test_a_run_on_texts_keeps_the_vocabulary(tmp_path: Path) -> None:
     torch.testing.assert_close(model.predict(raw).probabilities, right)
     assert model.predict(raw).class_name in ("negative", "positive")
     assert [len(answer.probabilities) for answer in model.predict([raw, CHARACTERS])] == [2, 2]
+
+
+@pytest.mark.slow
+def test_a_run_on_pairs_is_evaluated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small_novel_pairs(monkeypatch)
+    write_novels(tmp_path)
+    changes = ["model.tower.d_model=6", "model.tower.num_layers=1", "training.epochs=1", "training.batch_size=8"]
+    result = run(with_overrides(recipe("novel-pairs"), changes), run_dir=tmp_path / "run", data_root=tmp_path)
+    found = evaluate_saved(tmp_path / "run", data_root=tmp_path).evaluation
+    assert found.num_samples == result.test.num_samples == 10
+    assert found.num_steps == 10 * 2 * 2000
+    assert found.loss == pytest.approx(result.test.loss, abs=1e-5)
+    assert [sample.trace.x.shape for sample in found.samples] == [(2000, 1)] * 2
+    assert found.energy is None
+    model = longspike.load(tmp_path / "run")
+    assert model.predict(("aaa", "aaab")).class_name in ("same work", "different works")
+    with pytest.raises(
+        ConfigError, match=r"pairs of sequences of 257 kinds of tokens \(d_input\); the data has 134 kinds"
+    ):
+        check_data(model.config, load("lra-text", root=write_imdb(tmp_path) or tmp_path), remedy="Choose another.")

@@ -25,6 +25,7 @@ TRIED = {
     "`LARGEST_TABLE_BYTES`": "data/test_own_tables.py::test_tables_have_bounds",
     "`LARGEST_TABLE_CELL`": "data/test_own_tables.py::test_tables_have_bounds",
     "`LARGEST_PICKLE_BYTES`": "data/test_archive.py::test_a_pickle_that_repeats_a_text_is_bounded",
+    "`LARGEST_TEXT`": "data/test_pairs.py::test_a_text_may_be_so_long",
     "`HIGHEST_RATE_HZ`": "events/test_limits.py::test_sound_that_says_too_much",
     "`LARGEST_FILTERBANK`": "events/test_limits.py::test_sound_that_says_too_much",
     "`MOST_AXES`": "data/test_archive.py::test_idx_shapes_that_no_array_has",

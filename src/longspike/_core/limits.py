@@ -23,6 +23,8 @@ LARGEST_LINE_BYTES = 1 << 16
 """A line of a text with events."""
 LARGEST_PICKLE_BYTES = 1 << 28
 """A pickled batch of CIFAR-10, which has 31 MB, and the texts that it may turn into bytes."""
+LARGEST_TEXT = 1 << 24
+"""Characters of a text in a file of pairs of texts."""
 HIGHEST_RATE_HZ = 1_000_000
 """The sampling rate of sound."""
 LARGEST_FILTERBANK = 1 << 27

@@ -92,7 +92,8 @@ def stream(
     torch.set_num_threads(1)  # one step is too little work to share
     kind = type(network).__name__
     if kind not in _FEEDS:
-        raise ConfigError(f"{model} is a {kind}; `longspike stream` feeds {' and '.join(_FEEDS)}. Use {kind}.step.")
+        way = "predict" if getattr(network, "step", None) is None else "step"
+        raise ConfigError(f"{model} is a {kind}; `longspike stream` feeds {' and '.join(_FEEDS)}. Use {kind}.{way}.")
     options: dict[str, Any] = {
         "pace": pace,
         "every": every,

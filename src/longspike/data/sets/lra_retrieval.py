@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from longspike._core.limits import LARGEST_TEXT
 from longspike._core.vocabulary import Vocabulary
 from longspike.data.bundle import DataBundle
 from longspike.data.entry import DatasetEntry
@@ -28,8 +29,6 @@ LAYOUTS = (
 MAX_TOKENS = 4000
 NUM_CHARACTERS = 98
 """The size of the published vocabulary, special tokens included."""
-LARGEST_FIELD = 1 << 24
-"""Characters of a text in a file."""
 CLASS_NAMES = ("unrelated", "related")
 SOURCE = "ACL Anthology Network (Radev et al. 2013), pairs of the Long Range Arena (Tay et al. 2021); terms of the AAN."
 
@@ -41,7 +40,7 @@ def read_pairs(path: Path) -> Iterator[tuple[int, str, str]]:
 
     Raises: DataFileError, naming the row, if it is no such file.
     """
-    before = csv.field_size_limit(LARGEST_FIELD)
+    before = csv.field_size_limit(LARGEST_TEXT)
     try:
         with path.open(encoding="utf-8", newline="") as lines:
             for number, row in enumerate(csv.reader(lines, delimiter="\t"), start=1):
