@@ -153,6 +153,7 @@ def test_from_sounds_and_ts_files_to_answers(cli: Run, tmp_path: Path) -> None:
         "evaluate", str(tmp_path / "b"), str(pair.with_name("Pair_TEST.ts")), "--json", "--output", str(tmp_path / "e")
     )[1]
     assert json.loads(out)["num_samples"] == 12
+    assert cli("stream", str(tmp_path / "b" / "model"), f"{pair.parent}:3")[0] == 0
     other = write_ts(tmp_path / "Other", samples=6)
     out = cli("evaluate", str(tmp_path / "b"), str(other.parent), "--json", "--output", str(tmp_path / "e"))[1]
     assert (json.loads(out)["split"], json.loads(out)["num_samples"]) == ("test", 6)

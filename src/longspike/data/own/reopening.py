@@ -49,6 +49,8 @@ def read_like(own: OwnData | None, path: Path, *, d_input: int, labels: str = OP
     Raises: DataFileError, ConfigError, also for another number of values a step.
     """
     path = path.expanduser()
+    if path.is_dir():
+        path, _ = places(path, Reading())  # of a pair of files, or of train/ and test/, those that were trained on
     reading = Reading(frame=d_input) if own is None or not _fits(own.reading, path) else replace(own.reading, test=None)
     if labels == OPTIONAL:
         reading = replace(reading, group=None)
