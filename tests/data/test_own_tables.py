@@ -181,6 +181,31 @@ def test_tables_have_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         read_table(table(tmp_path, f"x,label\n{'1' * 65_537},a\n"))
 
 
+def test_a_column_that_numbers_the_rows_is_left_out(tmp_path: Path) -> None:
+    rows = "".join(f"{k},{k / 3:.2f},{k % 2}\n" for k in range(12))
+    for name in ("", "Unnamed: 0"):
+        own = describe_data(table(tmp_path, f"{name},x,label\n{rows}"))
+        assert (own.reading.values, own.left_out) == (("x",), (name,))
+    own = describe_data(table(tmp_path, f"size,x,label\n{rows}"))
+    assert own.reading.values == ("size", "x")
+
+
+def test_numbers_that_are_no_labels(tmp_path: Path) -> None:
+    rows = "".join(f"{k % 3},{k / 7:.3f}\n" for k in range(12))
+    with pytest.raises(DataFileError, match=r"12 different labels for 12 samples, such as '0.000', .*Are they labels"):
+        describe_data(table(tmp_path, f"x,target\n{rows}"))
+
+
+def test_a_test_file_without_labels_is_left_alone(tmp_path: Path) -> None:
+    path = write_wide(tmp_path / "train.csv")
+    lines = write_wide(tmp_path / "test.csv", rows=5).read_text().splitlines()
+    (tmp_path / "test.csv").write_text("\n".join(line.rsplit(",", 1)[0] for line in lines) + "\n")
+    own = describe_data(path)
+    assert (own.reading.test, own.num_test, own.left_out) == (None, 4, ("test.csv (no labels)",))
+    with pytest.raises(ConfigError, match=r"--label label: .*test.csv has no such column"):
+        describe_data(path, reading=Reading(test="test.csv"))
+
+
 def test_a_test_file_must_be_alike(tmp_path: Path) -> None:
     path = write_wide(tmp_path / "own_train.csv")
     other = write_wide(tmp_path / "own_test.csv", rows=6)

@@ -26,8 +26,7 @@ def predict(
     Args:
         model: Folder of a saved model, e.g. runs/gestures/model.
         files: Files, or folders of classes.
-        json: Print a JSON document a line for each sample: file, sample, decision, probability, and label where the file
-            says.
+        json: Print a JSON document a line for each sample: file, sample, label where the file says it, and the answer.
     """
     from longspike.cli.waiting import Waiting
     from longspike.errors import ConfigError
@@ -46,7 +45,9 @@ def predict(
 
 def _as_dict(each: "FilePrediction") -> dict[str, Any]:
     place = {"file": each.file, "sample": each.sample or None, "label": each.label}
-    return {**place, **each.answer.as_dict(), **each.answer.all_as_dict()}
+    shares = each.answer.all_as_dict().get("probabilities")
+    named = {} if shares is None else {"probabilities": dict(zip(each.names, shares, strict=True))}
+    return {**place, **each.answer.as_dict(), **named}
 
 
 def _line(each: "FilePrediction") -> str:

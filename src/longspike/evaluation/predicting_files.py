@@ -20,13 +20,14 @@ class FilePrediction(NamedTuple):
     """The answer to a sample of a file.
 
     file, sample: where it stands; sample is empty where the file is one sample. label: what it should be, if the file says.
-    answer: as `model.predict` gives it.
+    answer: as `model.predict` gives it. names: of the outputs.
     """
 
     file: str
     sample: str
     label: str | None
     answer: Any
+    names: tuple[str, ...]
 
 
 def predict_files(model: str | Path, paths: list[Path]) -> Iterator[FilePrediction]:
@@ -43,9 +44,9 @@ def predict_files(model: str | Path, paths: list[Path]) -> Iterator[FilePredicti
     own = own_data_of(checkpoint.read_description(folder)["metadata"])
     for path in paths:
         if isinstance(network, Flames):
-            yield FilePrediction(str(path), "", None, _of_recording(network, path, own))
+            yield FilePrediction(str(path), "", None, _of_recording(network, path, own), network.class_names)
         elif network.reads_tokens:
-            yield FilePrediction(str(path), "", None, network.predict(_text(path)))
+            yield FilePrediction(str(path), "", None, network.predict(_text(path)), network.class_names)
         else:
             yield from _of_sequences(network, path, own)
 
@@ -77,4 +78,4 @@ def _of_sequences(network: Any, path: Path, own: OwnData | None) -> Iterator[Fil
         answers = network.predict(values, steps_per_second=samples.steps_per_second)
         for k, answer in zip(places, answers, strict=True):
             label = None if samples.labels is None else samples.labels[k]
-            yield FilePrediction(str(path), "" if is_one else samples.places[k], label, answer)
+            yield FilePrediction(str(path), "" if is_one else samples.places[k], label, answer, network.class_names)

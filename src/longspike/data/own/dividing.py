@@ -37,6 +37,11 @@ def check_classes(path: Path, labels: Sequence[str]) -> None:
         raise DataFileError(
             f"{path} has one class, {next(iter(counts))!r}. Give samples of at least two, or another column with --label."
         )
+    if 2 * len(counts) > len(labels) and len(labels) > 3:
+        raise DataFileError(
+            f"{path} has {len(counts):,} different labels for {len(labels):,} samples, such as "
+            f"{', '.join(map(repr, list(counts)[:3]))}. Are they labels? Name another column with --label."
+        )
     rare = [name for name, count in counts.items() if count < LEAST]
     if rare:
         more = f" and {len(rare) - 4} more" if len(rare) > 4 else ""

@@ -87,7 +87,7 @@ def read_long(table: Table, reading: Reading, *, labels: str) -> tuple[Samples, 
 def _values(table: Table, reading: Reading, taken: Sequence[int]) -> list[int]:
     if reading.values is not None:
         return table.columns(reading.values, "values")
-    columns = [k for k in range(len(table.header)) if k not in taken and table.is_numeric(k)]
+    columns = [k for k in range(len(table.header)) if k not in taken and table.is_numeric(k) and not table.is_index(k)]
     if not columns:
         raise DataFileError(
             f"{table.path} has no column of numbers for the values; it has {table.columns_in_words()}. Name them with "

@@ -10,7 +10,7 @@ from longspike._core.normalisation import Factor
 from longspike.data.own.dividing import check_classes, held_out, ordered_names
 from longspike.data.own.kinds import is_folder_of_classes, partner, read_samples, training_file
 from longspike.data.own.reading import Reading
-from longspike.data.own.samples import PER_SAMPLE, Samples
+from longspike.data.own.samples import OPTIONAL, PER_SAMPLE, Samples
 from longspike.errors import ConfigError, DataFileError
 
 MOST_CHANNELS = 256
@@ -65,6 +65,9 @@ def read_parts(path: Path, reading: Reading) -> Parts:
     """
     file, test_file = places(path, reading)
     samples, found = read_samples(file, reading, labels=PER_SAMPLE)
+    if test_file is not None and reading.test is None and not _has_labels(test_file, found):
+        samples = replace(samples, left_out=(*samples.left_out, f"{test_file.name} (no labels)"))
+        test_file = None
     labels = samples.labels or ()
     class_names = ordered_names(labels)
     numbers = np.array([class_names.index(label) for label in labels], np.int64)
@@ -76,7 +79,7 @@ def read_parts(path: Path, reading: Reading) -> Parts:
     else:
         if len(class_names) < 2:
             check_classes(file, labels)
-        tested, _ = read_samples(test_file, replace(found, test=None), labels=PER_SAMPLE)
+        tested, _ = read_samples(test_file, replace(found, test=None, group=None), labels=PER_SAMPLE)
         _check_alike(test_file, tested, samples, class_names)
         rest, test = np.arange(len(samples)), np.arange(len(tested))
     share = reading.val_share * len(samples) / max(len(rest), 1)
@@ -92,6 +95,11 @@ def read_parts(path: Path, reading: Reading) -> Parts:
         test=test,
         class_names=class_names,
     )
+
+
+def _has_labels(path: Path, found: Reading) -> bool:
+    """Whether a test file that was found by its name has labels: those of competitions have none."""
+    return read_samples(path, replace(found, test=None, group=None), labels=OPTIONAL)[0].labels is not None
 
 
 def usual_normalisation(samples: Samples, reading: Reading) -> str:

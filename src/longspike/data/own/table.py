@@ -10,7 +10,7 @@ import numpy as np
 
 from longspike._core.limits import LARGEST_TABLE_BYTES, LARGEST_TABLE_CELL
 from longspike._core.mistakes import did_you_mean, shown
-from longspike.data.own.column_names import KNOWN, plain_name
+from longspike.data.own.column_names import INDICES, KNOWN, plain_name
 from longspike.errors import ConfigError, DataFileError
 
 DELIMITERS = (",", ";", "\t")
@@ -107,6 +107,15 @@ class Table:
             f"{self.path}, line {line}, column {self.header[column]!r}: {what}. "
             f"{remedy or 'Fill the gap, or name the columns that hold numbers with --values.'}"
         )
+
+    def is_index(self, column: int) -> bool:
+        """Whether a column does no more than number the rows, as tools for tables write it before the others."""
+        if plain_name(self.header[column]) not in INDICES or not self.has_header:
+            return False
+        first = self.rows[0][column]
+        return first.isdigit() and [row[column] for row in self.rows] == [
+            str(int(first) + k) for k in range(len(self.rows))
+        ]
 
     def is_numeric(self, column: int) -> bool:
         """Whether at least half of the column's cells that are not empty are numbers: then the others are mistakes."""

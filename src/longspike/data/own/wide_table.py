@@ -103,7 +103,7 @@ def _values(table: Table, reading: Reading, taken: Sequence[int]) -> list[int]:
     """The columns of the values: those that are said, or all numeric ones."""
     if reading.values is not None:
         return table.columns(reading.values, "values")
-    columns = [k for k in range(len(table.header)) if k not in taken and table.is_numeric(k)]
+    columns = [k for k in range(len(table.header)) if k not in taken and table.is_numeric(k) and not table.is_index(k)]
     if not columns:
         raise DataFileError(
             f"{table.path} has no column of numbers beside the label; it has {table.columns_in_words()}. Name the values "
