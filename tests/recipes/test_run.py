@@ -149,6 +149,11 @@ def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "run" / ".lock").exists()
 
 
+def test_a_recipe_with_several_values_in_a_field_is_resumed(tmp_path: Path) -> None:
+    write_record(tmp_path, {"recipe": recipe("event-digits").as_dict()})  # sensor_size
+    check(tmp_path, recipe("event-digits"), resume=True, overwrite=False)
+
+
 def test_a_run_of_an_earlier_version_is_resumed(tmp_path: Path) -> None:
     """A field that came later has the value that does what was done before."""
     earlier = tiny().as_dict()

@@ -42,7 +42,8 @@ def _check_same(run_dir: Path, recipe: Recipe) -> None:
     file = run_dir / RECORD
     now = _flat(json.loads(json.dumps(recipe.as_dict())))
     try:
-        before = _flat(_as_this_version(json.loads(file.read_text(encoding="utf-8"))["recipe"]))
+        recorded = json.loads(file.read_text(encoding="utf-8"))["recipe"]
+        before = _flat(json.loads(json.dumps(_as_this_version(recorded))))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):  # no JSON, or another document
         raise ConfigError(f"{file} is damaged, so the run cannot be continued. Train again with --overwrite.") from None
     decisive = {
