@@ -206,3 +206,22 @@ def test_state_of_half_precision_is_close_to_that_of_float32() -> None:
 
 def test_representation_names_the_options() -> None:
     assert "reset=zero" in repr(RefractoryLIF(3, reset="zero"))
+
+
+@pytest.mark.parametrize(("rho", "explodes"), [(1.0, False), (6.0, True)])
+def test_the_full_gradient_grows_without_bound_where_a_neuron_is_strongly_refractory(
+    rho: float, explodes: bool
+) -> None:
+    """Backwards, kappa[t] holds (gamma - rho g'(z)) kappa[t+1]: unstable where rho g'(z) > 1 + gamma."""
+    torch.manual_seed(0)
+    drive = 1.0 + 0.5 * torch.randn(1, 400, 1, dtype=torch.float64)
+    largest = {}
+    for gradient in ("full", "instant"):
+        current = drive.clone().requires_grad_()
+        values = {"beta": 0.125, "threshold": 1.0, "rho": rho, "gamma": 0.5}
+        parameters = {name: torch.tensor([value], dtype=torch.float64) for name, value in values.items()}
+        spikes, _ = refractory_lif(current, **parameters, gradient=gradient)
+        spikes.sum().backward()
+        largest[gradient] = float(current.grad.abs().max())
+    assert largest["instant"] <= 1.0
+    assert (largest["full"] > 1e6) == explodes

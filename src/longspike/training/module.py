@@ -8,6 +8,7 @@ from torch import Tensor
 
 from longspike.errors import DivergedError
 from longspike.models.classifier import AbstractClassifier
+from longspike.neurons.refractory import RefractoryLIF
 from longspike.training.carrying import Carried
 from longspike.training.config import TrainingConfig
 from longspike.training.loaders import LabelledBatch, labelled
@@ -77,11 +78,13 @@ class TrainingModule(LightningModule):
         self._loss_sum = None
 
     def _diverged(self) -> DivergedError:
+        config, modules = self.config, self.model.modules()
+        is_full = any(isinstance(module, RefractoryLIF) and module.gradient == "full" for module in modules)
+        neuron = ", or model.neuron.gradient=instant on long sequences" if is_full else ""
         return DivergedError(
             f"the training diverged: numbers stopped being finite by step {self.global_step + 1} of {self.num_steps} "
-            f"(epoch {self.current_epoch + 1}). Lower training.lr (now {self.config.lr:g}), raise "
-            f"training.warmup_fraction (now {self.config.warmup_fraction:g}) or set training.clip_norm "
-            f"(now {self.config.clip_norm})."
+            f"(epoch {self.current_epoch + 1}). Lower training.lr (now {config.lr:g}), raise training.warmup_fraction (now "
+            f"{config.warmup_fraction:g}), set training.clip_norm (now {config.clip_norm}){neuron}."
         )
 
     def on_before_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
