@@ -7,6 +7,7 @@ from torch import nn
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
 
+from longspike.layers.adaptive import Biases
 from longspike.layers.batch_norm import BatchNorm
 from longspike.layers.dendritic_conv import DendriticLIFConv2d
 from longspike.neurons.dendritic import DendriticLIF
@@ -23,7 +24,9 @@ WITH_DYNAMICS = (S4D, SAHippo, DendriticLIF, DendriticLIFConv2d)
 def _role(module: nn.Module, name: str, parameter: nn.Parameter) -> str:
     if isinstance(module, WITH_DYNAMICS) and name in module.DYNAMICS:
         return "dynamics"
-    is_bias_like = name.startswith("bias") or (isinstance(module, S4D | SAHippo) and name == "D")
+    is_bias_like = (
+        name.startswith("bias") or isinstance(module, Biases) or (isinstance(module, S4D | SAHippo) and name == "D")
+    )
     if is_bias_like or name in NEURON_PARAMETERS or isinstance(module, nn.LayerNorm | BatchNorm):
         return "plain"
     return "decayed"
