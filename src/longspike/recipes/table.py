@@ -44,7 +44,12 @@ from longspike.recipes.long_range import (
 )
 from longspike.recipes.signals import signal_segments
 from longspike.recipes.small import cifar10_patches, psmnist, scifar, smnist
-from longspike.recipes.sounds import spoken_digits_frames, spoken_digits_raw, spoken_digits_raw_speakers
+from longspike.recipes.sounds import (
+    speech_commands_full,
+    spoken_digits_frames,
+    spoken_digits_raw,
+    spoken_digits_raw_speakers,
+)
 
 _RECIPES: dict[str, Callable[[], Recipe]] = {
     "digits": digits,
@@ -78,6 +83,7 @@ _RECIPES: dict[str, Callable[[], Recipe]] = {
     "spoken-digits-raw": spoken_digits_raw,
     "spoken-digits-raw-speakers": spoken_digits_raw_speakers,
     "spoken-digits-frames": spoken_digits_frames,
+    "speech-commands-full": speech_commands_full,
     "signal-segments": signal_segments,
     "shakespeare": shakespeare,
     "novels": novels,
