@@ -9,7 +9,10 @@ from longspike.recipes.full import scifar_full
 from longspike.training.config import TrainingConfig
 
 _LOOKER = SpikeSSMConfig(num_outputs=2, d_model=128, num_layers=4, d_state=16, is_bidirectional=True)
-_FULL_LOOKER = SpikeSSMConfig(num_outputs=2, d_model=256, num_layers=6, d_state=64, is_bidirectional=True)
+_FULL_SIZE = SpikeSSMConfig(
+    num_outputs=2, d_model=256, num_layers=6, d_state=64, norm_kind="batch", has_final_norm=True, is_bidirectional=True
+)
+"""As published but for the neuron: batch norm in front of each block, and behind the last one."""
 _READER = SpikeSSMConfig(
     d_input=257, d_model=96, num_layers=3, d_state=4, dropout=0.1, dt_min=0.01, dt_max=1.0, encoder="embedding"
 )
@@ -46,9 +49,7 @@ def lra_text_full() -> Recipe:
         name="lra-text-full",
         description="IMDB reviews as characters, published size (6 x 256, bidirectional)",
         data="lra-text",
-        model=SpikeSSMConfig(
-            d_input=134, num_outputs=2, d_model=256, num_layers=6, d_state=4, encoder="embedding", is_bidirectional=True
-        ),
+        model=replace(_FULL_SIZE, d_input=134, d_state=4, trains_b=True, encoder="embedding"),
         training=TrainingConfig(epochs=32, batch_size=16, lr=0.01, weight_decay=0.05, seed=3333),
         expected=_FULL,
     )
@@ -91,8 +92,15 @@ def listops_full() -> Recipe:
         name="listops-full",
         description="ListOps, published size (6 x 256, bidirectional)",
         data="listops",
-        model=SpikeSSMConfig(
-            d_input=18, d_model=256, num_layers=6, d_state=4, encoder="embedding", norm="post", is_bidirectional=True
+        model=replace(
+            _FULL_SIZE,
+            d_input=18,
+            num_outputs=10,
+            d_state=4,
+            norm="post",
+            has_final_norm=False,
+            trains_b=True,
+            encoder="embedding",
         ),
         training=TrainingConfig(epochs=40, batch_size=32, lr=0.01, weight_decay=0.01, seed=1234),
         expected=_FULL,
@@ -144,7 +152,7 @@ def pathfinder_full() -> Recipe:
         name="pathfinder-full",
         description="Pathfinder, 32x32 pixels, published size (6 x 256, bidirectional)",
         data="pathfinder",
-        model=_FULL_LOOKER,
+        model=_FULL_SIZE,
         training=TrainingConfig(epochs=200, batch_size=64, lr=0.004, weight_decay=0.01, seed=3333),
         expected=_FULL,
     )
@@ -158,7 +166,7 @@ def path_x_full() -> Recipe:
         name="path-x-full",
         description="Path-X: Pathfinder, 128x128 pixels, published size (6 x 256, bidirectional)",
         data="path-x",
-        model=replace(_FULL_LOOKER, dt_min=1e-4),
+        model=replace(_FULL_SIZE, dt_min=1e-4, trains_b=True),
         training=replace(base.training, epochs=50, batch_size=16, lr=0.001),
     )
 
@@ -197,7 +205,7 @@ def lra_retrieval_full() -> Recipe:
         name="lra-retrieval-full",
         description="two papers as characters, published size (6 x 256, bidirectional)",
         data="lra-retrieval",
-        model=SpikeSSMPairConfig(tower=replace(_FULL_LOOKER, num_outputs=10, d_input=98, encoder="embedding")),
+        model=SpikeSSMPairConfig(tower=replace(_FULL_SIZE, d_input=98, encoder="embedding")),
         training=TrainingConfig(epochs=20, batch_size=64, lr=0.01, weight_decay=0.01, seed=3333),
         expected=_FULL,
     )
