@@ -72,7 +72,8 @@ def test_help_lists_how_data_is_read_and_the_fields_of_the_recipe(cli: Run, tmp_
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["classify"], "data is missing|DATA"),
+        (["classify"], "Write `longspike train classify DATA`"),
+        (["FILE"], "is no recipe. If it is data to train on, .* `longspike train classify"),
         (["classify", "gone.csv"], "gone.csv does not exist"),
         (["classify", "FILE", "--label", "lable"], "--label lable: .* Did you mean 'label'"),
         (["classify", "FILE", "--test-share", "much"], "--test_share: expected a number; got 'much'"),

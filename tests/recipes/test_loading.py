@@ -111,6 +111,8 @@ def test_the_record_in_a_model(tmp_path: Path) -> None:
 
 def test_records_that_are_none(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"there is no recipe file .*config\.json\. `longspike train` leaves"):
+        load(tmp_path / "config.json")
+    with pytest.raises(ConfigError, match=r"is no recipe. If it is data to train on, .*`longspike train classify"):
         load(tmp_path)
     (tmp_path / "recipe.json").write_text("{")
     with pytest.raises(ConfigError, match=r"recipe\.json is damaged, so no recipe can be read from it"):

@@ -106,7 +106,7 @@ def _check_options(data: str | None, output: Path | None, report: Path | None, *
     if data is not None and data not in available() and not Path(data).expanduser().exists():
         hint = did_you_mean(data, available())
         raise ConfigError(
-            f"there is no data set and no file {data!r}.{hint} The data sets are: {', '.join(available())}."
+            f"there is no data set {data!r}.{hint} Nor is there such a file. The data sets are: {', '.join(available())}."
         )
     if output is not None and output.suffix.lower() in (".html", ".htm"):
         raise ConfigError(f"--output is the JSON file, and {output} is named as a page. The page is --report.")

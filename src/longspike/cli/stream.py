@@ -113,8 +113,7 @@ def stream(
             _refuse({name: options.pop(name) for name in names}, other, model)
     _say_if_nameless(network)
     options |= {"own": _own_data(model)} if _FEEDS[kind] == "stream_steps" else {}
-    feed = getattr(import_module(f"longspike.cli.{_FEEDS[kind]}"), _FEEDS[kind])
-    return feed(  # type: ignore[no-any-return]
+    return getattr(import_module(f"longspike.cli.{_FEEDS[kind]}"), _FEEDS[kind])(  # type: ignore[no-any-return]
         network,
         source,
         title=f"{model} <- {source}",

@@ -30,13 +30,11 @@ class OwnOptions(RunOptions):
     data: Annotated[Path, tyro.conf.arg(metavar="DATA")]
 
 
-def train_own(options: Annotated[OwnOptions, tyro.conf.arg(name="")]) -> int:
-    """Train a network on data of your own: a table, arrays, a .ts file, or a folder with a folder per class.
+_HELP = """Train a network on data of your own: a table, arrays, a .ts file, or a folder with a folder per class.
 
-    What is found in the data is shown first; each line names the option that says it otherwise.
-    `longspike train classify DATA --help` also lists every field of the recipe that is made for the data, with its value.
-    """
-    raise ConfigError(f"DATA is missing. Write `longspike train {options.task} DATA`, with the options behind it.")
+What is found in the data is shown first; each line names the option that says it otherwise.
+`longspike train classify DATA --help` also lists every field of the recipe that is made for the data, with its value.
+"""
 
 
 def for_own_words(words: Sequence[str]) -> Callable[..., int]:
@@ -44,14 +42,18 @@ def for_own_words(words: Sequence[str]) -> Callable[..., int]:
     from longspike.cli.recipe_fields import changes, field_options, fields_of
     from longspike.cli.waiting import Waiting
 
+    has_data = len(words) > 1 and not words[1].startswith("-")
+    if not has_data and not {"-h", "--help"} & set(words):
+        raise ConfigError(
+            f"DATA is missing. Write `longspike train {words[0]} DATA`, a file or a folder, with the options behind it; "
+            f"`longspike train {words[0]} --help` lists them."
+        )
     with Waiting(f"{words[0]}: reading the data"):
         from longspike.data import Reading
         from longspike.recipes.own import own_recipe
 
         readings = fields_of(Reading(), [field.name for field in fields(Reading)])
-        own = None
-        if len(words) > 1 and not words[1].startswith("-"):
-            own = _described(words[0], Path(words[1]), _said(words[2:], readings))
+        own = _described(words[0], Path(words[1]), _said(words[2:], readings)) if has_data else None
     unread = readings()
     if own is None:
         return _helping(readings, unread)
@@ -66,20 +68,20 @@ def for_own_words(words: Sequence[str]) -> Callable[..., int]:
     ) -> int:
         return _carry_out(options, recipe, own, (*options.overrides, *changes(changed)))
 
-    train_own_fields.__doc__ = train_own.__doc__
+    train_own_fields.__doc__ = _HELP
     return train_own_fields
 
 
 def _helping(readings: type, unread: Any) -> Callable[..., int]:
-    """The command without data: its help, or a word on what is missing."""
+    """The command without data, which has no more than help."""
 
     def train_own_reading(
         options: Annotated[OwnOptions, tyro.conf.arg(name="")],
         reading: Annotated[readings, tyro.conf.arg(name="")] = unread,  # type: ignore[valid-type]
     ) -> int:
-        return train_own(options)
+        raise ConfigError("DATA is missing.")
 
-    train_own_reading.__doc__ = train_own.__doc__
+    train_own_reading.__doc__ = _HELP
     return train_own_reading
 
 

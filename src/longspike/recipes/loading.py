@@ -31,8 +31,13 @@ def load(source: str | Path) -> Recipe:
     if mark or text.endswith(".py"):
         return from_python(Path(f"{stem}.py" if mark else text), name)
     path = Path(text)
-    if path.is_dir():
-        path /= RECORD if (path / RECORD).is_file() else CONFIG
+    records = [path / name for name in (RECORD, CONFIG) if (path / name).is_file()]
+    if path.exists() and path.suffix != ".json" and not records:
+        raise ConfigError(
+            f"{path} is no recipe. If it is data to train on, say what is to be learnt: `longspike train classify {path}`; "
+            "label, forecast, lm and events are others."
+        )
+    path = records[0] if records else path
     return _from_json(path) if path.suffix == ".json" else recipe(text)
 
 

@@ -115,6 +115,8 @@ def open_steps(
     path, place = split_index(source)
     if own is not None and path.exists():
         return _from_own(own, path, place, d_input, input_spec)
+    if own is not None and path.suffix and source != "-":
+        raise DataFileError(f"{path} does not exist.")
     if source.endswith(FILES):
         is_sound = source.endswith(".wav")
         raw, rate = read_sound(source, d_input=d_input) if is_sound else (read_steps(source, d_input=d_input), None)

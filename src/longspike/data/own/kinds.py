@@ -110,6 +110,7 @@ def _read(path: Path, reading: Reading, labels: str) -> tuple[Samples, Reading]:
             f"and folders of {', '.join(FILE_READERS)} or recordings of events."
         )
     table = read_table(path, header=reading.header)
-    has_steps = labels in (PER_STEP, NONE, UNREAD) or find_sample_column(table, reading) is not None
-    is_long = reading.kind == "long" or (reading.kind != "wide" and has_steps)
+    is_long = reading.kind == "long"
+    if reading.kind not in ("long", "wide"):
+        is_long = labels in (PER_STEP, NONE, UNREAD) or find_sample_column(table, reading) is not None
     return (read_long if is_long else read_wide)(table, reading, labels=labels)
