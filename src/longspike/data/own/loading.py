@@ -100,7 +100,8 @@ def load_own(own: OwnData) -> DataBundle | EventBundle:
     parts = read_parts(Path(own.path), own.reading)
     sizes = tuple(map(len, (parts.train, parts.val, parts.test)))
     _check_same(own, parts.class_names, len(parts.samples.channels), sizes)
-    everything, tested = own_split(own, parts.samples), own_split(own, parts.test_samples)
+    everything = own_split(own, parts.samples)
+    tested = everything if parts.test_samples is parts.samples else own_split(own, parts.test_samples)
     return DataBundle(
         name=own.name,
         train=everything.select(torch.from_numpy(parts.train)),

@@ -15,6 +15,8 @@ from longspike.errors import ConfigError, DataFileError
 
 DELIMITERS = (",", ";", "\t")
 COMMENT = "#"
+LONGEST_NAME = 20
+"""Characters of a column's name in a message."""
 
 
 def is_number(cell: str) -> bool:
@@ -63,7 +65,7 @@ class Table:
 
     def columns_in_words(self) -> str:
         """The names, as many as are read easily."""
-        names = [repr(name) for name in self.header]
+        names = [repr(name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}...") for name in self.header]
         shown_names = names if len(names) <= 8 else [*names[:4], "...", *names[-3:]]
         return f"the {len(names)} column(s) {', '.join(shown_names)}"
 
