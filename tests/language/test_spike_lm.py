@@ -161,3 +161,30 @@ def test_two_hundred_tokens_are_learnt_by_heart(tmp_path: Path) -> None:
     loader = RowLoader(row, batch_size=1)
     result = fit(model, loader, loader, config, run_dir=tmp_path / "run")
     assert result.val.loss < 0.05
+
+
+def test_an_adaptive_vocabulary_goes_all_the_way(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = SpikeLM(replace(CONFIG, d_model=8, cutoffs=(2, 4), div=2)).eval()
+    tokens = torch.randint(0, NUM_TOKENS, (2, 9))
+    logits, _ = model(tokens)
+    torch.testing.assert_close(logits.exp().sum(dim=-1), torch.ones(2, 9))
+    stream = longspike.Stream(model)
+    stream.push(tokens[0])
+    torch.testing.assert_close(stream.logits(), logits[0, -1])
+    model.save(tmp_path / "model")
+    loaded = longspike.load(tmp_path / "model")
+    assert torch.equal(loaded(tokens)[0], logits)
+    assert loaded.config.cutoffs == (2, 4)
+    result = fit(
+        model, RowLoader(corpus(), batch_size=3), RowLoader(corpus(), batch_size=1), TRAINING, run_dir=tmp_path / "run"
+    )
+    assert score(longspike.load(tmp_path / "run"), RowLoader(corpus(), batch_size=1), carries_state=True) == result.val
+    assert evaluate(loaded, RowLoader(corpus(), batch_size=1), carries_state=True).energy is None
+    for changes, message in (
+        ({"cutoffs": (4, 2)}, "`cutoffs` must rise"),
+        ({"cutoffs": (2, 4)}, "must be at least 1 wide"),
+        ({"embedding_dropout": 0.1}, "`embedding_dropout` has no effect without `cutoffs`"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            replace(CONFIG, **changes)

@@ -53,7 +53,7 @@ class Decoder:
         self.misread.append(f"{'--set ' * isinstance(value, Text)}{key}: expected {what}; got {shown(value)}.")
 
     def _tuple(self, kinds: tuple[Any, ...], value: Any, key: str) -> tuple[Any, ...] | None:
-        items = [Text(word.strip()) for word in value.split(",")] if isinstance(value, Text) else value
+        items = [Text(word.strip()) for word in value.split(",") if value.strip()] if isinstance(value, Text) else value
         if kinds[-1] is Ellipsis and isinstance(items, list | tuple):
             kinds = kinds[:1] * len(items)
         if not isinstance(items, list | tuple) or len(items) != len(kinds):

@@ -216,7 +216,9 @@ def _check_rates(config: SpikeSSMConfig, rates: Sequence[float]) -> None:
 
 
 def is_counted(config: object) -> bool:
-    """Whether `count_operations` knows networks of this configuration; FLAMES and twins, so far, it does not."""
+    """Whether `count_operations` knows networks of this configuration; not FLAMES, twins and adaptive vocabularies."""
+    if isinstance(config, SpikeLMConfig) and config.cutoffs:
+        return False
     return isinstance(config, SpikeSSMConfig | SpikeLMConfig) and config.block == "spiking"
 
 

@@ -11,7 +11,7 @@ from torch.nn import functional
 from longspike._core.checks import check_bounds, check_floats, check_positive_int, describe
 
 
-def _bounds(where: str, num_tokens: int, cutoffs: Sequence[int]) -> tuple[int, ...]:
+def cluster_bounds(where: str, num_tokens: int, cutoffs: Sequence[int]) -> tuple[int, ...]:
     """0, the cutoffs, and the number of tokens: where clusters begin and end."""
     bounds = (0, *cutoffs, num_tokens)
     if any(not isinstance(bound, int) for bound in bounds) or any(a >= b for a, b in itertools.pairwise(bounds)):
@@ -22,7 +22,8 @@ def _bounds(where: str, num_tokens: int, cutoffs: Sequence[int]) -> tuple[int, .
     return bounds
 
 
-def _widths(where: str, d_model: int, div: int, num_clusters: int) -> tuple[int, ...]:
+def cluster_widths(where: str, d_model: int, div: int, num_clusters: int) -> tuple[int, ...]:
+    """How wide the vectors of each cluster are: d_model // div^k."""
     widths = tuple(d_model // div**k for k in range(num_clusters))
     if widths[-1] < 1:
         raise ValueError(
@@ -60,8 +61,8 @@ class AdaptiveEmbedding(nn.Module):
             check_positive_int("AdaptiveEmbedding", name, value)
         check_bounds("AdaptiveEmbedding", "dropout", dropout, low=0, high=1, closed_high=False)
         self.num_tokens, self.d_model = num_tokens, d_model
-        self.bounds = _bounds("AdaptiveEmbedding", num_tokens, cutoffs)
-        self.widths = _widths("AdaptiveEmbedding", d_model, div, len(self.bounds) - 1)
+        self.bounds = cluster_bounds("AdaptiveEmbedding", num_tokens, cutoffs)
+        self.widths = cluster_widths("AdaptiveEmbedding", d_model, div, len(self.bounds) - 1)
         self.words, self.projections = _make(self.bounds, self.widths, d_model)
         self.dropout = nn.Dropout(dropout)
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from longspike._core.mistakes import Mistakes
+from longspike.layers.adaptive import cluster_bounds, cluster_widths
 from longspike.layers.neuron import NeuronConfig
 from longspike.models.config import LARGEST_ENDS, SpikeSSMConfig
 
@@ -15,6 +16,9 @@ class SpikeLMConfig:
         num_tokens: the size of the vocabulary, in and out.
         d_model, num_layers, d_state, block, neuron, dropout, init, discretisation, n_ssm, trains_b, mix_gain: as of
             `SpikeSSMConfig`; the norm stands before every block and behind the last one.
+        cutoffs: where the vocabulary, numbered by falling frequency, is cut into clusters, of which the rarer ones have
+            vectors `div` times narrower each: adaptive embedding and softmax with shared words. None for plain ones.
+        embedding_dropout: probability, between the words of clusters and their projections, in and out.
         dt_min, dt_max: of the learned steps, ten times those of a SpikeSSM: words are some ten characters long.
     """
 
@@ -32,12 +36,22 @@ class SpikeLMConfig:
     n_ssm: int | None = None
     trains_b: bool = False
     mix_gain: float = 1.0
+    cutoffs: tuple[int, ...] = ()
+    div: int = 4
+    embedding_dropout: float = 0.0
 
     def __post_init__(self) -> None:
         mistakes = Mistakes("SpikeLMConfig", self)
         mistakes.integers("num_tokens", low=2, high=LARGEST_ENDS)
+        mistakes.integers("div")
+        mistakes.numbers("embedding_dropout", high=1, closed_low=True)
+        if self.embedding_dropout and not self.cutoffs:
+            mistakes.add("`embedding_dropout` has no effect without `cutoffs`; set it to 0")
         if not mistakes:
             mistakes.part(lambda: self.stack)
+            mistakes.part(lambda: cluster_bounds("SpikeLMConfig", self.num_tokens, self.cutoffs))
+        if not mistakes:
+            mistakes.part(lambda: cluster_widths("SpikeLMConfig", self.d_model, self.div, len(self.cutoffs) + 1))
         mistakes.raise_any()
 
     @property

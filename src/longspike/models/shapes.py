@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from longspike.layers.adaptive import cluster_bounds, cluster_widths
 from longspike.models.config import SpikeSSMConfig
 from longspike.models.flames_config import FlamesConfig, FlamesSequenceConfig, MemoryConfig
 from longspike.models.flames_parts import POLARITIES, front_grids
@@ -67,7 +68,14 @@ def _flames_sequence(config: FlamesSequenceConfig) -> Shapes:
 
 
 def _spike_lm(config: SpikeLMConfig) -> Shapes:
-    yield from _spike_ssm(config.stack)
+    if not config.cutoffs:
+        yield from _spike_ssm(config.stack)
+        return
+    yield from (each for each in _spike_ssm(config.stack) if each[0].startswith("blocks."))
+    bounds = cluster_bounds("SpikeLM", config.num_tokens, config.cutoffs)
+    for k, width in enumerate(cluster_widths("SpikeLM", config.d_model, config.div, len(bounds) - 1)):
+        yield f"encoder.words.{k}", (bounds[k + 1] - bounds[k], width)
+        yield f"encoder.projections.{k}", (config.d_model, width)
 
 
 _SHAPES: dict[type, Callable[[Any], Shapes]] = {

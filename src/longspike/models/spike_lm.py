@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from longspike.layers.adaptive import AdaptiveEmbedding, AdaptiveLogSoftmax
 from longspike.layers.norm import RowNorm
 from longspike.models.config import SpikeSSMConfig
 from longspike.models.lm_config import SpikeLMConfig
@@ -17,6 +18,8 @@ class SpikeLM(AbstractSpikingStack):
     """The next token at every step, out of a state that does not grow with the text.
 
         token -> embedding -> spiking blocks -> LayerNorm -> linear -> logits of the next token
+
+    With `config.cutoffs` embedding and read-out are adaptive and share their words; the logits are then log-probabilities.
 
     A text whole, in segments with the state passed on, and token by token gives the same spikes, bit for bit, on the
     compiled backend.
@@ -36,11 +39,19 @@ class SpikeLM(AbstractSpikingStack):
     def __init__(self, config: SpikeLMConfig) -> None:
         super().__init__()
         self.config = config
-        self.encoder = nn.Embedding(config.num_tokens, config.d_model)
+        clusters = self._clusters(config) if config.cutoffs else None
+        self.encoder = nn.Embedding(config.num_tokens, config.d_model) if clusters is None else clusters
         self.blocks = build_blocks(config.stack)
         self.final_norm = RowNorm(config.d_model)
         self.pool = None
-        self.decoder = nn.Linear(config.d_model, config.num_tokens)
+        if clusters is None:
+            self.decoder: nn.Module = nn.Linear(config.d_model, config.num_tokens)
+        else:
+            self.decoder = AdaptiveLogSoftmax(clusters, dropout=config.embedding_dropout)
+
+    def _clusters(self, config: SpikeLMConfig) -> AdaptiveEmbedding:
+        options = {"cutoffs": config.cutoffs, "div": config.div, "dropout": config.embedding_dropout}
+        return AdaptiveEmbedding(config.num_tokens, config.d_model, **options)  # type: ignore[arg-type]
 
     @property
     def stack(self) -> SpikeSSMConfig:
