@@ -103,6 +103,8 @@ def test_from_a_table_to_answers(cli: Run, tmp_path: Path) -> None:
     trained, model = json.loads(out), str(run / "model")
     assert load(run) == load(model)
     assert cli("train", str(run), "--run-dir", str(run), "--resume", "--json")[0] == 0
+    assert str(path) in cli("recipes", str(run))[1]
+    assert json.loads(cli("recipes", str(run), "--json")[1])["data"]["reading"]["label"] == "gesture"
     (tmp_path / "elsewhere").mkdir()
     moved = path.rename(tmp_path / "elsewhere" / path.name)
     assert json.loads(cli(*words[:2], str(moved), *words[3:], "--resume", "--json")[1])["steps"] == trained["steps"]

@@ -25,7 +25,7 @@ def recipes(
         if json:
             print_json(chosen.as_dict())
         else:
-            _print_recipe(chosen.as_dict())
+            _print_recipe(chosen.as_dict() | {"data": chosen.data_name})
         return 0
     everything = [load(each) for each in recipe_names()]
     if json:

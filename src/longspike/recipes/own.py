@@ -32,7 +32,8 @@ def own_recipe(own: OwnData) -> Recipe:
     """What `own` asks to learn: a small SpikeSSM for sequences, FLAMES-Tiny for events; not tuned to them.
 
     The rules: the more samples the wider; the longer the samples the slower the slowest of the state's time scales; some
-    1,500 steps of the optimiser, and no more than half an hour of one slow core.
+    1,500 steps of the optimiser, and no more than half an hour of one slow core. The range of dt and the last norm were
+    chosen by short runs on digits, chirps and labelled beats; digits as a table come to 98.3 % with them.
     """
     if own.task == "language":
         return _of_text(own)
