@@ -14,8 +14,8 @@ from longspike.training.config import TrainingConfig
 _WIDTHS = ((300, 32), (3_000, 64), (math.inf, 96))
 """Up to so many samples to train on: d_model."""
 _BATCHES = ((50, 4), (200, 8), (1_000, 16), (10_000, 32), (math.inf, 64))
-_STEPS = 1500
-"""Of the optimiser, at least; fewer where an epoch alone has more, or takes too long."""
+_STEPS, _PASSES = 1500, 10
+"""Of the optimiser, and through the data, at least; fewer where that takes too long."""
 _NS_PER_VALUE = 25.0
 """Training, for each sample, step, channel and layer, on a slow core."""
 _STEP_S = 0.015
@@ -62,7 +62,7 @@ def _of_sequences(own: OwnData) -> Recipe:
     seconds = _NS_PER_VALUE * 1e-9 * own.num_train * longest * model.d_model * model.num_layers
     batch_size = _chosen(_BATCHES, own.num_train)
     seconds += _STEP_S * math.ceil(own.num_train / batch_size)
-    epochs = math.ceil(_STEPS * batch_size / own.num_train)
+    epochs = max(math.ceil(_STEPS * batch_size / own.num_train), _PASSES)
     epochs = max(min(epochs, 300, round(_LONGEST_S / seconds)), 3)
     return Recipe(
         name=own.name,
