@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -19,6 +20,7 @@ settings.register_profile("longspike", deadline=None, derandomize=True, database
 settings.load_profile("longspike")
 
 
+STOPPING = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU")
 ASKED_BY_NAME = re.compile(r"method='(?!auto)\w+' cannot run|EventStream runs compiled")
 
 
@@ -29,6 +31,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if item.get_closest_marker("needs_extension"):
                 item.add_marker(skip)
+
+
+@pytest.fixture(autouse=True)
+def signals_of_a_terminal() -> Iterator[None]:
+    """Signals do what they do in a terminal; whoever started the tests may ignore some, as `nohup` does."""
+    defaults = {"SIGINT": signal.default_int_handler}
+    before = {name: signal.signal(signal.Signals[name], defaults.get(name, signal.SIG_DFL)) for name in STOPPING}
+    yield
+    for name, handler in before.items():
+        signal.signal(signal.Signals[name], handler)
 
 
 @pytest.hookimpl(wrapper=True)

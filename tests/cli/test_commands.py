@@ -143,7 +143,7 @@ def test_both_ways_to_set_several(cli: Run) -> None:
 
 
 def test_the_command_to_resume_can_be_pasted() -> None:
-    command = resume_command("digits", ("training.lr=0.1", "model.d_model=8"), Path("my runs/a"), None)
+    command = resume_command(["digits"], ("training.lr=0.1", "model.d_model=8"), Path("my runs/a"), None)
     assert command == "longspike train digits --set training.lr=0.1 model.d_model=8 --run-dir 'my runs/a' --resume"
 
 

@@ -240,10 +240,12 @@ def test_unknown_names_are_refused(tmp_path: Path) -> None:
 
 
 def test_the_published_table_is_well_formed() -> None:
-    fetched = {name for name, entry in DATASETS.items() if entry.package is None and entry.page is None}
-    assert fetched == {"smnist", "psmnist", "scifar", "cifar10-patches"}
+    assert {name for name, entry in DATASETS.items() if entry.downloads} == {
+        *("smnist", "psmnist", "scifar", "cifar10-patches", "lra-image")
+    }
     for name, entry in DATASETS.items():
-        assert bool(entry.downloads) == (name in fetched)
+        elsewhere = (entry.package, entry.page, entry.generate)
+        assert bool(entry.downloads) == all(source is None for source in elsewhere), name
         for remote in entry.downloads:
             assert remote.url.startswith("https://")
             assert len(bytes.fromhex(remote.sha256)) == 32

@@ -11,7 +11,6 @@ import torch
 from longspike.data import Batch, BatchLoader, Split
 from longspike.models import SpikeSSM, SpikeSSMConfig
 from longspike.training import TrainingConfig
-from longspike.training.stopping import NAMES
 
 NUM_BATCHES = 7
 CONFIG = TrainingConfig(epochs=3, batch_size=6, lr=0.01, rate_target=0.05, seed=3, checkpoint_every_steps=2)
@@ -24,16 +23,6 @@ def small_split(num_samples: int, *, seed: int, is_padded: bool = True) -> Split
     values = torch.randn(num_samples, 5, 2, generator=generator) + (labels * 2 - 1)[:, None, None]
     lengths = 5 - torch.arange(num_samples) % 3 if is_padded else torch.full((num_samples,), 5)
     return Split(values=values, lengths=lengths, labels=labels)
-
-
-@pytest.fixture(autouse=True)
-def signals_of_a_terminal() -> Iterator[None]:
-    """Signals do what they do in a terminal; whoever started the tests may ignore some, as `nohup` does."""
-    defaults = {"SIGINT": signal.default_int_handler}
-    before = {name: signal.signal(signal.Signals[name], defaults.get(name, signal.SIG_DFL)) for name in NAMES}
-    yield
-    for name, handler in before.items():
-        signal.signal(signal.Signals[name], handler)
 
 
 class Trigger(BatchLoader):

@@ -91,7 +91,6 @@ def test_every_part_is_seen_and_nothing_changes(name: str, kind: str) -> None:
         torch.testing.assert_close(p.grad, right[key], msg=key)
 
 
-@pytest.mark.parametrize("part", ["blocks.0", "blocks.1.norm", "blocks.0.ssm", "blocks.1.neuron", "blocks.0.mix"])
 class Spikes(nn.Identity):
     """The spikes of a neuron, for whoever listens to modules: docs/howto/hooks.md."""
 
@@ -134,6 +133,7 @@ def test_a_tool_that_wants_one_tensor_is_handed_the_spikes(tmp_path: Path) -> No
     assert torch.equal(longspike.load(tmp_path / "model").eval()(X)[0], plain)
 
 
+@pytest.mark.parametrize("part", ["blocks.0", "blocks.1.norm", "blocks.0.ssm", "blocks.1.neuron", "blocks.0.mix"])
 def test_one_hook_on_one_part_changes_the_answer_of_every_way(part: str) -> None:
     model = ssm()
     plain = model(X)[0]

@@ -38,9 +38,8 @@ def build(config: AnyConfig) -> SpikeSSM | SpikeLM | SpikeSSMPair | Flames | Fla
     for model, kind in _MODELS.values():
         if isinstance(config, kind):
             return model(config)  # type: ignore[no-any-return]
-    raise TypeError(
-        f"build: `config` must be a {' or '.join(kind.__name__ for _, kind in _MODELS.values())}; got {describe(config)}."
-    )
+    *names, last = (kind.__name__ for _, kind in _MODELS.values())
+    raise TypeError(f"build: `config` must be a {', '.join(names)} or {last}; got {describe(config)}.")
 
 
 def _check_memory(config: Any) -> None:

@@ -15,7 +15,7 @@ def shakespeare() -> Recipe:
         data="shakespeare",
         model=SpikeLMConfig(d_model=256, num_layers=3, d_state=16, dropout=0.15, mix_gain=2.3),
         training=TrainingConfig(
-            epochs=60,
+            epochs=40,
             batch_size=32,
             lr=0.005,
             weight_decay=0.05,

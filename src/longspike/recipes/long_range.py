@@ -35,9 +35,10 @@ def lra_text() -> Recipe:
             dt_min=0.01,
             dt_max=1.0,
             encoder="embedding",
+            has_final_norm=True,
         ),
         training=TrainingConfig(
-            epochs=32, batch_size=32, lr=0.005, weight_decay=0.05, rate_target=0.1, checkpoint_every_steps=200
+            epochs=14, batch_size=32, lr=0.005, weight_decay=0.05, rate_target=0.1, checkpoint_every_steps=200
         ),
         expected="not trained by us yet; about three core-hours",
     )
