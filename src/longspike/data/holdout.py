@@ -76,7 +76,7 @@ def divide_at_random(num_samples: int, sizes: Sequence[int], *, seed: int) -> tu
 
     Example:
         >>> [part.tolist() for part in divide_at_random(5, (3, 2), seed=42)]
-        [[2, 4, 1], [0, 3]]
+        [[2, 4, 3], [0, 1]]
     """
     order = torch.randperm(num_samples, generator=torch.Generator().manual_seed(seed))
     return order.split(list(sizes))

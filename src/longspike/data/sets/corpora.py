@@ -31,7 +31,7 @@ def byte_names() -> tuple[str, ...]:
         >>> byte_names()[10], byte_names()[65], byte_names()[200]
         ('\\\\n', 'A', '\\\\xc8')
     """
-    return tuple(chr(k) if chr(k).isascii() and chr(k).isprintable() else repr(chr(k))[1:-1] for k in range(256))
+    return tuple(chr(k) if chr(k).isascii() and chr(k).isprintable() else repr(bytes([k]))[2:-1] for k in range(256))
 
 
 def bytes_bundle(name: str, parts: dict[str, bytes], *, source: str) -> DataBundle:
