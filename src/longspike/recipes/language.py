@@ -24,7 +24,7 @@ def shakespeare() -> Recipe:
             seqlen=256,
             checkpoint_every_steps=100,
         ),
-        expected="not trained by us yet; about an hour on two idle cores",
+        expected="2.53 bits a byte on the last tenth, 24.8 % firing; 43 minutes on a shared core (results/shakespeare)",
     )
 
 
