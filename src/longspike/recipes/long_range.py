@@ -40,7 +40,7 @@ def lra_text() -> Recipe:
         training=TrainingConfig(
             epochs=14, batch_size=32, lr=0.005, weight_decay=0.05, rate_target=0.1, checkpoint_every_steps=200
         ),
-        expected="not trained by us yet; about three core-hours",
+        expected="85.1 % at 7.6 % firing; two hours on half a shared core (results/lra-text)",
     )
 
 
