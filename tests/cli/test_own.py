@@ -203,6 +203,7 @@ def test_labels_of_steps_and_forecasts(cli: Run, tmp_path: Path) -> None:
     assert (json.loads(out)["split"], json.loads(out)["num_samples"]) == ("all", 20)
 
 
+@pytest.mark.needs_extension
 @pytest.mark.slow
 def test_recordings_of_events(cli: Run, tmp_path: Path) -> None:
     folder, other = write_recordings(tmp_path / "moves"), write_recordings(tmp_path / "other", samples=6)
