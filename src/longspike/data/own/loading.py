@@ -9,14 +9,24 @@ import numpy as np
 import torch
 
 from longspike._core.checks import check_choice
+from longspike._core.normalisation import Factor
 from longspike.data.bundle import DataBundle, EventBundle
 from longspike.data.event_folder import event_folder
 from longspike.data.own.description import OwnData
 from longspike.data.own.kinds import holds_recordings
-from longspike.data.own.parts import normalisation, read_parts
+from longspike.data.own.parts import Parts, normalisation, read_parts
 from longspike.data.own.reading import Reading
 from longspike.data.own.samples import Samples
-from longspike.data.own.steps import FORECASTING, STEP_LABELS, Pieces, cut, measured, read_step_parts, step_split
+from longspike.data.own.steps import (
+    FORECASTING,
+    STEP_LABELS,
+    Pieces,
+    StepParts,
+    cut,
+    measured,
+    read_step_parts,
+    step_split,
+)
 from longspike.data.own.texts import LANGUAGE, read_text_parts
 from longspike.data.ragged_splits import RaggedSplit, ragged_split
 from longspike.data.sets.corpora import bytes_bundle
@@ -66,21 +76,29 @@ def describe_data(
         return _describe_events(place, reading)
     parts = read_parts(place, reading)
     trained = [parts.samples.values[int(k)] for k in parts.train]
-    scale, shift = normalisation(trained, str(parts.reading.normalise))
+    factors = normalisation(trained, str(parts.reading.normalise))
+    return _described(place, task, parts, parts.class_names, factors)
+
+
+def _described(
+    path: Path, task: str, parts: Parts | StepParts, names: tuple[str, ...], factors: tuple[Factor, Factor]
+) -> OwnData:
+    """What was found, in plain values."""
     lengths = np.concatenate([parts.samples.lengths, parts.test_samples.lengths])
     return OwnData(
-        path=str(place.resolve()),
-        name=_name(place),
+        path=str(path.resolve()),
+        name=_name(path),
+        task=task,
         reading=parts.reading,
-        class_names=parts.class_names,
+        class_names=names,
         channel_names=parts.samples.channels,
         num_train=len(parts.train),
         num_val=len(parts.val),
         num_test=len(parts.test),
         shortest=int(lengths.min()),
         longest=int(lengths.max()),
-        scale=scale,
-        shift=shift,
+        scale=factors[0],
+        shift=factors[1],
         steps_per_second=parts.samples.steps_per_second,
         left_out=parts.samples.left_out,
     )
@@ -126,25 +144,7 @@ def _check_same(own: OwnData, class_names: tuple[str, ...], d_input: int, sizes:
 
 def _describe_steps(path: Path, reading: Reading, task: str) -> OwnData:
     parts = read_step_parts(path, reading, task)
-    scale, shift = measured(parts)
-    lengths = np.concatenate([parts.samples.lengths, parts.test_samples.lengths])
-    return OwnData(
-        path=str(path.resolve()),
-        name=_name(path),
-        task=task,
-        reading=parts.reading,
-        class_names=parts.names,
-        channel_names=parts.samples.channels,
-        num_train=len(parts.train),
-        num_val=len(parts.val),
-        num_test=len(parts.test),
-        shortest=int(lengths.min()),
-        longest=int(lengths.max()),
-        scale=scale,
-        shift=shift,
-        steps_per_second=parts.samples.steps_per_second,
-        left_out=parts.samples.left_out,
-    )
+    return _described(path, task, parts, parts.names, measured(parts))
 
 
 def _load_steps(own: OwnData) -> DataBundle:
