@@ -64,6 +64,17 @@ def test_a_row_is_normalised_alike_alone_and_among_others() -> None:
     assert all(torch.equal(whole[k], layer_norm(x[k : k + 1], weight, bias)[0]) for k in (0, 63, 64, 99))
 
 
+@pytest.mark.parametrize("shape", [(16, 1024, 128), (40000, 64), (100, 1000), (5, 333, 96), (3, 7)])
+def test_gradients_of_layer_norm_do_not_depend_on_the_number_of_threads(shape: tuple[int, ...]) -> None:
+    inputs = [torch.randn(shape), torch.randn(shape[-1]), torch.randn(shape[-1])]
+    grad, results = torch.randn(shape), []
+    for threads in (1, 2, 5):
+        torch.set_num_threads(threads)
+        leaves = [x.clone().requires_grad_() for x in inputs]
+        results.append(torch.autograd.grad(layer_norm(*leaves), leaves, grad))
+    assert all(torch.equal(a, b) for other in results[1:] for a, b in zip(results[0], other, strict=True))
+
+
 def pool_inputs(dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, EventPoolState]:
     y, weights = torch.randn(12, 3, dtype=dtype), torch.rand(12, dtype=torch.float64) + 0.5
     state = EventPoolState(

@@ -40,13 +40,13 @@ def _norm_context(ctx, inputs, output) -> None:  # type: ignore[no-untyped-def]
 
 def _norm_backward(ctx, grad):  # type: ignore[no-untyped-def]
     x, weight = ctx.saved_tensors
-    centred = x - x.mean(dim=-1, keepdim=True)
-    scale = torch.rsqrt(centred.square().mean(dim=-1, keepdim=True) + ctx.eps)
-    standard, upper = centred * scale, grad * weight
-    spread = (upper * standard).mean(dim=-1, keepdim=True)
-    grad_x = scale * (upper - upper.mean(dim=-1, keepdim=True) - standard * spread)
-    rest = tuple(range(x.dim() - 1))
-    return grad_x, (grad * standard).sum(rest), grad.sum(rest), None
+    channels, grad = tuple(weight.shape), grad.contiguous()
+    standard, mean, scale = torch.native_layer_norm(x, channels, None, None, ctx.eps)
+    only_x = [True, False, False]  # PyTorch's sums over rows depend on the number of threads, these below do not
+    backward = torch.ops.aten.native_layer_norm_backward
+    grad_x = backward(grad, x, channels, mean, scale, weight, None, only_x)[0]
+    rows = (standard * grad).reshape(-1, *channels)
+    return grad_x, rows.sum(0), grad.reshape(-1, *channels).sum(0), None
 
 
 register_gradient(layer_norm_op, _norm_backward, setup_context=_norm_context)
