@@ -1,5 +1,6 @@
 """A recipe carried out, and the rules for its folder."""
 
+import hashlib
 import json
 import os
 import sys
@@ -12,9 +13,9 @@ import torch
 
 import longspike
 from longspike.data import load as load_data
-from longspike.errors import ConfigError
+from longspike.errors import CheckpointError, ConfigError
 from longspike.events.augmentation import Augmentation
-from longspike.models import checkpoint
+from longspike.models import build, checkpoint, start_from
 from longspike.recipes import Recipe, recipe, run, with_overrides
 from longspike.recipes.run_folder import check, clear, write_record
 from longspike.training import RunFolderError
@@ -75,6 +76,44 @@ def test_what_a_recipe_says_reaches_the_training(tmp_path: Path, monkeypatch: py
         assert torch.equal(val.split.labels, data.val.labels)
     assert torch.equal(weights[0], weights[1])
     assert not torch.equal(weights[0], weights[2])
+
+
+@pytest.mark.slow
+def test_a_run_begins_with_the_weights_of_a_model(tmp_path: Path) -> None:
+    """The weights, their record, and a run that goes on without them."""
+    first = run(tiny(), run_dir=tmp_path / "first")
+    still = replace(
+        with_overrides(tiny(), ["training.lr=1e-30", "training.weight_decay=0"]), from_model=str(tmp_path / "first")
+    )
+    second = run(still, run_dir=tmp_path / "second")
+    assert second.test == first.test
+    record = json.loads((tmp_path / "second" / "recipe.json").read_text())
+    weights = (first.fit.model_path / checkpoint.WEIGHTS).read_bytes()
+    assert record["from_model_sha256"] == hashlib.sha256(weights).hexdigest()
+    (tmp_path / "first").rename(tmp_path / "elsewhere")
+    assert run(still, run_dir=tmp_path / "second", resume=True).test == first.test
+    assert json.loads((tmp_path / "second" / "recipe.json").read_text()) == record
+    with pytest.raises(ConfigError, match=r"from_model was .*first', now None"):
+        check(tmp_path / "second", replace(still, from_model=None), resume=True, overwrite=False)
+
+
+def test_another_network_is_no_beginning(tmp_path: Path) -> None:
+    """But for the read-out, whose size follows from the classes; nothing is written."""
+    model = build(tiny().model)
+    model.save(tmp_path / "model")
+    wider = replace(with_overrides(tiny(), ["model.d_model=8"]), from_model=str(tmp_path / "model"))
+    with pytest.raises(
+        ConfigError, match=r"from_model: .*model is another network: .* is \(.*8.*\) here and \(.*4.*\) there"
+    ):
+        run(wider, run_dir=tmp_path / "run")
+    with pytest.raises(CheckpointError, match="is not a saved model"):
+        run(replace(tiny(), from_model=str(tmp_path / "none")), run_dir=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    other = build(replace(tiny().model, num_outputs=3))
+    fresh = other.decoder.weight.clone()
+    assert start_from(other, tmp_path / "model") == ("decoder.bias", "decoder.weight")
+    assert torch.equal(other.decoder.weight, fresh)
+    assert torch.equal(other.blocks[0].mix.weight, model.blocks[0].mix.weight)
 
 
 def test_sizes_must_fit_the_data(tmp_path: Path) -> None:

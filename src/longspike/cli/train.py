@@ -31,6 +31,7 @@ class RunOptions:
 
     Args:
         overrides: Change the recipe, e.g. --set training.epochs=5 model.neuron.rho=0.
+        from_model: Begin with the weights of this model (a folder); a read-out of another size begins anew.
         run_dir: Where checkpoints, logs and the model go; runs/NAME if not given.
         resume: Continue the run in the folder, bit for bit as if it had not stopped.
         overwrite: Delete the run in the folder first.
@@ -40,6 +41,7 @@ class RunOptions:
     overrides: Annotated[
         tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(name="set", metavar="KEY=VALUE ...")
     ] = ()
+    from_model: Annotated[Path | None, tyro.conf.arg(name="from")] = None
     run_dir: Path | None = None
     resume: bool = False
     overwrite: bool = False
@@ -123,6 +125,7 @@ def carry_out(
     from longspike.errors import InterruptedRunError
     from longspike.recipes import run, with_overrides
 
+    overrides += () if options.from_model is None else (f"from_model={options.from_model}",)
     chosen = with_overrides(recipe, overrides)
     folder = Path("runs") / chosen.name if options.run_dir is None else options.run_dir
     title = f"{chosen.name}: {chosen.description}\nexpected: {chosen.expected}\nrun folder: {folder}"

@@ -15,6 +15,7 @@ from longspike.models.spike_lm import SpikeLM
 from longspike.models.spike_ssm import SpikeSSM
 from longspike.models.spike_ssm_pair import SpikeSSMPair
 from longspike.models.spiking_stack import SpikeSSMOutput, SpikeSSMState
+from longspike.models.transfer import start_from
 from longspike.tasks.predictions import Prediction
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "flames_presets",
     "load",
     "presets",
+    "start_from",
 ]
 
 register_states()

@@ -166,8 +166,11 @@ def check_shapes(path: str | Path, shapes: Iterable[tuple[str, tuple[int, ...]]]
         raise CheckpointError(f"{file} is truncated or damaged ({_short(error)}). Save the model again.") from None
 
 
-def load_weights(model: nn.Module, path: str | Path) -> None:
-    """Fill `model` from the folder's weights; every tensor must be there with its shape, and finite."""
+def read_weights(path: str | Path) -> dict[str, Tensor]:
+    """The tensors in the folder's weights.
+
+    Raises: CheckpointError if the file is absent, damaged, or holds a number that is not finite.
+    """
     file = find_folder(path) / WEIGHTS
     try:
         weights = safetensors.torch.load_file(file)
@@ -175,8 +178,16 @@ def load_weights(model: nn.Module, path: str | Path) -> None:
         raise CheckpointError(
             f"{file} is truncated or damaged ({_short(error)}). Copy or save the model again."
         ) from None
-    expected = model.state_dict()
-    wrong = _differences(expected, weights)
+    broken = sorted(name for name, x in weights.items() if x.is_floating_point() and not bool(x.isfinite().all()))
+    if broken:
+        raise CheckpointError(f"{file} holds NaN or infinity in {', '.join(broken[:5])}; the training diverged.")
+    return weights
+
+
+def load_weights(model: nn.Module, path: str | Path) -> None:
+    """Fill `model` from the folder's weights; every tensor must be there with its shape, and finite."""
+    file, weights, expected = find_folder(path) / WEIGHTS, read_weights(path), model.state_dict()
+    wrong = differences(expected, weights)
     if wrong:
         raise CheckpointError(f"{file} does not fit its configuration; these tensors differ: {', '.join(wrong[:5])}.")
     dtypes = {x.dtype for name, x in weights.items() if expected[name].is_floating_point()}
@@ -184,13 +195,10 @@ def load_weights(model: nn.Module, path: str | Path) -> None:
         raise CheckpointError(f"{file} does not fit its configuration; its weights have several dtypes.")
     if not dtypes <= set(FLOAT_DTYPES):
         raise CheckpointError(f"{file} holds weights of {dtypes.pop()}; a network has one of {_names(FLOAT_DTYPES)}.")
-    broken = sorted(name for name, x in weights.items() if x.is_floating_point() and not bool(x.isfinite().all()))
-    if broken:
-        raise CheckpointError(f"{file} holds NaN or infinity in {', '.join(broken[:5])}; the training diverged.")
     model.load_state_dict(weights, assign=True)
 
 
-def _differences(expected: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> list[str]:
+def differences(expected: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> list[str]:
     """The names that only one of them has, then those whose tensors have another shape or kind."""
     return sorted(set(expected) ^ set(given)) + sorted(
         name
@@ -209,7 +217,7 @@ def check_loadable(model: nn.Module, config: Any) -> None:
     where, state = f"{type(model).__name__}.save", model.state_dict()
     with torch.random.fork_rng(devices=[]):
         expected = type(model)(config).state_dict()
-    if wrong := _differences(expected, state):
+    if wrong := differences(expected, state):
         raise ValueError(
             f"{where}: the network is no longer what its config says; these tensors differ: {', '.join(wrong[:3])}. "
             "Undo what changed its parts first, for example with prune.remove or remove_parametrizations."

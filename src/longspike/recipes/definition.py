@@ -30,6 +30,8 @@ class Recipe:
         model, training: the network and how it is trained.
         expected: what to expect, and how long it takes, honestly.
         augmentation: random changes of the training samples; None for none.
+        from_model: a saved model whose weights the network begins with, see `longspike.models.start_from`; None begins with
+            random ones.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Recipe:
     training: TrainingConfig
     expected: str
     augmentation: Augmentation | CropAndFlip | SoundAugment | None = None
+    from_model: str | None = None
 
     def __post_init__(self) -> None:
         mistakes = Mistakes(f"Recipe {self.name!r}", self)

@@ -18,7 +18,7 @@ def override_keys(config: Any, prefix: str = "") -> dict[str, Any]:
         value, key = getattr(config, field.name), f"{prefix}.{field.name}" if prefix else field.name
         if is_dataclass(value) and key != "data":  # what was found in the data belongs together
             keys |= override_keys(value, key)
-        elif prefix:
+        elif prefix or key == "from_model":
             keys[key] = hints[field.name]
     return keys
 

@@ -23,8 +23,9 @@ from longspike.data.ragged import AbstractRaggedSplit
 from longspike.errors import ConfigError
 from longspike.models import InputSpec, build
 from longspike.models.matching import check_data
+from longspike.models.transfer import start_from
 from longspike.recipes.definition import Recipe
-from longspike.recipes.run_folder import check, clear, versions, write_record
+from longspike.recipes.run_folder import check, clear, fingerprint_of_start, versions, write_record
 from longspike.training import FitResult, Progress, Score, TrainingConfig, score
 from longspike.training.exclusive import RunLock, check_alone
 from longspike.training.fit import fit_in_locked_folder
@@ -81,13 +82,15 @@ def run(
     _check_rows(recipe, bundle)
     check_alone()
     check(run_dir, recipe, resume=resume, overwrite=overwrite)
+    goes_on = resume and (run_dir / "last.ckpt").exists()
+    model = _network(recipe, bundle, starts=not goes_on)
     with RunLock(run_dir):
         check(run_dir, recipe, resume=resume, overwrite=overwrite)  # again: another run may just have ended here
         if overwrite:
             clear(run_dir)
-        record = _record(recipe, bundle)
+        record = _record(recipe, bundle) | fingerprint_of_start(run_dir, recipe, goes_on=goes_on)
         write_record(run_dir, record)
-        return _train(recipe, bundle, run_dir, record, resume=resume, progress=progress)
+        return _train(recipe, bundle, model, run_dir, record, resume=resume, progress=progress)
 
 
 def _cut(split: Any, config: TrainingConfig) -> Any:
@@ -140,9 +143,20 @@ def _input_spec(recipe: Recipe, bundle: DataBundle | EventBundle) -> InputSpec:
     )
 
 
+def _network(recipe: Recipe, bundle: DataBundle | EventBundle, *, starts: bool) -> Any:
+    """The network with the weights of the seed, or of the model that it begins with if it `starts`."""
+    torch.manual_seed(recipe.training.seed)
+    model = build(recipe.model)
+    model.input_spec = _input_spec(recipe, bundle)
+    if recipe.from_model is not None and starts:
+        start_from(model, recipe.from_model)
+    return model
+
+
 def _train(
     recipe: Recipe,
     bundle: DataBundle | EventBundle,
+    model: Any,
     run_dir: Path,
     record: dict[str, Any],
     *,
@@ -151,9 +165,6 @@ def _train(
 ) -> RunResult:
     """Train and score in a folder whose lock is held."""
     config = recipe.training
-    torch.manual_seed(config.seed)
-    model = build(recipe.model)
-    model.input_spec = _input_spec(recipe, bundle)
     result = fit_in_locked_folder(
         model,
         _train_loader(recipe, bundle.train),

@@ -10,6 +10,7 @@ from typing import Any
 
 from longspike._core.files import replace_text
 from longspike.errors import ConfigError, RunFolderError
+from longspike.models.transfer import fingerprint
 from longspike.recipes.definition import Recipe
 
 RECORD = "recipe.json"
@@ -32,6 +33,15 @@ def versions() -> dict[str, str]:
     return found
 
 
+def fingerprint_of_start(run_dir: Path, recipe: Recipe, *, goes_on: bool) -> dict[str, str]:
+    """The SHA-256 of the weights that the run begins with, for its record; of a run that goes on, as recorded."""
+    key = "from_model_sha256"
+    if recipe.from_model is None:
+        return {}
+    recorded = json.loads((run_dir / RECORD).read_text(encoding="utf-8")) if goes_on else {}
+    return {key: recorded.get(key) or fingerprint(recipe.from_model)}
+
+
 def write_record(run_dir: Path, record: dict[str, Any]) -> None:
     """Write recipe.json whole or not at all."""
     replace_text(run_dir / RECORD, json.dumps(record, indent=2) + "\n")
@@ -49,7 +59,8 @@ def _check_same(run_dir: Path, recipe: Recipe) -> None:
     decisive = {
         key
         for key in before.keys() | now.keys()
-        if key.partition(".")[0] in ("name", "data", "model", "training", "augmentation") and key not in _PLACES
+        if key.partition(".")[0] in ("name", "data", "model", "training", "augmentation", "from_model")
+        and key not in _PLACES
     }
     changed = [
         f"{k} was {before.get(k)!r}, now {now.get(k)!r}" for k in sorted(decisive) if before.get(k) != now.get(k)
