@@ -12,7 +12,8 @@ from cli.conftest import Run
 from longspike.cli.commands import command_names
 
 FLAGS = {
-    "train": ["--set", "--run-dir", "--resume", "--overwrite", "--json", "--data-root"],
+    "train": ["--set", "--from", "--run-dir", "--resume", "--overwrite", "--json", "--data-root"],
+    "sweep": ["--grid", "--seeds", "--seconds", "--set", "--run-dir", "--data-root", "--json"],
     "recipes": ["--json"],
     "data": ["--data-root", "--json"],
     "events": ["--to", "--format", "--sensor-size", "--columns", "--time-unit", "--on-error", "--json"],

@@ -8,6 +8,7 @@ _DESCRIPTION = "Spiking state-space models: train, evaluate, stream. `longspike 
 
 _SUMMARIES = {
     "train": "Train a network by a recipe; it can be stopped and resumed at any moment.",
+    "sweep": "Train variants of a recipe, over values and seeds, and compare them in a table.",
     "recipes": "List the recipes, or show one in full.",
     "data": "List, check, fetch, make and locate data sets.",
     "events": "Show what a recording of an event camera holds, or convert it.",

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from longspike._core.files import find_folder
 from longspike.errors import ConfigError
 from longspike.models import checkpoint
 
@@ -37,7 +38,7 @@ def start_from(model: nn.Module, path: str | Path) -> tuple[str, ...]:
 
 def fingerprint(path: str | Path) -> str:
     """The SHA-256 of the weights of a saved model."""
-    folder = checkpoint.find_folder(checkpoint.model_folder(path))
+    folder = find_folder(checkpoint.model_folder(path))
     return hashlib.sha256((folder / checkpoint.WEIGHTS).read_bytes()).hexdigest()
 
 

@@ -98,7 +98,7 @@ def _cut(split: Any, config: TrainingConfig) -> Any:
     return replace(split, seqlen=config.seqlen) if isinstance(split, TokenRow) and config.seqlen else split
 
 
-def _train_loader(recipe: Recipe, split: Any) -> Any:
+def training_batches(recipe: Recipe, split: Any) -> Any:
     """The batches of training: rows that go on if the state is carried, else samples in a new order every epoch."""
     config, split = recipe.training, _cut(split, recipe.training)
     if config.carry_state:
@@ -167,7 +167,7 @@ def _train(
     config = recipe.training
     result = fit_in_locked_folder(
         model,
-        _train_loader(recipe, bundle.train),
+        training_batches(recipe, bundle.train),
         _loader(recipe, bundle.val),
         config,
         run_dir,

@@ -16,6 +16,8 @@ class TrainingConfig:
 
     Attributes:
         epochs: passes over the training data.
+        epoch_steps: batches of an epoch, the first so many of its order; None, or more than there are, takes all. What
+            happens at the end of an epoch, validation first of all, then happens more often.
         batch_size: samples per step, of the loader that `longspike.recipes.run` makes; `fit` takes its loader as it is.
         lr: peak learning rate.
         ssm_lr: peak learning rate of the S4D dynamics (log_dt, log_A_real, A_imag) if lower than `lr`.
@@ -42,6 +44,7 @@ class TrainingConfig:
     """
 
     epochs: int = 10
+    epoch_steps: int | None = None
     batch_size: int = 50
     lr: float = 0.01
     ssm_lr: float = 1e-3
@@ -63,7 +66,7 @@ class TrainingConfig:
         mistakes = Mistakes("TrainingConfig", self)
         mistakes.integers("epochs", "batch_size")
         mistakes.integers("seed", low=0, high=2**63 - 1)
-        mistakes.integers("checkpoint_every_steps", "seqlen", or_none=True)
+        mistakes.integers("checkpoint_every_steps", "epoch_steps", "seqlen", or_none=True)
         mistakes.integers("num_threads", high=native.MOST_THREADS, or_none=True)
         mistakes.numbers("lr", "ssm_lr")
         mistakes.numbers("weight_decay", "rate_weight", closed_low=True)

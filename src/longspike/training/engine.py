@@ -26,7 +26,7 @@ from longspike.training.checkpoints import (
 )
 from longspike.training.config import TrainingConfig
 from longspike.training.fit import Progress
-from longspike.training.loaders import EpochLoader, FromStep, Loader, PlainLoader
+from longspike.training.loaders import EpochLoader, FirstBatches, FromStep, Loader, PlainLoader
 from longspike.training.module import TrainingModule
 from longspike.training.stopping import StopRequest
 from longspike.training.tally import Score
@@ -120,6 +120,7 @@ def run_engine(
     """Train, and leave the best weights in `model`: their validation score, their epoch, and the number of steps."""
     source: EpochLoader
     source = train_loader if isinstance(train_loader, EpochLoader) else PlainLoader(train_loader, seed=config.seed)
+    source = source if config.epoch_steps is None else FirstBatches(source, config.epoch_steps)
     num_steps = config.epochs * len(source)
     checkpointing = Checkpointing(run_dir, every_steps=config.checkpoint_every_steps, selection=config.selection)
     last = run_dir / LAST if resume and (run_dir / LAST).exists() else None

@@ -15,6 +15,7 @@ from longspike.training.seeding import epoch_seed, seed_generators
 
 __all__ = [
     "EpochLoader",
+    "FirstBatches",
     "FromStep",
     "LabelledBatch",
     "Loader",
@@ -106,6 +107,25 @@ class PlainLoader:
         """The batches of an epoch from number `first` on."""
         seed_generators(epoch_seed(self._seed, epoch))
         yield from itertools.islice(self._loader, first, None)
+
+
+class FirstBatches:
+    """The first `count` batches of every epoch of a loader, as an `EpochLoader` of shorter epochs."""
+
+    def __init__(self, loader: EpochLoader, count: int) -> None:
+        self._loader, self._count = loader, min(count, len(loader))
+
+    @property
+    def settings(self) -> dict[str, int]:
+        """The loader's, and how many batches there are."""
+        return {**self._loader.settings, "epoch_steps": self._count}
+
+    def __len__(self) -> int:
+        return self._count
+
+    def batches(self, epoch: int, *, first: int = 0) -> Iterator[Any]:
+        """The batches of an epoch from number `first` on."""
+        yield from itertools.islice(self._loader.batches(epoch, first=first), self._count - first)
 
 
 class FromStep:
