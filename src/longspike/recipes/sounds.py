@@ -34,7 +34,7 @@ def spoken_digits_raw() -> Recipe:
         data="spoken-digits-raw",
         model=_MODEL,
         training=_TRAINING,
-        expected="not trained by us yet; about half an hour on one core",
+        expected="98.0 % of the test set at 9 % firing; 37 minutes on one core (results/spoken-digits-raw)",
         augmentation=SoundAugment(max_shift=400, max_gain_db=12.0),
     )
 
@@ -46,6 +46,7 @@ def spoken_digits_raw_speakers() -> Recipe:
         name="spoken-digits-raw-speakers",
         description="spoken digits sample by sample, tested on another speaker",
         data="spoken-digits-raw-speakers",
+        expected="not trained by us yet; about half an hour on one core",
     )
 
 
