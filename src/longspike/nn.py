@@ -13,6 +13,7 @@ from longspike.layers.neuron import NeuronConfig
 from longspike.layers.pooling import MeanPool
 from longspike.layers.sparse import SparseSpikes, from_events
 from longspike.layers.spatial_pool import SpatialPool
+from longspike.layers.token_scores import TokenScores
 from longspike.neurons.dendritic import DendriticLIF, DendriticState
 from longspike.neurons.hard_reset import HardResetLIF
 from longspike.neurons.lif import LIFState
@@ -49,5 +50,6 @@ __all__ = [
     "SpikingBlock",
     "Surrogate",
     "TiedDropout",
+    "TokenScores",
     "from_events",
 ]

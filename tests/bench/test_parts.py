@@ -5,8 +5,10 @@ import time
 import pytest
 import torch
 
+from longspike.bench import language_head
 from longspike.bench.block import GeluBlock, bench_block, firing_block
 from longspike.bench.growth import slope
+from longspike.bench.language_head import bench_language_head, shares_of_head
 from longspike.bench.saved_memory import saved_bytes
 from longspike.bench.small_block import bench_small_block, multiply_adds
 from longspike.bench.tables import rows_of, text_cells
@@ -117,3 +119,13 @@ def test_caches_are_read_where_the_system_tells(tmp_path) -> None:
             (tmp_path / f"index{number}" / name).write_text(f"{text}\n")
     assert caches(tmp_path) == {"L1d": "48K", "L1i": "32K", "L2": "2M"}
     assert caches(tmp_path / "nothing") == {}
+
+
+def test_the_share_of_a_head_is_what_the_step_without_it_does_not_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    timings = [Timing("no head, 20", (1.0,)), Timing("plain head, 20", (4.0,)), Timing("adaptive head, 20", (2.0,))]
+    assert shares_of_head(timings) == {"plain head, 20": 0.75, "adaptive head, 20": 0.5}
+    monkeypatch.setattr(language_head, "VOCABULARIES", {20: (4, 10)})
+    (table,) = bench_language_head((2, 5, 16), Rounds(count=1))
+    assert [row["name"] for row in table.rows] == ["no head, 20", "plain head, 20", "adaptive head, 20"]
+    assert table.rows[1]["times_ours"] == [1, 1, 1]
+    assert len(table.remarks) == 2

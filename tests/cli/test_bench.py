@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from cli.conftest import Run
-from longspike.bench import baselines, growth, limits, overhead, report
+from longspike.bench import baselines, growth, language_head, limits, overhead, report
 from longspike.kernels import native
 from longspike.layers.block import SpikingBlock
 
@@ -48,6 +48,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(growth, "CHANNELS", (1, 3))
     monkeypatch.setattr(growth, "AT_CHANNELS", (2, 5))
     monkeypatch.setattr(growth, "AT_THREADS", (2, 7, 3))
+    monkeypatch.setattr(language_head, "VOCABULARIES", {20: (4, 10)})
     ours = {name: baselines.BASELINES[name] for name in ("longspike", "torch loop")}
     monkeypatch.setattr("longspike.bench.neuron.BASELINES", ours)
 
@@ -123,7 +124,8 @@ def test_the_report_holds_every_table_with_command_machine_and_versions(cli: Run
     assert {"longspike", "torch"} <= set(stored["versions"])
     assert stored["machine"]["cores"] >= 1
     whats = [table["what"] for table in stored["tables"]]
-    assert list(dict.fromkeys(whats)) == ["limits", "neuron", "ssm", "mixing", "block", "small-block", "overhead"]
+    timed = ["limits", "neuron", "ssm", "mixing", "block", "small-block", "language-head", "overhead"]
+    assert list(dict.fromkeys(whats)) == timed
     assert list(dict.fromkeys(line["by"] for line in stored["growth"])) == ["length", "channels", "threads"]
     training = next(table for table in stored["tables"] if table["title"] == "neuron, training step")
     rows = {row["name"]: row for row in training["rows"]}

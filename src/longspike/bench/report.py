@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 
 from longspike.bench.block import bench_block
 from longspike.bench.growth import Line, bench_growth
+from longspike.bench.language_head import bench_language_head
 from longspike.bench.limits import fma_limit, memory_limits
 from longspike.bench.mixing import bench_mixing
 from longspike.bench.neuron import bench_neuron
@@ -21,6 +22,7 @@ BENCHMARKS: dict[str, tuple[Callable[[Shape, Rounds], list[Table]], tuple[Shape,
     "mixing": (bench_mixing, ((8, 4096, 256),)),
     "block": (bench_block, ((8, 4096, 256),)),
     "small-block": (bench_small_block, ((16, 1024, 64), (16, 1024, 128), (16, 1024, 256))),
+    "language-head": (bench_language_head, ((16, 128, 256),)),
 }
 
 

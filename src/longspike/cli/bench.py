@@ -12,7 +12,9 @@ BUDGET_S = 10.0
 
 def bench(
     *,
-    what: Literal["neuron", "ssm", "mixing", "block", "small-block", "overhead", "growth", "all"] = "all",
+    what: Literal[
+        "neuron", "ssm", "mixing", "block", "small-block", "language-head", "overhead", "growth", "all"
+    ] = "all",
     shape: tuple[str, ...] | None = None,
     rounds: int = 5,
     lead_in: int = 1,

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from longspike._core.checks import check_bounds, check_floats, check_positive_int, describe
+from longspike.layers.token_scores import in_chunks
 
 
 def cluster_bounds(where: str, num_tokens: int, cutoffs: Sequence[int]) -> tuple[int, ...]:
@@ -154,6 +155,16 @@ class AdaptiveLogSoftmax(nn.Module):
 
         Raises: ValueError if shapes do not fit or a target is no token.
         """
+        return self.judged(hidden, target)[0]
+
+    def judged(self, hidden: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        """`nll`, and whether no token is more probable than the target, (...) each.
+
+        Another cluster is looked into only where it as a whole is more probable than the target. (In training, dropout
+        draws anew for that look.)
+
+        Raises: as of `nll`.
+        """
         flat, targets = self._flat(hidden), target.flatten().long()
         if target.shape != hidden.shape[:-1]:
             raise ValueError(
@@ -162,17 +173,31 @@ class AdaptiveLogSoftmax(nn.Module):
         check_bounds(
             "AdaptiveLogSoftmax.nll", "target", target, low=0, high=self.num_tokens - 1, remedy="It is a token."
         )
-        head = self._stage(0, flat)
+        nll, is_best = in_chunks(self._judged, flat, targets, num_logits=len(self.biases[0]))
+        return nll.reshape(target.shape), is_best.reshape(target.shape)
+
+    def _judged(self, flat: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """-log p of targets, and whether none is more probable: (rows, d_model), (rows) -> (rows) each."""
+        head, first = self._stage(0, flat), self.bounds[1]
+        members = list(_members(self.bounds, targets))[1:]
         place = targets.clone()
-        for k, rows in _members(self.bounds, targets):
-            if k:
-                place = place.index_fill(0, rows, self.bounds[1] + k - 1)
+        for k, rows in members:
+            place = place.index_fill(0, rows, first + k - 1)
         found = head.gather(1, place[:, None])[:, 0]
-        for k, rows in _members(self.bounds, targets):
-            if k:
-                within = self._stage(k, flat[rows]).gather(1, (targets[rows] - self.bounds[k])[:, None])[:, 0]
-                found = found.index_add(0, rows, within)
-        return -found.reshape(target.shape)
+        is_best = torch.ones_like(targets, dtype=torch.bool)
+        for k, rows in members:
+            within, own = self._stage(k, flat[rows]), targets[rows] - self.bounds[k]
+            found = found.index_add(0, rows, within.gather(1, own[:, None])[:, 0])
+            is_best = is_best.index_copy(0, rows, within.argmax(dim=1) == own)
+        with torch.no_grad():
+            is_best &= found >= head[:, :first].amax(dim=1)
+            for k, _ in members:
+                cluster = first + k - 1
+                rows = (is_best & (place != cluster) & (head[:, cluster] > found)).nonzero()[:, 0]
+                if len(rows):
+                    best = head[rows, cluster] + self._stage(k, flat[rows]).amax(dim=1)
+                    is_best[rows] = found[rows] >= best
+        return -found, is_best
 
     def log_prob(self, hidden: Tensor) -> Tensor:
         """log p of every token: (..., d_model) -> (..., num_tokens)."""

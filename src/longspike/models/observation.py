@@ -26,10 +26,11 @@ class Classification(NamedTuple):
     """Logits (batch, outputs), or (batch, seqlen, outputs) where every step is read out, and the activity of every
     spiking layer (none without spikes).
 
+    logits: a tensor; of a `SpikeLM` the `longspike.nn.TokenScores`, which make what its task asks for.
     state: after the last step, to go on from; None where samples end at different steps, or the network hands none on.
     """
 
-    logits: Tensor
+    logits: Any
     activity: tuple[LayerActivity, ...]
     state: Any = None
 

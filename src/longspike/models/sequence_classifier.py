@@ -64,6 +64,10 @@ class AbstractSequenceClassifier(AbstractClassifier):
     def state_of(self, ends: Any, pool: Any) -> Any:
         """The network's state out of those of its layers and its pool."""
 
+    def answered(self, features: Tensor) -> Any:
+        """What `classify` and `observe` answer to features (..., d_model): logits (..., outputs)."""
+        return self.decoder(features)
+
     def step(self, x_t: Tensor, state: Any) -> tuple[Tensor, Any]:
         """Logits after one more step, and the state; x_t (batch, d_input), or tokens (batch)."""
         return self(x_t[:, None], state)
@@ -101,7 +105,7 @@ class AbstractSequenceClassifier(AbstractClassifier):
             return self._trace(batch.x[row, own], features[row, own], tuple(s[row, own] for s in spikes))
 
         end = None if is_padded else self.state_of(ends, pool_end)
-        return Observation(Classification(self.decoder(pooled), activity, end), num_steps, trace, counts, early)
+        return Observation(Classification(self.answered(pooled), activity, end), num_steps, trace, counts, early)
 
     def _trace(self, x: Tensor, features: Tensor, spikes: tuple[Tensor, ...]) -> Trace | None:
         """What happened to one sample, without padding."""
@@ -109,7 +113,7 @@ class AbstractSequenceClassifier(AbstractClassifier):
             return None
         answers = None
         if self.pool is None:
-            answers = self.task.shown(self.decoder(features))
+            answers = self.task.shown(self.answered(features))
         elif self.is_causal:
             seen = torch.arange(1, len(x) + 1, device=features.device, dtype=features.dtype)[:, None]
             answers = self.task.shown(self.decoder(features.cumsum(dim=0) / seen))

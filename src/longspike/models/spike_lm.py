@@ -5,8 +5,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from longspike._core.dtypes import in_dtype
 from longspike.layers.adaptive import AdaptiveEmbedding, AdaptiveLogSoftmax
 from longspike.layers.norm import RowNorm
+from longspike.layers.token_scores import TokenScores, VocabularyHead
 from longspike.models.config import SpikeSSMConfig
 from longspike.models.lm_config import SpikeLMConfig
 from longspike.models.predicting import tokens_of_text
@@ -45,7 +47,7 @@ class SpikeLM(AbstractSpikingStack):
         self.final_norm = RowNorm(config.d_model)
         self.pool = None
         if clusters is None:
-            self.decoder: nn.Module = nn.Linear(config.d_model, config.num_tokens)
+            self.decoder: nn.Module = VocabularyHead(config.d_model, config.num_tokens)
         else:
             self.decoder = AdaptiveLogSoftmax(clusters, dropout=config.embedding_dropout)
 
@@ -57,6 +59,10 @@ class SpikeLM(AbstractSpikingStack):
     def stack(self) -> SpikeSSMConfig:
         """The network as a SpikeSSM."""
         return self.config.stack  # type: ignore[no-any-return]
+
+    def answered(self, features: Tensor) -> TokenScores:
+        """What `classify` and `observe` answer: the features and the head, which is asked for no more than is needed."""
+        return TokenScores(in_dtype(features, self.dtype), self.decoder)  # type: ignore[arg-type]
 
     def generate(
         self,

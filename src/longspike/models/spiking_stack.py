@@ -157,13 +157,14 @@ class AbstractSpikingStack(AbstractSequenceClassifier):
             )
         return self.encoder(x)
 
-    def _read_out(
+    def _pooled(
         self, h: Tensor, ends: list[BlockState], state: SpikeSSMState | None, lengths: Tensor | None
     ) -> tuple[Tensor, SpikeSSMState | None]:
+        """What the decoder reads, and the network's state."""
         pooled: PoolState | None = None
         if self.pool is not None:
             h, pooled = self.pool(h, None if state is None else state.pool, lengths)
-        return self.decoder(in_dtype(h, self.dtype)), (self.state_of(ends, pooled) if lengths is None else None)
+        return in_dtype(h, self.dtype), (self.state_of(ends, pooled) if lengths is None else None)
 
     def outputs(self, x: Tensor, state: SpikeSSMState | None = None, lengths: Tensor | None = None) -> SpikeSSMOutput:
         """Logits, state and the spikes of every block; `forward` is faster, because it keeps no spikes.
@@ -175,8 +176,8 @@ class AbstractSpikingStack(AbstractSequenceClassifier):
                 different steps, so no state comes back.
         """
         h, ends, spikes = self.features(x, state, lengths)
-        logits, end_state = self._read_out(h, ends, state, lengths)
-        return SpikeSSMOutput(logits, end_state, spikes)
+        h, end_state = self._pooled(h, ends, state, lengths)
+        return SpikeSSMOutput(self.decoder(h), end_state, spikes)
 
     def features(
         self, x: Tensor, state: SpikeSSMState | None, lengths: Tensor | None
@@ -199,27 +200,27 @@ class AbstractSpikingStack(AbstractSequenceClassifier):
     def _count(
         self, x: Tensor, state: SpikeSSMState | None, lengths: Tensor | None
     ) -> tuple[Tensor, SpikeSSMState | None, tuple[Tensor, ...]]:
-        """Logits, state, and every block's spikes of valid steps (batch, d_model); the bits of `outputs`."""
+        """What the decoder reads, state, and every block's spikes of valid steps (batch, d_model); the bits of `outputs`."""
         h, ends, counts, state = self._encode(x, lengths), [], [], self._checked(state)
         for k, block in enumerate(self.blocks):
             h, count, end = block.activity(h, None if state is None else state.blocks[k], lengths)  # type: ignore[operator]
             ends.append(end)
             counts.append(count)
-        return *self._read_out(self._normed(h, lengths), ends, state, lengths), tuple(counts)
+        return *self._pooled(self._normed(h, lengths), ends, state, lengths), tuple(counts)
 
     def forward(
         self, x: Tensor, state: SpikeSSMState | None = None, lengths: Tensor | None = None
     ) -> tuple[Tensor, SpikeSSMState | None]:
         """Logits and the state after the last step; see `outputs`."""
-        logits, end, _ = self._count(x, state, lengths)
-        return logits, end
+        h, end, _ = self._count(x, state, lengths)
+        return self.decoder(h), end
 
     def classify(self, batch: SequenceBatch, state: SpikeSSMState | None = None) -> Classification:
         """Logits and activity on padded sequences; lengths are used only if a sample is padded, which is faster."""
         num_steps = int(batch.lengths.sum())
         lengths = None if num_steps == batch.x.shape[0] * batch.x.shape[1] else batch.lengths
-        logits, end, counts = self._count(batch.x, state, lengths)
+        h, end, counts = self._count(batch.x, state, lengths)
         activity = tuple(
             LayerActivity(count.sum(), num_steps * count.shape[1]) for count in (counts if self.is_spiking else ())
         )
-        return Classification(logits, activity, end)
+        return Classification(self.answered(h), activity, end)

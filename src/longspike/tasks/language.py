@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from longspike.layers.token_scores import TokenScores, token_scores
 from longspike.tasks.classification import check_classes, ratio
 from longspike.tasks.definition import AbstractTask, Caption, Judged, Meaning, Measured, Metric, Table
 from longspike.tasks.predictions import Prediction, class_predictions, last_steps
@@ -38,12 +39,15 @@ class Language(AbstractTask):
         """Raise unless `labels` (batch, seqlen) are tokens, or -1."""
         check_classes(where, labels, num_outputs, axes="(batch, seqlen)", low=IGNORE)
 
-    def measure(self, logits: Tensor, batch: Any, *, label_smoothing: float = 0.0) -> Measured:
-        """NLL and right answers over the tokens."""
+    def measure(self, logits: Tensor | TokenScores, batch: Any, *, label_smoothing: float = 0.0) -> Measured:
+        """NLL and right answers over the tokens; smoothing, which is over all tokens, needs the logits of all of them."""
         targets = step_targets("language", logits, batch)
-        count = (targets != IGNORE).sum()
-        total = summed_cross_entropy(logits, targets, label_smoothing=label_smoothing)
-        sums = {"loss": total.detach(), "count": count, "correct": (logits.argmax(dim=-1) == targets).sum()}
+        scores, known = token_scores(logits), targets != IGNORE
+        nll, is_best = scores.judged(targets.clamp(min=0))
+        total, count = nll.where(known, 0.0).sum(), known.sum()
+        if label_smoothing:
+            total = summed_cross_entropy(scores.logits(), targets, label_smoothing=label_smoothing)
+        sums = {"loss": total.detach(), "count": count, "correct": (is_best & known).sum()}
         return Measured(total / count.clamp(min=1), sums)
 
     def figures(self, sums: Mapping[str, Tensor]) -> dict[str, float]:
@@ -56,17 +60,17 @@ class Language(AbstractTask):
             "accuracy": ratio(sums["correct"], sums["count"]),
         }
 
-    def details(self, logits: Tensor, batch: Any) -> dict[str, Tensor]:
+    def details(self, logits: Tensor | TokenScores, batch: Any) -> dict[str, Tensor]:
         """NLL by the number of tokens that a prediction rests on."""
         targets = step_targets("language", logits, batch)
-        known = targets != IGNORE
-        nll = -logits.double().log_softmax(dim=-1).gather(2, targets.clamp(min=0)[..., None])[..., 0]
-        bucket = torch.arange(1, logits.shape[1] + 1, device=logits.device).double().log2().floor().long()
+        known, device = targets != IGNORE, targets.device
+        nll = token_scores(logits).judged(targets.clamp(min=0))[0][known].double()
+        bucket = torch.arange(1, targets.shape[1] + 1, device=device).double().log2().floor().long()
         bucket = bucket.clamp(max=BUCKETS - 1).expand_as(targets)[known]
-        zeros = torch.zeros(BUCKETS, dtype=torch.float64, device=logits.device)
+        zeros = torch.zeros(BUCKETS, dtype=torch.float64, device=device)
         return {
-            "nll": zeros.index_add(0, bucket, nll[known]),
-            "tokens": zeros.index_add(0, bucket, torch.ones_like(nll[known])),
+            "nll": zeros.index_add(0, bucket, nll),
+            "tokens": zeros.index_add(0, bucket, torch.ones_like(nll)),
         }
 
     def tables(self, details: Mapping[str, Tensor], names: tuple[str, ...]) -> tuple[Table, ...]:
@@ -84,14 +88,15 @@ class Language(AbstractTask):
         note = "By the place of a token in its segment; a state that is carried on adds the context of the ones before."
         return (Table("What the context is worth", note, ("tokens seen", "tokens", "nats", "bits"), rows),)
 
-    def shown(self, logits: Tensor) -> None:
+    def shown(self, logits: Tensor | TokenScores) -> None:
         """Nothing: a vocabulary at every step is too much for a figure."""
         return
 
-    def judged(self, logits: Tensor, batch: Any, row: int) -> Judged:
+    def judged(self, logits: Tensor | TokenScores, batch: Any, row: int) -> Judged:
         """The next tokens and the most probable ones, (steps) int64."""
         own = slice(0, int(batch.lengths[row]))
-        return Judged(batch.labels[row, own].long().cpu().numpy(), logits[row, own].argmax(dim=-1).cpu().numpy())
+        predicted = token_scores(logits).predicted(row, own)
+        return Judged(batch.labels[row, own].long().cpu().numpy(), predicted.cpu().numpy())
 
     def caption(self, judged: Judged, names: tuple[str, ...]) -> Caption:
         """How many tokens were the most probable ones."""
@@ -99,9 +104,10 @@ class Language(AbstractTask):
         right = int((judged.label[kept] == judged.prediction[kept]).sum())
         return Caption("", f"{right:,} of {int(kept.sum()):,} tokens were the most probable ones")
 
-    def predictions(self, logits: Tensor, lengths: Tensor | None, meaning: Meaning) -> list[Prediction]:
+    def predictions(self, logits: Tensor | TokenScores, lengths: Tensor | None, meaning: Meaning) -> list[Prediction]:
         """The token that comes after every sample."""
-        return class_predictions(last_steps(logits, lengths), meaning.names)
+        scores = token_scores(logits)
+        return class_predictions(scores.head(last_steps(scores.hidden, lengths)), meaning.names)
 
     def answer(self, logits: Tensor, meaning: Meaning) -> Prediction:
         """The token that comes next."""

@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from longspike._core.checks import describe
 from longspike._core.lengths import length_mask
+from longspike.layers.token_scores import TokenScores
 from longspike.tasks.classification import check_classes, ratio
 from longspike.tasks.confusion import confusion_matrix
 from longspike.tasks.definition import AbstractTask, Caption, Judged, Meaning, Measured, Metric
@@ -18,7 +19,7 @@ IGNORE = -1
 """The label of a step that has none."""
 
 
-def check_steps(where: str, logits: Tensor, labels: Tensor) -> None:
+def check_steps(where: str, logits: Tensor | TokenScores, labels: Tensor) -> None:
     """Raise unless logits (batch, seqlen, outputs) and labels are of the same steps."""
     if logits.dim() != 3:
         raise ValueError(
@@ -32,7 +33,7 @@ def check_steps(where: str, logits: Tensor, labels: Tensor) -> None:
         )
 
 
-def step_targets(where: str, logits: Tensor, batch: Any) -> Tensor:
+def step_targets(where: str, logits: Tensor | TokenScores, batch: Any) -> Tensor:
     """The labels (batch, seqlen), int64, IGNORE at steps without a label and in the padding."""
     labels: Tensor = batch.labels
     check_steps(where, logits, labels)
