@@ -70,7 +70,7 @@ def shares_of_head(timings: list[Timing]) -> dict[str, float]:
 
 def bench_language_head(shape: tuple[int, int, int], rounds: Rounds) -> list[Table]:
     """Time whole training steps of a `SpikeLM` at (batch, seqlen, channels) with vocabularies of several sizes."""
-    candidates: dict[str, Callable[[], None]] = {}
+    candidates: dict[str, Callable[[], object]] = {}
     for num_tokens, cutoffs in VOCABULARIES.items():
         candidates |= steps(num_tokens, cutoffs, shape)
     timings = time_rounds(candidates, rounds.within("training step"))
