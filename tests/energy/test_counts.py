@@ -118,6 +118,11 @@ def test_tokens_norm_and_read_out_without_pool() -> None:
     assert counts.select(part="decoder").per_sample(11).mac == 11 * 35
 
 
+def test_an_input_skip_makes_the_read_out_wider() -> None:
+    config = replace(TINY, pool="none", task="forecasting", has_input_skip=True)
+    assert part(count_operations(config, [0.5]), "decoder").mac == (5 + 3) * 7
+
+
 def test_layers_are_named_in_order() -> None:
     counts = count_operations(replace(TINY, num_layers=2), [0.4, 0.2])
     assert list(dict.fromkeys(p.layer for p in counts.parts)) == ["encoder", "block 1", "block 2", "decoder"]

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from longspike import Stream
+from longspike.errors import ConfigError
 from longspike.models import SpikeSSM, SpikeSSMConfig, presets
 from longspike.models.presets import preset
 from longspike.nn import MeanPool, NeuronConfig, SpikingBlock, TiedDropout
@@ -132,6 +133,32 @@ def test_a_spiking_branch_starts_weaker_than_a_dense_one_and_the_gain_makes_up_f
     dense, spiking, strong = strength("gelu", 1.0), strength("refractory", 1.0), strength("refractory", 2.3)
     assert 1.7 < dense / spiking < 3.0
     assert 0.75 < dense / strong < 1.35
+
+
+def forecaster(**changes) -> SpikeSSM:
+    torch.manual_seed(2)
+    options = {"d_input": 2, "num_outputs": 6, "d_model": 5, "num_layers": 1, "d_state": 4, "pool": "none"}
+    return SpikeSSM(SpikeSSMConfig(**{**options, "task": "forecasting", "has_input_skip": True, **changes})).eval()
+
+
+@pytest.mark.parametrize("has_final_norm", [False, True])
+def test_a_forecast_with_an_input_skip_begins_as_the_last_value(has_final_norm: bool) -> None:
+    model, x = forecaster(has_final_norm=has_final_norm), torch.randn(3, 7, 2)
+    assert torch.equal(model(x)[0], x.repeat(1, 1, 3))
+    with torch.no_grad():
+        model.decoder.weight.normal_()
+    padded = torch.cat([x, torch.full((3, 2, 2), torch.nan)], dim=1)
+    lengths = torch.tensor([7, 4, 1])
+    seen = model.outputs(padded, lengths=lengths)
+    assert torch.equal(model(padded, lengths=lengths)[0], seen.logits)
+    for row, length in enumerate(lengths.tolist()):
+        torch.testing.assert_close(seen.logits[row, :length], model(x[row : row + 1, :length])[0][0])
+
+
+@pytest.mark.parametrize("changes", [{"task": "step_labels"}, {"encoder": "embedding"}])
+def test_an_input_skip_is_about_forecasts_of_values(changes: dict) -> None:
+    with pytest.raises(ConfigError, match="`has_input_skip` is about forecasts of values"):
+        forecaster(**changes)
 
 
 def test_step_of_the_network() -> None:

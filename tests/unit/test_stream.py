@@ -46,6 +46,21 @@ def test_a_restored_stream_goes_on_bit_for_bit(tmp_path, kind: str, num_streams:
     assert second.num_steps == 70
 
 
+@pytest.mark.parametrize("num_streams", [1, 3])
+def test_a_stream_with_an_input_skip_has_the_answers_of_the_whole(tmp_path, num_streams: int) -> None:
+    model = network(pool="none", task="forecasting", num_outputs=4, has_input_skip=True)
+    with torch.no_grad():
+        model.decoder.weight.normal_()
+    x = torch.randn(num_streams, 9, 2)
+    first, second = Stream(model, batch=num_streams), Stream(model, batch=num_streams)
+    first.push(x[:, :5])
+    first.save(tmp_path / "stream.safetensors")
+    second.restore(tmp_path / "stream.safetensors")
+    assert torch.equal(second.logits(), first.logits())
+    assert_same(second.push(x[:, 5:]), tuple(s[:, 5:] for s in model.outputs(x).spikes))
+    torch.testing.assert_close(second.logits().view(num_streams, 4), model(x)[0][:, -1], atol=LOGITS, rtol=0)
+
+
 def test_reset_forgets_everything() -> None:
     stream, x = Stream(network()), torch.randn(30, 2)
     first = stream.push(x)

@@ -22,7 +22,7 @@ Fact = tuple[str, str, str]
 def own_facts(own: "OwnData") -> list[Fact]:
     """Name, what was found, and the option that says another."""
     reading = own.reading
-    parts = "bytes" if reading.kind == "text" else "samples"
+    parts = "bytes" if reading.kind == "text" else "pieces" if reading.window else "samples"
     counts = f"{own.num_train:,} to train, {own.num_val:,} to validate, {own.num_test:,} to test"
     facts = [
         ("data", KINDS[reading.kind or "events"], "--kind"),

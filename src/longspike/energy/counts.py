@@ -15,7 +15,7 @@ With D = d_input, H = d_model, N = d_state, K = num_outputs, per step:
     gate          a*sigmoid(b): H MUL, H special
     residual      H ADD
     pooling       running sum: H ADD a step, 2H words of state; H MUL once per sample
-    decoder       H*K MAC: once per sample behind a pool, each step without
+    decoder       H*K MAC: once per sample behind a pool, each step without; (H + D)*K with an input skip
 
 A bidirectional block does the state update, read-out and D skip twice, and H ADD more to join the two.
 
@@ -258,7 +258,8 @@ def count_operations(config: SpikeSSMConfig, rates: Sequence[float], *, word_byt
         running, mean = _counts(w, add=h, state=2 * h, activations=h), _counts(w, mul=h, activations=2 * h)
         for counts, formula, once in ((running, "H ADD", False), (mean, "H MUL once per sample", True)):
             parts.append(PartCount(layer="decoder", part="pooling", counts=counts, formula=formula, is_per_sample=once))
-    decoder = _counts(w, mac=h * k, weights=(h + 1) * k, activations=h + k)
-    formula = f"H*K = {h * k} MAC {'once per sample' if is_pooled else 'each step'}"
+    seen, size = (h + d, "(H + D)*K") if config.has_input_skip else (h, "H*K")
+    decoder = _counts(w, mac=seen * k, weights=(seen + 1) * k, activations=seen + k)
+    formula = f"{size} = {seen * k} MAC {'once per sample' if is_pooled else 'each step'}"
     parts.append(PartCount(layer="decoder", part="decoder", counts=decoder, formula=formula, is_per_sample=is_pooled))
     return NetworkCounts(parts=tuple(parts))

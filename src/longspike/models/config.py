@@ -33,6 +33,7 @@ class SpikeSSMConfig:
         dropout, norm, norm_kind, init, dt_min, dt_max, discretisation, n_ssm, trains_b, mix_gain, is_bidirectional: of every
             block; norm_kind also of the final norm.
         has_final_norm: normalise what the last block gives before it is averaged or read out.
+        has_input_skip: of a forecast, the read-out also sees the values of the step itself, and begins by repeating them.
         encoder: "linear" for values, "embedding" for integer tokens.
         pool: "mean" over valid steps, then a linear read-out; "none" reads out every step (sequence labelling, language).
         task: what is learnt, a name of `longspike.tasks.tasks()`; those that ask for an answer a step need pool="none".
@@ -57,6 +58,7 @@ class SpikeSSMConfig:
     mix_gain: float = 1.0
     is_bidirectional: bool = False
     has_final_norm: bool = False
+    has_input_skip: bool = False
     encoder: str = "linear"
     pool: str = "mean"
     task: str = DEFAULT_TASK
@@ -88,6 +90,11 @@ class SpikeSSMConfig:
             )
         if self.block in TWINS and self.is_bidirectional:
             mistakes.add(f"`is_bidirectional` must be False with block={self.block!r}, which reads forwards; got True")
+        if self.has_input_skip and (self.task != "forecasting" or self.encoder != "linear"):
+            mistakes.add(
+                "`has_input_skip` is about forecasts of values, task='forecasting' and encoder='linear'; got "
+                f"{self.task!r} and {self.encoder!r}"
+            )
         if self.norm_kind != "layer" and self.norm == "none" and not self.has_final_norm:
             mistakes.add("`norm_kind` has no effect where there is no norm; set it to 'layer', or `norm` to 'pre'")
         mistakes.choices(

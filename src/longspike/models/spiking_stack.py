@@ -123,6 +123,11 @@ class AbstractSpikingStack(AbstractSequenceClassifier):
             },
         )
 
+    @property
+    def d_read_out(self) -> int:
+        """Values of a step that the read-out sees: those behind the last block, and with an input skip its input."""
+        return self.stack.d_model + (self.stack.d_input if self.stack.has_input_skip else 0)
+
     def init_state(self, batch: int) -> SpikeSSMState:
         """The silent state of `batch` samples."""
         blocks = tuple(block.init_state(batch) for block in self.blocks)  # type: ignore[operator]
@@ -182,20 +187,22 @@ class AbstractSpikingStack(AbstractSequenceClassifier):
     def features(
         self, x: Tensor, state: SpikeSSMState | None, lengths: Tensor | None
     ) -> tuple[Tensor, list[BlockState], tuple[Tensor, ...]]:
-        """What is read out, behind the final norm (batch, seqlen, d_model); the blocks' states and their spikes."""
+        """What is read out, (batch, seqlen, d_read_out); the blocks' states and their spikes."""
         h, ends, spikes, state = self._encode(x, lengths), [], [], self._checked(state)
         for k, block in enumerate(self.blocks):
             h, block_spikes, end = block.outputs(h, None if state is None else state.blocks[k], lengths)  # type: ignore[operator]
             ends.append(end)
             spikes.append(block_spikes)
-        return self._normed(h, lengths), ends, tuple(spikes)
+        return self._seen(h, x, lengths), ends, tuple(spikes)
 
     def state_of(self, ends: list[BlockState], pool: PoolState | None) -> SpikeSSMState:
         """The network's state out of those of its parts."""
         return SpikeSSMState(tuple(ends), pool)
 
-    def _normed(self, h: Tensor, lengths: Tensor | None) -> Tensor:
-        return h if self.final_norm is None else normalised(self.final_norm, h, lengths)
+    def _seen(self, h: Tensor, x: Tensor, lengths: Tensor | None) -> Tensor:
+        """What the read-out sees of the last block's output h and of the input x: h normalised, or [h normalised, x]."""
+        h = h if self.final_norm is None else normalised(self.final_norm, h, lengths)
+        return torch.cat([h, without_padding(x, lengths).to(h.dtype)], dim=-1) if self.stack.has_input_skip else h
 
     def _count(
         self, x: Tensor, state: SpikeSSMState | None, lengths: Tensor | None
@@ -206,7 +213,7 @@ class AbstractSpikingStack(AbstractSequenceClassifier):
             h, count, end = block.activity(h, None if state is None else state.blocks[k], lengths)  # type: ignore[operator]
             ends.append(end)
             counts.append(count)
-        return *self._pooled(self._normed(h, lengths), ends, state, lengths), tuple(counts)
+        return *self._pooled(self._seen(h, x, lengths), ends, state, lengths), tuple(counts)
 
     def forward(
         self, x: Tensor, state: SpikeSSMState | None = None, lengths: Tensor | None = None

@@ -56,6 +56,7 @@ def _of_sequences(own: OwnData) -> Recipe:
         dt_min=min(max(1.0 / longest, 1e-3), 1e-2),
         dt_max=0.1 if longest > 1000 else 0.5,
         has_final_norm=True,
+        has_input_skip=own.task == "forecasting",
         pool="none" if task(own.task).reads_out == "step" else "mean",
         task=own.task,
     )

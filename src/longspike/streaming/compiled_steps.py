@@ -20,7 +20,9 @@ from longspike.streaming.remembered import Remembered
 
 
 def _can_run(model: AbstractSpikingStack) -> bool:
-    """Whether every block is a plain one and every number lies on the CPU in one dtype."""
+    """Whether every block is a plain one, nothing goes past them, and every number lies on the CPU in one dtype."""
+    if model.stack.has_input_skip:
+        return False
     for block in model.blocks:
         if not isinstance(block, SpikingBlock) or not block.is_plain():
             return False

@@ -20,7 +20,7 @@ LAST, NUM_STEPS, MODEL, SEAL = "last", "num_steps", "model_sha256", "sha256"
 
 
 class Remembered(NamedTuple):
-    """state: of the network. last: output of the last block at the last step, (batch, d_model); NaN if that is not known."""
+    """state: of the network. last: what the read-out sees of the last step (batch, d_read_out), NaN if that is not known."""
 
     state: SpikeSSMState
     last: Tensor
@@ -37,7 +37,7 @@ def frozen_copy(model: AbstractSpikingStack) -> AbstractSpikingStack:
 
 def nothing_yet(model: AbstractSpikingStack, batch: int) -> Remembered:
     """Before the first step."""
-    last = next(model.parameters()).new_full((batch, model.stack.d_model), torch.nan)
+    last = next(model.parameters()).new_full((batch, model.d_read_out), torch.nan)
     return Remembered(model.init_state(batch), last, 0)
 
 

@@ -21,7 +21,20 @@ _SAMPLES = (
 )
 SAMPLES = (*_SAMPLES, *(f"{name}_id" for name in _SAMPLES))
 SAMPLE_ENDINGS = ("_id", "_no", "_nr", "_number")
-TIMES = ("time", "t", "timestamp", "timestamps", "step", "date", "datetime", "seconds", "time_s", "time_ms", "time_us")
+TIMES = (
+    "time",
+    "t",
+    "timestamp",
+    "timestamps",
+    "step",
+    "date",
+    "datetime",
+    "year",
+    "seconds",
+    "time_s",
+    "time_ms",
+    "time_us",
+)
 INDICES = ("", "index", "unnamed:_0")
 VALUES = ("x", "data", "values", "features", "inputs", "signals")
 LENGTHS = ("lengths", "length", "seqlen", "num_steps")

@@ -89,7 +89,7 @@ class OwnData:
         """Origin and division in a sentence."""
         given = f", test samples from {Path(self.reading.test).name!r}" if self.reading.test else ""
         counts = f"{self.num_train:,}/{self.num_val:,}/{self.num_test:,}"
-        parts = "bytes" if self.reading.kind == "text" else "samples"
+        parts = "bytes" if self.reading.kind == "text" else "pieces" if self.reading.window else "samples"
         return f"Own data, {Path(self.path).name!r}{given}; {self.division}: {counts} {parts}."
 
 
