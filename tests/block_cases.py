@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from longspike.kernels.spiking_block import Inputs
+from longspike.kernels.spiking_block.operator import NUM_LEARNT
 from operators import in_layout, lif_case, s4d_case
 
 OPTIONS: dict[str, Any] = {"reset": "subtract", "surrogate": "atan", "scale": 1.3, "gradient": "full"}
@@ -27,13 +28,13 @@ class BlockCase(NamedTuple):
         masks = {"spike_scale": self.inputs.spike_scale, "output_scale": self.inputs.output_scale}
         held = {name: None if m is None else m.to(dtype or m.dtype) for name, m in masks.items()}
         inputs = Inputs(
-            *(None if t is None else leaf(t) for t in self.inputs[:11]), **held, lengths=self.inputs.lengths
+            *(None if t is None else leaf(t) for t in self.inputs[:NUM_LEARNT]), **held, lengths=self.inputs.lengths
         )
         return BlockCase(leaf(self.x), inputs, tuple(leaf(s) for s in self.state))  # type: ignore[arg-type]
 
     def differentiable(self) -> dict[str, Tensor]:
         """What has a gradient, by name."""
-        named = {"x": self.x} | dict(zip(Inputs._fields[:11], self.inputs[:11], strict=True))
+        named = {"x": self.x} | dict(zip(Inputs._fields[:NUM_LEARNT], self.inputs[:NUM_LEARNT], strict=True))
         named |= dict(zip(("ssm_state", "v", "r", "spike"), self.state, strict=True))
         return {name: t for name, t in named.items() if t is not None}
 
@@ -49,6 +50,7 @@ def block_case(
     has_norm: bool = True,
     has_dropout: bool = False,
     has_lengths: bool = False,
+    is_bidirectional: bool = False,
 ) -> BlockCase:
     """Every channel another neuron and other poles; firing between a tenth and a half."""
     g = torch.Generator().manual_seed(11)
@@ -64,6 +66,7 @@ def block_case(
         s4d_case(batch, seqlen, channels, n_pairs, dtype=dtype),
         lif_case(batch, seqlen, channels, dtype=dtype),
     )
+    back = s4d_case(batch, seqlen, channels, n_pairs, dtype=dtype, seed=23)
     inputs = Inputs(
         1 + 0.3 * draw(channels) if has_norm else None,
         0.1 * draw(channels) if has_norm else None,
@@ -73,6 +76,7 @@ def block_case(
         *neuron.parameters,
         0.3 * draw(2 * channels, channels),
         0.3 * draw(2 * channels),
+        *((back.lam, 0.2 * back.c, back.d) if is_bidirectional else (None, None, None)),
         mask(),
         mask(),
         torch.randint(0, seqlen + 1, (batch,), generator=g) if has_lengths else None,

@@ -160,9 +160,10 @@ def s4d_case(
     *,
     dtype: torch.dtype = torch.float32,
     layout: str = "contiguous",
+    seed: int = 3,
 ) -> S4DCase:
     """Poles inside the unit circle, from quick to slow."""
-    g = torch.Generator().manual_seed(3)
+    g = torch.Generator().manual_seed(seed)
     radius = 0.3 + 0.69 * torch.rand(n_pairs, channels, generator=g, dtype=torch.float64)
     angle = 3 * torch.rand(n_pairs, channels, generator=g, dtype=torch.float64)
     draw = lambda *shape: torch.randn(*shape, generator=g, dtype=torch.float64).to(dtype)  # noqa: E731

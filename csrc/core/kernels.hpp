@@ -86,9 +86,10 @@ template <class T> struct BlockParameters {
     const T *norm_weight, *norm_bias;  // (channels), or null: no norm
     const T *lambda, *c, *d;           // as in S4dCall
     LifParameters<T> neuron;
-    const T *weight, *bias;               // (channels, 2 channels), by input; (2 channels)
-    const T *spike_scale, *output_scale;  // (batch, channels), or null: ones
-    const i64* lengths;                   // (batch), valid steps, or null: all
+    const T *weight, *bias;                  // (channels, 2 channels), by input; (2 channels)
+    const T *back_lambda, *back_c, *back_d;  // of the scan that reads backwards, or null: one direction
+    const T *spike_scale, *output_scale;     // (batch, channels), or null: ones
+    const i64* lengths;                      // (batch), valid steps, or null: all
     i64 batch, seqlen, channels, n_pairs;
     T eps;
     int reset, threads;
@@ -102,6 +103,7 @@ template <class T> struct BlockCall {
     T* counts;                              // (batch, channels), spikes of valid steps: added to; or null
     std::uint64_t* bits;                    // (batch, seqlen, words) or null
     T *scan_checkpoints, *lif_checkpoints;  // (batch, intervals, n_pairs, 2, channels), (batch, spans, 3, channels), or null
+    T* back_checkpoints;                    // (batch, intervals, n_pairs, 2, channels), of a bidirectional block, or null
     T* spikes;                              // (batch, seqlen, channels) or null
 };
 
@@ -109,14 +111,15 @@ template <class T> struct BlockBackward {
     BlockParameters<T> p;
     const T *x, *grad_y, *grad_counts;  // grad_counts (batch, channels) or null
     const T* weight_by_output;          // (2 channels, channels)
-    const std::uint64_t* bits;          // these three as the forward pass left them
-    const T *scan_checkpoints, *lif_checkpoints;
+    const std::uint64_t* bits;          // these four as the forward pass left them
+    const T *scan_checkpoints, *lif_checkpoints, *back_checkpoints;
     T* grad_x;
-    T *grad_state, *grad_v, *grad_r, *grad_s;  // in: of the final state, out: of the initial one
-    T *grad_lambda, *grad_c, *grad_d;          // (batch, n_pairs, 2, channels) twice, (batch, channels)
-    double* grad_neuron;                       // (batch, 4, channels), beta, theta, rho, gamma: added to
-    T *grad_norm, *grad_weight, *grad_bias;    // (groups, 2, channels), (groups, channels, 2 channels), (groups, 2 channels): added to
-    i64 groups;                                // group k adds up the samples k, k + groups, .. in this order
+    T *grad_state, *grad_v, *grad_r, *grad_s;         // in: of the final state, out: of the initial one
+    T *grad_lambda, *grad_c, *grad_d;                 // (batch, n_pairs, 2, channels) twice, (batch, channels)
+    T *grad_back_lambda, *grad_back_c, *grad_back_d;  // the same of the scan that reads backwards, or null
+    double* grad_neuron;                              // (batch, 4, channels), beta, theta, rho, gamma: added to
+    T *grad_norm, *grad_weight, *grad_bias;  // (groups, 2, channels), (groups, channels, 2 channels), (groups, 2 channels): added to
+    i64 groups;                              // group k adds up the samples k, k + groups, .. in this order
     T surrogate_scale;
     int surrogate, gradient;  // as in LifBackward
     bool has_refractory, wants_neuron;

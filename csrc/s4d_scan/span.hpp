@@ -151,6 +151,13 @@ template <class T> void s4d_span(S4dTile<T>& q, SpanView<const T> u, SpanView<T>
     for_groups<kPairGroup>(q.n_pairs, [&](int pair, auto size, auto is_first) { s4d_group<T, size(), is_first()>(q, pair, u, y, rows); });
 }
 
+// `rows` steps of u, which become those of y, in place; a negative stride takes them last first.
+template <class T> void s4d_span_in_place(S4dTile<T>& q, SpanView<T> u, int rows) {
+    const bool is_direct = is_one_group(q.n_pairs);
+    if (!is_direct) q.gather(q.u, u.first, rows, u.stride);
+    s4d_span(q, is_direct ? SpanView<const T>{u.first, u.stride} : q.inputs(), u, rows);
+}
+
 // `rows` steps of all pairs, a multiple of four, without outputs: reads q.u, moves q.state on, rounded as a backward pass may.
 template <class T> void s4d_span_advance(S4dTile<T>& q, int rows) {
     for_groups<2>(q.n_pairs, [&](int pair, auto size, auto) { s4d_advance_group<T, size()>(q, pair, rows); });

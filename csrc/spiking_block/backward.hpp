@@ -21,6 +21,12 @@
 //
 // From a span to the one before go the flow of the scan (`scans`) and grad_v, grad_r, grad_s; `grad` is one array of a span
 // that is grad_s, then grad_current, then grad_z.
+//
+// A bidirectional block has a second scan, whose adjoint goes forward in time (back_adjoint.hpp). Then `grad` is an array of the
+// whole sequence that keeps grad_current, grad_z of the first scan waits in grad_x, and a second pass ends the work:
+//
+//     its spans,       join     x -> norm -> z; grad_current -> scan' from the second starts and z -> + grad_z
+//     first first      unnorm   as above
 #pragma once
 #include <algorithm>
 #include <vector>
@@ -28,6 +34,7 @@
 #include "mixing/dense.hpp"
 #include "refractory_lif/backward.hpp"
 #include "s4d_scan/span_adjoint.hpp"
+#include "spiking_block/back_adjoint.hpp"
 #include "spiking_block/forward.hpp"
 #include "spiking_block/norm_adjoint.hpp"
 #include "spiking_block/weight_adjoint.hpp"
@@ -43,7 +50,8 @@ template <class T> struct BlockSampleAdjoint {
     const PackedMatrix<T>& weight;  // (2 channels, channels)
     i64 b = 0, group = 0, width, n_words, state_size, vectors;
     int threads;
-    i64 stride, mixed_stride;                    // of the rows, as in BlockSample
+    i64 stride, mixed_stride;  // of the rows, as in BlockSample
+    BackAdjoint<T> back;
     Aligned<T> z, current, starts, mixed, grad;  // z and current of an interval, states before its spans, rows of a span
     std::vector<T> mean, scale;                  // of an interval's rows
     WeightAdjoint<T> weights;
@@ -55,22 +63,25 @@ template <class T> struct BlockSampleAdjoint {
     BlockSampleAdjoint(const BlockBackward<T>& call, const PackedMatrix<T>& weight_, int threads_)
         : c(call), p(call.p), weight(weight_), width(tile_width<T>(1, p.channels, threads_, kBlockAdjointWidest)),
           n_words(words_of(p.channels)), state_size(2 * p.n_pairs * p.channels), vectors((p.channels + kLanes<T> - 1) / kLanes<T>),
-          threads(threads_), stride(padded<T>(p.channels)), mixed_stride(padded<T>(2 * p.channels)), z(kBlockInterval * stride),
-          current(kBlockInterval * stride), starts(kBlockInterval / kS4dSpan * state_size), mixed(kS4dSpan * mixed_stride),
-          grad(kS4dSpan * stride), mean(kBlockInterval), scale(kBlockInterval), weights(p.channels),
-          neurons((p.channels + width - 1) / width), neuron_sums(4 * p.channels) {
+          threads(threads_), stride(padded<T>(p.channels)), mixed_stride(padded<T>(2 * p.channels)), back(p, threads_),
+          z(kBlockInterval * stride), current(kBlockInterval * stride), starts(kBlockInterval / kS4dSpan * state_size),
+          mixed(kS4dSpan * mixed_stride), grad((back.is_there() ? (p.seqlen + kS4dSpan - 1) / kS4dSpan : 1) * kS4dSpan * stride),
+          mean(kBlockInterval), scale(kBlockInterval), weights(p.channels), neurons((p.channels + width - 1) / width),
+          neuron_sums(4 * p.channels) {
         tiles = s4d_tiles<T>(p, 0, vectors, threads == 1);
         scans.reserve(vectors);
         for (i64 k = 0; k < vectors; ++k) scans.emplace_back(p.n_pairs, threads == 1 && k ? &scans[0] : nullptr);
     }
     void take(i64 sample, i64 its_group) {
         b = sample, group = its_group;
+        back.begin();
         for (i64 k = 0; k < vectors; ++k) {
             scans[k].clear_sums(p.n_pairs);
             tiles[k].gather(scans[k].flow, c.grad_state + b * state_size + k * kLanes<T>, 2 * p.n_pairs, p.channels);
         }
     }
     i64 row(i64 t) const { return b * p.seqlen + t; }
+    T* grad_of(i64 start) { return grad.data() + (back.is_there() ? start * stride : 0); }
     const T* of_sample(const T* scale) const { return scale ? scale + b * p.channels : nullptr; }
 
     // What is written of this span and read of those before it: backwards in time, which the hardware does not foresee.
@@ -81,23 +92,33 @@ template <class T> struct BlockSampleAdjoint {
         if (start >= kBlockInterval) fetch.add(c.x + row(start - kBlockInterval) * p.channels, kS4dSpan * p.channels);
         return fetch;
     }
-    // z and the current of an interval, and the scan's states before its spans.
-    void replay(i64 start, i64 n) {
+    void normalise(i64 start, i64 n) {
         for_pieces(n, kRowsPerPiece, threads, [&](i64 from, i64 to) {
             block_z(p, c.x + row(start + from) * p.channels, to - from, mean.data() + from, scale.data() + from, z.data() + from * stride,
                     stride);
         });
-        const i64 intervals = (p.seqlen + kBlockInterval - 1) / kBlockInterval;
-        const T* checkpoint = c.scan_checkpoints + (b * intervals + start / kBlockInterval) * state_size;
+    }
+    // z and the current of an interval, and the scan's states before its spans.
+    void replay(i64 start, i64 n) {
+        normalise(start, n);
+        const i64 intervals = (p.seqlen + kBlockInterval - 1) / kBlockInterval, at = (b * intervals + start / kBlockInterval) * state_size;
+        const i64 valid = back.is_there() ? valid_steps(p, b, start, n) : 0;
         parallel_for(vectors, threads, [&](i64 k) {
             const FlushDenormals flush;
             auto& q = tiles[k];
             const i64 first = k * kLanes<T>;
-            q.gather(q.state, checkpoint + first, 2 * p.n_pairs, p.channels);
+            if (valid) back.replay(k, start, c.back_checkpoints + at, z.data(), current.data(), stride, valid);
+            q.gather(q.state, c.scan_checkpoints + at + first, 2 * p.n_pairs, p.channels);
             for (i64 t = 0; t < n; t += kS4dSpan) {
-                const i64 at = t * stride + first;
+                const SpanView<T> to{current.data() + t * stride + first, stride};
+                const i64 steps = std::min(kS4dSpan, n - t), met = std::clamp<i64>(valid - t, 0, steps);
                 q.scatter(starts.data() + t / kS4dSpan * state_size + first, q.state, 2 * p.n_pairs, p.channels);
-                s4d_span(q, {z.data() + at, stride}, {current.data() + at, stride}, static_cast<int>(std::min(kS4dSpan, n - t)));
+                s4d_span(q, {z.data() + t * stride + first, stride}, met ? q.outputs() : to, static_cast<int>(steps));
+                for (i64 i = 0; i < (met ? steps : 0); ++i) {
+                    const Vec<T> own = load<T>(q.y + i * kLanes<T>);
+                    T* into = to.first + i * stride;
+                    store<T>(into, i < met ? own + load<T>(into) : own);
+                }
             }
         });
     }
@@ -124,25 +145,26 @@ template <class T> struct BlockSampleAdjoint {
     void unmix(i64 start, i64 n) {
         parallel_for(weight.panels, threads, [&](i64 q) {
             const FetchedLines fetch = q == 0 ? rows_to_come(start, n) : FetchedLines();
-            dense_panel<T>(mixed.data(), mixed_stride, weight, q, grad.data(), stride, n, fetch);
+            dense_panel<T>(mixed.data(), mixed_stride, weight, q, grad_of(start), stride, n, fetch);
         });
         const T *scale = of_sample(p.spike_scale), *counts = of_sample(c.grad_counts);
         const i64 valid = p.lengths ? p.lengths[b] - start : n;
         for (i64 i = 0; (scale || counts) && i < n; ++i)
             for_vectors<T>(p.channels, [&](i64 j, auto lanes) {
-                Vec<T> value = load_first<T>(grad.data() + i * stride + j, lanes);
+                T* at = grad_of(start) + i * stride + j;
+                Vec<T> value = load_first<T>(at, lanes);
                 if (scale) value = value * load_first<T>(scale + j, lanes);
                 if (counts && i < valid) value = value + load_first<T>(counts + j, lanes);
-                store_first<T>(grad.data() + i * stride + j, value, lanes);
+                store_first<T>(at, value, lanes);
             });
     }
     // grad: of the spikes -> of the current; `offset` is the span's first row within the interval.
     void unfire(i64 start, i64 n, i64 offset) {
         const i64 spans = (p.seqlen + kLifSpan - 1) / kLifSpan, at = b * p.channels;
         const LifBackward<T> lif{.current = {current.data() + offset * stride, 0, stride, 1},
-                                 .grad_spikes = {grad.data(), 0, stride, 1},
+                                 .grad_spikes = {grad_of(start), 0, stride, 1},
                                  .checkpoints = c.lif_checkpoints + ((b * spans + start / kLifSpan) * 3) * p.channels,
-                                 .grad_current = {grad.data(), 0, stride, 1},
+                                 .grad_current = {grad_of(start), 0, stride, 1},
                                  .grad_v = c.grad_v + at,
                                  .grad_r = c.grad_r + at,
                                  .grad_s = c.grad_s + at,
@@ -162,16 +184,34 @@ template <class T> struct BlockSampleAdjoint {
                    [&](i64 first, i64 last) { lif_backward_channels<T>(lif, 0, first, last - first, neurons[first / width]); });
         for (i64 j = 0; c.wants_neuron && j < 4 * p.channels; ++j) c.grad_neuron[4 * at + j] += neuron_sums[j];
     }
-    // grad: of the current -> of z.
-    void unscan(i64 n, i64 offset) {
+    // grad: of the current -> of z; in a bidirectional block that goes to grad_x.
+    void unscan(i64 start, i64 n, i64 offset) {
+        T* const from = grad_of(start);
+        const SpanView<T> to = back.is_there() ? SpanView<T>{c.grad_x + row(start) * p.channels, p.channels} : SpanView<T>{from, stride};
         parallel_for(vectors, threads, [&](i64 k) {
             const FlushDenormals flush;
             auto& q = tiles[k];
             const i64 first = k * kLanes<T>;
             q.gather(q.state, starts.data() + offset / kS4dSpan * state_size + first, 2 * p.n_pairs, p.channels);
-            s4d_span_adjoint(q, scans[k], {z.data() + offset * stride + first, stride}, {grad.data() + first, stride}, static_cast<int>(n));
-            q.scatter(grad.data() + first, scans[k].u, n, stride);
+            s4d_span_adjoint(q, scans[k], {z.data() + offset * stride + first, stride}, {from + first, stride}, static_cast<int>(n));
+            q.scatter(to.first + first, scans[k].u, n, to.stride);
         });
+    }
+    // grad: of the current -> of z, of both scans. z, mean and scale are made once more.
+    void join(i64 start, i64 n) {
+        const i64 valid = valid_steps(p, b, start, n);
+        T* const rows = grad_of(start);
+        normalise(start, n);
+        parallel_for(vectors, threads, [&](i64 k) {
+            const FlushDenormals flush;
+            back.span(k, start, z.data(), rows, stride, valid);
+        });
+        for (i64 i = 0; i < n; ++i)
+            for_vectors<T>(p.channels, [&](i64 j, auto lanes) {
+                const Vec<T> first = load_first<T>(c.grad_x + row(start + i) * p.channels + j, lanes);
+                T* at = rows + i * stride + j;
+                store_first<T>(at, i < valid ? first + load_first<T>(at, lanes) : first, lanes);
+            });
     }
     // The gradient of x, and of the norm's weight and bias.
     void unnorm(i64 start, i64 n, i64 offset) {
@@ -184,7 +224,7 @@ template <class T> struct BlockSampleAdjoint {
                                       .channels = p.channels,
                                       .x = c.x + at,
                                       .grad_y = c.grad_y + at,
-                                      .grad_z = grad.data() + i * stride,
+                                      .grad_z = grad_of(start) + i * stride,
                                       .mean = mean.data() + offset + i,
                                       .scale = scale.data() + offset + i,
                                       .grad_x = c.grad_x + at,
@@ -200,9 +240,17 @@ template <class T> struct BlockSampleAdjoint {
             replay(begin, length);
             for (i64 offset = (length - 1) / kS4dSpan * kS4dSpan; offset >= 0; offset -= kS4dSpan) {
                 const i64 start = begin + offset, n = std::min(kS4dSpan, length - offset);
-                gate(start, n), weigh(start, n), unmix(start, n), unfire(start, n, offset), unscan(n, offset), unnorm(start, n, offset);
+                gate(start, n), weigh(start, n), unmix(start, n), unfire(start, n, offset), unscan(start, n, offset);
+                if (!back.is_there()) unnorm(start, n, offset);
             }
         }
+        for (i64 start = 0; back.is_there() && start < p.seqlen; start += kS4dSpan) {
+            const i64 n = std::min(kS4dSpan, p.seqlen - start);
+            poll();
+            join(start, n), unnorm(start, n, 0);
+        }
+        if (back.is_there())
+            back.write(c.grad_back_lambda + b * state_size, c.grad_back_c + b * state_size, c.grad_back_d + b * p.channels);
         for (i64 k = 0; k < vectors; ++k) {
             const auto& q = tiles[k];
             const i64 at = b * state_size + k * kLanes<T>;

@@ -4,13 +4,16 @@
 //     z = norm(x)   current = scan(z)   s = neuron(current)   (a, b) = W (spike_scale s) + bias
 //     y = x + output_scale (a sigmoid(b))
 //
+// In a bidirectional block a second scan runs first, from the last valid step to the first (back_scan.hpp), and leaves its
+// current in y; there it is found, and added, before y is written.
+//
 // Every part is the row or tile function of the operator of that name, so the bits are those of the operators in turn.
 #pragma once
 #include <algorithm>
 #include <vector>
 
 #include "refractory_lif/forward.hpp"
-#include "s4d_scan/span.hpp"
+#include "spiking_block/back_scan.hpp"
 #include "spiking_block/rows.hpp"
 
 namespace longspike::LONGSPIKE_ARCH {
@@ -25,6 +28,7 @@ template <class T> struct BlockSample {
     int threads;
     std::vector<LifTile<T>> tiles;
     std::vector<S4dTile<T>> scans;
+    BackScan<T> back;
     Aligned<T> buffer;
     i64 stride;         // of a row of `rows`: not a power of two, since 4 KiB apart means in each other's way
     T* rows = nullptr;  // (in_flight, stride): z, then current, then spikes
@@ -32,7 +36,8 @@ template <class T> struct BlockSample {
     BlockSample(const BlockCall<T>& call, int threads_)
         : c(call), p(call.p), in_flight(threads_ == 1 ? kRowsAlone : kBlockInterval), width(tile_width<T>(1, p.channels, threads_, 4096)),
           n_words(words_of(p.channels)), threads(threads_),
-          scans(s4d_tiles<T>(p, 0, (p.channels + kLanes<T> - 1) / kLanes<T>, threads_ == 1)), stride(padded<T>(p.channels)) {
+          scans(s4d_tiles<T>(p, 0, (p.channels + kLanes<T> - 1) / kLanes<T>, threads_ == 1)), back(p, threads_),
+          stride(padded<T>(p.channels)) {
         for (i64 first = 0; first < p.channels; first += width)
             tiles.emplace_back().add(p.neuron, first, std::min(width, p.channels - first), first, first);
     }
@@ -53,6 +58,7 @@ template <class T> struct BlockSample {
         for (std::size_t k = 0; k < scans.size(); ++k) scans[k].scatter(state() + k * kLanes<T>, scans[k].state, 2 * p.n_pairs, p.channels);
     }
     const T* x(i64 t) const { return c.x + (b * p.seqlen + t) * p.channels; }
+    T* y(i64 t) const { return c.y + (b * p.seqlen + t) * p.channels; }
     T* state() const { return c.state + b * 2 * p.n_pairs * p.channels; }
     const T* of_sample(const T* scale) const { return scale ? scale + b * p.channels : nullptr; }
 
@@ -71,13 +77,33 @@ template <class T> struct BlockSample {
             auto& q = scans[k];
             if (c.scan_checkpoints && start % kBlockInterval == 0)
                 q.scatter(checkpoint + k * kLanes<T>, q.state, 2 * p.n_pairs, p.channels);
-            for (i64 t = 0; t < n; t += kS4dSpan) {
-                const int steps = static_cast<int>(std::min(kS4dSpan, n - t));
-                T* at = rows + t * stride + k * kLanes<T>;
-                const bool in_place = is_one_group(p.n_pairs);
-                if (!in_place) q.gather(q.u, at, steps, stride);
-                s4d_span(q, in_place ? SpanView<const T>{at, stride} : q.inputs(), {at, stride}, steps);
-            }
+            for (i64 t = 0; t < n; t += kS4dSpan)
+                s4d_span_in_place(q, {rows + t * stride + k * kLanes<T>, stride}, static_cast<int>(std::min(kS4dSpan, n - t)));
+        });
+    }
+    // The current of the second scan, in y; rows in the padding stay as they are.
+    void look_back() {
+        const i64 intervals = (p.seqlen + kBlockInterval - 1) / kBlockInterval;
+        back.begin();
+        for (i64 end = p.seqlen, start; end > 0; end = start) {
+            poll();
+            start = (end - 1) / in_flight * in_flight;
+            if (c.back_checkpoints && (end == p.seqlen || end % kBlockInterval == 0))
+                back.keep(c.back_checkpoints + (b * intervals + start / kBlockInterval) * 2 * p.n_pairs * p.channels);
+            const i64 n = valid_steps(p, b, start, end - start);
+            normalise(start, n);
+            parallel_for(static_cast<i64>(back.tiles.size()), threads, [&](i64 k) { back.run_in_place(k, rows, stride, n); });
+            for (i64 i = 0; i < n; ++i) std::copy_n(rows + i * stride, p.channels, y(start + i));
+        }
+    }
+    // current += that of the second scan.
+    void meet(i64 start, i64 n) {
+        for_pieces(valid_steps(p, b, start, n), kRowsPerPiece, threads, [&](i64 from, i64 to) {
+            for (i64 i = from; i < to; ++i)
+                for_vectors<T>(p.channels, [&](i64 j, auto lanes) {
+                    T* at = rows + i * stride + j;
+                    store_first<T>(at, load_first<T>(at, lanes) + load_first<T>(y(start + i) + j, lanes), lanes);
+                });
         });
     }
     // current -> spikes, in place; counts those of valid steps. Fetches the rows of y, which are written next, into the caches.
@@ -139,10 +165,13 @@ template <class T> struct BlockSample {
         const std::size_t needed = std::min(in_flight, p.seqlen) * stride;
         if (buffer.size() < needed) buffer.resize(needed);
         rows = buffer.data();
+        if (back.is_there()) look_back();
         for (i64 start = 0; start < p.seqlen; start += in_flight) {
             if (start > 0) poll();
             const i64 n = std::min(in_flight, p.seqlen - start);
-            normalise(start, n), scan(start, n), fire(start, n, streaming), mix(start, n, streaming);
+            normalise(start, n), scan(start, n);
+            if (back.is_there()) meet(start, n);
+            fire(start, n, streaming), mix(start, n, streaming);
             for (i64 i = 0; c.spikes && i < n; ++i)
                 std::copy_n(rows + i * stride, p.channels, c.spikes + (b * p.seqlen + start + i) * p.channels);
         }

@@ -75,16 +75,18 @@ def test_glu() -> None:
     torch.library.opcheck(glu_backward_op, (torch.randn(2, 7, 6), torch.randn(2, 7, 3)))
 
 
+@pytest.mark.parametrize("is_bidirectional", [False, True])
 @pytest.mark.parametrize("saves", [True, False])
-def test_spiking_block(saves: bool) -> None:
-    case = block_case(2, 65, 3, 2, dtype=torch.float64, has_dropout=True, has_lengths=True)
+def test_spiking_block(saves: bool, is_bidirectional: bool) -> None:
+    options = {"has_dropout": True, "has_lengths": True, "is_bidirectional": is_bidirectional}
+    case = block_case(2, 65, 3, 2, dtype=torch.float64, **options)
     case = case.leaves() if saves else case
     torch.library.opcheck(spiking_block_op, (case.x, *case.inputs, *case.state, *OPTIONS, saves))
 
 
-@pytest.mark.parametrize("has_norm", [True, False])
-def test_spiking_block_backward(has_norm: bool) -> None:
-    case = block_case(2, 65, 3, 2, dtype=torch.float64, has_norm=has_norm)
+@pytest.mark.parametrize("variant", [{}, {"has_norm": False}, {"is_bidirectional": True}], ids=str)
+def test_spiking_block_backward(variant: dict) -> None:
+    case = block_case(2, 65, 3, 2, dtype=torch.float64, **variant)
     y, counts, *rest = spiking_block_op(case.x, *case.inputs, *case.state, *OPTIONS, True)
     grads = [torch.randn_like(t) for t in case.state]
     arguments = (
@@ -123,6 +125,7 @@ CALLABLES: dict[str, Callable[[], Callable]] = {
     "HardResetLIF": lambda: HardResetLIF(3, beta=0.4),
     "S4D": lambda: S4D(3, d_state=6, init="legs"),
     "SpikingBlock": lambda: SpikingBlock(3, d_state=4, neuron=NeuronConfig(beta=0.5, trains_gamma=True)),
+    "bidirectional SpikingBlock": lambda: SpikingBlock(3, d_state=4, is_bidirectional=True),
     "SpikeSSM": lambda: SpikeSSM(SpikeSSMConfig(d_input=3, d_model=5, d_state=4, num_outputs=2)),
 }
 

@@ -16,6 +16,7 @@ from operators import GRADIENTS, RESETS, lif_case, s4d_case, weighted_sum
 from sa_hippo_cases import memory, start, ticks
 
 SEQLENS = (0, 1, 63, 64, 65, 130)
+BOTH = {"is_bidirectional": True, "has_lengths": True}
 
 
 pytestmark = pytest.mark.usefixtures("nan_in_fresh_memory")
@@ -111,7 +112,7 @@ def test_dendrites(method: str, counts: list[int], channels: int) -> None:
 
 
 @pytest.mark.parametrize("seqlen", SEQLENS)
-@pytest.mark.parametrize("variant", [{}, {"has_norm": False}, {"has_dropout": True, "has_lengths": True}])
+@pytest.mark.parametrize("variant", [{}, {"has_norm": False}, {"has_dropout": True, "has_lengths": True}, BOTH])
 def test_spiking_block(variant: dict, seqlen: int) -> None:
     case = block_case(2, seqlen, 5, 2, **variant).leaves()
     y, counts, state = spiking_block(case.x, case.inputs, case.state, **OPTIONS, method="fused")

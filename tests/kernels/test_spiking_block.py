@@ -20,6 +20,8 @@ VARIANTS = (
     {"has_dropout": True},
     {"has_lengths": True},
     {"has_dropout": True, "has_lengths": True},
+    {"is_bidirectional": True},
+    {"is_bidirectional": True, "has_norm": False, "has_dropout": True, "has_lengths": True},
 )
 
 
@@ -70,15 +72,40 @@ def test_strides_do_not_matter(layout: str) -> None:
     assert torch.equal(case.x, copy)
 
 
+@pytest.mark.parametrize("is_bidirectional", [False, True])
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_instruction_sets_decide_alike(architectures: list[str], dtype: torch.dtype) -> None:
-    case = block_case(2, 130, 37, 3, dtype=dtype)
+def test_instruction_sets_decide_alike(architectures: list[str], dtype: torch.dtype, is_bidirectional: bool) -> None:
+    case = block_case(2, 130, 37, 3, dtype=dtype, is_bidirectional=is_bidirectional)
     for name in architectures:
         before = native.extension().use_architecture(name)
         try:
             assert_same_bits(run(case, "fused"), run(case, "reference"))
         finally:
             native.extension().use_architecture(before)
+
+
+@pytest.mark.parametrize("method", ["fused", "reference"])
+def test_the_second_scan_is_the_first_one_from_the_other_end(method: str) -> None:
+    """A neuron without a memory sees the sum of both, so a reversed input with swapped scans gives reversed outputs."""
+    case = block_case(2, 150, 5, 3, dtype=torch.float64, is_bidirectional=True)
+    p, none = case.inputs, torch.zeros(2, 5, dtype=torch.float64)
+    state = (torch.zeros_like(case.state[0]), none, none, none)
+    alone = p._replace(beta=torch.zeros_like(p.beta), rho=torch.zeros_like(p.rho))
+    swapped = alone._replace(lam=p.back_lam, c=p.back_c, d=p.back_d, back_lam=p.lam, back_c=p.c, back_d=p.d)
+    y, counts, *_ = run(BlockCase(case.x, alone, state), method)
+    other, other_counts, *_ = run(BlockCase(case.x.flip(1), swapped, state), method)
+    assert bool(counts.any())
+    assert_same_bits([other.flip(1), other_counts], [y, counts])
+
+
+def test_silence_lies_behind_the_last_valid_step() -> None:
+    case = block_case(3, 300, 5, 2, is_bidirectional=True, has_lengths=True)
+    lengths = torch.tensor([300, 129, 1])
+    y, counts, *_ = run(case._replace(inputs=case.inputs._replace(lengths=lengths)), "fused")
+    for k, n in enumerate(lengths.tolist()):
+        state = tuple(s[k : k + 1] for s in case.state)
+        alone = BlockCase(case.x[k : k + 1, :n], case.inputs._replace(lengths=None), state)
+        assert_same_bits([y[k : k + 1, :n], counts[k : k + 1]], run(alone, "fused")[:2])
 
 
 @pytest.mark.parametrize("batch", [1, 3])
@@ -153,8 +180,9 @@ def test_a_frozen_neuron_gets_no_gradient_and_changes_none() -> None:
             torch.testing.assert_close(t.grad, expected[name], rtol=0, atol=0)
 
 
-def test_gradients_do_not_depend_on_the_threads() -> None:
-    case = block_case(3, 300, 37, 3)
+@pytest.mark.parametrize("variant", [{}, {"is_bidirectional": True, "has_lengths": True}], ids=str)
+def test_gradients_do_not_depend_on_the_threads(variant: dict) -> None:
+    case = block_case(3, 300, 37, 3, **variant)
     torch.set_num_threads(1)
     alone = gradients(case, "fused")
     for threads in (2, 3, 5):  # as many as samples, one sample shared
@@ -171,9 +199,10 @@ def test_nothing_is_kept_without_gradients() -> None:
     assert not kept
 
 
-def test_what_is_kept_beside_the_input() -> None:
-    """1/8 byte an element for spikes, 3 states of the neuron every 64 steps, 2 * n_pairs of the scan every 256."""
-    case = block_case(2, 512, 64, 32).leaves()
+@pytest.mark.parametrize("ways", [1, 2])
+def test_what_is_kept_beside_the_input(ways: int) -> None:
+    """1/8 byte an element for spikes, 3 states of the neuron every 64 steps, 2 * n_pairs of each scan every 256."""
+    case = block_case(2, 512, 64, 32, is_bidirectional=ways == 2).leaves()
     kept: dict[int, int] = {}
     with torch.autograd.graph.saved_tensors_hooks(
         lambda t: kept.setdefault(t.untyped_storage().data_ptr(), t.numel() * t.element_size()) and t, lambda t: t
@@ -181,7 +210,7 @@ def test_what_is_kept_beside_the_input() -> None:
         run(case, "fused")
     own = {case.x.data_ptr()} | {t.data_ptr() for t in case.inputs if t is not None}
     total = sum(size for address, size in kept.items() if address not in own)
-    assert total / case.x.numel() == pytest.approx(1 / 8 + 3 * 4 / 64 + 64 * 4 / 256)
+    assert total / case.x.numel() == pytest.approx(1 / 8 + 3 * 4 / 64 + ways * 64 * 4 / 256)
 
 
 def test_errors() -> None:
@@ -189,6 +218,9 @@ def test_errors() -> None:
     half_a_norm = case._replace(inputs=case.inputs._replace(norm_bias=None))
     with pytest.raises(ValueError, match="`norm_weight` and `norm_bias` go together"):
         run(half_a_norm, "fused")
+    half_a_scan = case._replace(inputs=case.inputs._replace(back_d=case.inputs.d))
+    with pytest.raises(ValueError, match="`back_lam`, `back_c` and `back_d` go together; got some of them"):
+        run(half_a_scan, "fused")
     narrow = case._replace(inputs=case.inputs._replace(weight=case.inputs.weight[:-1]))
     with pytest.raises(ValueError, match=r"spiking_block: `weight` must have shape \(10, 5\)"):
         run(narrow, "fused")

@@ -64,14 +64,20 @@ def scan_and_neuron_in_one_pass() -> Case:
     return named, lambda *leaves: list(s4d_lif_op(*leaves, *OPTIONS.values(), True)[:5])
 
 
-def block() -> Case:
-    case = block_case(2, 70, 5, 2, dtype=WIDE)
+def block(*, is_bidirectional: bool = False) -> Case:
+    case = block_case(2, 70, 5, 2, dtype=WIDE, is_bidirectional=is_bidirectional)
 
     def run(x: Tensor, *rest: Tensor) -> list[Tensor]:
-        y, counts, ends = spiking_block(x, Inputs(*rest[:11], None, None, None), rest[11:], **OPTIONS)
+        learnt, state = rest[:-4], rest[-4:]
+        inputs = Inputs(*learnt, *[None] * (len(Inputs._fields) - len(learnt)))
+        y, counts, ends = spiking_block(x, inputs, state, **OPTIONS)
         return [y, counts, *ends]
 
     return {name: x.detach() for name, x in case.differentiable().items()}, run
+
+
+def block_in_both_directions() -> Case:
+    return block(is_bidirectional=True)
 
 
 def dendrites_of_rows() -> Case:
@@ -144,8 +150,8 @@ def norm() -> Case:
 ON_A_CPU = pytest.mark.skipif(torch.cuda.is_available(), reason="the interpreter runs without a GPU")
 ONE_PASS = pytest.param(scan_and_neuron_in_one_pass, marks=[pytest.mark.needs_extension, ON_A_CPU])
 CASES = (
-    refractory_lif, scan, scan_and_neuron, ONE_PASS, block, dendrites_of_rows, dendrites, memory, tables, embedding, pooling,
-    mixing, norm,
+    refractory_lif, scan, scan_and_neuron, ONE_PASS, block, block_in_both_directions, dendrites_of_rows, dendrites, memory,
+    tables, embedding, pooling, mixing, norm,
 )  # fmt: skip
 
 

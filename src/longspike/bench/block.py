@@ -33,9 +33,10 @@ class GeluBlock(nn.Module):
         return x + torch.nn.functional.glu(self.mix(hidden), dim=-1)
 
 
-def firing_block(x: Tensor, *, d_state: int) -> tuple[SpikingBlock, float]:
+def firing_block(x: Tensor, *, d_state: int, is_bidirectional: bool = False) -> tuple[SpikingBlock, float]:
     """A block whose threshold is chosen so that about 8 % of its neurons fire on `x`, and the rate it has."""
-    block, low, high = SpikingBlock(x.shape[2], d_state=d_state), LOW, HIGH
+    block = SpikingBlock(x.shape[2], d_state=d_state, is_bidirectional=is_bidirectional)
+    low, high = LOW, HIGH
     with torch.no_grad():
         for _ in range(30):
             middle = (low + high) / 2

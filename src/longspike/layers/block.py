@@ -30,6 +30,8 @@ FUSED_DTYPES = (torch.float32, torch.float64)
 PLAIN_NORMS = {"pre": RowNorm, "post": RowNorm, "none": nn.Identity}
 PLAIN_PARTS = (S4D, RefractoryLIF, TiedDropout, SpikeLinear)
 """What a plain block is made of, in the order of its making: its norm, then these."""
+BIDIRECTIONAL_PARTS = (S4D, *PLAIN_PARTS)
+"""What a bidirectional one is made of."""
 
 
 class BlockState(NamedTuple):
@@ -52,7 +54,8 @@ class SpikingBlock(AbstractSequenceLayer[BlockState]):
         init, dt_min, dt_max, discretisation, n_ssm, trains_b: of S4D.
         mix_gain: factor of the mixing layer's weight at the start. That layer starts as for dense inputs of unit variance;
             spikes of a rate r have the variance r*(1 - r), and about 2.3 gives the branch the strength it has with GELU.
-        is_bidirectional: add a second S4D that reads the sequence backwards; such a block cannot be streamed.
+        is_bidirectional: add a second S4D that reads the sequence backwards, from the last valid step on; such a block
+            cannot be streamed.
     """
 
     def __init__(
@@ -94,11 +97,13 @@ class SpikingBlock(AbstractSequenceLayer[BlockState]):
         """The silent state of `batch` samples."""
         return BlockState(self.ssm.init_state(batch), self.neuron.init_state(batch))  # type: ignore[operator]
 
+    def _check_state(self, state: BlockState | None) -> None:
+        if state is not None and self.backward_ssm is not None:
+            raise ValueError("SpikingBlock: a bidirectional block takes no state; it needs the whole sequence.")
+
     def _current(self, x: Tensor, state: Tensor | None, lengths: Tensor | None) -> tuple[Tensor, Tensor]:
         current, end = self.ssm(x, state)
         if self.backward_ssm is not None:
-            if state is not None:
-                raise ValueError("SpikingBlock: a bidirectional block takes no state; it needs the whole sequence.")
             valid = without_padding(x, lengths)
             current = current + self.backward_ssm(valid.flip(1))[0].flip(1)
         return current, end
@@ -115,6 +120,7 @@ class SpikingBlock(AbstractSequenceLayer[BlockState]):
         self, x: Tensor, state: BlockState | None, lengths: Tensor | None
     ) -> tuple[Tensor, Tensor, BlockState]:
         x = with_quiet_padding(x, lengths)
+        self._check_state(state)
         ssm_state, neuron_state = (None, None) if state is None else as_state("SpikingBlock", BlockState, state)
         z = normalised(self.norm, x, lengths) if self.norm_position == "pre" else x
         current, ssm_end = self._current(z, ssm_state, lengths)
@@ -128,35 +134,40 @@ class SpikingBlock(AbstractSequenceLayer[BlockState]):
 
         Only then do fused operators and compiled streams compute what calling the parts one after another does.
         """
-        return self._is_made_with(PLAIN_NORMS[self.norm_position])
+        return self._is_made_with(PLAIN_NORMS[self.norm_position], *PLAIN_PARTS)
 
-    def _is_made_with(self, norm: type[nn.Module]) -> bool:
+    def _is_made_with(self, *types: type[nn.Module]) -> bool:
         parts = self._modules.values()
-        return tuple(map(type, parts)) == (norm, *PLAIN_PARTS) and not are_watched((self, *parts))  # type: ignore[arg-type]
+        return tuple(map(type, parts)) == types and not are_watched((self, *parts))  # type: ignore[arg-type]
 
     def _fusible_neuron(self, x: Tensor) -> RefractoryLIF | None:
         """The neuron, if this block is the one that `spiking_block` computes."""
-        is_plain = self.is_plain() or (self.norm_position == "post" and self._is_made_with(BatchNorm))
-        if x.dtype not in FUSED_DTYPES or not is_plain:
+        parts = PLAIN_PARTS if self.backward_ssm is None else BIDIRECTIONAL_PARTS
+        is_made_so = self._is_made_with(PLAIN_NORMS[self.norm_position], *parts)
+        is_made_so = is_made_so or (self.norm_position == "post" and self._is_made_with(BatchNorm, *parts))
+        if x.dtype not in FUSED_DTYPES or not is_made_so:
             return None
         neuron: RefractoryLIF = self.neuron  # type: ignore[assignment]
-        return neuron if neuron.method == self.ssm.method == "auto" else None
+        methods = {neuron.method, self.ssm.method, "auto" if self.backward_ssm is None else self.backward_ssm.method}
+        return neuron if methods == {"auto"} else None
 
     def _inputs(self, x: Tensor, neuron: tuple[Tensor, ...], lengths: Tensor | None) -> Inputs:
         """What `spiking_block` takes besides x and the state: everything in the dtype of x."""
         dtype, no_norm = x.dtype, self.norm_position != "pre"
         norm = (None, None) if no_norm else (in_dtype(self.norm.weight, dtype), in_dtype(self.norm.bias, dtype))  # type: ignore[arg-type]
         mixing = (in_dtype(self.mix.weight, dtype), in_dtype(self.mix.bias, dtype))
+        back = (None,) * 3 if self.backward_ssm is None else self.backward_ssm.discrete(dtype)
         masks = (self.dropout.draw(x), self.dropout.draw(x))
         lengths = None if lengths is None else lengths.to(torch.int64)
-        return Inputs(*norm, *self.ssm.discrete(dtype), *neuron, *mixing, *masks, lengths)  # type: ignore[call-arg,arg-type]
+        return Inputs(*norm, *self.ssm.discrete(dtype), *neuron, *mixing, *back, *masks, lengths)  # type: ignore[call-arg,arg-type]
 
     def activity(
         self, x: Tensor, state: BlockState | None = None, lengths: Tensor | None = None
     ) -> tuple[Tensor, Tensor, BlockState]:
         """y (batch, seqlen, d_model), spikes of valid steps (batch, d_model), and the state after the last step.
 
-        The same bits as `outputs`, in one pass over memory where the block is a plain one on a compiled backend.
+        The same bits as `outputs`, in one pass over memory where the block is a plain one or its like in both directions,
+        on a compiled backend.
         """
         check_sequence("SpikingBlock", "x", x, channels=self.d_model)
         neuron = self._fusible_neuron(x)
@@ -169,6 +180,7 @@ class SpikingBlock(AbstractSequenceLayer[BlockState]):
         self, neuron: RefractoryLIF, x: Tensor, state: BlockState | None, lengths: Tensor | None
     ) -> tuple[Tensor, Tensor, BlockState]:
         x = with_quiet_padding(x, lengths)
+        self._check_state(state)
         before = self.init_state(x.shape[0]) if state is None else as_state("SpikingBlock", BlockState, state)
         parameters, neuron_state = neuron.operands(x, before.neuron)
         y, counts, (ssm_end, *neuron_end) = spiking_block(

@@ -25,11 +25,15 @@ def spiking_block(
 ) -> tuple[Tensor, Tensor, State]:
     """y (batch, seqlen, channels), spikes of valid steps (batch, channels), and the states after the last step.
 
-        z = norm(x)    current = scan(z)    s = neuron(current)    (a, b) = W (spike_scale s) + bias
+        z = norm(x)    current = scan(z) [+ scan'(z), backwards]    s = neuron(current)    (a, b) = W (spike_scale s) + bias
         y = x + output_scale (a sigmoid(b))
 
     Both routes give the same bits. The fused one keeps 1/8 byte an element for the spikes and the states before every
     span of 256 steps (scan) and every block of 64 (neuron) for the backward pass, and computes the rest again.
+
+    With `inputs.back_lam`, `back_c` and `back_d` a second scan reads z from the last valid step to the first, with silence
+    behind it, and its current is added to that of the first: the operators in turn take it from `z.flip(1)`, the fused route
+    as it goes. It takes no state and leaves none; its states before every 256 steps are kept as well.
     """
     choice = choose("spiking_block", method, x.device, x.dtype)
     if choice.method == "reference":
