@@ -69,6 +69,31 @@ def write_corpora(root: Path) -> None:
             (root / "novels" / part / f"{k}.txt").write_bytes(text(2000 + k))
 
 
+def words_of(num_words: int, *, num_types: int = 60, seed: int = 6) -> str:
+    """Lines of words w0, w1 and so on, the first ones the most frequent, with empty lines between; "<unk>" is one."""
+    random = np.random.default_rng(seed)
+    names = [*(f"w{k}" for k in range(num_types - 2)), "<unk>"]
+    drawn = [names[k] for k in np.minimum(random.geometric(3 / num_types, num_words), num_types - 1) - 1]
+    lines = [" " + " ".join(drawn[k : k + 9]) + " \n" for k in range(0, num_words, 9)]
+    return " \n".join(lines)
+
+
+def write_word_corpora(root: Path) -> None:
+    """WikiText-2, WikiText-103 and Penn Treebank as published, 60 types with "<eos>", 4,000 words to train on."""
+    train, valid, test = (
+        " ".join(f"w{k}" for k in range(58)) + " <unk> \n" + words_of(4000),
+        words_of(700),
+        words_of(800),
+    )
+    for name in ("wikitext-2", "wikitext-103"):
+        (root / name).mkdir(parents=True)
+        for part, text in (("train", train), ("valid", valid), ("test", test)):
+            (root / name / f"wiki.{part}.tokens").write_text(text)
+    (root / "ptb").mkdir(parents=True)
+    for part, text in (("train", train), ("valid", valid), ("test", test)):
+        (root / "ptb" / f"ptb.{part}.txt").write_text(text)
+
+
 def small_pathfinder(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pathfinder of 20 pictures in two pieces."""
     monkeypatch.setattr(pathfinder, "NUM_PICTURES", 20)

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from longspike._core.vocabulary import byte_names
 from longspike.data import DataBundle, TokenRow, load
-from longspike.data.sets.corpora import byte_names
 from longspike.errors import DataFileError
 
 

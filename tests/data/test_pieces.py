@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from longspike.data.generators.pieces import make_folder, read_folder
+from longspike.data.files.sealed import read_folder
+from longspike.data.generators.pieces import make_folder
 
 
 def square(number: int) -> dict[str, np.ndarray]:

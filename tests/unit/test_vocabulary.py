@@ -95,3 +95,20 @@ def test_what_is_no_text_is_refused() -> None:
         found.encode(b"a\xff")
     with pytest.raises(IndexError):
         found.decode([4])
+
+
+def test_lines_have_ends_and_marks_stand_apart() -> None:
+    options = {"unit": "words", "specials": ("<eos>", "<unk>"), "ends": "line"}
+    found = Vocabulary.from_texts(["So, he's so-so --\n\nso!"], has_marks=True, **options)
+    assert found.symbols == ("So", ",", "he's", "so-so", "--", "so", "!")
+    assert found.names == ("<eos>", "<unk>", *found.symbols)
+    assert found.encode("so,\n\nhe").tolist() == [7, 3, 0, 0, 1]
+    assert found.decode([7, 3, 0, 0, 2, 8]) == "so ,\n\nSo !"
+    kept = Vocabulary.from_texts(["so, so\n so, <eos> x"], max_size=4, **options)
+    assert kept.symbols == ("so,", "so")
+    assert kept.tokens("so, x\n<eos>").tolist() == [2, 1, 0, 0]
+    for wrong in ({"unit": "bytes", "has_marks": True}, {"ends": "line"}):
+        with pytest.raises(ConfigError, match='`has_marks` and `ends="line"` are about unit "words"'):
+            Vocabulary(**wrong)
+    with pytest.raises(ConfigError, match='`specials` must hold "<eos>" where every line has an end'):
+        Vocabulary(unit="words", ends="line", specials=())

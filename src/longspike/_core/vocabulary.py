@@ -1,8 +1,9 @@
 """The vocabulary of a text: its symbols as numbers, and back."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Self
 
@@ -13,6 +14,19 @@ from longspike._core.mistakes import Mistakes, shown
 UNITS = ("bytes", "characters", "words")
 PAD, UNKNOWN, END = "<pad>", "<unk>", "<eos>"
 NUM_BYTES = 256
+ENDS = ("text", "line")
+MARKS = re.compile(r"\n|\w+(?:['’-]\w+)*|-+|[^\w\s]")
+"""Words, marks one by one, and ends of lines."""
+
+
+def byte_names() -> tuple[str, ...]:
+    """A name for every byte: printable ones of ASCII by themselves, others as Python writes them.
+
+    Example:
+        >>> byte_names()[10], byte_names()[65], byte_names()[200]
+        ('\\\\n', 'A', '\\\\xc8')
+    """
+    return tuple(chr(k) if chr(k).isascii() and chr(k).isprintable() else repr(bytes([k]))[2:-1] for k in range(256))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,8 +37,11 @@ class Vocabulary:
 
     Attributes:
         unit: what a symbol is: one of the "bytes" of the text in UTF-8, its "characters", or its "words" between blanks.
+        has_marks: with unit "words", whether marks are symbols of their own: "so, he" is "so", "," and "he". Else it is
+            "so," and "he".
         specials: symbols that stand in no text. "<pad>" fills up a batch, "<unk>" stands for what is not in the vocabulary,
             "<eos>" ends a text; one that is missing here does not occur.
+        ends: what "<eos>" ends: a "text", or with unit "words" every "line" of it, empty ones too.
         symbols: those of the texts; none with unit "bytes", which has all 256.
         max_tokens: of a whole text and its end: what comes after the first ones is cut. None for no bound.
         ignored: characters that are taken out of a text before it is read.
@@ -43,10 +60,18 @@ class Vocabulary:
     symbols: tuple[str, ...] = ()
     max_tokens: int | None = None
     ignored: str = ""
+    has_marks: bool = False
+    ends: str = "text"
 
     def __post_init__(self) -> None:
         mistakes = Mistakes("Vocabulary", self)
-        mistakes.choices({"unit": UNITS})
+        mistakes.choices({"unit": UNITS, "ends": ENDS})
+        if self.unit != "words" and (self.has_marks or self.ends == "line"):
+            mistakes.add(
+                f'`has_marks` and `ends="line"` are about unit "words"; leave them out with {shown(self.unit)}'
+            )
+        if self.ends == "line" and END not in self.specials:
+            mistakes.add('`specials` must hold "<eos>" where every line has an end')
         mistakes.integers("max_tokens", or_none=True)
         names = (self.specials, self.symbols)
         if not all(isinstance(part, tuple) and all(isinstance(name, str) and name for name in part) for part in names):
@@ -70,19 +95,32 @@ class Vocabulary:
         specials: tuple[str, ...] = (PAD, UNKNOWN, END),
         max_tokens: int | None = None,
         ignored: str = "",
+        has_marks: bool = False,
+        ends: str = "text",
+        max_size: int | None = None,
     ) -> Self:
         """The symbols that occur at least `min_count` times in what is read of these texts; frequent ones first.
 
         Equal counts stay in the order in which they were met first.
 
-        Args: texts: those to train on. unit: "characters" or "words".
+        Args:
+            texts: those to train on; a long text may come in parts of whole lines. unit: "characters" or "words".
+            max_size: of the vocabulary, special symbols included; the rarest ones are left out. None for no bound.
         """
-        empty = cls(unit=unit, specials=specials, max_tokens=max_tokens, ignored=ignored)
+        empty = cls(
+            unit=unit, specials=specials, max_tokens=max_tokens, ignored=ignored, has_marks=has_marks, ends=ends
+        )
         counts: Counter[str] = Counter()
         for text in texts:
             counts.update(empty._symbols_of(text)[: empty._most])
-        known = tuple(symbol for symbol, count in counts.most_common() if count >= min_count)
-        return cls(unit=unit, specials=specials, symbols=known, max_tokens=max_tokens, ignored=ignored)
+        known = [symbol for symbol, count in counts.most_common() if count >= min_count and symbol not in specials]
+        most = None if max_size is None else max_size - len(specials)
+        return replace(empty, symbols=tuple(known[:most]))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """A name for every token: special symbols and symbols by themselves, bytes as `byte_names` has them."""
+        return (*self.specials, *(byte_names() if self.unit == "bytes" else self.symbols))
 
     @property
     def size(self) -> int:
@@ -116,12 +154,12 @@ class Vocabulary:
         return self._known(self._symbols_of(text))
 
     def encode(self, text: str | bytes) -> np.ndarray:
-        """What a network reads of a text: the first `max_tokens` tokens, of which the last is "<eos>" if there is one.
+        """What a network reads of a text: the first `max_tokens` tokens, of which the last is "<eos>" if it ends texts.
 
         Args and Raises: as of `tokens`.
         """
         tokens = self.tokens(text)[: self._most]
-        return np.append(tokens, self.dtype.type(self.specials.index(END))) if END in self.specials else tokens
+        return np.append(tokens, self.dtype.type(self.specials.index(END))) if self._ends_text else tokens
 
     def decode(self, tokens: Sequence[int] | np.ndarray) -> str:
         """The text of tokens; special ones by their names, bytes that are not UTF-8 as a replacement character.
@@ -131,7 +169,8 @@ class Vocabulary:
         if self.unit == "bytes":
             return self.raw(tokens).decode("utf-8", "replace")
         names = [self._names[token] for token in np.asarray(tokens).tolist()]
-        return (" " if self.unit == "words" else "").join(names)  # type: ignore[arg-type]
+        text = (" " if self.unit == "words" else "").join(names)  # type: ignore[arg-type]
+        return text if self.ends == "text" else re.sub(rf" ?{END} ?", "\n", text)
 
     def raw(self, tokens: Sequence[int] | np.ndarray) -> bytes:
         """The bytes of tokens with unit "bytes", of which a few may be a part of a character.
@@ -145,12 +184,21 @@ class Vocabulary:
     @property
     def _most(self) -> int | None:
         """Symbols that are read of a text."""
-        return None if self.max_tokens is None else self.max_tokens - (END in self.specials)
+        return None if self.max_tokens is None else self.max_tokens - self._ends_text
+
+    @property
+    def _ends_text(self) -> bool:
+        return END in self.specials and self.ends == "text"
 
     def _symbols_of(self, text: str) -> str | list[str]:
         """The symbols of a text one by one."""
         kept = text.translate(dict.fromkeys(map(ord, self.ignored))) if self.ignored else text
-        return kept.split() if self.unit == "words" else kept
+        if self.unit != "words":
+            return kept
+        if not self.has_marks:
+            return (kept.replace("\n", f" {END} ") if self.ends == "line" else kept).split()
+        found = MARKS.findall(kept)
+        return [END if symbol == "\n" else symbol for symbol in found if symbol != "\n" or self.ends == "line"]
 
     def _known(self, symbols: str | list[str]) -> np.ndarray:
         """Tokens of symbols; -1 in a table is what the vocabulary does not have."""
@@ -172,7 +220,8 @@ class Vocabulary:
 
     @cached_property
     def _places(self) -> dict[str, int]:
-        return {symbol: place for place, symbol in enumerate(self.symbols, start=len(self.specials))}
+        places = {symbol: place for place, symbol in enumerate(self.symbols, start=len(self.specials))}
+        return places | ({END: self.specials.index(END)} if self.ends == "line" else {})
 
     @cached_property
     def _unknown(self) -> int | None:

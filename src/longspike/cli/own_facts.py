@@ -13,7 +13,7 @@ KINDS = {
     "ts": "a .ts file",
     "folder": "a folder per class",
     "events": "recordings of events, a folder per class",
-    "text": "a text, byte by byte",
+    "text": "a text",
 }
 MOST_NAMES = 6
 Fact = tuple[str, str, str]
@@ -22,7 +22,7 @@ Fact = tuple[str, str, str]
 def own_facts(own: "OwnData") -> list[Fact]:
     """Name, what was found, and the option that says another."""
     reading = own.reading
-    parts = "bytes" if reading.kind == "text" else "pieces" if reading.window else "samples"
+    parts = own.unit if reading.kind == "text" else "pieces" if reading.window else "samples"
     counts = f"{own.num_train:,} to train, {own.num_val:,} to validate, {own.num_test:,} to test"
     facts = [
         ("data", KINDS[reading.kind or "events"], "--kind"),
@@ -35,7 +35,7 @@ def own_facts(own: "OwnData") -> list[Fact]:
     if own.sensor_size is not None:
         return [*facts, ("sensor", "{} x {} pixels".format(*own.sensor_size), "--sensor-size")]
     if reading.kind == "text":
-        return facts
+        return [*facts, ("what comes next", f"one of {own.num_tokens:,} {own.unit}", "--unit"), *_marks(own)]
     steps = f"{own.longest:,}" if own.shortest == own.longest else f"{own.shortest:,} to {own.longest:,}"
     pace = "" if own.steps_per_second is None else f", {own.steps_per_second:g} a second"
     facts.append(("steps", f"{steps} a sample{pace}", "--frame" if reading.frame else ""))
@@ -43,6 +43,11 @@ def own_facts(own: "OwnData") -> list[Fact]:
     facts.append(("normalised", _normalised(own), "--normalise"))
     facts += [("left out", _names(own.left_out), "")] if own.left_out else []
     return facts
+
+
+def _marks(own: "OwnData") -> list[Fact]:
+    words = {"apart": "words of their own", "kept": "as they are in the text", None: ""}
+    return [("marks", words[own.reading.marks], "--marks")] if own.reading.marks else []
 
 
 def _answers(own: "OwnData") -> list[Fact]:

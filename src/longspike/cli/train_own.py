@@ -21,7 +21,8 @@ class OwnOptions(RunOptions):
 
     Args:
         task: What is to be learnt: classify, the class of each sequence; events, the class of each recording of events;
-            label, the class of each step; forecast, the values that come next; lm, the next byte of a text.
+            label, the class of each step; forecast, the values that come next; lm, the next byte, character or word of a
+            text.
         data: A table (.csv, .tsv, .txt), arrays (.npz, .npy), a .ts file, or a folder with a folder per class; for lm a
             text.
     """

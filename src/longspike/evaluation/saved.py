@@ -113,7 +113,7 @@ def _chosen(
                 f"{model} was not trained on own data, so it is not known how to read {data}. Name a data set, or train on "
                 "a file with `longspike train classify`."
             )
-        samples, name = load_others(own, Path(data), split=split)
+        samples, name = load_others(own, Path(data), split=split, vocabulary=network.input_spec.vocabulary)
         source = own.source if name != "all" else f"Own data, {Path(data).name!r}, all of its samples."
         names = own.class_names or network.class_names
         return _Chosen(_first(_cut(samples, seqlen), limit), Path(data).name, name, names, source)

@@ -60,6 +60,13 @@ class SpikeLM(AbstractSpikingStack):
         """The network as a SpikeSSM."""
         return self.config.stack  # type: ignore[no-any-return]
 
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """One name a token: those of the vocabulary, if no others were given."""
+        given, vocabulary = self.input_spec.class_names, self.input_spec.vocabulary
+        is_named = given is None and vocabulary is not None and vocabulary.size == self.config.num_tokens
+        return vocabulary.names if is_named else super().class_names  # type: ignore[union-attr]
+
     def answered(self, features: Tensor) -> TokenScores:
         """What `classify` and `observe` answer: the features and the head, which is asked for no more than is needed."""
         return TokenScores(in_dtype(features, self.dtype), self.decoder)  # type: ignore[arg-type]

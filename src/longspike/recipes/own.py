@@ -22,7 +22,9 @@ _STEP_S = 0.015
 """Of the optimiser, however small the batch."""
 _LONGEST_S = 1800.0
 _LONG_TEXT = 500_000
-"""Bytes from which on a wider network pays."""
+"""Tokens from which on a wider network pays."""
+_PLAIN_TOKENS = 3_000
+"""Larger vocabularies are cut into clusters."""
 _FEW = 200
 """Validation samples below which their loss is less noisy than their accuracy."""
 _EVENT_EPOCHS = 40
@@ -101,8 +103,16 @@ def _of_events(own: OwnData, sensor_size: tuple[int, int]) -> Recipe:
 
 def _of_text(own: OwnData) -> Recipe:
     is_long = own.num_train > _LONG_TEXT
+    size, is_large = own.num_tokens, own.num_tokens > _PLAIN_TOKENS
     model = SpikeLMConfig(
-        d_model=256 if is_long else 128, num_layers=3 if is_long else 2, d_state=16, dropout=0.1, mix_gain=2.3
+        num_tokens=size,
+        d_model=256 if is_long else 128,
+        num_layers=3 if is_long else 2,
+        d_state=16,
+        dropout=0.1,
+        mix_gain=2.3,
+        cutoffs=(size // 10, size * 4 // 10) if is_large else (),
+        embedding_dropout=0.1 if is_large else 0.0,
     )
     batch_size, seqlen = (32, 256) if is_long else (16, 128)
     num_steps = math.ceil(own.num_train / (batch_size * seqlen))
@@ -111,7 +121,7 @@ def _of_text(own: OwnData) -> Recipe:
     training = TrainingConfig(epochs=epochs, batch_size=batch_size, lr=0.005, weight_decay=0.05, rate_target=0.25)
     return Recipe(
         name=own.name,
-        description=f"the next byte, own text of {own.num_train + own.num_val + own.num_test:,} bytes",
+        description=f"the next of {own.num_train + own.num_val + own.num_test:,} {own.unit}, own text",
         data=own,
         model=model,
         training=replace(training, carry_state=True, seqlen=seqlen),

@@ -52,11 +52,18 @@ def _record(recipe: Recipe, bundle: DataBundle | EventBundle) -> dict[str, Any]:
         "versions": versions(),
         "data": bundle.name,
         "source": bundle.source,
-        "class_names": list(bundle.class_names),
     }
+    if _given_names(bundle) is not None:
+        record["class_names"] = list(bundle.class_names)
     if isinstance(bundle.train, Split | RaggedSplit):
         record["normalisation"] = {"scale": bundle.train.scale, "shift": bundle.train.shift}
     return record
+
+
+def _given_names(bundle: DataBundle | EventBundle) -> tuple[str, ...] | None:
+    """The names of the classes; None where they are the tokens of the vocabulary, which the model has anyway."""
+    vocabulary = bundle.vocabulary if isinstance(bundle, DataBundle) else None
+    return None if vocabulary is not None and vocabulary.names == bundle.class_names else bundle.class_names
 
 
 def run(
@@ -136,7 +143,7 @@ def _input_spec(recipe: Recipe, bundle: DataBundle | EventBundle) -> InputSpec:
         return InputSpec(class_names=bundle.class_names)
     own = recipe.data.steps_per_second if isinstance(recipe.data, OwnData) else None
     return InputSpec(
-        class_names=bundle.class_names,
+        class_names=_given_names(bundle),
         steps_per_second=own or bundle.steps_per_second,
         vocabulary=bundle.vocabulary,
         permutation=bundle.permutation,

@@ -1,5 +1,6 @@
 """The cache of decoded files: its folder, its keys, and arrays in it."""
 
+import contextlib
 import hashlib
 import os
 import secrets
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from longspike._core.files import replace_folder
+from longspike.data.files.sealed import read_folder, seal
 from longspike.errors import DataFileError
 
 
@@ -59,33 +61,38 @@ def write_array(path: Path, array: np.ndarray) -> None:
         ) from error
 
 
-def cached_arrays(name: str, key: str, make: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """The arrays that `make` returns, by name; made at the first call, then mapped from the folder <name>-<key>.
+def cached_folder(name: str, key: str, write: Callable[[Path], None]) -> dict[str, np.ndarray]:
+    """The arrays that `write` leaves as .npy files in a new folder; made at the first call, then mapped from there.
+
+    The folder <name>-<key> of the cache carries their checksums; one that is damaged is made again.
 
     Args: key: of what they are made of, by `fingerprint`.
-    Raises: DataFileError if they cannot be written; what `make` raises.
+    Raises: DataFileError if they cannot be written; what `write` raises.
     """
-    folder = cache_folder() / f"{name}-{key}"
-    try:
-        return _mapped(folder)
-    except Exception:  # absent or damaged; numpy's header parser raises nearly anything
-        arrays = make()
+    folder, settings = cache_folder() / f"{name}-{key}", {"key": key}
+    with contextlib.suppress(Exception):  # absent or damaged; numpy's header parser raises nearly anything
+        return read_folder(folder, settings=settings, remedy="")
 
-    def write(new: Path) -> None:
-        for each, array in arrays.items():
-            np.save(new / f"{each}.npy", array)
+    def write_sealed(new: Path) -> None:
+        write(new)
+        seal(new, settings=settings)
 
     try:
-        replace_folder(folder, write)
+        replace_folder(folder, write_sealed)
     except OSError as error:
+        if isinstance(error.__cause__, DataFileError):  # what `write` says of the files that it reads
+            raise error.__cause__ from None
         raise DataFileError(
             f"{folder}: the decoded data cannot be cached ({error}) Set LONGSPIKE_CACHE to a folder that can be written."
         ) from error
-    return _mapped(folder)
+    return read_folder(folder, settings=settings, remedy="")
 
 
-def _mapped(folder: Path) -> dict[str, np.ndarray]:
-    paths = [path for path in os.scandir(folder) if path.name.endswith(".npy")]
-    if not paths:
-        raise FileNotFoundError(folder)
-    return {Path(path.name).stem: np.load(path.path, mmap_mode="c", allow_pickle=False) for path in paths}
+def cached_arrays(name: str, key: str, make: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """As `cached_folder`, of arrays that `make` returns, by name."""
+
+    def write(new: Path) -> None:
+        for each, array in make().items():
+            np.save(new / f"{each}.npy", array)
+
+    return cached_folder(name, key, write)

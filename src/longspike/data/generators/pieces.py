@@ -12,16 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from longspike._core.files import replace_file, replace_folder
-from longspike.errors import DataFileError
+from longspike._core.files import replace_folder
+from longspike.data.files.sealed import recorded, seal
 
-MANIFEST = "made.json"
 Piece = dict[str, np.ndarray]
 """Arrays by name; those of all pieces are joined along their first axis."""
 Progress = Callable[[int, int], None]
 """Called with the pieces that are done and all of them."""
-LARGEST_SUMMED_BYTES = 1 << 29
-"""A larger file is compared by its size only when it is read, since it is mapped and not read whole."""
 
 
 def make_folder(
@@ -44,7 +41,7 @@ def make_folder(
     Returns: the folder: NAME.npy for every array, and made.json with the SHA-256 of each.
     Raises: FileWriteError if it cannot be written.
     """
-    if _recorded(folder).get("settings") == dict(settings):
+    if recorded(folder).get("settings") == dict(settings):
         return folder
     key = hashlib.sha256(json.dumps(dict(settings), sort_keys=True).encode()).hexdigest()[:16]
     place = folder.with_name(f".{folder.name}.pieces") / key
@@ -80,7 +77,6 @@ def _save(folder: Path, arrays: Piece) -> None:
 
 def _join(new: Path, place: Path, num_pieces: int, settings: Mapping[str, Any]) -> None:
     """Write the arrays of all pieces one behind another, without holding them, and what they are."""
-    sums = {}
     for name in sorted(path.stem for path in (place / "0").glob("*.npy")):
         parts = [np.load(place / str(k) / f"{name}.npy", mmap_mode="r") for k in range(num_pieces)]
         shape = (sum(map(len, parts)), *parts[0].shape[1:])
@@ -91,40 +87,4 @@ def _join(new: Path, place: Path, num_pieces: int, settings: Mapping[str, Any]) 
             start += len(part)
         joined.flush()
         del joined
-        sums[name] = {"bytes": (new / f"{name}.npy").stat().st_size, "sha256": _sha256(new / f"{name}.npy")}
-    text = json.dumps({"settings": dict(settings), "arrays": sums}, indent=2) + "\n"
-    replace_file(new / MANIFEST, lambda stream: stream.write(text.encode()))
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _recorded(folder: Path) -> dict[str, Any]:
-    """What made.json says; nothing if it is not there or damaged."""
-    try:
-        found = json.loads((folder / MANIFEST).read_text())
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def read_folder(folder: Path, *, settings: Mapping[str, Any], remedy: str) -> Piece:
-    """The arrays of a folder that `make_folder` has made, compared with their checksums.
-
-    They are mapped from their files, to which nothing is written, whatever is written to them.
-
-    Raises: DataFileError if it was made by another version or with other settings, or a file is damaged.
-    """
-    found = _recorded(folder)
-    if found.get("settings") != dict(settings):
-        raise DataFileError(f"{folder} is not what this version makes, by its {MANIFEST}. {remedy}")
-    arrays = {}
-    for name, kept in found["arrays"].items():
-        path = folder / f"{name}.npy"
-        is_there = path.is_file() and path.stat().st_size == kept["bytes"]
-        if not is_there or (kept["bytes"] <= LARGEST_SUMMED_BYTES and _sha256(path) != kept["sha256"]):
-            raise DataFileError(f"{path} is damaged: its size or checksum is not that of {MANIFEST}. {remedy}")
-        arrays[name] = np.load(path, mmap_mode="c", allow_pickle=False)
-    return arrays
+    seal(new, settings=settings)

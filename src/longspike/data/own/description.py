@@ -8,6 +8,7 @@ from typing import Any
 from longspike._core.decoding import Decoder
 from longspike._core.mistakes import Mistakes
 from longspike._core.normalisation import Factor, is_factor
+from longspike._core.vocabulary import NUM_BYTES
 from longspike.data.own.reading import Reading
 from longspike.errors import ConfigError
 
@@ -20,9 +21,10 @@ class OwnData:
         path: the file or folder, absolute. name: of the data set, and of the run.
         reading: how it is read and divided; nothing in it is left to be inferred.
         task: what is learnt: "classification", one class a sample; "step_labels", one a step; "forecasting", what comes
-            next; "language", the next byte of a text.
+            next; "language", the next byte, character or word of a text.
         class_names: in the order of the labels; of a forecast the values, "wind +1". channel_names: of the inputs of a step.
-        num_train, num_val, num_test: samples, or pieces of them where time divides them, or bytes.
+        num_train, num_val, num_test: samples, or pieces of them where time divides them, or tokens of a text.
+        num_tokens: of a text, the size of its vocabulary.
         shortest, longest: steps of a sample.
         scale, shift: x = value * scale + shift, as measured on the training samples.
         steps_per_second: None if the files do not say.
@@ -46,10 +48,12 @@ class OwnData:
     steps_per_second: float | None = None
     left_out: tuple[str, ...] = ()
     sensor_size: tuple[int, int] | None = None
+    num_tokens: int = NUM_BYTES
 
     def __post_init__(self) -> None:
         mistakes = Mistakes("the description of the data", self)
         mistakes.integers("num_train", "num_val", "num_test", low=0)
+        mistakes.integers("num_tokens")
         if not is_factor(self.scale, may_be_zero=False) or not is_factor(self.shift, may_be_zero=True):
             mistakes.add(f"`scale` and `shift` must be finite, `scale` not 0; got {self.scale} and {self.shift}")
         mistakes.raise_any()
@@ -68,6 +72,11 @@ class OwnData:
     def has_events(self) -> bool:
         """Whether it holds recordings of events, not sequences."""
         return self.sensor_size is not None
+
+    @property
+    def unit(self) -> str:
+        """Of a text, what is learnt to come next: bytes, characters or words."""
+        return self.reading.unit or "bytes"
 
     @property
     def division(self) -> str:
@@ -89,7 +98,7 @@ class OwnData:
         """Origin and division in a sentence."""
         given = f", test samples from {Path(self.reading.test).name!r}" if self.reading.test else ""
         counts = f"{self.num_train:,}/{self.num_val:,}/{self.num_test:,}"
-        parts = "bytes" if self.reading.kind == "text" else "pieces" if self.reading.window else "samples"
+        parts = self.unit if self.reading.kind == "text" else "pieces" if self.reading.window else "samples"
         return f"Own data, {Path(self.path).name!r}{given}; {self.division}: {counts} {parts}."
 
 

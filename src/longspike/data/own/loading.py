@@ -29,7 +29,7 @@ from longspike.data.own.steps import (
 )
 from longspike.data.own.texts import LANGUAGE, read_text_parts
 from longspike.data.ragged_splits import RaggedSplit, ragged_split
-from longspike.data.sets.corpora import bytes_bundle
+from longspike.data.sets.corpora import tokens_bundle
 from longspike.data.splits import Split
 from longspike.errors import ConfigError, DataFileError
 
@@ -51,7 +51,8 @@ def describe_data(
     Args:
         reading: what is said of the data.
         task: "classification", a label a sample; "step_labels", a label a step, in a long table or in arrays; "forecasting",
-            a series without labels, of which the next values are learnt; "language", a text, of which the next byte is.
+            a series without labels, of which the next values are learnt; "language", a text, of which the
+            next byte, character or word is.
     Raises: DataFileError if files are missing, damaged, or cannot be trained on, with the place; ConfigError if something
         has to be said, with the option.
 
@@ -164,23 +165,29 @@ def _load_steps(own: OwnData) -> DataBundle:
 
 
 def _describe_text(path: Path, reading: Reading) -> OwnData:
-    parts, test_file = read_text_parts(path.resolve(), reading)
+    found = read_text_parts(path.resolve(), reading)
     return OwnData(
         path=str(path.resolve()),
         name=_name(path),
         task=LANGUAGE,
-        reading=replace(reading, kind="text", test=None if test_file is None else str(test_file), normalise="none"),
+        reading=replace(
+            found.reading,
+            kind="text",
+            test=None if found.test_file is None else str(found.test_file),
+            normalise="none",
+        ),
         class_names=(),
-        num_train=len(parts["train"]),
-        num_val=len(parts["val"]),
-        num_test=len(parts["test"]),
+        num_train=found.sizes[0],
+        num_val=found.sizes[1],
+        num_test=found.sizes[2],
+        num_tokens=found.vocabulary.size,
     )
 
 
 def _load_text(own: OwnData) -> DataBundle:
-    parts, _ = read_text_parts(Path(own.path), own.reading)
-    _check_same(own, (), 0, tuple(map(len, parts.values())))
-    return bytes_bundle(own.name, parts, source=own.source)
+    found = read_text_parts(Path(own.path), own.reading)
+    _check_same(own, (), 0, found.sizes)
+    return tokens_bundle(own.name, found.parts, found.vocabulary, source=own.source)
 
 
 def own_step_split(own: OwnData, samples: Samples, pieces: Pieces | None = None) -> Split:

@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 
 from longspike._core.mistakes import Mistakes
+from longspike._core.vocabulary import UNITS
 from longspike.data.holdout import HOLDOUT_SEED
 
 KINDS = ("wide", "long", "arrays", "ts", "folder", "events", "text")
 NORMALISATIONS = ("channel", "all", "none")
 HEADERS = ("yes", "no")
+MARKS = ("apart", "kept")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,6 +32,8 @@ class Reading:
         frame: of sounds, samples taken together as the channels of one step.
         horizon: of a forecast, how many steps ahead, all of them up to there.
         window: of what is divided by time, the steps of a piece; the network begins anew with each.
+        unit: of a text, what is learnt to come next: bytes, characters or words; bytes if nothing is said.
+        marks: of words, whether marks stand apart, "so," as "so" and ",", or are kept as they are.
         test: the file or folder of the test samples; without it they are held out.
         test_share: of the samples, held out for testing where no test file is given.
         val_share: of the samples, held out for validation.
@@ -54,6 +58,8 @@ class Reading:
     frame: int | None = None
     horizon: int | None = None
     window: int | None = None
+    unit: str | None = None
+    marks: str | None = None
     test: str | None = None
     test_share: float = 0.2
     val_share: float = 0.1
@@ -69,7 +75,13 @@ class Reading:
         mistakes.integers("channels", "frame", "horizon", "window", or_none=True)
         mistakes.integers("split_seed", low=0, high=2**32 - 1)
         mistakes.numbers("test_share", "val_share", high=1)
-        choices = {"kind": KINDS, "header": HEADERS, "normalise": NORMALISATIONS}
+        choices = {
+            "kind": KINDS,
+            "header": HEADERS,
+            "unit": UNITS,
+            "marks": MARKS,
+            "normalise": NORMALISATIONS,
+        }
         mistakes.choices({name: some for name, some in choices.items() if getattr(self, name) is not None})
         if not mistakes and self.test_share + self.val_share >= 1:
             mistakes.add(

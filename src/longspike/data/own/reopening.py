@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from longspike._core.vocabulary import Vocabulary
 from longspike.data.files.class_folders import list_class_files, list_classes
 from longspike.data.own.arrays import read_array
 from longspike.data.own.class_folder import FILE_READERS, read_files
@@ -20,6 +21,7 @@ from longspike.data.own.steps import STEP_LABELS
 from longspike.data.own.texts import LANGUAGE, text_row
 from longspike.data.ragged_splits import RaggedSplit
 from longspike.data.recordings import RecordingReader, split_of_files
+from longspike.data.sets.corpora import BYTES
 from longspike.data.splits import Split
 from longspike.errors import ConfigError, DataFileError
 
@@ -92,12 +94,13 @@ def _one_array(path: Path, d_input: int) -> Samples | None:
     return samples
 
 
-def load_others(own: OwnData, path: Path, *, split: str) -> tuple[Any, str]:
+def load_others(own: OwnData, path: Path, *, split: str, vocabulary: Vocabulary | None = None) -> tuple[Any, str]:
     """Labelled samples of `path` as a split, for a model trained on `own`, and which of them.
 
     Where `path` is what `own` describes it is the split asked for; a folder that is divided gives its test/ or its test
     file, or what is beside it. Anything else is taken whole.
 
+    Args: vocabulary: of the model, by which texts are read; that of bytes if it has none.
     Returns: the split, and "test", "val", "train" or "all".
     Raises: DataFileError, ConfigError, also if a class is new to the model.
     """
@@ -107,7 +110,7 @@ def load_others(own: OwnData, path: Path, *, split: str) -> tuple[Any, str]:
     if path.resolve() == Path(own.path):
         return getattr(load_own(own), split), split
     if own.task == LANGUAGE:
-        return text_row(path), "all"
+        return text_row(path, vocabulary or BYTES), "all"
     name, place = "all", path
     has_parts = path.is_dir() and ((path / "test").is_dir() or not is_folder_of_classes(path))
     if has_parts and split in ("train", "test"):

@@ -1,13 +1,14 @@
-"""Texts for language models, byte by byte: Tiny Shakespeare, and Victorian novels."""
+"""Texts for language models, in bytes or characters: Tiny Shakespeare, and Victorian novels."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-
-import numpy as np
 
 from longspike._core.vocabulary import Vocabulary
 from longspike.data.bundle import DataBundle
 from longspike.data.entry import DatasetEntry
 from longspike.data.files.locate import Layout, require_files
+from longspike.data.files.text_files import as_text
 from longspike.data.token_rows import TokenRow
 from longspike.errors import DataFileError
 
@@ -24,48 +25,45 @@ BREAK = b"\n\n"
 """Between two novels."""
 
 
-def byte_names() -> tuple[str, ...]:
-    """A name for every byte: printable ones of ASCII by themselves, others as Python writes them.
-
-    Example:
-        >>> byte_names()[10], byte_names()[65], byte_names()[200]
-        ('\\\\n', 'A', '\\\\xc8')
-    """
-    return tuple(chr(k) if chr(k).isascii() and chr(k).isprintable() else repr(bytes([k]))[2:-1] for k in range(256))
-
-
-def bytes_bundle(name: str, parts: dict[str, bytes], *, source: str) -> DataBundle:
-    """The data set of texts "train", "val" and "test", a token a byte."""
-    rows = {
-        part: TokenRow(tokens=np.frombuffer(text, np.uint8), d_input=BYTES.size, seqlen=SEQLEN)
-        for part, text in parts.items()
-    }
+def tokens_bundle(name: str, parts: dict[str, str | bytes], vocabulary: Vocabulary, *, source: str) -> DataBundle:
+    """The data set of texts "train", "val" and "test" in the tokens of a vocabulary."""
+    size = vocabulary.size
+    rows = {part: TokenRow(tokens=vocabulary.tokens(text), d_input=size, seqlen=SEQLEN) for part, text in parts.items()}
     return DataBundle(
         name=name,
         train=rows["train"],
         val=rows["val"],
         test=rows["test"],
-        num_classes=BYTES.size,
-        d_input=BYTES.size,
-        class_names=byte_names(),
+        num_classes=size,
+        d_input=size,
+        class_names=vocabulary.names,
         source=source,
-        vocabulary=BYTES,
+        vocabulary=vocabulary,
     )
 
 
-def load_shakespeare(root: Path) -> DataBundle:
+def load_shakespeare(root: Path, *, unit: str = "bytes") -> DataBundle:
     """Tiny Shakespeare: the last tenth is the test, the twentieth before it the validation.
 
-    Raises: DataFileError if the file is missing or empty.
+    Args: unit: "bytes", or "characters", numbered by how often they come in the part that is trained on.
+    Raises: DataFileError if the file is missing or empty, or holds a character that is not in the part trained on.
     """
-    _, (file,) = require_files("shakespeare", root, (SHAKESPEARE,), page=PAGE_SHAKESPEARE)
-    text = file.read_bytes()
+    name = "shakespeare" if unit == "bytes" else "shakespeare-chars"
+    _, (file,) = require_files(name, root, (SHAKESPEARE,), page=PAGE_SHAKESPEARE)
+    content = file.read_bytes()
+    _check_length(file, len(content))
+    text: str | bytes = content if unit == "bytes" else as_text(file, content)
     test = round(len(text) * (1 - TEST_SHARE))
     val = round(len(text) * (1 - TEST_SHARE - VAL_SHARE))
-    _check_length(file, len(text))
     parts = {"train": text[:val], "val": text[val:test], "test": text[test:]}
     source = "Tiny Shakespeare (Karpathy 2015), plays of William Shakespeare, public domain; 85/5/10 % in their order."
-    return bytes_bundle("shakespeare", parts, source=source)
+    vocabulary = BYTES
+    if isinstance(text, str):
+        vocabulary = Vocabulary.from_texts([text[:val]], unit="characters", specials=())
+    try:
+        return tokens_bundle(name, parts, vocabulary, source=source)
+    except ValueError as error:
+        raise DataFileError(f"{file}: what is trained on lacks a character of the rest. {error}") from None
 
 
 def load_novels(root: Path) -> DataBundle:
@@ -74,15 +72,22 @@ def load_novels(root: Path) -> DataBundle:
     Raises: DataFileError if a folder is missing or holds no text.
     """
     folder, _ = require_files("novels", root, (NOVELS,), page=PAGE_NOVELS)
-    parts = {}
-    for part, name in (("train", "train"), ("val", "valid"), ("test", "test")):
-        files = sorted((folder / name).glob("*.txt"))
-        if not files:
-            raise DataFileError(f"{folder / name} holds no .txt file. Put the novels of this part there.")
+    parts: dict[str, str | bytes] = {}
+    for part, files in novel_files(folder).items():
         parts[part] = BREAK.join(file.read_bytes() for file in files)
-        _check_length(folder / name, len(parts[part]))
+        _check_length(files[0].parent, len(parts[part]))
     source = "Victorian novels of Project Gutenberg, public domain in the USA; no work is in two parts."
-    return bytes_bundle("novels", parts, source=source)
+    return tokens_bundle("novels", parts, BYTES, source=source)
+
+
+def novel_files(folder: Path) -> dict[str, list[Path]]:
+    """The novels of "train", "val" and "test" in the order of their names. Raises: DataFileError if there are none."""
+    found = {}
+    for part, name in (("train", "train"), ("val", "valid"), ("test", "test")):
+        found[part] = sorted((folder / name).glob("*.txt"))
+        if not found[part]:
+            raise DataFileError(f"{folder / name} holds no .txt file. Put the novels of this part there.")
+    return found
 
 
 def _check_length(path: Path, num_bytes: int) -> None:
@@ -90,32 +95,46 @@ def _check_length(path: Path, num_bytes: int) -> None:
         raise DataFileError(f"{path} holds {num_bytes} bytes of text, too few to learn from. Is it whole?")
 
 
-def _entry(name: str, description: str, files: str, layout: Layout, page: str) -> DatasetEntry:
+def text_entry(
+    description: str, size: int, files: str, layout: Layout, page: str, load: Callable[[Path], DataBundle]
+) -> DatasetEntry:
+    """What the registry says of a text; its page is its publisher's."""
     return DatasetEntry(
         description=description,
         seqlen=SEQLEN,
-        d_input=BYTES.size,
-        num_classes=BYTES.size,
+        d_input=size,
+        num_classes=size,
         files=files,
-        load=load_shakespeare if name == "shakespeare" else load_novels,
+        load=load,
         layouts=(layout,),
         page=page,
     )
 
 
+_PLAYS = "tinyshakespeare.txt (or input.txt) in lm/, tinyshakespeare/ or the folder itself"
 ENTRIES = {
-    "shakespeare": _entry(
-        "shakespeare",
+    "shakespeare": text_entry(
         "Tiny Shakespeare, 1.1 MB, for language models over bytes",
-        "tinyshakespeare.txt (or input.txt) in lm/, tinyshakespeare/ or the folder itself",
+        BYTES.size,
+        _PLAYS,
         SHAKESPEARE,
         PAGE_SHAKESPEARE,
+        load_shakespeare,
     ),
-    "novels": _entry(
-        "novels",
+    "shakespeare-chars": text_entry(
+        "Tiny Shakespeare, 1.1 MB, for language models over its 65 characters",
+        65,
+        _PLAYS,
+        SHAKESPEARE,
+        PAGE_SHAKESPEARE,
+        partial(load_shakespeare, unit="characters"),
+    ),
+    "novels": text_entry(
         "Victorian novels, split by work, for language models over bytes",
+        BYTES.size,
         "novels/{train,valid,test}/*.txt",
         NOVELS,
         PAGE_NOVELS,
+        load_novels,
     ),
 }

@@ -10,8 +10,9 @@ from longspike.data.bundle import DataBundle
 from longspike.data.entry import DatasetEntry
 from longspike.data.files.cache import cached_arrays, fingerprint
 from longspike.data.files.locate import Layout, require_files
+from longspike.data.files.sealed import MANIFEST, read_folder
 from longspike.data.generators.listops import SYMBOLS, draw_trees
-from longspike.data.generators.pieces import MANIFEST, Piece, Progress, make_folder, read_folder
+from longspike.data.generators.pieces import Piece, Progress, make_folder
 from longspike.data.token_splits import TokenSplit
 from longspike.errors import DataFileError
 

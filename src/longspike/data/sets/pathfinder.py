@@ -12,8 +12,9 @@ from longspike.data.bundle import DataBundle
 from longspike.data.entry import DatasetEntry
 from longspike.data.files.cache import cached_arrays, fingerprint
 from longspike.data.files.locate import Layout, require_files
+from longspike.data.files.sealed import MANIFEST, read_folder
 from longspike.data.generators.pathfinder import draw_pictures, pathfinder_rules
-from longspike.data.generators.pieces import MANIFEST, Piece, Progress, make_folder, read_folder
+from longspike.data.generators.pieces import Piece, Progress, make_folder
 from longspike.data.holdout import divide_at_random
 from longspike.data.splits import Split
 from longspike.errors import DataFileError
