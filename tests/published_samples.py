@@ -78,20 +78,29 @@ def words_of(num_words: int, *, num_types: int = 60, seed: int = 6) -> str:
     return " \n".join(lines)
 
 
-def write_word_corpora(root: Path) -> None:
-    """WikiText-2, WikiText-103 and Penn Treebank as published, 60 types with "<eos>", 4,000 words to train on."""
-    train, valid, test = (
-        " ".join(f"w{k}" for k in range(58)) + " <unk> \n" + words_of(4000),
-        words_of(700),
-        words_of(800),
-    )
-    for name in ("wikitext-2", "wikitext-103"):
+WORD_FILES = {
+    "wikitext-2": "wikitext-2/wiki.{}.tokens",
+    "wikitext-103": "wikitext-103/wiki.{}.tokens",
+    "ptb": "ptb/ptb.{}.txt",
+}
+
+
+def write_word_corpora(root: Path, *, sizes: dict[str, int] | None = None) -> None:
+    """WikiText-2, WikiText-103 and Penn Treebank as published, each with so many types, "<eos>" included; 60 by default."""
+    for name, file in WORD_FILES.items():
+        num_types = (sizes or {}).get(name, 60)
+        every = " ".join(f"w{k}" for k in range(num_types - 2)) + " <unk> \n"
         (root / name).mkdir(parents=True)
-        for part, text in (("train", train), ("valid", valid), ("test", test)):
-            (root / name / f"wiki.{part}.tokens").write_text(text)
-    (root / "ptb").mkdir(parents=True)
-    for part, text in (("train", train), ("valid", valid), ("test", test)):
-        (root / "ptb" / f"ptb.{part}.txt").write_text(text)
+        for part, text in (("train", every + words_of(4000)), ("valid", words_of(700)), ("test", words_of(800))):
+            (root / file.format(part)).write_text(text)
+
+
+def write_language(root: Path) -> None:
+    """All texts for language models with as many tokens as the published ones have."""
+    write_corpora(root)
+    (root / "lm" / "tinyshakespeare.txt").write_text("".join(map(chr, range(40, 105))) * 80)
+    (root / "novels" / "train" / "0.txt").write_text(" ".join(f"word{k}" for k in range(31_000)))
+    write_word_corpora(root, sizes={"wikitext-2": 33_278, "wikitext-103": 267_735, "ptb": 10_000})
 
 
 def small_pathfinder(monkeypatch: pytest.MonkeyPatch) -> None:

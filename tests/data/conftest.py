@@ -19,6 +19,7 @@ from published_samples import (
     write_cifar10,
     write_corpora,
     write_imdb,
+    write_language,
     write_listops,
     write_novels,
     write_pathfinder,
@@ -119,6 +120,14 @@ def words_root(tmp_path: Path) -> Path:
 def corpora_root(tmp_path: Path) -> Path:
     """A play and five novels in the published layouts."""
     write_corpora(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def language_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Texts with as many kinds of tokens as the published ones have."""
+    monkeypatch.setenv("LONGSPIKE_CACHE", str(tmp_path / "cache"))
+    write_language(tmp_path)
     return tmp_path
 
 

@@ -107,6 +107,30 @@ def test_a_text_is_divided_in_its_order(tmp_path: Path) -> None:
     assert (own.num_train, own.num_test) == (1935, 240)
 
 
+@pytest.mark.parametrize("unit", ["characters", "words"])
+def test_a_text_in_characters_or_words(unit: str, tmp_path: Path) -> None:
+    text = "To be, or not to be:\nthat is the question. " * 50 + "Zounds!\n"
+    (tmp_path / "play.txt").write_text(text)
+    own = describe_data(tmp_path / "play.txt", task="language", reading=Reading(unit=unit))
+    bundle = load(own)
+    assert (own.num_tokens, own.unit) == (bundle.d_input, unit)
+    assert (own.num_train, own.num_val, own.num_test) == tuple(
+        len(part.tokens) for part in (bundle.train, bundle.val, bundle.test)
+    )
+    parts = [bundle.vocabulary.decode(part.tokens) for part in (bundle.train, bundle.val, bundle.test)]
+    if unit == "characters":
+        assert "".join(parts) == text.replace("Zounds!", "<unk>oun<unk>s<unk>")
+        assert own.reading.marks is None
+        return
+    assert own.reading.marks == "apart"
+    assert parts[0].startswith("To be , or not to be :\nthat is the question . To be ,")
+    assert parts[2].endswith("question . <unk> <unk>\n")
+    kept = describe_data(tmp_path / "play.txt", task="language", reading=Reading(unit=unit, marks="kept"))
+    assert load(kept).vocabulary.symbols[:3] == ("To", "be,", "or")
+    (tmp_path / "cut.txt").write_text("a word , and another . " * 60)
+    assert describe_data(tmp_path / "cut.txt", task="language", reading=Reading(unit=unit)).reading.marks == "kept"
+
+
 def test_what_is_no_text(tmp_path: Path) -> None:
     (tmp_path / "short.txt").write_text("To be.")
     with pytest.raises(DataFileError, match="has 6 bytes of text; give at least 1,000"):

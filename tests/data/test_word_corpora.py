@@ -11,13 +11,7 @@ from longspike.data import DataBundle, TokenRow, Vocabulary, load
 from longspike.data.files import sealed, text_lines
 from longspike.data.sets.word_corpora import paragraphs
 from longspike.errors import DataFileError
-from published_samples import write_word_corpora
-
-FILES = {
-    "wikitext-2": "wikitext-2/wiki.{}.tokens",
-    "wikitext-103": "wikitext-103/wiki.{}.tokens",
-    "ptb": "ptb/ptb.{}.txt",
-}
+from published_samples import WORD_FILES, write_word_corpora
 
 
 @pytest.fixture
@@ -35,13 +29,15 @@ def tokens_of(bundle: object, part: str) -> np.ndarray:
     return row.tokens
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", WORD_FILES)
 def test_the_published_rules_by_hand(name: str, root: Path) -> None:
     """<eos> behind every line, blank ones too; numbers by falling frequency of train, equal ones as they were met."""
     bundle = load(name, root=root)
     assert isinstance(bundle, DataBundle)
     assert bundle.vocabulary is not None
-    lines = {part: (root / FILES[name].format(part)).read_text().splitlines() for part in ("train", "valid", "test")}
+    lines = {
+        part: (root / WORD_FILES[name].format(part)).read_text().splitlines() for part in ("train", "valid", "test")
+    }
     words = {part: [word for line in some for word in (*line.split(), "<eos>")] for part, some in lines.items()}
     ranked = [word for word, _ in Counter(words["train"]).most_common() if word != "<eos>"]
     assert bundle.class_names == ("<eos>", *ranked) == bundle.vocabulary.names

@@ -57,9 +57,10 @@ def test_every_kind_of_data_gets_a_network_that_reads_it(tmp_path: Path) -> None
         describe_data(write_steps(tmp_path / "ecg.csv"), task="step_labels"),
         describe_data(write_series(tmp_path / "weather.csv"), task="forecasting", reading=Reading(horizon=2)),
         describe_data(tmp_path / "play.txt", task="language"),
+        describe_data(tmp_path / "play.txt", task="language", reading=Reading(unit="words")),
         describe_data(write_recordings(tmp_path / "moves")),
     ]
     for own in found:
         made = own_recipe(own)
-        assert build(made.model).config.num_outputs == (256 if own.task == "language" else own.num_classes)
+        assert build(made.model).config.num_outputs == (own.num_tokens if own.task == "language" else own.num_classes)
         assert Recipe.from_dict(made.as_dict()) == made

@@ -25,7 +25,7 @@ from longspike.recipes.events import (
     ssc,
 )
 from longspike.recipes.full import cifar10_patches_full, psmnist_full, scifar_full, smnist_full
-from longspike.recipes.language import novels, shakespeare
+from longspike.recipes.language import novels, novels_words, ptb, shakespeare, wikitext_2, wikitext_103
 from longspike.recipes.long_range import (
     listops,
     listops_full,
@@ -87,6 +87,10 @@ _RECIPES: dict[str, Callable[[], Recipe]] = {
     "signal-segments": signal_segments,
     "shakespeare": shakespeare,
     "novels": novels,
+    "novels-words": novels_words,
+    "ptb": ptb,
+    "wikitext-2": wikitext_2,
+    "wikitext-103": wikitext_103,
     "event-digits": event_digits,
     "nmnist": nmnist,
     "nmnist-no-dendrites": nmnist_no_dendrites,
