@@ -180,11 +180,39 @@ def test_an_adaptive_vocabulary_goes_all_the_way(tmp_path: Path) -> None:
         model, RowLoader(corpus(), batch_size=3), RowLoader(corpus(), batch_size=1), TRAINING, run_dir=tmp_path / "run"
     )
     assert score(longspike.load(tmp_path / "run"), RowLoader(corpus(), batch_size=1), carries_state=True) == result.val
-    assert evaluate(loaded, RowLoader(corpus(), batch_size=1), carries_state=True).energy is None
+    assert evaluate(loaded, RowLoader(corpus(), batch_size=1), carries_state=True).energy is not None
     for changes, message in (
         ({"cutoffs": (4, 2)}, "`cutoffs` must rise"),
         ({"cutoffs": (2, 4)}, "must be at least 1 wide"),
         ({"embedding_dropout": 0.1}, "`embedding_dropout` has no effect without `cutoffs`"),
+        ({"d_model": 64, "cutoffs": (2, 4), "is_tied": True}, "`is_tied` has no effect with `cutoffs`"),
     ):
         with pytest.raises(ConfigError, match=message):
             replace(CONFIG, **changes)
+
+
+def test_tied_vectors_are_one_tensor(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = SpikeLM(replace(CONFIG, is_tied=True))
+    names = [name for name, x in model.state_dict().items() if x.shape == (NUM_TOKENS, CONFIG.d_model)]
+    assert names == ["encoder.weight"]
+    tokens = torch.randint(0, NUM_TOKENS, (2, 9))
+    with torch.no_grad():
+        hidden, _, _ = model.features(tokens, None, None)
+        expected = hidden @ model.encoder.weight.t() + model.decoder.bias
+    torch.testing.assert_close(model(tokens)[0], expected)
+    batch = Batch(tokens, torch.tensor([9, 9]), tokens)
+    scores = model.classify(batch).logits
+    nll, is_best = scores.judged(tokens)
+    torch.testing.assert_close(nll, -expected.log_softmax(dim=-1).gather(2, tokens[..., None])[..., 0])
+    assert torch.equal(is_best, expected.argmax(dim=-1) == tokens)
+    model.task.measure(scores, batch).loss.backward()
+    assert model.encoder.weight.grad is not None
+    result = fit(model, *loaders(), TRAINING, run_dir=tmp_path / "run")
+    assert math.isfinite(result.val.loss)
+    loaded = longspike.load(tmp_path / "run")
+    assert loaded.decoder.weight is loaded.encoder.weight
+    assert torch.equal(loaded(tokens)[0], model(tokens)[0])
+    stream = longspike.Stream(loaded)
+    stream.push(tokens[0])
+    torch.testing.assert_close(stream.logits(), loaded(tokens)[0][0, -1])

@@ -159,7 +159,7 @@ class Vocabulary:
         Args and Raises: as of `tokens`.
         """
         tokens = self.tokens(text)[: self._most]
-        return np.append(tokens, self.dtype.type(self.specials.index(END))) if self._ends_text else tokens
+        return np.append(tokens, self.dtype.type(self.specials.index(END))) if self.ends_text else tokens
 
     def decode(self, tokens: Sequence[int] | np.ndarray) -> str:
         """The text of tokens; special ones by their names, bytes that are not UTF-8 as a replacement character.
@@ -184,10 +184,11 @@ class Vocabulary:
     @property
     def _most(self) -> int | None:
         """Symbols that are read of a text."""
-        return None if self.max_tokens is None else self.max_tokens - self._ends_text
+        return None if self.max_tokens is None else self.max_tokens - self.ends_text
 
     @property
-    def _ends_text(self) -> bool:
+    def ends_text(self) -> bool:
+        """Whether every text is given an end: there is an "<eos>", and it does not end lines."""
         return END in self.specials and self.ends == "text"
 
     def _symbols_of(self, text: str) -> str | list[str]:

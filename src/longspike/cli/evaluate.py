@@ -61,11 +61,14 @@ def _metric_rows(evaluation: "Evaluation") -> list[Row]:
     """The metrics of the task, and its loss."""
     from longspike.tasks import task
 
-    judge, n = task(evaluation.task), evaluation.num_samples
-    first, *others = [
-        (metric.label, metric.text(evaluation.metrics[metric.name]), metric.remark) for metric in judge.metrics
+    remark, n, metrics = task(evaluation.task).loss_remark, evaluation.num_samples, evaluation.shown_metrics
+    first, *others = [(each.label, each.text(evaluation.metrics[each.name]), each.remark) for each in metrics]
+    states = [
+        (f"{metrics[0].label}, state {each.state}", metrics[0].text(each.metrics[metrics[0].name]), each.remark)
+        for each in evaluation.by_state
     ]
-    return [(*first[:2], f"{first[2]}; {n} samples"), *others, ("loss", f"{evaluation.loss:.4f}", judge.loss_remark)]
+    loss = ("loss", f"{evaluation.loss:.4f}", evaluation.in_unit(remark))
+    return [(*first[:2], f"{first[2]}; {n} samples"), *others, loss, *states]
 
 
 def _facts(evaluation: "Evaluation") -> list[Row]:
@@ -162,9 +165,9 @@ def evaluate(
         output: the JSON file.
         json: print the results as JSON instead of a table.
         limit: use only this many samples.
-        state: of a text, carried: one state goes through all of it; reset: every segment begins in silence; as the model
-            was trained if not given.
-        seqlen: of a text, tokens of a segment; the data set's own if not given.
+        state: of a text, carried: one state goes through all of it; reset: every segment begins in silence; if not given
+            both are measured, and all else as the model was trained.
+        seqlen: of a text, tokens of a segment; if not given 8,192 where the state is reset.
     """
     from longspike.cli.progress import count_bars
     from longspike.cli.waiting import Waiting

@@ -216,9 +216,7 @@ def _check_rates(config: SpikeSSMConfig, rates: Sequence[float]) -> None:
 
 
 def is_counted(config: object) -> bool:
-    """Whether `count_operations` knows networks of this configuration; not FLAMES, twins and adaptive vocabularies."""
-    if isinstance(config, SpikeLMConfig) and config.cutoffs:
-        return False
+    """Whether the operations of networks of this configuration are counted; not those of FLAMES and twins."""
     return isinstance(config, SpikeSSMConfig | SpikeLMConfig) and config.block == "spiking"
 
 

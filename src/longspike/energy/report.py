@@ -3,14 +3,15 @@
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from longspike._core.mistakes import shown
 from longspike.energy.costs import HOROWITZ_45NM_FLOAT32, CostTable
-from longspike.energy.counts import NetworkCounts, count_operations, is_counted
+from longspike.energy.counts import NetworkCounts, is_counted
+from longspike.energy.vocabulary import network_counts
 from longspike.models.classifier import AbstractClassifier
 from longspike.models.config import SpikeSSMConfig
-from longspike.models.lm_config import as_spike_ssm
+from longspike.models.lm_config import SpikeLMConfig
 
 CONVENTIONS = (
     "Energy is computed from operation counts and a cost table; nothing was measured on a chip. Figures of other "
@@ -84,7 +85,10 @@ class EnergyReport:
         }
 
 
-def dense_twin(config: SpikeSSMConfig) -> SpikeSSMConfig:
+AnyCounted = TypeVar("AnyCounted", SpikeSSMConfig, SpikeLMConfig)
+
+
+def dense_twin(config: AnyCounted) -> AnyCounted:
     """The same network with GELU for the neuron: S4D."""
     return replace(config, neuron=replace(config.neuron, kind="gelu"))
 
@@ -129,9 +133,8 @@ def energy(
         raise TypeError(f"energy: the operations of a {type(model).__name__} are not counted yet. Pass a SpikeSSM.")
     if not (math.isfinite(seqlen) and seqlen > 0):
         raise ValueError(f"energy: `seqlen` must be a positive number of steps; got {shown(seqlen)}.")
-    config = as_spike_ssm(model.config)
-    counts = count_operations(config, rates, word_bytes=costs.word_bytes)
-    dense = count_operations(dense_twin(config), (), word_bytes=costs.word_bytes)
+    counts = network_counts(model.config, rates, word_bytes=costs.word_bytes)
+    dense = network_counts(dense_twin(model.config), (), word_bytes=costs.word_bytes)
     return EnergyReport(
         seqlen=float(seqlen),
         rates=tuple(float(rate) for rate in rates),

@@ -3,7 +3,7 @@
 from longspike.evaluation.evaluate import evaluate
 from longspike.evaluation.predicting_files import FilePrediction, predict_files
 from longspike.evaluation.report import render_report, write_report
-from longspike.evaluation.result import AnytimePoint, Evaluation, Sample
+from longspike.evaluation.result import AnytimePoint, Evaluation, Sample, StateFigure
 from longspike.evaluation.saved import SavedEvaluation, evaluate_saved
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "FilePrediction",
     "Sample",
     "SavedEvaluation",
+    "StateFigure",
     "evaluate",
     "evaluate_saved",
     "predict_files",

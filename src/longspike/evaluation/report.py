@@ -17,6 +17,7 @@ from longspike.evaluation.sections import (
     detail_rows,
     energy_rows,
     operation_rows,
+    state_tables,
 )
 from longspike.tasks.definition import AbstractTask, Caption, Judged
 from longspike.tasks.table import task
@@ -75,12 +76,12 @@ def render_report(
         energy=energy,
         class_names=names,
         cards=cards(evaluation),
-        curves=curve_figures(curves, judge.metrics),
-        headline=judge.metrics[0].title,
+        curves=curve_figures(curves, evaluation.shown_metrics),
+        headline=evaluation.shown_metrics[0].title,
         anytime_image=_anytime_image(evaluation, len(names)),
         rates_image=rates_figure(rates, evaluation.layer_silent_shares, evaluation.layer_names) if rates else "",
         confusion=confusion_rows(evaluation, names),
-        tables=judge.tables(evaluation.sums, names),
+        tables=(*state_tables(evaluation), *judge.tables(evaluation.sums, names)),
         samples=[_shown(sample, judge, names) for sample in evaluation.samples],
         has_classes=judge.has_classes,
         are_classes=all(isinstance(sample.label, int) for sample in evaluation.samples),

@@ -10,6 +10,7 @@ from torch import Tensor
 from longspike.energy import EnergyReport
 from longspike.models.classifier import Summary
 from longspike.models.observation import EventCounts, EventInput, Trace
+from longspike.tasks.definition import Metric
 from longspike.tasks.table import task
 
 
@@ -25,6 +26,31 @@ class AnytimePoint:
     fraction: float
     steps: float
     value: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StateFigure:
+    """The metrics of a text, and the loss, with the state "carried" through all of it, or "reset" at every segment.
+
+    seqlen: tokens of a segment; None where the state is carried, which gives one number however the text is cut.
+    """
+
+    state: str
+    seqlen: int | None
+    metrics: dict[str, float]
+    loss: float
+
+    @property
+    def remark(self) -> str:
+        """How, in words."""
+        if self.seqlen is None:
+            return "one state through all of the text"
+        return f"every segment of {self.seqlen:,} begins in silence, as in most published figures"
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        metrics = {name: _finite(value) for name, value in self.metrics.items()}
+        return {"seqlen": self.seqlen, **metrics, "loss": _finite(self.loss)}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -72,6 +98,8 @@ class Evaluation:
         wall_s: time of the whole loop, in seconds.
         summary: the network in words. model: its configuration. num_outputs: of it; num_parameters: trained or not.
         versions, machine: strings.
+        unit: of a language model what a token is, "byte", "character" or "word"; None where that is not known.
+        by_state: of a text, with the state carried and reset.
     """
 
     task: str
@@ -98,6 +126,24 @@ class Evaluation:
     num_parameters: int
     versions: dict[str, str]
     machine: dict[str, str | int]
+    unit: str | None = None
+    by_state: tuple[StateFigure, ...] = ()
+
+    @property
+    def shown_metrics(self) -> tuple[Metric, ...]:
+        """The metrics in the words of what a token is, first the one for the head of a page: of words the perplexity,
+        of bytes and characters their bits.
+        """
+        metrics = task(self.task).metrics
+        if self.unit is None:
+            return metrics
+        first = "perplexity" if self.unit == "word" else "bits"
+        named = (each._replace(title=self.in_unit(each.title), remark=self.in_unit(each.remark)) for each in metrics)
+        return tuple(sorted(named, key=lambda metric: metric.name != first))
+
+    def in_unit(self, text: str) -> str:
+        """Words about tokens, in those of the unit."""
+        return text if self.unit is None else text.replace("token", self.unit)
 
     @property
     def accuracy(self) -> float:
@@ -128,7 +174,7 @@ class Evaluation:
         """Plain values for `json.dumps`; the samples without their arrays. The metrics stand by their names, None where
         nothing was counted; counts of events come only where there are.
         """
-        left_out = ("events", "metrics", "sums")
+        left_out = ("events", "metrics", "sums", "by_state")
         plain = {name: getattr(self, name) for name in self.__dataclass_fields__ if name not in left_out}
         events = {} if self.events is None else {**self.events._asdict(), "events_per_s": self.events_per_s}
         return {
@@ -143,6 +189,7 @@ class Evaluation:
             "samples": [sample.to_json() for sample in self.samples],
             "energy": None if self.energy is None else self.energy.to_json(),
             "summary": self.summary._asdict(),
+            **({"by_state": {each.state: each.to_json() for each in self.by_state}} if self.by_state else {}),
         }
 
     def _named(self, point: AnytimePoint) -> dict[str, float | None]:

@@ -1,7 +1,7 @@
 """A saved model on the data set that it was trained on, or on another: the numbers, the JSON file and the page."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,13 +29,16 @@ from longspike.data.ragged import AbstractRaggedSplit
 from longspike.errors import ConfigError
 from longspike.evaluation.evaluate import evaluate
 from longspike.evaluation.report import write_report
-from longspike.evaluation.result import Evaluation
+from longspike.evaluation.result import Evaluation, StateFigure
 from longspike.models import InputSpec, checkpoint
 from longspike.models import load as load_model
 from longspike.models.matching import check_data, check_order
+from longspike.training import Score, score
 
 SPLITS, ALL = ("train", "val", "test"), "all"
 BATCH_SIZE, EVENT_BATCH_SIZE = 100, 16
+RESET_SEQLEN = 8192
+"""Tokens of a segment where the state is reset: those of the published evaluations of WikiText-103."""
 MOST_STEPS = 1 << 17
 """Of a batch of sequences, whose layers' outputs are held at once: batches of long sequences are smaller."""
 
@@ -135,7 +138,7 @@ def _first(samples: Any, limit: int | None) -> Any:
 
 
 def _cut(samples: Any, seqlen: int | None) -> Any:
-    """A corpus in segments of another length; nothing is done without one."""
+    """A corpus in segments of another length; without one nothing is done."""
     if seqlen is None:
         return samples
     check_positive_int("evaluate_saved", "seqlen", seqlen)
@@ -144,6 +147,44 @@ def _cut(samples: Any, seqlen: int | None) -> Any:
             "seqlen (--seqlen) is about a corpus that is one row; this data set has samples. Leave it out."
         )
     return replace(samples, seqlen=seqlen)
+
+
+def _figure(evaluation: Evaluation | Score, seqlen: int | None) -> StateFigure:
+    state = "carried" if seqlen is None else "reset"
+    return StateFigure(state=state, seqlen=seqlen, metrics=evaluation.metrics, loss=evaluation.loss)
+
+
+def _by_state(
+    network: Any, samples: TokenRow, found: Evaluation, told: Callable[[int], None] | None, *, carries_state: bool
+) -> tuple[StateFigure, ...]:
+    """What was found with the state as it was, and what is found with it otherwise, carried first."""
+    if carries_state:
+        reset = replace(samples, seqlen=RESET_SEQLEN)
+        batches = BatchLoader(reset, batch_size=_sequences_at_once(reset), shuffle=False, seed=0)
+        return _figure(found, None), _figure(score(network, _Telling(batches, told)), RESET_SEQLEN)
+    carried = score(network, _Telling(RowLoader(samples, batch_size=1), told), carries_state=True)
+    return _figure(carried, None), _figure(found, samples.seqlen)
+
+
+class _Telling:
+    """Batches, told about as they go."""
+
+    def __init__(self, batches: Any, told: Callable[[int], None] | None) -> None:
+        self.batches, self.told = batches, told
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __iter__(self) -> Iterator[Any]:
+        for done, batch in enumerate(self.batches):
+            if self.told is not None:
+                self.told(done)
+            yield batch
+
+
+def _can_carry(network: Any) -> bool:
+    """Whether the network hands on a state that does not grow."""
+    return bool(network.is_causal and network.config.block != "attention")
 
 
 def _as_trained(samples: Any, spec: InputSpec) -> Any:
@@ -186,6 +227,12 @@ def _evaluated(
 
 def _check_classes(spec: InputSpec, bundle: DataBundle | EventBundle) -> None:
     """Raise if model and data have the same classes in another order, which would look like a model that errs."""
+    mine, theirs = spec.vocabulary, bundle.vocabulary if isinstance(bundle, DataBundle) else None
+    if mine is not None and theirs is not None and mine.names != theirs.names:
+        raise ConfigError(
+            f"the model reads another vocabulary than that of {bundle.name!r}, of which the training text may have changed. "
+            "Give the data that the model was trained on, or train it again."
+        )
     trained, given = spec.class_names, tuple(bundle.class_names)
     if trained is not None and trained != given and sorted(trained) == sorted(given):
         k = next(k for k, (a, b) in enumerate(zip(trained, given, strict=True)) if a != b)
@@ -218,7 +265,8 @@ def evaluate_saved(
         split: "train", "val" or "test". limit: use only this many samples, the first ones.
         batch_size: by default 100 sequences, fewer if they are longer than 1,310 steps, or 16 event samples.
         carry_state: of a corpus, whether one state goes through all of it, segment by segment, or each segment begins in
-            silence; by default as the model was trained. seqlen: tokens of a segment, the data set's own by default.
+            silence; by default as the model was trained, and the other of the two is measured too (`by_state`).
+        seqlen: tokens of a segment. By default 8,192 where the state is reset, as published figures have it.
         on_progress: called after each batch with the number of samples so far and in all.
     Raises: CheckpointError if the folder is not a model; ConfigError if it does not name its data or does not fit it;
         ValueError for an unknown split or data set; what `longspike.data.load` raises.
@@ -231,12 +279,18 @@ def evaluate_saved(
     chosen = _chosen(model, network, data, data_root, split, limit, seqlen)
     samples = _as_trained(chosen.samples, network.input_spec)
     carries_state = _carries_state(checkpoint.read_description(model), samples, carry_state)
+    if isinstance(samples, TokenRow) and not carries_state and seqlen is None:
+        samples = replace(samples, seqlen=RESET_SEQLEN)
     if batch_size is None:
         has_events = isinstance(samples, AbstractEventSplit)
         batch_size = EVENT_BATCH_SIZE if has_events else _sequences_at_once(samples)
     told = None if on_progress is None else lambda done: on_progress(done, len(samples))
+    evaluation = _evaluated(network, samples, batch_size, told, carries_state=carries_state)
+    if isinstance(samples, TokenRow) and carry_state is None and _can_carry(network):
+        by_state = _by_state(network, samples, evaluation, told, carries_state=carries_state)
+        evaluation = replace(evaluation, by_state=by_state)
     return SavedEvaluation(
-        evaluation=_evaluated(network, samples, batch_size, told, carries_state=carries_state),
+        evaluation=evaluation,
         data=chosen.data,
         split=chosen.split,
         limit=limit,

@@ -7,6 +7,7 @@ from longspike.energy import EnergyReport, OperationCounts
 from longspike.energy.counts import PARTS
 from longspike.evaluation.result import Evaluation
 from longspike.evaluation.text import count_text, energy_text, saving_text, share_text
+from longspike.tasks.definition import Table
 from longspike.tasks.table import task
 
 OPERATIONS = {
@@ -85,8 +86,8 @@ def detail_rows(evaluation: Evaluation, source: str) -> list[tuple[str, str]]:
         ("Parameters", f"{evaluation.num_parameters:,}"),
         ("Data", source),
         ("Samples", f"{evaluation.num_samples:,}, {size}"),
-        *((metric.title, metric.text(evaluation.metrics[metric.name])) for metric in judge.metrics[1:]),
-        ("Loss", f"{evaluation.loss:.4f}, {judge.loss_remark}"),
+        *((metric.title, metric.text(evaluation.metrics[metric.name])) for metric in evaluation.shown_metrics[1:]),
+        ("Loss", f"{evaluation.loss:.4f}, {evaluation.in_unit(judge.loss_remark)}"),
         ("Silent neurons", "" if evaluation.silent_share is None else share_text(evaluation.silent_share)),
         ("Time", f"{evaluation.wall_s:.2f} s for the whole pass, one run, data preparation and samples above included"),
         ("Processor", f"{machine['cpu']}, {machine['cores']} cores, {machine['torch_threads']} threads"),
@@ -98,7 +99,7 @@ def detail_rows(evaluation: Evaluation, source: str) -> list[tuple[str, str]]:
 
 def cards(evaluation: Evaluation) -> list[tuple[str, str, str]]:
     """The figures at the head of the page: a label, a value, a note."""
-    n, events, headline = evaluation.num_samples, evaluation.events, task(evaluation.task).metrics[0]
+    n, events, headline = evaluation.num_samples, evaluation.events, evaluation.shown_metrics[0]
     firing = (share_text(evaluation.firing_rate), evaluation.summary.rate)
     if evaluation.firing_rate is None:
         firing = ("dense", "real-valued activations, no spikes")
@@ -114,6 +115,19 @@ def cards(evaluation: Evaluation) -> list[tuple[str, str, str]]:
     note = f"events; {evaluation.samples_per_s:,.1f} samples/s here"
     found.append(("Events per sample", f"{events.num_events / n:,.0f}", steps))
     return [*found, ("Throughput", f"{evaluation.events_per_s:,.0f}/s", note)]
+
+
+def state_tables(evaluation: Evaluation) -> tuple[Table, ...]:
+    """A text with the state carried and reset; none without such figures."""
+    if not evaluation.by_state:
+        return ()
+    metrics = evaluation.shown_metrics
+    rows = tuple(
+        (each.state, *(metric.text(each.metrics[metric.name]) for metric in metrics), f"{each.loss:.4f}", each.remark)
+        for each in evaluation.by_state
+    )
+    header = ("state", *(metric.label for metric in metrics), "nats", "how")
+    return (Table("State carried and reset", "Say which of the two a figure is.", header, rows),)
 
 
 def _energy_cards(energy: EnergyReport | None) -> list[tuple[str, str, str]]:

@@ -1,5 +1,6 @@
 """What a language model says of the next token, made only as far as it is asked for."""
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
@@ -102,6 +103,11 @@ def _split(x: Tensor, size: int) -> Iterator[Tensor]:
     yield from x.split(max(size, 1))
 
 
+def _judged_by(head: TokenHead, hidden: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """What the logits of a head say of targets, a part of the rows at a time."""
+    return in_chunks(lambda h, t: judge_logits(head(h), t), hidden, target, num_logits=head.num_tokens)
+
+
 class _Logits:
     """The head of hidden states that are logits already."""
 
@@ -112,7 +118,7 @@ class _Logits:
         return hidden
 
     def judged(self, hidden: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-        return in_chunks(judge_logits, hidden, target, num_logits=self.num_tokens)
+        return _judged_by(self, hidden, target)
 
     def predict(self, hidden: Tensor) -> Tensor:
         return hidden.argmax(dim=-1)
@@ -130,7 +136,40 @@ class VocabularyHead(nn.Linear):
 
     def judged(self, hidden: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         """-log softmax(y)[target], and whether it is the largest: hidden (rows, d_model), target (rows) -> (rows) each."""
-        return in_chunks(lambda h, t: judge_logits(self(h), t), hidden, target, num_logits=self.num_tokens)
+        return _judged_by(self, hidden, target)
+
+    def predict(self, hidden: Tensor) -> Tensor:
+        """The most probable token: (..., d_model) -> (...), int64."""
+        return self(hidden).argmax(dim=-1)  # type: ignore[no-any-return]
+
+
+class TiedHead(nn.Module):
+    """Logits of every token by the vectors of an embedding: y = E h + b, with E stored in the embedding alone.
+
+    The embedding is started anew with N(0, (1/2)^2 / d_model), so that the logits start small.
+
+    Args: embedding: (num_tokens, d_model).
+    """
+
+    def __init__(self, embedding: nn.Embedding) -> None:
+        super().__init__()
+        self.num_tokens, d_model = embedding.weight.shape
+        nn.init.normal_(embedding.weight, std=0.5 / math.sqrt(d_model))
+        self._tied = (embedding,)  # a tuple: no second owner of its weights
+        self.bias = nn.Parameter(torch.zeros(self.num_tokens))
+
+    @property
+    def weight(self) -> Tensor:
+        """The embedding's, (num_tokens, d_model)."""
+        return self._tied[0].weight
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """(..., d_model) -> (..., num_tokens)."""
+        return functional.linear(hidden, self.weight, self.bias)
+
+    def judged(self, hidden: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        """As of `VocabularyHead`."""
+        return _judged_by(self, hidden, target)
 
     def predict(self, hidden: Tensor) -> Tensor:
         """The most probable token: (..., d_model) -> (...), int64."""

@@ -18,6 +18,8 @@ class SpikeLMConfig:
             `SpikeSSMConfig`; the norm stands before every block and behind the last one.
         cutoffs: where the vocabulary, numbered by falling frequency, is cut into clusters, of which the rarer ones have
             vectors `div` times narrower each: adaptive embedding and softmax with shared words. None for plain ones.
+        is_tied: without cutoffs, whether input and output share the vectors of tokens: one tensor, and half of the weights.
+            (With cutoffs they always do.)
         embedding_dropout: probability, between the words of clusters and their projections, in and out.
         dt_min, dt_max: of the learned steps, ten times those of a SpikeSSM: words are some ten characters long.
     """
@@ -39,6 +41,7 @@ class SpikeLMConfig:
     cutoffs: tuple[int, ...] = ()
     div: int = 4
     embedding_dropout: float = 0.0
+    is_tied: bool = False
 
     def __post_init__(self) -> None:
         mistakes = Mistakes("SpikeLMConfig", self)
@@ -47,6 +50,8 @@ class SpikeLMConfig:
         mistakes.numbers("embedding_dropout", high=1, closed_low=True)
         if self.embedding_dropout and not self.cutoffs:
             mistakes.add("`embedding_dropout` has no effect without `cutoffs`; set it to 0")
+        if self.is_tied and self.cutoffs:
+            mistakes.add("`is_tied` has no effect with `cutoffs`, whose words are shared anyway; set it to False")
         if not mistakes:
             mistakes.part(lambda: self.stack)
             mistakes.part(lambda: cluster_bounds("SpikeLMConfig", self.num_tokens, self.cutoffs))

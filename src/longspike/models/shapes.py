@@ -69,7 +69,7 @@ def _flames_sequence(config: FlamesSequenceConfig) -> Shapes:
 
 def _spike_lm(config: SpikeLMConfig) -> Shapes:
     if not config.cutoffs:
-        yield from _spike_ssm(config.stack)
+        yield from (each for each in _spike_ssm(config.stack) if not (config.is_tied and each[0] == "decoder.weight"))
         return
     yield from (each for each in _spike_ssm(config.stack) if each[0].startswith("blocks."))
     bounds = cluster_bounds("SpikeLM", config.num_tokens, config.cutoffs)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from longspike._core.dtypes import in_dtype
 from longspike.layers.adaptive import AdaptiveEmbedding, AdaptiveLogSoftmax
 from longspike.layers.norm import RowNorm
-from longspike.layers.token_scores import TokenScores, VocabularyHead
+from longspike.layers.token_scores import TiedHead, TokenScores, VocabularyHead
 from longspike.models.config import SpikeSSMConfig
 from longspike.models.lm_config import SpikeLMConfig
 from longspike.models.predicting import tokens_of_text
@@ -22,6 +22,7 @@ class SpikeLM(AbstractSpikingStack):
         token -> embedding -> spiking blocks -> LayerNorm -> linear -> logits of the next token
 
     With `config.cutoffs` embedding and read-out are adaptive and share their words; the logits are then log-probabilities.
+    With `config.is_tied` they share one plain tensor, `encoder.weight`.
 
     A text whole, in segments with the state passed on, and token by token gives the same spikes, bit for bit, on the
     compiled backend.
@@ -46,8 +47,10 @@ class SpikeLM(AbstractSpikingStack):
         self.blocks = build_blocks(config.stack)
         self.final_norm = RowNorm(config.d_model)
         self.pool = None
-        if clusters is None:
-            self.decoder: nn.Module = VocabularyHead(config.d_model, config.num_tokens)
+        if isinstance(self.encoder, nn.Embedding) and config.is_tied:
+            self.decoder: nn.Module = TiedHead(self.encoder)
+        elif clusters is None:
+            self.decoder = VocabularyHead(config.d_model, config.num_tokens)
         else:
             self.decoder = AdaptiveLogSoftmax(clusters, dropout=config.embedding_dropout)
 

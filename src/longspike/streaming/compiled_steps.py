@@ -13,6 +13,7 @@ from longspike.layers.block import BlockState, SpikingBlock
 from longspike.layers.linear import SpikeLinear
 from longspike.layers.norm import RowNorm
 from longspike.layers.pooling import PoolState
+from longspike.layers.token_scores import TiedHead
 from longspike.layers.watched import are_watched
 from longspike.models.spiking_stack import AbstractSpikingStack, SpikeSSMState
 from longspike.neurons.refractory import RefractoryLIF
@@ -28,7 +29,7 @@ def _can_run(model: AbstractSpikingStack) -> bool:
             return False
         if not block.neuron.method == block.ssm.method == "auto":
             return False
-    if not isinstance(model.encoder, nn.Embedding | SpikeLinear) or not isinstance(model.decoder, nn.Linear):
+    if not isinstance(model.encoder, nn.Embedding | SpikeLinear) or not isinstance(model.decoder, nn.Linear | TiedHead):
         return False
     if model.final_norm is not None and type(model.final_norm) is not RowNorm:
         return False

@@ -46,7 +46,7 @@ def open_tokens(
 
 
 def tokens_of_lines(lines: Iterable[str], *, vocabulary: Vocabulary) -> Iterator[Tensor]:
-    """The tokens of a text line by line, int64 scalars, then the end if the vocabulary has one; none of it is kept.
+    """The tokens of a text line by line, int64 scalars, then the end if the vocabulary ends texts; none of it is kept.
 
     Example:
         >>> words = Vocabulary(unit="words", specials=("<unk>", "<eos>"), symbols=("a", "b"))
@@ -55,7 +55,7 @@ def tokens_of_lines(lines: Iterable[str], *, vocabulary: Vocabulary) -> Iterator
     """
     for line in lines:
         yield from torch.from_numpy(vocabulary.tokens(line).astype(np.int64))
-    if END in vocabulary.specials:
+    if vocabulary.ends_text:
         yield torch.tensor(vocabulary.specials.index(END))
 
 
