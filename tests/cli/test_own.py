@@ -237,3 +237,29 @@ def test_a_text(cli: Run, tmp_path: Path) -> None:
     out = cli("evaluate", model, str(other), "--json", "--output", str(tmp_path / "e"))[1]
     assert (json.loads(out)["split"], json.loads(out)["task"]) == ("all", "language")
     assert cli("stream", model, str(other), "--every", "100")[0] == 0
+
+
+@pytest.mark.slow
+def test_numbers(cli: Run, tmp_path: Path) -> None:
+    rows = [f"s{k},{t},{k % 7 + t},{k % 7 * 10 + 5}" for k in range(40) for t in range(2 + k % 2)]
+    path = tmp_path / "weights.csv"
+    path.write_text("id,t,x,weight\n" + "\n".join(rows) + "\n")
+    words = ["train", "regress", str(path), "--label", "weight", *TINY, "--run-dir", str(tmp_path / "a"), "--json"]
+    code, out, err = cli(*words)
+    assert code == 0, err
+    assert "weight: mean 3" in err
+    trained, model = json.loads(out), str(tmp_path / "a" / "model")
+    assert 1 < trained["test/rmse"] < 100
+    page = str(tmp_path / "page.html")
+    out = cli("evaluate", model, "--json", "--output", str(tmp_path / "e"), "--report", page)[1]
+    assert json.loads(out)["rmse"] == pytest.approx(trained["test/rmse"])
+    assert "Of each output, in its own unit" in Path(page).read_text()
+    code, out, err = cli("predict", model, str(path), "--json")
+    answers = [json.loads(line) for line in out.splitlines()]
+    assert (code, len(answers), answers[3]["label"], list(answers[3]["values"])) == (0, 40, "35", ["weight"])
+    assert cli("predict", model, str(path))[1].splitlines()[3].endswith("; it is 35")
+    alone = tmp_path / "alone.csv"
+    alone.write_text("t,x\n0,3\n1,4\n2,5\n")
+    streamed = json.loads(cli("stream", model, str(alone), "--json", "--check")[1])
+    assert streamed["values"] == pytest.approx(answers[3]["values"], abs=1e-3)
+    assert streamed["equals_whole_sequence"]

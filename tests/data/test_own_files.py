@@ -118,10 +118,9 @@ def test_a_folder_of_sounds(tmp_path: Path) -> None:
     assert (own.name, own.class_names, own.reading.kind, own.reading.frame) == ("tones", ("high", "low"), "folder", 8)
     assert (own.d_input, own.steps_per_second, own.reading.normalise) == (8, 1000.0, "all")
     assert "held out by groups (1)" in own.division
+    assert float(load(own).train.batch(torch.arange(4)).x.std()) == pytest.approx(1.0, abs=0.3)
     write_wav(tmp_path / "tones" / "low" / "other.wav", np.zeros(100), rate_hz=16000)
-    with pytest.raises(
-        DataFileError, match=r"other.wav has 2000 steps a second|has 1000 steps a second, and .* has 2000"
-    ):
+    with pytest.raises(DataFileError, match=r"other.wav has 16000 Hz, and .* has 8000. Bring all files to one rate"):
         describe_data(tmp_path / "tones", reading=Reading(frame=8))
     (tmp_path / "tones" / "low" / "notes.txt").write_text("x")
     with pytest.raises(DataFileError, match=r"must hold files of one kind, .*; got .txt, .wav. Take the others out"):

@@ -85,7 +85,9 @@ def test_a_long_table_is_put_in_order(tmp_path: Path) -> None:
 def test_groups_are_not_parted(tmp_path: Path) -> None:
     from longspike.data.own.parts import read_parts
 
-    parts = read_parts(write_long(tmp_path / "long.csv"), Reading(label="gesture", group="who", val_share=0.2))
+    parts = read_parts(
+        write_long(tmp_path / "long.csv"), Reading(label="gesture", group="who", val_share=0.2), "classification"
+    )
     groups = [{parts.samples.groups[k] for k in part} for part in (parts.train, parts.val, parts.test)]
     assert all(groups)
     assert not groups[0] & groups[1]
@@ -129,7 +131,7 @@ TS = "@classLabel true a b\n@data\n"
         ("own.csv", "x,z,label\ninf,2,a\n3,3,a\n2,2,b\n1,1,b\n", "line 2, step 1 is inf"),
         ("own.csv", "x,x,label\n1,2,a\n", "two columns 'x'"),
         ("own.csv", b"x,label\n1,caf\xe9\n", "must be text in UTF-8; byte 13 is not"),
-        ("own.csv", "label,what\na,b\nb,a\n", "no column of numbers beside the label"),
+        ("own.csv", "label,what\na,b\nb,a\n", "no column of numbers for the values"),
         ("own.csv", "id,x,label\n1,2,a\n1,3,b\n", "line 3: sample '1' has 'b' in the column 'label', and 'a' before"),
         ("own.csv", 'x,label\n1,"a\n', "cannot be read as a table"),
         ("own.ts", TS, "holds no line below @data"),
@@ -138,7 +140,11 @@ TS = "@classLabel true a b\n@data\n"
         ("own.ts", TS + "1,x:a\n", "line 3, channel 1: step 2 is 'x', which is not a number"),
         ("own.ts", TS + "1,2:c\n", "line 3: the class 'c' is none of a, b"),
         ("own.ts", "@timeStamps true\n" + TS + "(1,2):a\n", "a time stamp with every value"),
-        ("own.ts", "@targetLabel true\n@data\n1,2:3\n", "holds values to predict"),
+        (
+            "own.ts",
+            "@targetLabel true\n@data\n1,2:3\n",
+            "holds numbers to learn .@targetLabel.. Learn them with `longspike train regress`",
+        ),
         ("own.ts", "hello\n", "line 1 must be an entry"),
         ("own.mat", "x", "suffix .mat, of which no reader is known"),
     ],

@@ -93,6 +93,22 @@ def test_regression_by_definition() -> None:
     assert found["r2"] == pytest.approx(sum(r2) / len(r2))
 
 
+def test_regression_tells_its_figures_in_the_unit_of_the_data() -> None:
+    logits, batch = sample_of("regression")
+    meaning = Meaning(NAMES, output_scale=0.25, output_shift=-3.0)
+    told, plain = task("regression").meant(meaning), task("regression")
+    (loss, sums), (same, others) = told.measure(logits, batch), plain.measure(logits, batch)
+    assert torch.equal(loss, same)
+    found, expected = told.figures(sums), plain.figures(others)
+    assert found["rmse"] == pytest.approx(4 * expected["rmse"])
+    assert found["mae"] == pytest.approx(4 * expected["mae"])
+    assert found["r2"] == pytest.approx(expected["r2"])
+    (answer, *_), latest = told.predictions(logits, None, meaning), told.answer(logits[0], meaning)
+    torch.testing.assert_close(answer.values, (logits[0].double() + 3) / 0.25)
+    assert torch.equal(latest.values, answer.values)
+    assert told.judged(logits, batch, 0).prediction.tolist() == answer.values.tolist()
+
+
 def test_forecasts_by_definition() -> None:
     x = torch.randn(BATCH, SEQLEN, 2)
     labels, logits = forecast_labels(x, LENGTHS, horizon=3), torch.randn(BATCH, SEQLEN, 6)

@@ -9,6 +9,7 @@ from longspike import Stream
 from longspike.errors import ConfigError
 from longspike.models import SpikeSSM, SpikeSSMConfig, presets
 from longspike.models.presets import preset
+from longspike.models.shapes import main_shapes
 from longspike.nn import MeanPool, NeuronConfig, SpikingBlock, TiedDropout
 from tolerances import LOGITS, SIGMAS
 
@@ -144,6 +145,7 @@ def forecaster(**changes) -> SpikeSSM:
 @pytest.mark.parametrize("has_final_norm", [False, True])
 def test_a_forecast_with_an_input_skip_begins_as_the_last_value(has_final_norm: bool) -> None:
     model, x = forecaster(has_final_norm=has_final_norm), torch.randn(3, 7, 2)
+    assert {name: tuple(x.shape) for name, x in model.state_dict().items()}.items() >= set(main_shapes(model.config))
     assert torch.equal(model(x)[0], x.repeat(1, 1, 3))
     with torch.no_grad():
         model.decoder.weight.normal_()

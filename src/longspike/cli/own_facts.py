@@ -53,6 +53,9 @@ def _marks(own: "OwnData") -> list[Fact]:
 def _answers(own: "OwnData") -> list[Fact]:
     if own.task == "forecasting":
         return [("forecast", _names(own.class_names), "--horizon")]
+    if own.task == "regression":
+        mean, deviation = -own.target_shift / own.target_scale, 1 / own.target_scale
+        return [("learnt", f"{own.class_names[0]}: mean {mean:.4g}, deviation {deviation:.4g}", "")]
     return [("classes", _names(own.class_names), "")] if own.class_names else []
 
 

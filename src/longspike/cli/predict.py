@@ -52,6 +52,14 @@ def _as_dict(each: "FilePrediction") -> dict[str, Any]:
 
 def _line(each: "FilePrediction") -> str:
     place = f"{each.file}, {each.sample}" if each.sample else each.file
-    given = None if each.label is None else getattr(each.answer, "class_name", None)
-    verdict = "" if given is None else ", right" if each.label == given else f", wrong: {each.label}"
-    return f"{place}: {each.answer.text}{verdict}"
+    return f"{place}: {each.answer.text}{_verdict(each)}"
+
+
+def _verdict(each: "FilePrediction") -> str:
+    from longspike.tasks import Prediction
+
+    if each.label is None:
+        return ""
+    if not isinstance(each.answer, Prediction):
+        return f"; it is {each.label}"
+    return ", right" if each.label == each.answer.class_name else f", wrong: {each.label}"

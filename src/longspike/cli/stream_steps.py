@@ -1,6 +1,7 @@
 """`longspike stream` for a SpikeSSM: fed step by step."""
 
 import sys
+from dataclasses import replace
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -147,11 +148,10 @@ def _is_raw(source: str, own: "OwnData | None") -> bool:
 
 def _input_spec(network: "SpikeSSM", source: str, is_normalised: bool, own: "OwnData | None") -> "InputSpec":
     """How the values of `source` become the network's input; with a word on stderr where that is not known."""
-    from longspike.models import InputSpec
-
     if is_normalised and not _is_raw(source, own):
         raise ConfigError(f"--normalised has no effect on {source}: it is about files and stdin. Leave it out.")
-    return InputSpec() if is_normalised else network.input_spec
+    spec = network.input_spec
+    return replace(spec, scale=None, shift=None, permutation=None) if is_normalised else spec
 
 
 def _stdin(d_input: int) -> "Iterator[str]":

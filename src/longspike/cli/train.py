@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 OWN = {
     "classify": "classification",
     "events": "classification",
+    "regress": "regression",
     "label": "step_labels",
     "forecast": "forecasting",
     "lm": "language",
@@ -54,7 +55,8 @@ class TrainOptions(RunOptions):
 
     Args:
         recipe: A name from `longspike recipes`, a Python file of your own (my.py or my.py:NAME), or a run's recipe.json;
-            or classify DATA, events DATA for own data (`longspike train classify --help`).
+            or for data of your own classify, regress, label, forecast, lm or events and then DATA, a file or a folder
+            (`longspike train classify --help`).
         data_root: Data folder; LONGSPIKE_DATA or ~/.cache/longspike/data if not given.
     """
 

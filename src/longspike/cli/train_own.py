@@ -20,9 +20,9 @@ class OwnOptions(RunOptions):
     """What `longspike train classify DATA` is told besides the reading of the data and the recipe's fields.
 
     Args:
-        task: What is to be learnt: classify, the class of each sequence; events, the class of each recording of events;
-            label, the class of each step; forecast, the values that come next; lm, the next byte, character or word of a
-            text.
+        task: What is to be learnt: classify, the class of each sequence; regress, a number for each sequence; label, the
+            class of each step; forecast, the values that come next; lm, the next byte, character or word of a text; events,
+            the class of each recording of events.
         data: A table (.csv, .tsv, .txt), arrays (.npz, .npy), a .ts file, or a folder with a folder per class; for lm a
             text.
     """

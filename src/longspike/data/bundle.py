@@ -105,7 +105,7 @@ class DataBundle(AbstractBundle[AnySequenceSplit]):
         class_names: one name per class, in the order of the labels, or per value.
         source: one sentence on origin and terms, to print beside results.
         vocabulary: by which texts became the tokens; None for other tokens and for values.
-        steps_per_second: of every sample; None where nobody has said it.
+        steps_per_second: of every sample; None where nobody has said it. samples_per_step: of sounds, as in `InputSpec`.
         permutation: the order in which the steps of every sample come, as `InputSpec.permutation`; None: as they are.
     Raises: ValueError if the parts do not fit together.
     """
@@ -114,6 +114,7 @@ class DataBundle(AbstractBundle[AnySequenceSplit]):
     vocabulary: Vocabulary | None = None
     permutation: tuple[int, ...] | None = None
     steps_per_second: float | None = None
+    samples_per_step: int | None = None
 
     def __post_init__(self) -> None:
         """Raise ValueError unless the parts, their classes, what they have in common and the vocabulary agree."""

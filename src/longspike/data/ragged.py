@@ -11,11 +11,11 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from longspike._core.lengths import Batch
-from longspike.data.checks import check_index, check_indices, check_labels, check_per_sample
+from longspike.data.checks import check_index, check_indices, check_labels, check_per_sample, check_targets
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class AbstractRaggedSplit(Dataset[tuple[Tensor, int]], ABC):
+class AbstractRaggedSplit(Dataset[tuple[Tensor, Any]], ABC):
     """What sequences that lie one behind another in one array have in common.
 
     Sample k is the part starts[k] : starts[k] + lengths[k] of that array, which is never copied as a whole: it may be mapped
@@ -31,7 +31,11 @@ class AbstractRaggedSplit(Dataset[tuple[Tensor, int]], ABC):
         where = type(self).__name__
         for name in ("starts", "lengths"):
             check_per_sample(where, name, getattr(self, name), len(self))
-        check_labels(where, self.labels, len(self))
+        has_values = isinstance(self.labels, Tensor) and self.labels.is_floating_point() and self.labels.dim() == 2
+        if has_values:
+            check_targets(where, self.labels, len(self), self.max_seqlen)
+        else:
+            check_labels(where, self.labels, len(self))
         ends = self.starts + self.lengths
         if bool(((self.starts < 0) | (self.lengths < 0) | (ends > num_stored)).any()):
             raise ValueError(
@@ -43,11 +47,12 @@ class AbstractRaggedSplit(Dataset[tuple[Tensor, int]], ABC):
         """The number of samples."""
         return len(self.labels)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        """Sample 0 <= index < len: what a network reads of it, (length, ...), and its label."""
+    def __getitem__(self, index: int) -> tuple[Tensor, Any]:
+        """Sample 0 <= index < len: what a network reads of it, (length, ...), and its class, or its values."""
         check_index(type(self).__name__, index, len(self))
         batch = self.batch(torch.tensor([index]))
-        return batch.x[0], int(batch.labels[0])
+        label = batch.labels[0]
+        return batch.x[0], int(label) if label.dim() == 0 else label
 
     @property
     def max_seqlen(self) -> int:

@@ -33,7 +33,7 @@ class RaggedSplit(AbstractRaggedSplit):
     Args:
         values: (num_stored, d_input), uint8, int16 or float32. Of a mapped file nothing is looked at before it is drawn.
         starts, lengths: (num_samples,), int64.
-        labels: (num_samples,), int64, class indices, labels >= 0.
+        labels: (num_samples,), int64, class indices, labels >= 0; or values (num_samples, outputs), float.
         unit: what a stored 1 stands for; 1 / 32768 of sounds of 16 bits, whose full scale is then 1.
         scale, shift: the fixed affine normalisation above: a number each, or a tuple of d_input numbers, one a channel.
     Raises: ValueError if a shape, a dtype or a range is not as above, or a float32 value in memory is not finite.
@@ -104,7 +104,7 @@ def ragged_split(
 ) -> RaggedSplit:
     """The split of separate sequences, copied one behind another.
 
-    Args: sequences: (length, d_input) numbers each. labels: (num_samples,), int64. dtype: "uint8", "int16" or "float32".
+    Args: sequences: (length, d_input) numbers each. labels: as of `RaggedSplit`. dtype: "uint8", "int16" or "float32".
     Raises: ValueError as `RaggedSplit` does, or if a sequence is of another shape or does not fit the dtype.
     """
     check_choice("ragged_split", "dtype", dtype, tuple(each.name for each in STORED_DTYPES))

@@ -256,7 +256,7 @@ def count_operations(config: SpikeSSMConfig, rates: Sequence[float], *, word_byt
         running, mean = _counts(w, add=h, state=2 * h, activations=h), _counts(w, mul=h, activations=2 * h)
         for counts, formula, once in ((running, "H ADD", False), (mean, "H MUL once per sample", True)):
             parts.append(PartCount(layer="decoder", part="pooling", counts=counts, formula=formula, is_per_sample=once))
-    seen, size = (h + d, "(H + D)*K") if config.has_input_skip else (h, "H*K")
+    seen, size = config.d_read_out, "(H + D)*K" if config.has_input_skip else "H*K"
     decoder = _counts(w, mac=seen * k, weights=(seen + 1) * k, activations=seen + k)
     formula = f"{size} = {seen * k} MAC {'once per sample' if is_pooled else 'each step'}"
     parts.append(PartCount(layer="decoder", part="decoder", counts=decoder, formula=formula, is_per_sample=is_pooled))

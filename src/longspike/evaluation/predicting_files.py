@@ -4,8 +4,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from longspike.data.own import OwnData, own_data_of, read_like
 from longspike.errors import DataFileError
 from longspike.events import read
@@ -70,11 +68,13 @@ def _text(path: Path) -> bytes:
 
 
 def _of_sequences(network: Any, path: Path, own: OwnData | None) -> Iterator[FilePrediction]:
-    samples = read_like(own, path, d_input=network.config.d_input)
+    spec = network.input_spec
+    samples = read_like(own, path, d_input=network.config.d_input, samples_per_step=spec.samples_per_step)
+    spec.check_sound(path, samples.steps_per_second)
     is_one = path.is_file() and len(samples) == 1
     for first in range(0, len(samples), BATCH_SIZE):
         places = range(first, min(first + BATCH_SIZE, len(samples)))
-        values = [np.array(samples.values[k]) for k in places]
+        values = [samples.raw(k) for k in places]
         answers = network.predict(values, steps_per_second=samples.steps_per_second)
         for k, answer in zip(places, answers, strict=True):
             label = None if samples.labels is None else samples.labels[k]

@@ -96,7 +96,8 @@ class AbstractClassifier(nn.Module, ABC):
     @property
     def meaning(self) -> Meaning:
         """What the outputs mean, as `task` needs it to tell an answer."""
-        return Meaning(self.class_names, self.input_spec.scale, self.input_spec.shift)
+        spec = self.input_spec
+        return Meaning(self.class_names, spec.scale, spec.shift, spec.output_scale, spec.output_shift)
 
     def predict(self, raw: Any, *, steps_per_second: float | None = None) -> Any:
         """The answer to raw input: normalised and in the order of the training data, in evaluation mode, no gradients.

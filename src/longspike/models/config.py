@@ -116,6 +116,11 @@ class SpikeSSMConfig:
         mistakes.raise_any()
 
     @property
+    def d_read_out(self) -> int:
+        """Values of a step that the read-out sees: those behind the last block, and with an input skip its input."""
+        return self.d_model + (self.d_input if self.has_input_skip else 0)
+
+    @property
     def is_spiking(self) -> bool:
         """Whether the blocks give zeros and ones."""
         return self.block == "spiking" and self.neuron.is_spiking

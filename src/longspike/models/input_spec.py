@@ -1,6 +1,7 @@
 """What a network's input and its answers mean: it is saved with the network and applied to what users hand over raw."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -8,6 +9,7 @@ from torch import Tensor
 from longspike._core.mistakes import Mistakes, shown
 from longspike._core.normalisation import Factor, factor, is_factor
 from longspike._core.vocabulary import Vocabulary
+from longspike.errors import ConfigError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -20,8 +22,10 @@ class InputSpec:
 
     Attributes:
         scale, shift: of the values that were trained on, a number or a tuple of one a channel; both or neither.
+        output_scale, output_shift: of a network that was taught a number a sample, output = number * scale + shift.
         class_names: of the outputs, in their order.
         steps_per_second: of the sequences that were trained on.
+        samples_per_step: of sounds that were trained on, how many of their samples, full scale being [-1, 1), are a step.
         permutation: step t of what was trained on is raw step permutation[t], as in psmnist; samples of that length only.
         vocabulary: of a network that reads texts.
 
@@ -33,8 +37,11 @@ class InputSpec:
 
     scale: Factor | None = None
     shift: Factor | None = None
+    output_scale: float = 1.0
+    output_shift: float = 0.0
     class_names: tuple[str, ...] | None = None
     steps_per_second: float | None = None
+    samples_per_step: int | None = None
     vocabulary: Vocabulary | None = None
     permutation: tuple[int, ...] | None = None
 
@@ -47,10 +54,13 @@ class InputSpec:
             if value is not None and not is_factor(value, may_be_zero=name == "shift"):
                 of = "finite numbers" if isinstance(value, tuple) else "a finite number"
                 mistakes.add(f"`{name}` must be {of}{' other than 0' * (name == 'scale')}; got {shown(value)}")
+        if not is_factor(self.output_scale, may_be_zero=False) or not is_factor(self.output_shift, may_be_zero=True):
+            mistakes.add("`output_scale` and `output_shift` must be finite numbers, `output_scale` not 0")
         names = self.class_names
         if names is not None and not (isinstance(names, tuple) and all(isinstance(name, str) for name in names)):
             mistakes.add(f"`class_names` must be a tuple of texts; got {type(names).__name__}")
         mistakes.numbers("steps_per_second", or_none=True)
+        mistakes.integers("samples_per_step", or_none=True)
         if not isinstance(self.vocabulary, Vocabulary | None):
             mistakes.add(f"`vocabulary` must be a Vocabulary, or be None; got {shown(self.vocabulary)}")
         order = self.permutation
@@ -85,6 +95,17 @@ class InputSpec:
             f"the input has {steps_per_second:g} steps a second, and the model was trained at {trained:g}: "
             "resample the input"
         )
+
+    def check_sound(self, path: Path, steps_per_second: float | None) -> None:
+        """Raise ConfigError if a file is a sound of another sampling rate than those that were trained on."""
+        size, trained = self.samples_per_step, self.steps_per_second
+        if path.suffix.lower() != ".wav" or size is None or trained is None or steps_per_second is None:
+            return
+        if self.pace_remark(steps_per_second):
+            raise ConfigError(
+                f"{path} is sampled at {steps_per_second * size:g} Hz, and the model was trained at {trained * size:g} Hz. "
+                "Resample the sound."
+            )
 
     def normalised(self, raw: Tensor) -> Tensor:
         """x in float32, as the training data was; raw as float32 where the normalisation is not known."""

@@ -20,7 +20,7 @@ def _spike_ssm(config: SpikeSSMConfig) -> Shapes:
     width = config.d_model
     is_embedding = config.encoder == "embedding"
     yield "encoder.weight", (config.d_input, width) if is_embedding else (width, config.d_input)
-    yield "decoder.weight", (config.num_outputs, width)
+    yield "decoder.weight", (config.num_outputs, config.d_read_out)
     for k in range(config.num_layers):
         yield f"blocks.{k}.mix.weight", (2 * width, width)
         if config.block == "lstm":

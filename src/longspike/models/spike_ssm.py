@@ -49,7 +49,7 @@ class SpikeSSM(AbstractSpikingStack):
         self.blocks = build_blocks(config)
         self.final_norm = build_norm(config.d_model, config.norm_kind) if config.has_final_norm else None
         self.pool = MeanPool(config.d_model) if config.pool == "mean" else None
-        self.decoder = nn.Linear(self.d_read_out, config.num_outputs)
+        self.decoder = nn.Linear(config.d_read_out, config.num_outputs)
         if config.has_input_skip:
             _begin_with_the_last_value(self.decoder, config.d_input)
 

@@ -81,8 +81,8 @@ class AbstractSpikingStack(AbstractSequenceClassifier):
 
     @property
     def task(self) -> AbstractTask:
-        """As the configuration says."""
-        return task(self.stack.task)
+        """As the configuration says, of numbers in the unit that `input_spec` says."""
+        return task(self.stack.task).meant(self.meaning)
 
     @property
     def _name(self) -> str:
@@ -122,11 +122,6 @@ class AbstractSpikingStack(AbstractSequenceClassifier):
                 "Neuron": neuron,
             },
         )
-
-    @property
-    def d_read_out(self) -> int:
-        """Values of a step that the read-out sees: those behind the last block, and with an input skip its input."""
-        return self.stack.d_model + (self.stack.d_input if self.stack.has_input_skip else 0)
 
     def init_state(self, batch: int) -> SpikeSSMState:
         """The silent state of `batch` samples."""

@@ -141,10 +141,13 @@ def _input_spec(recipe: Recipe, bundle: DataBundle | EventBundle) -> InputSpec:
     """What the data set says of its input; its normalisation comes from the loader."""
     if not isinstance(bundle, DataBundle):
         return InputSpec(class_names=bundle.class_names)
-    own = recipe.data.steps_per_second if isinstance(recipe.data, OwnData) else None
+    own = recipe.data if isinstance(recipe.data, OwnData) else None
     return InputSpec(
+        output_scale=1.0 if own is None else own.target_scale,
+        output_shift=0.0 if own is None else own.target_shift,
         class_names=_given_names(bundle),
-        steps_per_second=own or bundle.steps_per_second,
+        steps_per_second=bundle.steps_per_second if own is None else own.steps_per_second,
+        samples_per_step=bundle.samples_per_step if own is None else own.reading.frame,
         vocabulary=bundle.vocabulary,
         permutation=bundle.permutation,
     )

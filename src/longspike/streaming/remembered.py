@@ -37,7 +37,7 @@ def frozen_copy(model: AbstractSpikingStack) -> AbstractSpikingStack:
 
 def nothing_yet(model: AbstractSpikingStack, batch: int) -> Remembered:
     """Before the first step."""
-    last = next(model.parameters()).new_full((batch, model.d_read_out), torch.nan)
+    last = next(model.parameters()).new_full((batch, model.stack.d_read_out), torch.nan)
     return Remembered(model.init_state(batch), last, 0)
 
 

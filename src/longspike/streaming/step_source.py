@@ -113,15 +113,13 @@ def open_steps(
             )
         return StepSource(steps=ParsedSteps(lines, d_input, "stdin", on_error, input_spec))
     path, place = split_index(source)
-    if own is not None and path.exists():
+    if path.exists() and (own is not None or path.suffix.lower() == ".wav"):
         return _from_own(own, path, place, d_input, input_spec)
     if own is not None and path.suffix and source != "-":
         raise DataFileError(f"{path} does not exist.")
     if source.endswith(FILES):
-        is_sound = source.endswith(".wav")
-        raw, rate = read_sound(source, d_input=d_input) if is_sound else (read_steps(source, d_input=d_input), None)
-        values = input_spec.normalised(input_spec.ordered(raw))
-        return StepSource(steps=iter(values), num_steps=len(values), steps_per_second=rate)
+        values = input_spec.normalised(input_spec.ordered(read_steps(source, d_input=d_input)))
+        return StepSource(steps=iter(values), num_steps=len(values))
     name, colon, index = source.partition(":")
     if colon and index.isdigit():
         values, label = dataset_sample(name, int(index), d_input=d_input, data_root=data_root, input_spec=input_spec)
@@ -131,16 +129,17 @@ def open_steps(
     )
 
 
-def _from_own(own: OwnData, path: Path, place: int | None, d_input: int, input_spec: InputSpec) -> StepSource:
-    """One sample of a file, read as the model's data was."""
-    samples = read_like(own, path, d_input=d_input)
+def _from_own(own: OwnData | None, path: Path, place: int | None, d_input: int, input_spec: InputSpec) -> StepSource:
+    """One sample of a file, read as the model's data was, or of a sound as its `input_spec` says."""
+    samples = read_like(own, path, d_input=d_input, samples_per_step=input_spec.samples_per_step)
+    input_spec.check_sound(path, samples.steps_per_second)
     if place is None and len(samples) > 1:
         raise ConfigError(f"{path} holds {len(samples):,} samples. Choose one of 0 to {len(samples) - 1} by {path}:0.")
     if (place or 0) >= len(samples):
         raise ConfigError(f"{path}:{place} does not exist; the file has samples 0 to {len(samples) - 1}.")
-    values = input_spec.normalised(input_spec.ordered(torch.from_numpy(np.array(samples.values[place or 0]))))
+    values = input_spec.normalised(input_spec.ordered(torch.from_numpy(samples.raw(place or 0))))
     label = samples.labels[place or 0] if samples.labels is not None else None
-    number = own.class_names.index(label) if label in own.class_names else None
+    number = own.class_names.index(label) if own is not None and label in own.class_names else None
     rate = samples.steps_per_second
     return StepSource(steps=iter(values), num_steps=len(values), label=number, steps_per_second=rate)
 
@@ -215,21 +214,6 @@ def read_steps(path: str | Path, *, d_input: int) -> Tensor:
     if values.ndim != 2 or values.shape[1] != d_input:
         raise DataFileError(f"{path} must hold (steps, {d_input}) values; it holds an array of shape {values.shape}.")
     return torch.from_numpy(values)
-
-
-def read_sound(path: str | Path, *, d_input: int) -> tuple[Tensor, float]:
-    """The samples (steps, 1) of a WAV file, one a step, full scale being [-1, 1), and how many there are a second.
-
-    Raises: ConfigError unless a step has one value; DataFileError if the file is missing or no WAV.
-    """
-    from longspike.events.audio import read_wav
-
-    if d_input != 1:
-        raise ConfigError(
-            f"the model takes {d_input} values a step; a sample of sound is one. Save your features as .npy."
-        )
-    samples, rate_hz = read_wav(path)
-    return torch.from_numpy(samples)[:, None], float(rate_hz)
 
 
 def dataset_sample(

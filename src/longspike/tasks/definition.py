@@ -39,11 +39,17 @@ class Metric(NamedTuple):
 
 
 class Meaning(NamedTuple):
-    """What the outputs of a network mean: a name each, and x = raw * scale + shift of the series that it reads, if known."""
+    """What the outputs of a network mean.
+
+    names: of the outputs. scale, shift: x = raw * scale + shift of the series that it reads, if known. output_scale,
+    output_shift: output = number * scale + shift of the numbers a sample that it was taught.
+    """
 
     names: tuple[str, ...]
     scale: Factor | None = None
     shift: Factor | None = None
+    output_scale: float = 1.0
+    output_shift: float = 0.0
 
 
 class Measured(NamedTuple):
@@ -84,7 +90,7 @@ class Table(NamedTuple):
 class AbstractTask(ABC):
     """What a network is asked to learn: all that training, evaluation, prediction and streams know of it.
 
-    A new task is a subclass in a file of this room and a line in `longspike.tasks.table`. It holds no state.
+    A new task is a subclass in a file of this room and a line in `longspike.tasks.table`. It holds no state that changes.
 
     A batch has `labels`; where the read-out is one a step it also has x and lengths (batch), the valid steps.
 
@@ -102,6 +108,10 @@ class AbstractTask(ABC):
     has_classes: ClassVar[bool] = True
     metrics: ClassVar[tuple[Metric, ...]]
     loss_remark: ClassVar[str]
+
+    def meant(self, meaning: Meaning) -> "AbstractTask":
+        """The task of a network whose outputs mean that: its figures are in the unit of the numbers that were taught."""
+        return self
 
     def metric(self, selection: str) -> Metric | None:
         """What chooses the best weights: a metric by its name, by "task" the first one; None by "loss".

@@ -17,16 +17,30 @@ class Regression(AbstractValueTask):
     loss = mean over what is known of (values[b, k] - labels[b, k])^2
     rmse = sqrt(loss);  mae = mean over what is known of |values[b, k] - labels[b, k]|
     r2 = mean over k of 1 - sum over b (values - labels)^2 / sum over b (labels - their mean)^2
+
+    The loss is of the values as they are taught; what is told is in their own unit, (value - shift) / scale.
+
+    Args: scale, shift: of the values as they are taught, see `longspike.tasks.Meaning`.
     """
+
+    def __init__(self, *, scale: float = 1.0, shift: float = 0.0) -> None:
+        self._scale, self._shift = scale, shift
 
     name = "regression"
     title = "values a sample"
     reads_out = "sample"
     metrics = (
-        Metric("rmse", "RMSE", False, "root of the mean squared error"),
-        Metric("mae", "MAE", False, "mean absolute error"),
+        Metric("rmse", "RMSE", False, "root of the mean squared error, in the unit of the data"),
+        Metric("mae", "MAE", False, "mean absolute error, in the same unit"),
         Metric("r2", "R2", True, "share of the variance explained, mean over the outputs", ".4f", ".3f"),
     )
+
+    def meant(self, meaning: Meaning) -> "Regression":
+        """With the scale and the shift of the numbers that were taught."""
+        return Regression(scale=meaning.output_scale, shift=meaning.output_shift)
+
+    def _raw(self, x: Tensor) -> Tensor:
+        return (x.detach().double() - self._shift) / self._scale
 
     def check_labels(self, where: str, labels: Tensor, num_outputs: int) -> None:
         """Raise unless `labels` (batch, outputs) are real numbers or NaN."""
@@ -47,7 +61,7 @@ class Regression(AbstractValueTask):
         targets = self._targets(logits, batch)
         known = ~targets.isnan()
         loss, total, count = squared_loss(logits, targets, known)
-        return Measured(loss, {"loss": total.detach(), "count": count, **error_sums(logits, targets, known)})
+        return Measured(loss, {"loss": total.detach(), "count": count, **self._error_sums(logits, targets, known)})
 
     def figures(self, sums: Mapping[str, Tensor]) -> dict[str, float]:
         """RMSE, MAE and R2."""
@@ -56,7 +70,14 @@ class Regression(AbstractValueTask):
     def details(self, logits: Tensor, batch: Any) -> dict[str, Tensor]:
         """Errors per output."""
         targets = self._targets(logits, batch)
-        return error_sums(logits, targets, ~targets.isnan())
+        return self._error_sums(logits, targets, ~targets.isnan())
+
+    def _error_sums(self, logits: Tensor, targets: Tensor, known: Tensor) -> dict[str, Tensor]:
+        return error_sums(self._raw(logits), self._raw(targets), known)
+
+    def shown(self, logits: Tensor) -> Tensor:
+        """The values in their own unit."""
+        return self._raw(logits)
 
     def tables(self, details: Mapping[str, Tensor], names: tuple[str, ...]) -> tuple[Table, ...]:
         """Errors per output."""
@@ -64,12 +85,12 @@ class Regression(AbstractValueTask):
 
     def judged(self, logits: Tensor, batch: Any, row: int) -> Judged:
         """True and predicted values, (outputs)."""
-        return Judged(batch.labels[row].double().cpu().numpy(), logits[row].detach().double().cpu().numpy())
+        return Judged(self._raw(batch.labels[row]).cpu().numpy(), self._raw(logits[row]).cpu().numpy())
 
     def predictions(self, logits: Tensor, lengths: Tensor | None, meaning: Meaning) -> list[ValuePrediction]:
         """The values of every sample."""
-        return value_predictions(logits, None, meaning)
+        return value_predictions(self._raw(logits), None, meaning)
 
     def answer(self, logits: Tensor, meaning: Meaning) -> ValuePrediction:
         """The values by now."""
-        return value_predictions(logits[None], None, meaning)[0]
+        return value_predictions(self._raw(logits[None]), None, meaning)[0]

@@ -6,12 +6,16 @@ from pathlib import Path
 import numpy as np
 
 from longspike._core.mistakes import shown
+from longspike.data.own.samples import OPTIONAL, VALUE
 from longspike.errors import DataFileError
 
 
-def sample_labels(path: Path, array: np.ndarray, num_samples: int) -> tuple[str, ...]:
+def sample_labels(path: Path, array: np.ndarray, num_samples: int, *, labels: str) -> tuple[str, ...]:
     """The class of each sample as a text, from whole numbers, texts, truth values, or a row of 0 and one 1 a sample.
 
+    Where numbers are learnt (`VALUE`), or may be (`OPTIONAL`), real numbers are taken too.
+
+    Args: labels: which are read, see `longspike.data.own.samples`.
     Raises: DataFileError for anything else.
     """
     is_one_hot = array.ndim == 2 and array.shape[1] > 1 and array.dtype.kind in "biuf"
@@ -28,6 +32,9 @@ def sample_labels(path: Path, array: np.ndarray, num_samples: int) -> tuple[str,
             f"{path}: the labels must be whole numbers or texts of shape ({num_samples},), one a sample; got "
             f"{shown(array)}."
         )
+    is_whole = array.dtype.kind != "f" or bool((array == np.round(array)).all())
+    if labels in (VALUE, OPTIONAL) and not is_whole:
+        return tuple(map(repr, array.astype(np.float64).tolist()))
     return tuple(map(str, _plain(path, array).tolist()))
 
 

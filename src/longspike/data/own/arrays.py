@@ -12,7 +12,7 @@ from longspike._core.mistakes import shown
 from longspike.data.own.array_labels import sample_labels, step_labels
 from longspike.data.own.column_names import LABELS, LENGTHS, SHORT_LABELS, VALUES, plain_name
 from longspike.data.own.reading import Reading
-from longspike.data.own.samples import NONE, OPTIONAL, PER_SAMPLE, PER_STEP, UNREAD, Samples
+from longspike.data.own.samples import NONE, ONE_EACH, OPTIONAL, PER_STEP, UNREAD, Samples
 from longspike.errors import ConfigError, DataFileError
 
 MAPPED_BYTES = 1 << 28
@@ -33,7 +33,7 @@ def read_arrays(path: Path, reading: Reading, *, labels: str) -> tuple[Samples, 
     """
     arrays = _beside(path, reading.label) if path.suffix == ".npy" else _packed(path)
     name = _chosen(path, arrays, (reading.values or (None,))[0], VALUES, "values", is_needed=True)
-    is_needed = labels in (PER_SAMPLE, PER_STEP)
+    is_needed = labels in (*ONE_EACH, PER_STEP)
     label = _chosen(path, arrays, reading.label, (*LABELS, *SHORT_LABELS), "label", is_needed=is_needed)
     label = None if labels in (NONE, UNREAD) else label
     length = _chosen(path, arrays, None, LENGTHS, "lengths", is_needed=False)
@@ -42,14 +42,12 @@ def read_arrays(path: Path, reading: Reading, *, labels: str) -> tuple[Samples, 
     lengths = None if length is None else _lengths(path, arrays[length], values)
     if isinstance(values, np.memmap) and lengths is not None:
         raise DataFileError(f"{path} is too large for samples of different lengths. Cut them to one length.")
-    is_one_each = labels == PER_SAMPLE or (
-        labels == OPTIONAL and given is not None and given.shape[:1] == (len(values),)
-    )
+    is_one_each = labels in ONE_EACH or (labels == OPTIONAL and given is not None and given.shape[:1] == (len(values),))
     samples = Samples(
         values=values if lengths is None else [row[:n] for row, n in zip(values, lengths, strict=True)],
         places=tuple(f"sample {k}" for k in range(len(values))),
         channels=tuple(f"channel {c + 1}" for c in range(values.shape[2])),
-        labels=sample_labels(path, given, len(values)) if given is not None and is_one_each else None,
+        labels=sample_labels(path, given, len(values), labels=labels) if given is not None and is_one_each else None,
         step_labels=step_labels(path, given, values.shape[:2], lengths)
         if given is not None and labels == PER_STEP
         else None,

@@ -13,10 +13,11 @@ from longspike.data.own.long_table import read_long
 from longspike.data.own.reading import Reading
 from longspike.data.own.samples import OPTIONAL, Samples, as_channels, check_channels
 from longspike.data.own.table import read_table
-from longspike.data.sounds import frames_of_sound
+from longspike.data.sounds import UNIT, frames_of_sound
 from longspike.errors import ConfigError, DataFileError
 from longspike.events.audio import read_wav
 
+SOUND = ".wav"
 FRAME_S = 0.001
 NAME_PARTS = re.compile(r"[_\-. ]+")
 
@@ -34,6 +35,8 @@ def read_folder(folder: Path, reading: Reading) -> tuple[Samples, Reading]:
             f"{folder} must hold files of one kind, {', '.join(FILE_READERS)}; got {', '.join(suffixes) or 'no suffix'}. "
             "Take the others out."
         )
+    if reading.frame is not None and suffixes[0] != SOUND:
+        raise ConfigError(f"--frame has no effect on {suffixes[0]} files: it is about sounds. Leave it out.")
     samples, found = read_files(paths, reading)
     names = tuple(classes[k] for k in labels)
     return replace(samples, labels=names), replace(found, kind="folder")
@@ -46,21 +49,29 @@ def read_files(paths: Sequence[Path], reading: Reading) -> tuple[Samples, Readin
         values, names, rate, found = FILE_READERS[path.suffix.lower()](path, found)
         parts.append((values, names))
         rates.append(rate)
-    other = next((k for k, rate in enumerate(rates) if rate != rates[0]), None)
-    if other is not None:
-        raise DataFileError(
-            f"{paths[other]} has {rates[other]:g} steps a second, and {paths[0].name} has {rates[0]:g}. Bring all sounds "
-            "to one sampling rate."
-        )
+    _check_rates(paths, rates, reading.frame or found.frame or 1)
     samples = Samples(
         values=[values for values, _ in parts],
         places=tuple(f"{path.parent.name}/{path.name}" for path in paths),
         channels=parts[0][1],
+        unit=UNIT if paths[0].suffix.lower() == SOUND else 1.0,
         groups=None if reading.group is None else tuple(name_part(path, reading.group) for path in paths),
         steps_per_second=rates[0],
     )
     check_channels(paths[0].parent.parent, samples)
     return samples, found
+
+
+def _check_rates(paths: Sequence[Path], rates: Sequence[float | None], frame: int) -> None:
+    """Raise unless all files have one pace."""
+    other = next((k for k, rate in enumerate(rates) if rate != rates[0]), None)
+    if other is None:
+        return
+    unit, factor = ("Hz", frame) if paths[0].suffix.lower() == SOUND else ("steps a second", 1)
+    told = ["no known number of" if rate is None else f"{rate * factor:g}" for rate in (rates[other], rates[0])]
+    raise DataFileError(
+        f"{paths[other]} has {told[0]} {unit}, and {paths[0].name} has {told[1]}. Bring all files to one rate."
+    )
 
 
 def name_part(path: Path, part: str) -> str:
@@ -122,6 +133,6 @@ FILE_READERS: dict[str, Callable[[Path, Reading], Sample]] = {
     ".tsv": _from_table,
     ".txt": _from_table,
     ".npy": _from_array,
-    ".wav": _from_sound,
+    SOUND: _from_sound,
 }
 """What reads a file that is one sample, by its suffix."""

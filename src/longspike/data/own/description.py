@@ -20,13 +20,16 @@ class OwnData:
     Attributes:
         path: the file or folder, absolute. name: of the data set, and of the run.
         reading: how it is read and divided; nothing in it is left to be inferred.
-        task: what is learnt: "classification", one class a sample; "step_labels", one a step; "forecasting", what comes
-            next; "language", the next byte, character or word of a text.
-        class_names: in the order of the labels; of a forecast the values, "wind +1". channel_names: of the inputs of a step.
+        task: what is learnt: "classification", one class a sample; "regression", a number a sample; "step_labels", one class
+            a step; "forecasting", what comes next; "language", the next byte, character or word of a text.
+        class_names: in the order of the labels; of a forecast the values, "wind +1"; what a number is. channel_names: of the
+            inputs of a step.
         num_train, num_val, num_test: samples, or pieces of them where time divides them, or tokens of a text.
         num_tokens: of a text, the size of its vocabulary.
         shortest, longest: steps of a sample.
         scale, shift: x = value * scale + shift, as measured on the training samples.
+        target_scale, target_shift: of numbers that are learnt, output = number * scale + shift, as measured on the training
+            samples.
         steps_per_second: None if the files do not say.
         left_out: columns and arrays that are not read.
         sensor_size: of events, (width, height); None for sequences.
@@ -45,6 +48,8 @@ class OwnData:
     longest: int = 0
     scale: Factor = 1.0
     shift: Factor = 0.0
+    target_scale: float = 1.0
+    target_shift: float = 0.0
     steps_per_second: float | None = None
     left_out: tuple[str, ...] = ()
     sensor_size: tuple[int, int] | None = None
@@ -56,6 +61,8 @@ class OwnData:
         mistakes.integers("num_tokens")
         if not is_factor(self.scale, may_be_zero=False) or not is_factor(self.shift, may_be_zero=True):
             mistakes.add(f"`scale` and `shift` must be finite, `scale` not 0; got {self.scale} and {self.shift}")
+        if not is_factor(self.target_scale, may_be_zero=False) or not is_factor(self.target_shift, may_be_zero=True):
+            mistakes.add("`target_scale` and `target_shift` must be finite, `target_scale` not 0")
         mistakes.raise_any()
 
     @property

@@ -27,13 +27,14 @@ from longspike.data.own.steps import (
     read_step_parts,
     step_split,
 )
+from longspike.data.own.targets import REGRESSION, target_normalisation, target_numbers
 from longspike.data.own.texts import LANGUAGE, read_text_parts
 from longspike.data.ragged_splits import RaggedSplit, ragged_split
 from longspike.data.sets.corpora import tokens_bundle
 from longspike.data.splits import Split
 from longspike.errors import ConfigError, DataFileError
 
-TASKS = ("classification", STEP_LABELS, FORECASTING, LANGUAGE)
+TASKS = ("classification", REGRESSION, STEP_LABELS, FORECASTING, LANGUAGE)
 PART_WORDS = re.compile(r"[_\-. ]*(?<![A-Za-z])train(?:ing)?(?![A-Za-z])", re.IGNORECASE)
 
 
@@ -50,9 +51,9 @@ def describe_data(
 
     Args:
         reading: what is said of the data.
-        task: "classification", a label a sample; "step_labels", a label a step, in a long table or in arrays; "forecasting",
-            a series without labels, of which the next values are learnt; "language", a text, of which the
-            next byte, character or word is.
+        task: "classification", a label a sample; "regression", a number a sample; "step_labels", a label a step, in a long
+            table or in arrays; "forecasting", a series without labels, of which the next values are learnt; "language", a
+            text, of which the next byte, character or word is.
     Raises: DataFileError if files are missing, damaged, or cannot be trained on, with the place; ConfigError if something
         has to be said, with the option.
 
@@ -71,14 +72,30 @@ def describe_data(
     check_choice("describe_data", "task", task, TASKS)
     if task == LANGUAGE:
         return _describe_text(place, reading)
-    if task != "classification":
+    if task in (STEP_LABELS, FORECASTING):
         return _describe_steps(place, reading, task)
+    if task == REGRESSION:
+        return _describe_numbers(place, reading)
     if reading.kind == "events" or (reading.kind is None and place.is_dir() and holds_recordings(place)):
         return _describe_events(place, reading)
-    parts = read_parts(place, reading)
-    trained = [parts.samples.values[int(k)] for k in parts.train]
-    factors = normalisation(trained, str(parts.reading.normalise))
-    return _described(place, task, parts, parts.class_names, factors)
+    parts = read_parts(place, reading, task)
+    return _described(place, task, parts, parts.class_names, _measured(parts))
+
+
+def _measured(parts: Parts) -> tuple[Factor, Factor]:
+    """Scale and shift, as measured on the samples to train on."""
+    scale, shift = normalisation([parts.samples.values[int(k)] for k in parts.train], str(parts.reading.normalise))
+    unit = parts.samples.unit
+    if unit == 1.0 or parts.reading.normalise == "none":
+        return scale, shift
+    return (tuple(each / unit for each in scale) if isinstance(scale, tuple) else scale / unit), shift
+
+
+def _describe_numbers(path: Path, reading: Reading) -> OwnData:
+    parts = read_parts(path, reading, REGRESSION)
+    scale, shift = target_normalisation(path, target_numbers(path, parts.samples)[parts.train])
+    found = _described(path, REGRESSION, parts, parts.class_names, _measured(parts))
+    return replace(found, target_scale=scale, target_shift=shift)
 
 
 def _described(
@@ -114,9 +131,9 @@ def load_own(own: OwnData) -> DataBundle | EventBundle:
         return _load_events(Path(own.path), own.reading, own)
     if own.task == LANGUAGE:
         return _load_text(own)
-    if own.task != "classification":
+    if own.task in (STEP_LABELS, FORECASTING):
         return _load_steps(own)
-    parts = read_parts(Path(own.path), own.reading)
+    parts = read_parts(Path(own.path), own.reading, own.task)
     sizes = tuple(map(len, (parts.train, parts.val, parts.test)))
     _check_same(own, parts.class_names, len(parts.samples.channels), sizes)
     everything = own_split(own, parts.samples)
@@ -199,12 +216,13 @@ def own_step_split(own: OwnData, samples: Samples, pieces: Pieces | None = None)
 
 def own_split(own: OwnData, samples: Samples) -> Split | RaggedSplit:
     """Samples as a split: of one length as one array, which stays on the disk if it is mapped, else one behind another."""
-    numbers = {name: k for k, name in enumerate(own.class_names)}
-    labels = torch.tensor([numbers[label] for label in samples.labels or ()], dtype=torch.int64)
+    labels = _labels(own, samples)
     values, lengths = samples.values, samples.lengths
     if not isinstance(values, np.ndarray) and lengths.min() < lengths.max():
-        return ragged_split(values, labels, dtype=values[0].dtype.name, scale=own.scale, shift=own.shift)
+        dtype = values[0].dtype.name
+        return ragged_split(values, labels, dtype=dtype, unit=samples.unit, scale=own.scale, shift=own.shift)
     stored = values if isinstance(values, np.ndarray) else np.stack(list(values))
+    stored = stored if samples.unit == 1.0 else stored.astype(np.float32) * np.float32(samples.unit)
     return Split(
         values=torch.from_numpy(stored),
         lengths=torch.from_numpy(lengths),
@@ -213,6 +231,15 @@ def own_split(own: OwnData, samples: Samples) -> Split | RaggedSplit:
         shift=own.shift,
         rows=torch.arange(len(samples)) if isinstance(stored, np.memmap) else None,
     )
+
+
+def _labels(own: OwnData, samples: Samples) -> torch.Tensor:
+    """Numbers of classes (samples,), or normalised numbers (samples, 1)."""
+    if own.task == REGRESSION:
+        numbers = target_numbers(Path(own.path), samples) * own.target_scale + own.target_shift
+        return torch.from_numpy(numbers.astype(np.float32))[:, None]
+    places = {name: k for k, name in enumerate(own.class_names)}
+    return torch.tensor([places[label] for label in samples.labels or ()], dtype=torch.int64)
 
 
 def _describe_events(path: Path, reading: Reading) -> OwnData:

@@ -54,9 +54,9 @@ def read_long(table: Table, reading: Reading, *, labels: str) -> tuple[Samples, 
     taken = [k for k in (sample, group) if k is not None]
     time = _find_time(table, reading.time, taken, is_needed=is_needed)
     taken += [] if time is None else [time]
-    label = None if labels in (NONE, UNREAD) else find_label(table, reading.label, taken, is_needed=is_needed)
+    label = None if labels in (NONE, UNREAD) else find_label(table, reading.label, taken, labels=labels)
     taken += [] if label is None else [label]
-    columns = _values(table, reading, taken)
+    columns = table.value_columns(reading.values, taken)
     names, owner = _owners(table, sample)
     order = _order(table, owner, time)
     starts = np.searchsorted(owner[order], np.arange(len(names) + 1))
@@ -82,18 +82,6 @@ def read_long(table: Table, reading: Reading, *, labels: str) -> tuple[Samples, 
         values=samples.channels,
     )
     return samples, found
-
-
-def _values(table: Table, reading: Reading, taken: Sequence[int]) -> list[int]:
-    if reading.values is not None:
-        return table.columns(reading.values, "values")
-    columns = [k for k in range(len(table.header)) if k not in taken and table.is_numeric(k) and not table.is_index(k)]
-    if not columns:
-        raise DataFileError(
-            f"{table.path} has no column of numbers for the values; it has {table.columns_in_words()}. Name them with "
-            "--values."
-        )
-    return columns
 
 
 def _owners(table: Table, sample: int | None) -> tuple[list[str], np.ndarray]:

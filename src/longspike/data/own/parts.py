@@ -10,9 +10,11 @@ from longspike._core.normalisation import Factor
 from longspike.data.own.dividing import check_classes, held_out, ordered_names
 from longspike.data.own.kinds import is_folder_of_classes, partner, read_samples, training_file
 from longspike.data.own.reading import Reading
-from longspike.data.own.samples import OPTIONAL, PER_SAMPLE, Samples
+from longspike.data.own.samples import OPTIONAL, PER_SAMPLE, VALUE, Samples
+from longspike.data.own.targets import REGRESSION, UNNAMED
 from longspike.errors import ConfigError, DataFileError
 
+FEWEST_NUMBERS = 5
 MOST_CHANNELS = 256
 """Beyond that, channels are normalised together unless another is said."""
 
@@ -25,7 +27,7 @@ class Parts:
         reading: with everything that was inferred.
         samples: those of the file, and those of the test file; the same twice without one.
         train, val, test: which of `samples` (train and val), and of the test file's (test).
-        class_names: in the order of the labels.
+        class_names: in the order of the labels; where numbers are learnt the name of what they are.
     """
 
     reading: Reading
@@ -58,29 +60,32 @@ def places(path: Path, reading: Reading) -> tuple[Path, Path | None]:
     return file, said or partner(file)
 
 
-def read_parts(path: Path, reading: Reading) -> Parts:
+def read_parts(path: Path, reading: Reading, task: str) -> Parts:
     """The samples of a file or folder, and how they are divided; the same at every call.
 
+    Args: task: "classification", or `REGRESSION`.
     Raises: DataFileError, ConfigError.
     """
     file, test_file = places(path, reading)
-    samples, found = read_samples(file, reading, labels=PER_SAMPLE)
+    are_classes = task != REGRESSION
+    given = PER_SAMPLE if are_classes else VALUE
+    samples, found = read_samples(file, reading, labels=given)
     if test_file is not None and reading.test is None and not _has_labels(test_file, found):
         samples = replace(samples, left_out=(*samples.left_out, f"{test_file.name} (no labels)"))
         test_file = None
     labels = samples.labels or ()
-    class_names = ordered_names(labels)
-    numbers = np.array([class_names.index(label) for label in labels], np.int64)
+    class_names = ordered_names(labels) if are_classes else (found.label or UNNAMED,)
+    numbers = np.array([class_names.index(label) if are_classes else 0 for label in labels], np.int64)
     seed = reading.split_seed
     if test_file is None:
-        check_classes(file, labels)
+        _check_enough(file, labels, are_classes=are_classes)
         rest, test = held_out(file, numbers, samples.groups, share=reading.test_share, seed=seed, part="test")
         tested = samples
     else:
-        if len(class_names) < 2:
+        if are_classes and len(class_names) < 2:
             check_classes(file, labels)
-        tested, _ = read_samples(test_file, replace(found, test=None, group=None), labels=PER_SAMPLE)
-        _check_alike(test_file, tested, samples, class_names)
+        tested, _ = read_samples(test_file, replace(found, test=None, group=None), labels=given)
+        _check_alike(test_file, tested, samples, class_names if are_classes else None)
         rest, test = np.arange(len(samples)), np.arange(len(tested))
     share = reading.val_share * len(samples) / max(len(rest), 1)
     groups = None if samples.groups is None else [samples.groups[k] for k in rest]
@@ -97,6 +102,16 @@ def read_parts(path: Path, reading: Reading) -> Parts:
     )
 
 
+def _check_enough(path: Path, labels: Sequence[str], *, are_classes: bool) -> None:
+    """Raise unless samples can be divided into three parts."""
+    if are_classes:
+        check_classes(path, labels)
+    elif len(labels) < FEWEST_NUMBERS:
+        raise DataFileError(
+            f"{path} has {len(labels)} sample(s); give at least {FEWEST_NUMBERS} to learn numbers from."
+        )
+
+
 def _has_labels(path: Path, found: Reading) -> bool:
     """Whether a test file that was found by its name has labels: those of competitions have none."""
     return read_samples(path, replace(found, test=None, group=None), labels=OPTIONAL)[0].labels is not None
@@ -108,15 +123,18 @@ def usual_normalisation(samples: Samples, reading: Reading) -> str:
     return "all" if has_one_kind else "channel"
 
 
-def _check_alike(path: Path, tested: Samples, samples: Samples, class_names: tuple[str, ...]) -> None:
-    """Raise unless the test samples have the channels, classes and pace of those to train on."""
+def _check_alike(path: Path, tested: Samples, samples: Samples, class_names: tuple[str, ...] | None) -> None:
+    """Raise unless the test samples have the channels, classes and pace of those to train on.
+
+    Args: class_names: None where numbers are learnt.
+    """
     if len(tested.channels) != len(samples.channels):
         raise DataFileError(
             f"{path} has {len(tested.channels)} channels, and the samples to train on have {len(samples.channels)}. Give "
             "both the same."
         )
-    unknown = sorted(set(tested.labels or ()) - set(class_names))
-    if unknown:
+    unknown = [] if class_names is None else sorted(set(tested.labels or ()) - set(class_names))
+    if unknown and class_names is not None:
         raise DataFileError(
             f"{path} has the class {', '.join(map(repr, unknown[:4]))}, of which there is no sample to train on; its "
             f"classes are {', '.join(map(repr, class_names[:8]))}. Name the labels of both alike."

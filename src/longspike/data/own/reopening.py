@@ -10,14 +10,15 @@ import numpy as np
 from longspike._core.vocabulary import Vocabulary
 from longspike.data.files.class_folders import list_class_files, list_classes
 from longspike.data.own.arrays import read_array
-from longspike.data.own.class_folder import FILE_READERS, read_files
+from longspike.data.own.class_folder import FILE_READERS, SOUND, read_files
 from longspike.data.own.description import OwnData
 from longspike.data.own.kinds import ARRAYS, TABLES, is_folder_of_classes, read_samples
 from longspike.data.own.loading import load_own, own_split, own_step_split
 from longspike.data.own.parts import places
 from longspike.data.own.reading import Reading
-from longspike.data.own.samples import NONE, OPTIONAL, PER_SAMPLE, PER_STEP, UNREAD, Samples, check_samples
-from longspike.data.own.steps import STEP_LABELS
+from longspike.data.own.samples import NONE, OPTIONAL, PER_SAMPLE, PER_STEP, UNREAD, VALUE, Samples, check_samples
+from longspike.data.own.steps import FORECASTING, STEP_LABELS
+from longspike.data.own.targets import REGRESSION
 from longspike.data.own.texts import LANGUAGE, text_row
 from longspike.data.ragged_splits import RaggedSplit
 from longspike.data.recordings import RecordingReader, split_of_files
@@ -41,11 +42,14 @@ def split_index(source: str) -> tuple[Path, int | None]:
     return Path(match[1]), int(match[2])
 
 
-def read_like(own: OwnData | None, path: Path, *, d_input: int, labels: str = OPTIONAL) -> Samples:
+def read_like(
+    own: OwnData | None, path: Path, *, d_input: int, labels: str = OPTIONAL, samples_per_step: int | None = None
+) -> Samples:
     """The samples of a file or folder, for a model that reads `d_input` values a step.
 
     Args:
         own: the data that the model was trained on, if it was own data: it says how files are read.
+        samples_per_step: of sounds, if the model reads such; without it a step of one value is a sample of sound.
         labels: which are read, see `longspike.data.own.samples`; where they are optional, columns that say labels, samples
             or times may be missing.
     Raises: DataFileError, ConfigError, also for another number of values a step.
@@ -53,11 +57,14 @@ def read_like(own: OwnData | None, path: Path, *, d_input: int, labels: str = OP
     path = path.expanduser()
     if path.is_dir():
         path, _ = places(path, Reading())  # of a pair of files, or of train/ and test/, those that were trained on
-    reading = Reading(frame=d_input) if own is None or not _fits(own.reading, path) else replace(own.reading, test=None)
+    if path.suffix.lower() == SOUND:
+        samples_per_step = _samples_per_step(path, d_input, samples_per_step)
+    is_like = own is not None and _fits(own.reading, path)
+    reading = replace(own.reading, test=None) if own is not None and is_like else Reading(frame=samples_per_step)
     if labels == OPTIONAL:
         reading = replace(reading, group=None)
-        labels = OPTIONAL if own is None or own.task == "classification" else UNREAD
-    is_one = path.is_file() and (reading.kind == "folder" or path.suffix.lower() == ".wav")
+        labels = UNREAD if own is not None and own.task in (STEP_LABELS, FORECASTING) else OPTIONAL
+    is_one = path.is_file() and (reading.kind == "folder" or path.suffix.lower() == SOUND)
     if is_one:
         if path.suffix.lower() not in FILE_READERS:
             raise DataFileError(f"{path} is none of the files that the model reads: {', '.join(FILE_READERS)}.")
@@ -71,6 +78,15 @@ def read_like(own: OwnData | None, path: Path, *, d_input: int, labels: str = OP
     if len(samples.channels) != d_input:
         raise ConfigError(f"{path} has {len(samples.channels)} values a step, and the model reads {d_input}.")
     return samples
+
+
+def _samples_per_step(path: Path, d_input: int, said: int | None) -> int:
+    if said is None and d_input != 1:
+        raise ConfigError(
+            f"{path} is a sound, and the model takes {d_input} values a step; that those are of a sound it does not say "
+            "(input_spec.samples_per_step). Save your features as .npy."
+        )
+    return said or 1
 
 
 def _fits(reading: Reading, path: Path) -> bool:
@@ -120,11 +136,13 @@ def load_others(own: OwnData, path: Path, *, split: str, vocabulary: Vocabulary 
 
 
 def _sequences(own: OwnData, path: Path) -> Split | RaggedSplit:
-    if own.task != "classification":
+    if own.task in (STEP_LABELS, FORECASTING):
         labels = PER_STEP if own.task == STEP_LABELS else NONE
         samples = read_like(own, path, d_input=own.d_input, labels=labels)
         _check_known(own, path, tuple({text for each in samples.step_labels or () for text in each if text}))
         return own_step_split(own, samples)
+    if own.task == REGRESSION:
+        return own_split(own, read_like(own, path, d_input=own.d_input, labels=VALUE))
     samples = read_like(own, path, d_input=own.d_input, labels=PER_SAMPLE)
     _check_known(own, path, samples.labels or ())
     return own_split(own, samples)

@@ -9,9 +9,10 @@ import numpy as np
 from longspike._core.mistakes import shown
 from longspike.errors import DataFileError
 
-PER_SAMPLE, PER_STEP, OPTIONAL, NONE, UNREAD = "sample", "step", "optional", "none", "unread"
-"""Which labels are read: one a sample, or one a step, that must be there; one a sample if it is there; none, of data
-without any; none, of data that may have some."""
+PER_SAMPLE, VALUE, PER_STEP, OPTIONAL, NONE, UNREAD = "sample", "value", "step", "optional", "none", "unread"
+"""Which labels are read: a class a sample, a number a sample, or a class a step, that must be there; one a sample if it is
+there; none, of data without any; none, of data that may have some."""
+ONE_EACH = (PER_SAMPLE, VALUE)
 LENIENT = (OPTIONAL, UNREAD)
 """With these a table may also lack the columns that say samples and times."""
 FLOAT32_MAX = float(np.finfo(np.float32).max)
@@ -26,7 +27,8 @@ class Samples:
             may be mapped from a file.
         places: where each sample stands, in the words of a message: "line 7", "sample 'a3'".
         channels: the channels' names.
-        labels: the class of each sample, a text; None if there are none.
+        unit: the numbers of a sample are values * unit; sounds are stored as whole numbers.
+        labels: the class of each sample, or its number, a text; None if there are none.
         step_labels: the class of each step of each sample, (steps) texts; "" for a step without one.
         groups: what a sample belongs to, for a division that keeps groups together; None if there are none.
         steps_per_second: the pace of the steps; None if the file does not say.
@@ -36,6 +38,7 @@ class Samples:
     values: Sequence[np.ndarray] | np.ndarray
     places: tuple[str, ...]
     channels: tuple[str, ...]
+    unit: float = 1.0
     labels: tuple[str, ...] | None = None
     step_labels: tuple[np.ndarray, ...] | None = None
     groups: tuple[str, ...] | None = None
@@ -44,6 +47,10 @@ class Samples:
 
     def __len__(self) -> int:
         return len(self.values)
+
+    def raw(self, index: int) -> np.ndarray:
+        """The numbers of a sample (steps, channels), float32."""
+        return np.asarray(self.values[index], np.float32) * np.float32(self.unit)
 
     @property
     def lengths(self) -> np.ndarray:

@@ -63,6 +63,22 @@ class Table:
             return list(range(len(names)))
         return [self.column(name, option) for name in names]
 
+    def value_columns(self, said: Sequence[str] | None, taken: Sequence[int]) -> list[int]:
+        """The places of the values: the columns that are said, or all of numbers that are not taken and number no rows.
+
+        Raises: ConfigError if one that is said is missing; DataFileError if there is none.
+        """
+        if said is not None:
+            return self.columns(said, "values")
+        free = (k for k in range(len(self.header)) if k not in taken)
+        columns = [k for k in free if self.is_numeric(k) and not self.is_index(k)]
+        if not columns:
+            raise DataFileError(
+                f"{self.path} has no column of numbers for the values; it has {self.columns_in_words()}. Name them with "
+                "--values."
+            )
+        return columns
+
     def columns_in_words(self) -> str:
         """The names, as many as are read easily."""
         names = [repr(name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}...") for name in self.header]

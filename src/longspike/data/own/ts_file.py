@@ -9,7 +9,7 @@ import numpy as np
 
 from longspike._core.mistakes import shown
 from longspike.data.own.reading import Reading
-from longspike.data.own.samples import PER_SAMPLE, PER_STEP, Samples
+from longspike.data.own.samples import OPTIONAL, PER_SAMPLE, PER_STEP, VALUE, Samples
 from longspike.data.own.table import is_number, read_text
 from longspike.errors import DataFileError
 
@@ -17,7 +17,7 @@ MISSING = "?"
 
 
 def read_ts(path: Path, reading: Reading, *, labels: str) -> tuple[Samples, Reading]:
-    """The samples of a .ts file: a line each, the channels apart by colons, their steps by commas, the class at the end.
+    """The samples of a .ts file: a line each, the channels apart by colons, their steps by commas, then class or number.
 
         @classLabel true walk run
         @data
@@ -29,20 +29,24 @@ def read_ts(path: Path, reading: Reading, *, labels: str) -> tuple[Samples, Read
     Raises: DataFileError with the line.
     """
     header, lines = _parts(path, read_text(path))
-    has_classes = header.get("classlabel", "false").lower().startswith("true")
+    has_classes, has_values = (_is_true(header, name) for name in ("classlabel", "targetlabel"))
     if labels == PER_STEP:
         raise DataFileError(f"{path} has no label a step. Give a table with a row a step, or an .npz file.")
     if labels == PER_SAMPLE and not has_classes:
-        what = "values to predict (@targetLabel)" if "targetlabel" in header else "no classes (@classLabel true)"
-        raise DataFileError(f"{path} holds {what}. Give a file with a class for each line.")
-    if header.get("timestamps", "false").lower().startswith("true"):
+        what = "numbers to learn (@targetLabel)" if has_values else "no classes (@classLabel true)"
+        remedy = "Learn them with `longspike train regress`" if has_values else "Give a file with a class for each line"
+        raise DataFileError(f"{path} holds {what}. {remedy}.")
+    if labels == VALUE and not has_values:
+        what = "classes" if has_classes else "no number a line"
+        raise DataFileError(f"{path} holds {what}, not @targetLabel true. Give a file with a number for each line.")
+    if _is_true(header, "timestamps"):
         raise DataFileError(
             f"{path} has a time stamp with every value (@timeStamps true), which is not read. Save the values alone, "
             "equally far apart."
         )
     values, ends = [], []
     for number, line in lines:
-        *channels, last = line.split(":") if has_classes or "targetlabel" in header else [*line.split(":"), ""]
+        *channels, last = line.split(":") if has_classes or has_values else [*line.split(":"), ""]
         values.append(_sample(path, number, channels))
         ends.append(last.strip())
     known = header.get("classlabel", "").split()[1:]
@@ -53,7 +57,7 @@ def read_ts(path: Path, reading: Reading, *, labels: str) -> tuple[Samples, Read
         values=values,
         places=tuple(f"line {number}" for number, _ in lines),
         channels=tuple(f"channel {c + 1}" for c in range(values[0].shape[1] if values else 1)),
-        labels=tuple(ends) if has_classes else None,
+        labels=tuple(ends) if has_classes or (has_values and labels in (VALUE, OPTIONAL)) else None,
     )
     return samples, replace(reading, kind="ts")
 
@@ -79,6 +83,10 @@ def _parts(path: Path, text: str) -> tuple[dict[str, str], list[tuple[int, str]]
     if not lines:
         raise DataFileError(f"{path} holds no line below @data. Get the file again, or add samples.")
     return header, lines
+
+
+def _is_true(header: dict[str, str], name: str) -> bool:
+    return header.get(name, "false").lower().startswith("true")
 
 
 def _sample(path: Path, number: int, channels: Sequence[str]) -> np.ndarray:

@@ -7,7 +7,7 @@ import numpy as np
 
 from longspike.data.own.column_names import LABELS, SAMPLES, SHORT_LABELS, plain_name
 from longspike.data.own.reading import Reading
-from longspike.data.own.samples import NONE, PER_SAMPLE, PER_STEP, UNREAD, Samples
+from longspike.data.own.samples import LENIENT, NONE, PER_STEP, UNREAD, VALUE, Samples
 from longspike.data.own.table import Table
 from longspike.errors import ConfigError, DataFileError
 
@@ -16,14 +16,15 @@ MISSING = ("", "nan", "?")
 MOST_CLASSES = 100
 
 
-def find_label(table: Table, said: str | None, taken: Sequence[int], *, is_needed: bool) -> int | None:
-    """The column of the labels: the one that is said, or known by its name, or the only one that holds texts.
+def find_label(table: Table, said: str | None, taken: Sequence[int], *, labels: str) -> int | None:
+    """The column of the labels: the one that is said, or known by its name; of classes also the only one that holds texts.
 
-    A table without a header may have whole numbers of few kinds in its first or in its last column.
+    A table without a header may have classes, whole numbers of few kinds, in its first or in its last column.
 
-    Args: taken: columns that are something else. is_needed: whether the table must have one.
-    Raises: ConfigError if none or several could be it.
+    Args: taken: columns that are something else. labels: which are read, see `longspike.data.own.samples`.
+    Raises: ConfigError if none or several could be it, and there must be one.
     """
+    is_needed, are_classes = labels not in LENIENT, labels != VALUE
     if said is not None:
         try:
             return table.column(said, "label")
@@ -34,9 +35,11 @@ def find_label(table: Table, said: str | None, taken: Sequence[int], *, is_neede
     free = [k for k in range(len(table.header)) if k not in taken]
     ways = [
         [k for k in free if plain_name(table.header[k]) in LABELS],
-        [k for k in free if not table.is_numeric(k)],
+        [k for k in free if are_classes and not table.is_numeric(k)],
         [k for k in free if plain_name(table.header[k]) in SHORT_LABELS],
-        [] if table.has_header else [k for k in (0, len(table.header) - 1) if k in free and _are_classes(table, k)],
+        []
+        if table.has_header or not are_classes
+        else [k for k in (0, len(table.header) - 1) if k in free and _are_classes(table, k)],
     ]
     found = next((columns for columns in ways if columns), [])
     if len(found) == 1 or not is_needed:
@@ -74,10 +77,8 @@ def read_wide(table: Table, reading: Reading, *, labels: str) -> tuple[Samples, 
     group = None if reading.group is None else table.column(reading.group, "group")
     named = [k for k, name in enumerate(table.header) if plain_name(name) in SAMPLES]
     aside = [k for k in (group, *named) if k is not None]
-    label = (
-        None if labels in (NONE, UNREAD) else find_label(table, reading.label, aside, is_needed=labels == PER_SAMPLE)
-    )
-    columns = _values(table, reading, [*aside, *([] if label is None else [label])])
+    label = None if labels in (NONE, UNREAD) else find_label(table, reading.label, aside, labels=labels)
+    columns = table.value_columns(reading.values, [*aside, *([] if label is None else [label])])
     size = reading.channels or 1
     values = [_row(table, k, columns, size) for k in range(len(table.rows))]
     samples = Samples(
@@ -97,19 +98,6 @@ def read_wide(table: Table, reading: Reading, *, labels: str) -> tuple[Samples, 
         channels=size,
     )
     return samples, found
-
-
-def _values(table: Table, reading: Reading, taken: Sequence[int]) -> list[int]:
-    """The columns of the values: those that are said, or all numeric ones."""
-    if reading.values is not None:
-        return table.columns(reading.values, "values")
-    columns = [k for k in range(len(table.header)) if k not in taken and table.is_numeric(k) and not table.is_index(k)]
-    if not columns:
-        raise DataFileError(
-            f"{table.path} has no column of numbers beside the label; it has {table.columns_in_words()}. Name the values "
-            "with --values."
-        )
-    return columns
 
 
 def _row(table: Table, k: int, columns: Sequence[int], size: int) -> np.ndarray:

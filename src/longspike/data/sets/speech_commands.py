@@ -78,6 +78,7 @@ def load_speech_commands(root: Path) -> DataBundle:
         class_names=CLASS_NAMES,
         source=SOURCE,
         steps_per_second=float(RATE_HZ),
+        samples_per_step=1,
     )
 
 

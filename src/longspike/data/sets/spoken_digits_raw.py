@@ -75,6 +75,7 @@ def _load(
         class_names=tuple(str(digit) for digit in range(NUM_CLASSES)),
         source=f"{ORIGIN}; {division}.",
         steps_per_second=RATE_HZ / samples_per_step,
+        samples_per_step=samples_per_step,
     )
 
 
