@@ -92,6 +92,7 @@ template <class T> struct BlockParameters {
     const i64* lengths;                      // (batch), valid steps, or null: all
     i64 batch, seqlen, channels, n_pairs;
     T eps;
+    bool is_affine;  // the norm is z = x norm_weight + norm_bias: its statistics are in them
     int reset, threads;
 };
 

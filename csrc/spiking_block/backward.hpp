@@ -219,6 +219,7 @@ template <class T> struct BlockSampleAdjoint {
         for (i64 i = 0; i < n; i += kLanes<T>) {
             const i64 at = row(start + i) * p.channels;
             const NormAdjoint<T> norm{.weight = p.norm_weight,
+                                      .is_affine = p.is_affine,
                                       .grad_weight = sums,
                                       .grad_bias = sums + p.channels,
                                       .channels = p.channels,

@@ -3,6 +3,8 @@
 //     standard = (x - mean) scale    z = standard weight + bias    upper = grad_z weight
 //     grad_x = grad_y + scale (upper - mean(upper) - standard mean(upper standard))
 //     grad_weight += grad_z standard    grad_bias += grad_z
+//
+// An affine norm has the mean 0 and the scale 1, which depend on nothing: standard = x, grad_x = grad_y + upper.
 #pragma once
 #include <algorithm>
 #include <array>
@@ -13,7 +15,8 @@
 namespace longspike::LONGSPIKE_ARCH {
 
 template <class T> struct NormAdjoint {
-    const T* weight;             // (channels), or null: no norm, z is x
+    const T* weight;  // (channels), or null: no norm, z is x
+    bool is_affine;
     T *grad_weight, *grad_bias;  // (channels), added to
     i64 channels;
     // Rows of up to kLanes steps; x, grad_y and grad_x one behind the other, grad_z `stride` apart.
@@ -41,8 +44,8 @@ template <class T> struct NormAdjoint {
         store<T>(shift, total / count), store<T>(tilt, along / count);
     }
     void rows(i64 n) const {
-        T shift[kLanes<T>], tilt[kLanes<T>];
-        if (weight) means(n, shift, tilt);
+        T shift[kLanes<T>] = {}, tilt[kLanes<T>] = {};
+        if (weight && !is_affine) means(n, shift, tilt);
         for_vectors<T>(channels, [&](i64 j, auto lanes) {
             if (!weight) {
                 for (i64 i = 0; i < n; ++i)
@@ -54,8 +57,11 @@ template <class T> struct NormAdjoint {
             Vec<T> weights = load_first<T>(grad_weight + j, lanes), biases = load_first<T>(grad_bias + j, lanes);
             for (i64 i = 0; i < n; ++i) {
                 const Vec<T> grad = load_first<T>(grad_z + i * stride + j, lanes);
-                const Vec<T> standard = (load_first<T>(x + i * channels + j, lanes) - splat<T>(mean[i])) * splat<T>(scale[i]);
-                const Vec<T> lower = splat<T>(scale[i]) * (grad * factor - splat<T>(shift[i]) - standard * splat<T>(tilt[i]));
+                Vec<T> standard = load_first<T>(x + i * channels + j, lanes), lower = grad * factor;
+                if (!is_affine) {
+                    standard = (standard - splat<T>(mean[i])) * splat<T>(scale[i]);
+                    lower = splat<T>(scale[i]) * (lower - splat<T>(shift[i]) - standard * splat<T>(tilt[i]));
+                }
                 store_first<T>(grad_x + i * channels + j, load_first<T>(grad_y + i * channels + j, lanes) + lower, lanes);
                 weights = weights + grad * standard, biases = biases + grad;
             }

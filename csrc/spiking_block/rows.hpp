@@ -13,9 +13,19 @@ namespace longspike::LONGSPIKE_ARCH {
 // Whole vectors, an odd number of them.
 template <class T> i64 padded(i64 channels) { return ((channels + kLanes<T> - 1) / kLanes<T> | 1) * kLanes<T>; }
 
-// Rows of z = norm(x), or of x where there is no norm; mean and scale (rows) are kept.
+// z = x weight + bias for a row, each operation rounded.
+template <class T> void affine_row(const T* x, const T* weight, const T* bias, i64 channels, T* z) {
+    for_vectors<T>(channels, [&](i64 j, auto lanes) {
+        const Vec<T> scaled = load_first<T>(x + j, lanes) * load_first<T>(weight + j, lanes);
+        store_first<T>(z + j, scaled + load_first<T>(bias + j, lanes), lanes);
+    });
+}
+
+// Rows of z = norm(x), or of x where there is no norm; mean and scale (rows) are kept, of a norm that has them.
 template <class T> void block_z(const BlockParameters<T>& p, const T* x, i64 rows, T* mean, T* scale, T* z, i64 stride) {
-    if (p.norm_weight)
+    if (p.norm_weight && p.is_affine)
+        for (i64 i = 0; i < rows; ++i) affine_row(x + i * p.channels, p.norm_weight, p.norm_bias, p.channels, z + i * stride);
+    else if (p.norm_weight)
         normalise_rows<T>(x, p.norm_weight, p.norm_bias, p.eps, p.channels, rows, mean, scale, z, stride);
     else
         for (i64 i = 0; i < rows; ++i) std::copy_n(x + i * p.channels, p.channels, z + i * stride);

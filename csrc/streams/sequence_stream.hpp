@@ -46,6 +46,7 @@ template <class T> struct StreamingBlock {
                   .channels = h,
                   .n_pairs = c.n_pairs,
                   .eps = static_cast<T>(c.eps),
+                  .is_affine = false,
                   .reset = from.reset,
                   .threads = 1};
         point(from.state);

@@ -23,6 +23,7 @@ pytestmark = [
     pytest.mark.skipif(not native.is_available(), reason="the compiled extension is not built"),
 ]
 OPTIONS = ("subtract", "atan", 1.3, "full")
+BLOCK_OPTIONS = (*OPTIONS, "affine")
 
 
 def lif_arguments(seqlen: int, layout: str = "contiguous") -> list[Tensor]:
@@ -81,13 +82,13 @@ def test_spiking_block(saves: bool, is_bidirectional: bool) -> None:
     options = {"has_dropout": True, "has_lengths": True, "is_bidirectional": is_bidirectional}
     case = block_case(2, 65, 3, 2, dtype=torch.float64, **options)
     case = case.leaves() if saves else case
-    torch.library.opcheck(spiking_block_op, (case.x, *case.inputs, *case.state, *OPTIONS, saves))
+    torch.library.opcheck(spiking_block_op, (case.x, *case.inputs, *case.state, *BLOCK_OPTIONS, saves))
 
 
 @pytest.mark.parametrize("variant", [{}, {"has_norm": False}, {"is_bidirectional": True}], ids=str)
 def test_spiking_block_backward(variant: dict) -> None:
     case = block_case(2, 65, 3, 2, dtype=torch.float64, **variant)
-    y, counts, *rest = spiking_block_op(case.x, *case.inputs, *case.state, *OPTIONS, True)
+    y, counts, *rest = spiking_block_op(case.x, *case.inputs, *case.state, *BLOCK_OPTIONS, True)
     grads = [torch.randn_like(t) for t in case.state]
     arguments = (
         case.x,
@@ -96,7 +97,7 @@ def test_spiking_block_backward(variant: dict) -> None:
         *case.inputs,
         *grads,
         *rest[4:],
-        *OPTIONS,
+        *BLOCK_OPTIONS,
         True,
     )
     torch.library.opcheck(spiking_block_backward_op, arguments)
@@ -126,6 +127,7 @@ CALLABLES: dict[str, Callable[[], Callable]] = {
     "S4D": lambda: S4D(3, d_state=6, init="legs"),
     "SpikingBlock": lambda: SpikingBlock(3, d_state=4, neuron=NeuronConfig(beta=0.5, trains_gamma=True)),
     "bidirectional SpikingBlock": lambda: SpikingBlock(3, d_state=4, is_bidirectional=True),
+    "SpikingBlock with batch norm": lambda: SpikingBlock(3, d_state=4, norm_kind="batch").eval(),
     "SpikeSSM": lambda: SpikeSSM(SpikeSSMConfig(d_input=3, d_model=5, d_state=4, num_outputs=2)),
 }
 

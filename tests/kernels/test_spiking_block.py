@@ -48,6 +48,20 @@ def test_fused_has_the_bits_of_the_operators(sizes: tuple, variant: dict, dtype:
     assert_same_bits(run(case, "auto"), expected)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("variant", [{}, {"is_bidirectional": True, "has_lengths": True}], ids=str)
+@pytest.mark.parametrize("sizes", SIZES)
+def test_a_norm_with_its_statistics_in_its_weights(sizes: tuple, variant: dict, dtype: torch.dtype) -> None:
+    case = block_case(*sizes, dtype=dtype, **variant)
+    assert_same_bits(run(case, "fused", norm="affine"), run(case, "reference", norm="affine"))
+    assert_close(gradients(case, "fused", norm="affine"), gradients(case, "reference", norm="affine"), dtype)
+    z = case._replace(
+        x=case.x * case.inputs.norm_weight + case.inputs.norm_bias,
+        inputs=case.inputs._replace(norm_weight=None, norm_bias=None),
+    )
+    assert_same_bits(run(case, "fused", norm="affine")[1:], run(z, "fused")[1:])
+
+
 def test_the_cases_fire_and_the_masks_matter() -> None:
     case = block_case(3, 300, 37, 3, has_dropout=True, has_lengths=True)
     y, counts, *_ = run(case, "fused")
@@ -218,6 +232,8 @@ def test_errors() -> None:
     half_a_norm = case._replace(inputs=case.inputs._replace(norm_bias=None))
     with pytest.raises(ValueError, match="`norm_weight` and `norm_bias` go together"):
         run(half_a_norm, "fused")
+    with pytest.raises(ValueError, match="spiking_block: `norm` must be one of 'layer', 'affine'"):
+        run(case, "fused", norm="batch")
     half_a_scan = case._replace(inputs=case.inputs._replace(back_d=case.inputs.d))
     with pytest.raises(ValueError, match="`back_lam`, `back_c` and `back_d` go together; got some of them"):
         run(half_a_scan, "fused")

@@ -91,27 +91,46 @@ def _check_mixing() -> None:
     _expect("the gate's gradients", _is_close(gate_gradients[0], true_gate_gradients[0]))
 
 
-def _check_block() -> None:
-    block, x = SpikingBlock(SHAPE[2], d_state=8), _input(SHAPE)
+def _check_block(name: str = "block", *, is_bidirectional: bool = False) -> None:
+    block, x = SpikingBlock(SHAPE[2], d_state=8, is_bidirectional=is_bidirectional), _input(SHAPE)
     parts = copy.deepcopy(block)
     parts.ssm.method = "reference"
     parts.neuron.method = "reference"  # type: ignore[assignment]
+
+    def fired(x: Tensor) -> Tensor:
+        z = parts.norm(x)
+        current = parts.ssm(z)[0]
+        if parts.backward_ssm is not None:
+            parts.backward_ssm.method = "reference"
+            current = current + parts.backward_ssm(z.flip(1))[0].flip(1)
+        return parts.neuron(current)[0]
 
     def mixed(x: Tensor, spikes: Tensor) -> Tensor:
         return x + torch.nn.functional.glu(torch.nn.functional.linear(spikes, block.mix.weight, block.mix.bias))
 
     with torch.no_grad():
-        spikes, true_spikes = block.outputs(x)[1], parts.neuron(parts.ssm(parts.norm(x))[0])[0]
+        spikes, true_spikes = block.outputs(x)[1], fired(x)
         counts = block.activity(x)[1]  # of the pass that is timed, which returns no spikes
-        _expect("the block's spikes", float((spikes != true_spikes).float().mean()) <= FLIPPED)
-        _expect("the block's spike counts", torch.equal(counts, spikes.sum(dim=1)))
-        _expect("the block's outputs", _is_close(block(x)[0], mixed(x, spikes)))
+        _expect(f"the {name}'s spikes", float((spikes != true_spikes).float().mean()) <= FLIPPED)
+        _expect(f"the {name}'s spike counts", torch.equal(counts, spikes.sum(dim=1)))
+        _expect(f"the {name}'s outputs", _is_close(block(x)[0], mixed(x, spikes)))
     _, (grad,) = _with_gradients(lambda x: block(x)[0], x)
-    _, (true_grad,) = _with_gradients(lambda x: mixed(x, parts.neuron(parts.ssm(parts.norm(x))[0])[0]), x)
-    _expect("the block's gradients", float((grad - true_grad).norm()) <= 0.05 * float(true_grad.norm()))
+    _, (true_grad,) = _with_gradients(lambda x: mixed(x, fired(x)), x)
+    _expect(f"the {name}'s gradients", float((grad - true_grad).norm()) <= 0.05 * float(true_grad.norm()))
 
 
-CHECKS = (_check_neuron, _check_speculative, _check_scan, _check_mixing, _check_block)
+def _check_block_in_both_directions() -> None:
+    _check_block("block in both directions", is_bidirectional=True)
+
+
+CHECKS = (
+    _check_neuron,
+    _check_speculative,
+    _check_scan,
+    _check_mixing,
+    _check_block,
+    _check_block_in_both_directions,
+)
 
 
 def check_parity() -> None:

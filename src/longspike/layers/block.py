@@ -27,6 +27,7 @@ from longspike.ssm.s4d import S4D
 
 NORM_POSITIONS = ("pre", "post", "none")
 FUSED_DTYPES = (torch.float32, torch.float64)
+FUSED_NORMS = {"pre": (RowNorm, BatchNorm), "post": (RowNorm, BatchNorm), "none": (nn.Identity,)}
 PLAIN_NORMS = {"pre": RowNorm, "post": RowNorm, "none": nn.Identity}
 PLAIN_PARTS = (S4D, RefractoryLIF, TiedDropout, SpikeLinear)
 """What a plain block is made of, in the order of its making: its norm, then these."""
@@ -50,7 +51,8 @@ class SpikingBlock(AbstractSequenceLayer[BlockState]):
         dropout: probability, tied in time, behind the neuron and behind the gate.
         norm: "pre" normalises what enters S4D; "post" normalises the sum (unlike the reference code of SpikingSSMs,
             where a "post" norm has no effect); "none".
-        norm_kind: "layer", or "batch" with statistics of the valid steps in training (`BatchNorm`).
+        norm_kind: "layer", or "batch" with statistics of the valid steps in training (`BatchNorm`). There a "pre" norm's
+            numbers by `forward` and by `outputs` agree up to rounding; at inference they are the same.
         init, dt_min, dt_max, discretisation, n_ssm, trains_b: of S4D.
         mix_gain: factor of the mixing layer's weight at the start. That layer starts as for dense inputs of unit variance;
             spikes of a rate r have the variance r*(1 - r), and about 2.3 gives the branch the strength it has with GELU.
@@ -143,18 +145,28 @@ class SpikingBlock(AbstractSequenceLayer[BlockState]):
     def _fusible_neuron(self, x: Tensor) -> RefractoryLIF | None:
         """The neuron, if this block is the one that `spiking_block` computes."""
         parts = PLAIN_PARTS if self.backward_ssm is None else BIDIRECTIONAL_PARTS
-        is_made_so = self._is_made_with(PLAIN_NORMS[self.norm_position], *parts)
-        is_made_so = is_made_so or (self.norm_position == "post" and self._is_made_with(BatchNorm, *parts))
+        is_made_so = any(self._is_made_with(norm, *parts) for norm in FUSED_NORMS[self.norm_position])
+        is_made_so = is_made_so and not (self._is_folded() and self.norm.training and torch.compiler.is_compiling())
         if x.dtype not in FUSED_DTYPES or not is_made_so:
             return None
         neuron: RefractoryLIF = self.neuron  # type: ignore[assignment]
         methods = {neuron.method, self.ssm.method, "auto" if self.backward_ssm is None else self.backward_ssm.method}
         return neuron if methods == {"auto"} else None
 
+    def _is_folded(self) -> bool:
+        """Whether the norm before S4D is a factor and a summand of every channel."""
+        return self.norm_position == "pre" and isinstance(self.norm, BatchNorm)
+
+    def _norm_inputs(self, x: Tensor, lengths: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
+        if self.norm_position != "pre":
+            return None, None
+        if isinstance(self.norm, BatchNorm):
+            return self.norm.folded(x, lengths)
+        return in_dtype(self.norm.weight, x.dtype), in_dtype(self.norm.bias, x.dtype)  # type: ignore[arg-type]
+
     def _inputs(self, x: Tensor, neuron: tuple[Tensor, ...], lengths: Tensor | None) -> Inputs:
         """What `spiking_block` takes besides x and the state: everything in the dtype of x."""
-        dtype, no_norm = x.dtype, self.norm_position != "pre"
-        norm = (None, None) if no_norm else (in_dtype(self.norm.weight, dtype), in_dtype(self.norm.bias, dtype))  # type: ignore[arg-type]
+        dtype, norm = x.dtype, self._norm_inputs(x, lengths)
         mixing = (in_dtype(self.mix.weight, dtype), in_dtype(self.mix.bias, dtype))
         back = (None,) * 3 if self.backward_ssm is None else self.backward_ssm.discrete(dtype)
         masks = (self.dropout.draw(x), self.dropout.draw(x))
@@ -167,7 +179,7 @@ class SpikingBlock(AbstractSequenceLayer[BlockState]):
         """y (batch, seqlen, d_model), spikes of valid steps (batch, d_model), and the state after the last step.
 
         The same bits as `outputs`, in one pass over memory where the block is a plain one or its like in both directions,
-        on a compiled backend.
+        on a compiled backend. With batch norm before S4D they are the same in inference, and up to rounding in training.
         """
         check_sequence("SpikingBlock", "x", x, channels=self.d_model)
         neuron = self._fusible_neuron(x)
@@ -191,6 +203,7 @@ class SpikingBlock(AbstractSequenceLayer[BlockState]):
             surrogate=neuron.surrogate.name,
             scale=neuron.surrogate.value,
             gradient=neuron.gradient,
+            norm="affine" if self._is_folded() else "layer",
         )
         y = normalised(self.norm, y, lengths) if self.norm_position == "post" else y
         return y, counts, BlockState(ssm_end, LIFState(*neuron_end))

@@ -17,12 +17,14 @@ from longspike.kernels.layer_norm import EPS
 
 SCAN_SPAN = 256  # steps between two saved states of the scan inside a block
 NUM_LEARNT = 14  # the first of Inputs; masks and lengths have no gradient
+NORMS = ("layer", "affine")
 MAX_GROUPS, MAX_GROUP_NUMBERS = 16, 1 << 24  # sums of weights that a backward pass holds side by side
 
 
 class Inputs(NamedTuple):
     """Tensor arguments of the operator behind x, in its order; None where the block has no such part.
 
+    The norm is that of every row, or z = x * norm_weight + norm_bias if the operator's `norm` is "affine".
     `back_lam`, `back_c` and `back_d` are lambda, c and d of a second scan that reads backwards.
     """
 
@@ -78,8 +80,8 @@ class Inputs(NamedTuple):
         return [None if t is None else t.contiguous() for t in ordered]
 
 
-def _sizes(x: Tensor, n_pairs: int, reset: str) -> tuple[float, ...]:
-    return *x.shape, n_pairs, EPS, RESETS[reset], native.threads(x.numel() * n_pairs)
+def _sizes(x: Tensor, n_pairs: int, reset: str, norm: str) -> tuple[float, ...]:
+    return *x.shape, n_pairs, EPS, norm == "affine", RESETS[reset], native.threads(x.numel() * n_pairs)
 
 
 def _saved_shapes(x: Tensor, n_pairs: int, saves: bool, is_bidirectional: bool) -> tuple[tuple[int, ...], ...]:
@@ -123,6 +125,7 @@ def spiking_block_op(
     surrogate: str,
     scale: float,
     gradient: str,
+    norm: str,
     saves: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     """y, spikes of valid steps (batch, channels), the states after the last step; if `saves`, spikes as bits and the
@@ -138,7 +141,7 @@ def spiking_block_op(
     ends = [s.clone(memory_format=torch.contiguous_format) for s in state]
     bits, *shapes = _saved_shapes(x, n_pairs, saves, back_lam is not None)
     saved = [native.empty(bits, torch.int64), *(native.empty(shape, x.dtype) for shape in shapes)]
-    native.call("block_forward", x.dtype, (*ready, x, y, *ends, counts, *saved, None), _sizes(x, n_pairs, reset))
+    native.call("block_forward", x.dtype, (*ready, x, y, *ends, counts, *saved, None), _sizes(x, n_pairs, reset, norm))
     raise_if_nan(ends[1])
     return y, counts, *ends, *saved  # type: ignore[return-value]
 
@@ -225,6 +228,7 @@ def spiking_block_backward_op(
     surrogate: str,
     scale: float,
     gradient: str,
+    norm: str,
     wants_neuron: bool,
 ) -> Gradients:
     """Gradients of x, of the parameters (an empty one for what is not there) and of the initial states."""
@@ -245,9 +249,9 @@ def spiking_block_backward_op(
     back = [None] * 3 if back_lam is None else _sums_of_scan(x, n_pairs)
     modes = (scale, SURROGATES[surrogate][0], GRADIENTS[gradient], True, wants_neuron)
     tensors = (*ready, x, grad_y, counts, by_output, *kept, grad_x, *starts, *scan, *back, *sums)
-    native.call("block_backward", x.dtype, tensors, (*_sizes(x, n_pairs, reset), groups, *modes))
-    neuron, norm, weights, biases = sums
-    by_norm = norm.sum(0).unbind() if norm_weight is not None else (x.new_empty(0), x.new_empty(0))
+    native.call("block_backward", x.dtype, tensors, (*_sizes(x, n_pairs, reset, norm), groups, *modes))
+    neuron, by_group, weights, biases = sums
+    by_norm = by_group.sum(0).unbind() if norm_weight is not None else (x.new_empty(0), x.new_empty(0))
     parameters = [*(part.sum(0) for part in scan), *(row.clone() for row in neuron.sum(0).to(x.dtype))]
     parameters += [weights.sum(0).t().contiguous(), biases.sum(0)]
     parameters += [x.new_empty(0) if part is None else part.sum(0) for part in back]
@@ -264,7 +268,7 @@ def _(x: Tensor, grad_y: Tensor, grad_counts: Tensor | None, *arguments) -> tupl
 def _setup_context(ctx, inputs, output) -> None:  # type: ignore[no-untyped-def]
     x, *tensors = inputs[:18]
     ctx.save_for_backward(x, *tensors, *output[6:])
-    ctx.options = inputs[22:26]
+    ctx.options = inputs[22:27]
     ctx.state_shapes = [s.shape for s in inputs[18:22]]
     ctx.set_materialize_grads(False)
     ctx.mark_non_differentiable(*output[6:])
@@ -285,7 +289,7 @@ def _backward(ctx, grad_y, grad_counts, *grad_rest):  # type: ignore[no-untyped-
     found = spiking_block_backward_op(x, grad_y, grad_counts, *inputs, *grad_end, *saved, *ctx.options, wants_neuron)
     grad_x, learnt, grad_state = found[0], found[1 : 1 + NUM_LEARNT], found[1 + NUM_LEARNT :]
     parameters = [None if t is None else grad for t, grad in zip(inputs[:NUM_LEARNT], learnt, strict=True)]
-    return grad_x, *parameters, None, None, None, *grad_state, None, None, None, None, None
+    return grad_x, *parameters, None, None, None, *grad_state, *[None] * 6
 
 
 register_gradient(spiking_block_op, _backward, setup_context=_setup_context)

@@ -30,19 +30,22 @@ def _spikes(
     return spikes, (ssm_end, v, r, s)
 
 
+def _normed(x: Tensor, inputs: Inputs, norm: str) -> Tensor:
+    if inputs.norm_weight is None or inputs.norm_bias is None:
+        return x
+    if norm == "affine":
+        return x * inputs.norm_weight + inputs.norm_bias
+    return layer_norm(x, inputs.norm_weight, inputs.norm_bias)
+
+
 def forward(
-    x: Tensor, inputs: Inputs, state: State, reset: str, surrogate: str, scale: float, gradient: str
+    x: Tensor, inputs: Inputs, state: State, reset: str, surrogate: str, scale: float, gradient: str, norm: str
 ) -> tuple[Tensor, Tensor, State]:
     """z = norm(x);  s = neuron(scan(z));  y = x + output_scale glu(W (spike_scale s) + bias);  counts of s, and states.
 
     With the coefficients of a second scan: s = neuron(scan(z) + what that one makes of z read backwards).
     """
-    z = (
-        x
-        if inputs.norm_weight is None or inputs.norm_bias is None
-        else layer_norm(x, inputs.norm_weight, inputs.norm_bias)
-    )
-    spikes, end = _spikes(z, inputs, state, reset, surrogate, scale, gradient)
+    spikes, end = _spikes(_normed(x, inputs, norm), inputs, state, reset, surrogate, scale, gradient)
     sent = spikes if inputs.spike_scale is None else spikes * inputs.spike_scale[:, None]
     mixed = glu(linear(sent, inputs.weight, inputs.bias))
     y = x + (mixed if inputs.output_scale is None else mixed * inputs.output_scale[:, None])
