@@ -1,5 +1,6 @@
 """Sounds as steps, their random changes, and the spoken digits as waveforms."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,28 @@ def test_a_changed_sound_follows_its_formula(seed: int, width: int) -> None:
         [10 ** (u / 20) * m + e * float(v) for m, v in zip(moved, w, strict=True)], rel=1e-5
     )
     assert x.tolist() == list(range(1, 13))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_sound_at_another_speed_follows_its_formula(seed: int) -> None:
+    """Drawn before all else, so that what is drawn without a speed and a tilt is as it always was."""
+    x = torch.tensor([float((7 * n) % 5 - 2) for n in range(12)])
+    augment = SoundAugment(max_shift=2, max_speed=0.5, max_tilt=0.9)
+    found = augment(x.reshape(-1, 2), np.random.default_rng(seed)).flatten()
+    rng = np.random.default_rng(seed)
+    v, a, s = 1.5 ** rng.uniform(-1, 1), rng.uniform(-0.9, 0.9), int(rng.integers(-2, 3))
+
+    def at(place: float) -> float:
+        low = math.floor(place)
+        if not 0 <= place <= 11:
+            return 0.0
+        after = float(x[low + 1]) if low < 11 else 0.0
+        return float(x[low]) * (1 - place + low) + after * (place - low)
+
+    z = [at(5.5 + v * (n - 5.5 - s)) for n in range(12)]
+    expected = [z[n] - (a * z[n - 1] if n else 0.0) for n in range(12)]
+    assert found.tolist() == pytest.approx(expected, abs=1e-5)
+    assert augment(x[:0, None], np.random.default_rng(0)).shape == (0, 1)
 
 
 def test_no_change_changes_nothing() -> None:
