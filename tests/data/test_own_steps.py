@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from longspike.data import Reading, describe_data, load
+from longspike.data.own import load_others, read_like
 from longspike.errors import ConfigError, DataFileError
 from longspike.tasks import forecast_labels
 from own_files import write_series, write_steps, write_wide
@@ -39,6 +40,56 @@ def test_few_samples_are_divided_by_time(tmp_path: Path) -> None:
     first = [t % 7 for t in range(21)]
     torch.testing.assert_close(x / own.scale, torch.tensor(first, dtype=torch.float32), rtol=0, atol=1e-5)
     assert describe_data(path, task="step_labels").reading.window == 8
+
+
+def write_folder(folder: Path, suffix: str, *, files: int = 12) -> Path:
+    """A recording a file, of 5 to 7 steps of two channels by three persons; the label: is the first one above 2?"""
+    folder.mkdir()
+    for k in range(files):
+        x = np.stack([np.arange(5 + k % 3) % 4, np.full(5 + k % 3, k)], axis=1)
+        words = np.where(x[:, 0] > 2, "high", "low")
+        words[0] = ""
+        if suffix == ".npy":
+            np.save(folder / f"p{k % 3}_{k:02d}.npy", x.astype(np.float32))
+            np.save(folder / f"p{k % 3}_{k:02d}_labels.npy", words)
+            continue
+        rows = [f"{t / 10},{a},{b},{word}\n" for t, ((a, b), word) in enumerate(zip(x, words, strict=True))]
+        (folder / f"p{k % 3}_{k:02d}{suffix}").write_text("time_s,a,b,state\n" + "".join(rows))
+    return folder
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".npy"])
+def test_labels_of_steps_in_a_folder_of_files(tmp_path: Path, suffix: str) -> None:
+    folder = write_folder(tmp_path / "walks", suffix)
+    own = describe_data(folder, reading=Reading(group="1", test_share=0.3), task="step_labels")
+    assert (own.name, own.reading.kind, own.class_names) == ("walks", "folder", ("high", "low"))
+    assert (own.d_input, own.shortest, own.longest) == (2, 5, 7)
+    assert (own.num_train, own.num_val, own.num_test) == (4, 4, 4)
+    assert own.steps_per_second == (pytest.approx(10.0) if suffix == ".csv" else None)
+    x, labels = load(own).train[0]
+    assert x.shape[1] == 2
+    assert labels[:5].tolist() == [-1, 1, 1, 0, 1]
+    again = load_others(own, write_folder(tmp_path / "others", suffix, files=5), split="test")
+    assert (len(again[0]), again[1]) == (5, "all")
+    alone = folder / f"p0_00{suffix}"
+    assert len(load_others(own, alone, split="test")[0]) == 1
+    asked = read_like(own, alone, d_input=2)
+    assert (len(asked), asked.values[0].shape) == (1, (5, 2))
+    assert len(read_like(own, folder, d_input=2)) == 12
+
+
+def test_files_that_make_no_folder_of_recordings(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "walks", ".csv")
+    odd = folder / "p9_99.csv"
+    odd.write_text("time_s,a,c,state\n0,1,2,low\n0.1,1,2,low\n")
+    with pytest.raises((DataFileError, ConfigError), match=r"no such column|Give every file the same"):
+        describe_data(folder, task="step_labels")
+    odd.write_text("time_s,a,b,state\n0,1,2,low\n0.5,1,2,low\n")
+    with pytest.raises(DataFileError, match=r"p9_99.csv has 2 steps a second, and p0_00.csv has 10"):
+        describe_data(folder, task="step_labels")
+    odd.rename(folder / "notes.md")
+    with pytest.raises(DataFileError, match=r"files of one kind, .* a recording each; got .csv, .md"):
+        describe_data(folder, task="step_labels")
 
 
 @pytest.mark.parametrize("is_one", [True, False])

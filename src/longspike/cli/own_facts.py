@@ -11,7 +11,7 @@ KINDS = {
     "long": "a table, a row a step",
     "arrays": "arrays of NumPy",
     "ts": "a .ts file",
-    "folder": "a folder per class",
+    "folder": "a folder of files",
     "events": "recordings of events, a folder per class",
     "text": "a text",
 }

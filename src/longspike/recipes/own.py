@@ -20,6 +20,8 @@ _NS_PER_VALUE = 25.0
 """Training, for each sample, step, channel and layer, on a slow core."""
 _STEP_S = 0.015
 """Of the optimiser, however small the batch."""
+_EPOCH_S = 0.05
+"""To validate and to save, however little there is."""
 _LONGEST_S = 1800.0
 _LONG_TEXT = 500_000
 """Tokens from which on a wider network pays."""
@@ -64,7 +66,7 @@ def _of_sequences(own: OwnData) -> Recipe:
     )
     seconds = _NS_PER_VALUE * 1e-9 * own.num_train * longest * model.d_model * model.num_layers
     batch_size = _chosen(_BATCHES, own.num_train)
-    seconds += _STEP_S * math.ceil(own.num_train / batch_size)
+    seconds += _STEP_S * math.ceil(own.num_train / batch_size) + _EPOCH_S
     epochs = max(math.ceil(_STEPS * batch_size / own.num_train), _PASSES)
     epochs = max(min(epochs, 300, round(_LONGEST_S / seconds)), 3)
     return Recipe(

@@ -11,7 +11,7 @@ from longspike.data.files.class_folders import list_class_files, list_classes
 from longspike.data.own.arrays import read_array
 from longspike.data.own.long_table import read_long
 from longspike.data.own.reading import Reading
-from longspike.data.own.samples import OPTIONAL, Samples, as_channels, check_channels
+from longspike.data.own.samples import OPTIONAL, UNREAD, Samples, as_channels, check_channels
 from longspike.data.own.table import read_table
 from longspike.data.sounds import UNIT, frames_of_sound
 from longspike.errors import ConfigError, DataFileError
@@ -49,7 +49,7 @@ def read_files(paths: Sequence[Path], reading: Reading) -> tuple[Samples, Readin
         values, names, rate, found = FILE_READERS[path.suffix.lower()](path, found)
         parts.append((values, names))
         rates.append(rate)
-    _check_rates(paths, rates, reading.frame or found.frame or 1)
+    check_rates(paths, rates, found.frame or 1)
     samples = Samples(
         values=[values for values, _ in parts],
         places=tuple(f"{path.parent.name}/{path.name}" for path in paths),
@@ -62,8 +62,8 @@ def read_files(paths: Sequence[Path], reading: Reading) -> tuple[Samples, Readin
     return samples, found
 
 
-def _check_rates(paths: Sequence[Path], rates: Sequence[float | None], frame: int) -> None:
-    """Raise unless all files have one pace."""
+def check_rates(paths: Sequence[Path], rates: Sequence[float | None], frame: int = 1) -> None:
+    """Raise unless all files have one pace; `frame` samples of a sound are a step."""
     other = next((k for k, rate in enumerate(rates) if rate != rates[0]), None)
     if other is None:
         return
@@ -99,7 +99,8 @@ Sample = tuple[np.ndarray, tuple[str, ...], float | None, Reading]
 def _from_table(path: Path, reading: Reading) -> Sample:
     """A table with a row a step."""
     table = read_table(path, header=reading.header)
-    samples, found = read_long(table, replace(reading, sample=None, group=None, label=None), labels=OPTIONAL)
+    labels = OPTIONAL if reading.values is None else UNREAD
+    samples, found = read_long(table, replace(reading, sample=None, group=None, label=None), labels=labels)
     kept = replace(found, group=reading.group, kind=reading.kind)
     return samples.values[0], samples.channels, samples.steps_per_second, kept
 

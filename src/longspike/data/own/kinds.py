@@ -18,6 +18,7 @@ from longspike.data.own.samples import (
     check_channels,
     check_samples,
 )
+from longspike.data.own.step_folder import read_step_folder
 from longspike.data.own.table import read_table
 from longspike.data.own.ts_file import read_ts
 from longspike.data.own.wide_table import read_wide
@@ -96,6 +97,8 @@ def read_samples(path: Path, reading: Reading, *, labels: str) -> tuple[Samples,
 
 def _read(path: Path, reading: Reading, labels: str) -> tuple[Samples, Reading]:
     suffix = path.suffix.lower()
+    if path.is_dir() and (labels == PER_STEP or (labels == UNREAD and not is_folder_of_classes(path))):
+        return read_step_folder(path, reading, labels=labels)
     if path.is_dir() and labels in (PER_SAMPLE, OPTIONAL, UNREAD):
         return read_folder(path, reading)
     if path.is_dir():

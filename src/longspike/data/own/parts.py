@@ -39,11 +39,12 @@ class Parts:
     class_names: tuple[str, ...]
 
 
-def places(path: Path, reading: Reading) -> tuple[Path, Path | None]:
+def places(path: Path, reading: Reading, *, takes_folder: bool = False) -> tuple[Path, Path | None]:
     """The file or folder to train on, and that of the test samples if there is one: said, or lying beside it.
 
     A folder may hold train/ and test/, folders of classes; or a pair of files such as X_TRAIN.ts and X_TEST.ts.
 
+    Args: takes_folder: whether a folder of files is data itself, a recording a file.
     Raises: ConfigError if a folder holds several files that could be meant.
     """
     path = path.resolve()
@@ -55,6 +56,8 @@ def places(path: Path, reading: Reading) -> tuple[Path, Path | None]:
     if is_folder_of_classes(path):
         return path, said
     file = training_file(path)
+    if file is None and takes_folder:
+        return path, said
     if file is None:
         raise ConfigError(f"{path} holds neither folders of classes nor one file of samples. Name the file itself.")
     return file, said or partner(file)

@@ -56,22 +56,26 @@ def read_like(
     """
     path = path.expanduser()
     if path.is_dir():
-        path, _ = places(path, Reading())  # of a pair of files, or of train/ and test/, those that were trained on
+        takes_folder = own is not None and own.task == STEP_LABELS
+        # of a pair of files, or of train/ and test/, those that were trained on
+        path, _ = places(path, Reading(), takes_folder=takes_folder)
     if path.suffix.lower() == SOUND:
         samples_per_step = _samples_per_step(path, d_input, samples_per_step)
     is_like = own is not None and _fits(own.reading, path)
     reading = replace(own.reading, test=None) if own is not None and is_like else Reading(frame=samples_per_step)
-    if labels == OPTIONAL:
+    if labels == OPTIONAL or (reading.kind == "folder" and path.is_file()):
         reading = replace(reading, group=None)
+    if labels == OPTIONAL:
         labels = UNREAD if own is not None and own.task in (STEP_LABELS, FORECASTING) else OPTIONAL
-    is_one = path.is_file() and (reading.kind == "folder" or path.suffix.lower() == SOUND)
+    is_asked = path.is_file() and labels != PER_STEP  # to be answered, one sample a file then
+    is_one = is_asked and (reading.kind == "folder" or path.suffix.lower() == SOUND)
     if is_one:
         if path.suffix.lower() not in FILE_READERS:
             raise DataFileError(f"{path} is none of the files that the model reads: {', '.join(FILE_READERS)}.")
         samples, _ = read_files([path], reading)
         samples = replace(samples, places=("the file",))
         check_samples(path, samples)
-    elif path.is_file() and path.suffix == ".npy" and (one := _one_array(path, d_input)) is not None:
+    elif is_asked and path.suffix == ".npy" and (one := _one_array(path, d_input)) is not None:
         samples = one
     else:
         samples, _ = read_samples(path, reading, labels=labels)
@@ -130,7 +134,7 @@ def load_others(own: OwnData, path: Path, *, split: str, vocabulary: Vocabulary 
     name, place = "all", path
     has_parts = path.is_dir() and ((path / "test").is_dir() or not is_folder_of_classes(path))
     if has_parts and split in ("train", "test"):
-        file, test = places(path, replace(own.reading, test=None))
+        file, test = places(path, replace(own.reading, test=None), takes_folder=own.task == STEP_LABELS)
         name, place = (split, test) if split == "test" and test is not None else ("train" if test else "all", file)
     return (_recordings(own, place) if own.has_events else _sequences(own, place)), name
 

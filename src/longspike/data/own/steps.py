@@ -49,7 +49,7 @@ def read_step_parts(path: Path, reading: Reading, task: str) -> StepParts:
     Args: task: `STEP_LABELS` or `FORECASTING`.
     Raises: DataFileError, ConfigError.
     """
-    file, test_file = places(path, reading)
+    file, test_file = places(path, reading, takes_folder=task == STEP_LABELS)
     labels = PER_STEP if task == STEP_LABELS else NONE
     samples, found = read_samples(file, reading, labels=labels)
     tested = samples if test_file is None else read_samples(test_file, replace(found, test=None), labels=labels)[0]
