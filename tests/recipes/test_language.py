@@ -89,3 +89,11 @@ def test_a_run_keeps_its_vocabulary_once(tmp_path: Path) -> None:
     write_corpora(tmp_path)
     with pytest.raises(ConfigError, match=r"does not fit the data set 'shakespeare'"):
         evaluate_saved(tmp_path / "run", data="shakespeare", data_root=tmp_path)
+
+
+@pytest.mark.slow
+def test_a_run_says_what_a_token_is(tmp_path: Path) -> None:
+    write_corpora(tmp_path)
+    small = ["model.d_model=8", "model.num_layers=1", "training.epochs=1"]
+    result = run(with_overrides(recipe("shakespeare"), small), run_dir=tmp_path / "run", data_root=tmp_path)
+    assert result.unit == "byte"

@@ -183,7 +183,7 @@ def _print_result(result: "RunResult") -> None:
 
     fit, test = result.fit, result.test
     model = shlex.quote(str(fit.model_path))
-    first, *others = task(test.task).metrics
+    first, *others = task(test.task).metrics_in(result.unit)
     value = f"{first.text(test.metrics[first.name])} of {test.num_samples} samples (weights of epoch {fit.best_epoch})"
     facts = [(f"test {first.label}", value)]
     facts += [(metric.label, metric.text(test.metrics[metric.name])) for metric in others]

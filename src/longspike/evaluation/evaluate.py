@@ -13,7 +13,6 @@ from longspike.evaluation.machine import machine, versions
 from longspike.evaluation.result import Evaluation
 from longspike.models.classifier import AbstractClassifier
 from longspike.tasks.confusion import class_accuracy
-from longspike.tasks.language import Language
 from longspike.training import Score
 from longspike.training.carrying import Carried
 from longspike.training.loaders import LabelledBatch, labelled
@@ -60,14 +59,8 @@ def _result(model: AbstractClassifier, score: Score, details: Details, wall_s: f
         num_parameters=sum(p.numel() for p in model.parameters()),
         versions=versions(),
         machine=machine(next(model.parameters()).device),
-        unit=_unit(model),
+        unit=model.token_unit,
     )
-
-
-def _unit(model: AbstractClassifier) -> str | None:
-    """What a token is that a language model answers with, if it says so."""
-    vocabulary = model.input_spec.vocabulary
-    return None if vocabulary is None or model.task.name != Language.name else vocabulary.unit.removesuffix("s")
 
 
 def evaluate(

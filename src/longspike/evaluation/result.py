@@ -131,15 +131,8 @@ class Evaluation:
 
     @property
     def shown_metrics(self) -> tuple[Metric, ...]:
-        """The metrics in the words of what a token is, first the one for the head of a page: of words the perplexity,
-        of bytes and characters their bits.
-        """
-        metrics = task(self.task).metrics
-        if self.unit is None:
-            return metrics
-        first = "perplexity" if self.unit == "word" else "bits"
-        named = (each._replace(title=self.in_unit(each.title), remark=self.in_unit(each.remark)) for each in metrics)
-        return tuple(sorted(named, key=lambda metric: metric.name != first))
+        """The metrics in the words of what a token is, the one for the head of a page first."""
+        return task(self.task).metrics_in(self.unit)
 
     def in_unit(self, text: str) -> str:
         """Words about tokens, in those of the unit."""

@@ -14,6 +14,7 @@ from longspike.models import checkpoint
 from longspike.models.input_spec import InputSpec
 from longspike.models.observation import Classification, Observation
 from longspike.tasks.definition import AbstractTask, Meaning
+from longspike.tasks.language import Language
 from longspike.tasks.table import DEFAULT_TASK, task
 
 __all__ = ["AbstractClassifier", "Summary"]
@@ -92,6 +93,12 @@ class AbstractClassifier(nn.Module, ABC):
     def class_names(self) -> tuple[str, ...]:
         """One name an output; its number where nobody has given names."""
         return self.input_spec.names(self.config.num_outputs)
+
+    @property
+    def token_unit(self) -> str | None:
+        """What a token is that a language model answers with, "byte", "character" or "word"; None if that is not known."""
+        vocabulary = self.input_spec.vocabulary
+        return None if vocabulary is None or self.task.name != Language.name else vocabulary.unit.removesuffix("s")
 
     @property
     def meaning(self) -> Meaning:

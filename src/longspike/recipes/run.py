@@ -38,11 +38,15 @@ LENGTH_WINDOW = 50
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunResult:
-    """A finished run: how it went, and the score of its best weights on the test set."""
+    """A finished run: how it went, and the score of its best weights on the test set.
+
+    unit: of a language model what a token is, "byte", "character" or "word"; None where that is not known.
+    """
 
     recipe: Recipe
     fit: FitResult
     test: Score
+    unit: str | None = None
 
 
 def _record(recipe: Recipe, bundle: DataBundle | EventBundle) -> dict[str, Any]:
@@ -186,4 +190,4 @@ def _train(
         progress=progress,
     )
     test = score(model, _loader(recipe, bundle.test), carries_state=config.carry_state)
-    return RunResult(recipe=recipe, fit=result, test=test)
+    return RunResult(recipe=recipe, fit=result, test=test, unit=model.token_unit)

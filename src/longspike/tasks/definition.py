@@ -127,6 +127,10 @@ class AbstractTask(ABC):
             )
         return by_name[selection]
 
+    def metrics_in(self, unit: str | None) -> tuple[Metric, ...]:
+        """The metrics as a page shows them, the one for its head first, where a token is a `unit`, if that is known."""
+        return self.metrics
+
     @abstractmethod
     def check_labels(self, where: str, labels: Tensor, num_outputs: int) -> None:
         """Raise unless `labels` are of this task and fit the outputs; on a GPU their values are not looked at."""

@@ -35,6 +35,17 @@ class Language(AbstractTask):
     )
     loss_remark = "nats per token: total NLL / total tokens"
 
+    def metrics_in(self, unit: str | None) -> tuple[Metric, ...]:
+        """In the words of a "byte", "character" or "word"; at the head of words the perplexity, else the bits."""
+        if unit is None:
+            return self.metrics
+        first = "perplexity" if unit == "word" else "bits"
+        named = [
+            each._replace(title=each.title.replace("token", unit), remark=each.remark.replace("token", unit))
+            for each in self.metrics
+        ]
+        return tuple(sorted(named, key=lambda metric: metric.name != first))
+
     def check_labels(self, where: str, labels: Tensor, num_outputs: int) -> None:
         """Raise unless `labels` (batch, seqlen) are tokens, or -1."""
         check_classes(where, labels, num_outputs, axes="(batch, seqlen)", low=IGNORE)
