@@ -9,7 +9,9 @@ import torch
 
 import longspike
 from longspike.data import PairBatch, Vocabulary
+from longspike.energy import count_operations
 from longspike.errors import ConfigError
+from longspike.evaluation import evaluate
 from longspike.models import InputSpec, SpikeSSM, SpikeSSMConfig, SpikeSSMPair, SpikeSSMPairConfig
 
 TOWER = SpikeSSMConfig(d_input=7, encoder="embedding", d_model=6, num_layers=2, d_state=4)
@@ -96,6 +98,26 @@ def test_what_is_observed_is_what_is_classified() -> None:
     assert trace.x[:, 0].tolist() == batch.x[1, :3].tolist()
     assert [spikes.shape for spikes in trace.spikes] == [(3, 6)] * 2
     assert seen.trace(0).answers is None
+
+
+def test_the_energy_is_that_of_both_towers_and_the_head() -> None:
+    model, batch = network(), make_batch()
+    found = evaluate(model, [batch])
+    tower = model.config.tower
+    steps = int(batch.lengths.sum() + batch.other_lengths.sum()) / len(batch.lengths)
+    assert found.num_steps == steps * len(batch.lengths)
+    assert found.energy is not None
+    alone = count_operations(tower, found.layer_rates)
+    for part in ("encoder", "state update", "mixing", "neuron"):
+        assert found.energy.counts.select(part=part) == alone.select(part=part)
+    width = tower.d_model
+    assert found.energy.counts.select(part="decoder").per_sample(steps).mac == width * (
+        4 * width + model.config.num_outputs
+    )
+    means = [counts.select(part="pooling").per_sample(steps).mul for counts in (found.energy.counts, alone)]
+    assert means == [2 * width, width]
+    assert found.energy.seqlen == steps
+    assert found.energy.full.saving is not None
 
 
 def test_a_saved_network_and_raw_pairs(tmp_path: Path) -> None:

@@ -23,8 +23,8 @@ class OwnOptions(RunOptions):
         task: What is to be learnt: classify, the class of each sequence; regress, a number for each sequence; label, the
             class of each step; forecast, the values that come next; lm, the next byte, character or word of a text; events,
             the class of each recording of events.
-        data: A table (.csv, .tsv, .txt), arrays (.npz, .npy), a .ts file, or a folder with a folder per class; for lm a
-            text.
+        data: A table (.csv, .tsv, .txt), arrays (.npz, .npy), a .ts file, or a folder with a folder per class; for label
+            also a folder of recordings, for lm a text.
     """
 
     task: Annotated[str, tyro.conf.arg(metavar="TASK")]

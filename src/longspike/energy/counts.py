@@ -35,6 +35,7 @@ from longspike.energy.operations import OperationCounts
 from longspike.layers.neuron import NeuronConfig
 from longspike.models.config import SpikeSSMConfig
 from longspike.models.lm_config import SpikeLMConfig
+from longspike.models.pair_config import SpikeSSMPairConfig
 
 __all__ = ["NetworkCounts", "PartCount", "count_operations", "is_counted", "mixing_counts", "neuron_counts"]
 
@@ -217,7 +218,8 @@ def _check_rates(config: SpikeSSMConfig, rates: Sequence[float]) -> None:
 
 def is_counted(config: object) -> bool:
     """Whether the operations of networks of this configuration are counted; not those of FLAMES and twins."""
-    return isinstance(config, SpikeSSMConfig | SpikeLMConfig) and config.block == "spiking"
+    stack = config.tower if isinstance(config, SpikeSSMPairConfig) else config
+    return isinstance(stack, SpikeSSMConfig | SpikeLMConfig) and stack.block == "spiking"
 
 
 def count_operations(config: SpikeSSMConfig, rates: Sequence[float], *, word_bytes: int = 4) -> NetworkCounts:

@@ -12,6 +12,7 @@ from longspike.energy.vocabulary import network_counts
 from longspike.models.classifier import AbstractClassifier
 from longspike.models.config import SpikeSSMConfig
 from longspike.models.lm_config import SpikeLMConfig
+from longspike.models.pair_config import SpikeSSMPairConfig
 
 CONVENTIONS = (
     "Energy is computed from operation counts and a cost table; nothing was measured on a chip. Figures of other "
@@ -85,11 +86,13 @@ class EnergyReport:
         }
 
 
-AnyCounted = TypeVar("AnyCounted", SpikeSSMConfig, SpikeLMConfig)
+AnyCounted = TypeVar("AnyCounted", SpikeSSMConfig, SpikeLMConfig, SpikeSSMPairConfig)
 
 
 def dense_twin(config: AnyCounted) -> AnyCounted:
     """The same network with GELU for the neuron: S4D."""
+    if isinstance(config, SpikeSSMPairConfig):
+        return replace(config, tower=dense_twin(config.tower))
     return replace(config, neuron=replace(config.neuron, kind="gelu"))
 
 
@@ -118,7 +121,8 @@ def energy(
 
     Args:
         model: the network. rates: mean of the spikes of each block; empty for a dense network (kind="gelu").
-        costs: energy per operation. seqlen: (mean) number of steps of a sample, over which the read-out is spread.
+        costs: energy per operation. seqlen: (mean) number of steps of a sample, of a pair those of both sequences;
+            the read-out is spread over them.
     Raises: TypeError for a kind of network whose operations are not counted (`is_counted`); ValueError if `rates` does not
         fit the network or `seqlen` is not positive.
 

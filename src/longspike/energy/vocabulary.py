@@ -15,9 +15,11 @@ from dataclasses import replace
 
 from longspike.energy.counts import NetworkCounts, PartCount, count_operations
 from longspike.energy.operations import OperationCounts
+from longspike.energy.pairs import pair_counts
 from longspike.layers.adaptive import cluster_bounds, cluster_widths
 from longspike.models.config import SpikeSSMConfig
 from longspike.models.lm_config import SpikeLMConfig, as_spike_ssm
+from longspike.models.pair_config import SpikeSSMPairConfig
 
 
 def _encoder(config: SpikeLMConfig, word_bytes: int) -> PartCount:
@@ -52,12 +54,14 @@ def _decoder(config: SpikeLMConfig, word_bytes: int) -> PartCount:
 
 
 def network_counts(
-    config: SpikeSSMConfig | SpikeLMConfig, rates: Sequence[float], *, word_bytes: int = 4
+    config: SpikeSSMConfig | SpikeLMConfig | SpikeSSMPairConfig, rates: Sequence[float], *, word_bytes: int = 4
 ) -> NetworkCounts:
-    """`count_operations` of a network, a language model included, with the clusters of its vocabulary if it has such.
+    """`count_operations` of a network, one of pairs or a language model included, with the clusters of its vocabulary.
 
     Args and Raises: as of `count_operations`.
     """
+    if isinstance(config, SpikeSSMPairConfig):
+        return pair_counts(config, rates, word_bytes=word_bytes)
     counts = count_operations(as_spike_ssm(config), rates, word_bytes=word_bytes)
     if not isinstance(config, SpikeLMConfig) or not config.cutoffs:
         return counts
