@@ -114,7 +114,7 @@ def test_a_run_on_pairs_is_evaluated(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert found.num_steps == 10 * 2 * 2000
     assert found.loss == pytest.approx(result.test.loss, abs=1e-5)
     assert [sample.trace.x.shape for sample in found.samples] == [(2000, 1)] * 2
-    assert found.energy is None
+    assert found.energy is not None
     model = longspike.load(tmp_path / "run")
     assert model.predict(("aaa", "aaab")).class_name in ("same work", "different works")
     with pytest.raises(
