@@ -47,7 +47,7 @@ def spoken_digits_raw_speakers() -> Recipe:
         description="spoken digits sample by sample, tested on another speaker",
         data="spoken-digits-raw-speakers",
         augmentation=SoundAugment(max_shift=400, max_gain_db=12.0, max_noise=0.02, max_speed=0.25, max_tilt=0.6),
-        expected="not trained by us yet; about half an hour on one core",
+        expected="63.6 % of another speaker at 5.1 % firing; 40 minutes on one core (results/spoken-digits-raw-speakers)",
     )
 
 
