@@ -41,15 +41,16 @@ def step_of(model: SpikeLM, loss_of: Callable[[Batch], Tensor], shape: tuple[int
 
 
 def steps(num_tokens: int, cutoffs: tuple[int, ...], shape: tuple[int, int, int]) -> dict[str, Callable[[], None]]:
-    """Training steps by name: without a head, with a plain one, with an adaptive one."""
+    """Training steps by name: without a head, with a plain one, with an adaptive one, cut as often as d_model allows."""
     batch, seqlen, d_model = shape
     plain = SpikeLMConfig(num_tokens=num_tokens, d_model=d_model, num_layers=NUM_LAYERS, d_state=D_STATE)
 
     def with_head(model: SpikeLM) -> Callable[[Batch], Tensor]:
         return lambda batch: model.task.measure(model.classify(batch).logits, batch).loss
 
+    wide_enough = tuple(cut for k, cut in enumerate(cutoffs, 1) if d_model // plain.div**k)
     found = {}
-    for name, config in (("plain", plain), ("adaptive", replace(plain, cutoffs=cutoffs))):
+    for name, config in (("plain", plain), ("adaptive", replace(plain, cutoffs=wide_enough))):
         model = SpikeLM(config)
         found[f"{name} head, {num_tokens:,}"] = step_of(model, with_head(model), (batch, seqlen))
     bare = SpikeLM(plain)
