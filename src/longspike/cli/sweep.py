@@ -1,5 +1,6 @@
 """`longspike sweep`: variants of a recipe, trained and compared."""
 
+import json
 import re
 import shlex
 from dataclasses import asdict, dataclass
@@ -77,8 +78,6 @@ def sweep(options: Annotated[SweepOptions, tyro.conf.arg(name="")]) -> int:
         note(f"\n{interruption}\nGive the same command again to go on.")
         return 128 + interruption.signal_number
     summary = _summary(recipe, options, rows)
-    import json
-
     replace_text(folder / SUMMARY, json.dumps(summary, indent=1) + "\n")
     if options.json:
         print_json(summary)
@@ -125,10 +124,7 @@ def _plain(row: "SweepRow") -> dict[str, Any]:
 
 def _table(recipe: "Recipe", rows: "list[SweepRow]") -> "list[tuple[str, ...]]":
     """A row a variant: the first metric of the task on the test set, its spread over seeds, firing and cost."""
-    from longspike.tasks import task
-
-    stack = getattr(recipe.model, "stack", recipe.model)
-    first = task(getattr(stack, "task", "classification")).metrics[0]
+    first = recipe.task.metrics[0]
     table: list[tuple[str, ...]] = [("variant", "parameters", "steps", f"test {first.label}", "firing", "CPU s")]
     for row in rows:
         found = row.mean_and_spread(f"test/{first.name}")

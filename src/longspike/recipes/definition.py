@@ -50,14 +50,22 @@ class Recipe:
                 mistakes.add(f"`{name}` must not be empty")
         if {"/", "\\"} & set(self.name) or self.name in (".", ".."):
             mistakes.add(f"`name` must be the name of a folder, not a path; got {self.name!r}")
-        stack = self.model.stack if isinstance(self.model, SpikeLMConfig) else self.model
-        asked = task(stack.task if isinstance(stack, SpikeSSMConfig) else DEFAULT_TASK)
+        asked, stack = self.task, self._stack
         if isinstance(stack, SpikeSSMConfig):
             self._check_sequence_model(stack, asked, mistakes)
         if self.training.label_smoothing and not asked.has_classes:
             mistakes.add(f"`training.label_smoothing` has no effect on values ({asked.name}); set it to 0")
         mistakes.part(lambda: asked.metric(self.training.selection))
         mistakes.raise_any()
+
+    @property
+    def _stack(self) -> Any:
+        return self.model.stack if isinstance(self.model, SpikeLMConfig) else self.model
+
+    @property
+    def task(self) -> AbstractTask:
+        """What is learnt."""
+        return task(self._stack.task if isinstance(self._stack, SpikeSSMConfig) else DEFAULT_TASK)
 
     def _check_sequence_model(self, model: SpikeSSMConfig, asked: AbstractTask, mistakes: Mistakes) -> None:
         if model.block == "attention" and self.training.carry_state:
