@@ -17,7 +17,7 @@ from longspike.layers.token_scores import TokenScores
 from longspike.neurons.dendritic import DendriticLIF, DendriticState
 from longspike.neurons.hard_reset import HardResetLIF
 from longspike.neurons.lif import LIFState
-from longspike.neurons.memoryless import GELU, Bernoulli, Heaviside
+from longspike.neurons.memoryless import GELU, Bernoulli, Graded, Heaviside
 from longspike.neurons.refractory import RefractoryLIF
 from longspike.neurons.sdn import SDN
 from longspike.neurons.surrogate import Surrogate
@@ -36,6 +36,7 @@ __all__ = [
     "DendriticRows",
     "DendriticState",
     "EventPool",
+    "Graded",
     "HardResetLIF",
     "Heaviside",
     "LIFState",

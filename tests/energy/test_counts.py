@@ -70,6 +70,8 @@ def test_samples_and_steps_of_a_tiny_network() -> None:
         (NeuronConfig(kind="hard_reset"), {"mul": 2, "add": 1, "compare": 1}, 8),
         (NeuronConfig(kind="sdn"), {"mac": 136, "mul": 1, "add": 9, "compare": 17}, 36),
         (NeuronConfig(kind="heaviside"), {"compare": 1}, 0),
+        (NeuronConfig(kind="ternary"), {"compare": 2, "add": 1}, 0),
+        (NeuronConfig(kind="multi_bit", levels=7), {"compare": 7, "add": 6}, 0),
         (NeuronConfig(kind="bernoulli"), {"compare": 3, "special": 1}, 0),
         (NeuronConfig(kind="gelu"), {"mul": 3, "add": 1, "special": 1}, 0),
     ],
@@ -79,7 +81,8 @@ def test_neurons_counted_by_hand(config: NeuronConfig, expected: dict[str, int],
     for name in ("mac", "ac", "mul", "add", "compare", "special"):
         assert getattr(counts, name) == 3 * expected.get(name, 0), name
     assert counts.state_bytes == pytest.approx(3 * state_bytes)
-    assert counts.activation_bytes == pytest.approx(3 * (4 + (1 / 8 if config.is_spiking else 4)))
+    bits = {"ternary": 2, "multi_bit": 3, "gelu": 32}.get(config.kind, 1)
+    assert counts.activation_bytes == pytest.approx(3 * (4 + bits / 8))
     assert "per channel" in formula
 
 

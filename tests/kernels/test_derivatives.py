@@ -23,8 +23,8 @@ PAGE = Path(__file__).parents[2] / "docs" / "howto" / "derivatives.md"
 CASES = derivatives.operators() | derivatives.layers()
 ROWS = tuple(CASES)
 SPIKING = (
-    "spikes", "count_spikes", "SDN", "Heaviside", "dendritic_lif", "dendritic_conv", "DendriticLIF", "DendriticLIFConv2d",
-    "LeakyMemory", "MemoryBlock", "SpatialPool", "FlamesSequence",
+    "spikes", "count_spikes", "SDN", "Heaviside", "Graded", "dendritic_lif", "dendritic_conv", "DendriticLIF",
+    "DendriticLIFConv2d", "LeakyMemory", "MemoryBlock", "SpatialPool", "FlamesSequence",
 )  # fmt: skip
 TWICE = r"_backward\S* has no gradient of its own; what it belongs to can be differentiated once, not twice"
 FORWARD = r"longspike\.\w+\.default has no derivative in forward mode .* Use reverse mode"

@@ -14,6 +14,7 @@ from torch.nn.utils.parametrizations import weight_norm
 
 import longspike
 from longspike.errors import CheckpointError, ConfigError
+from longspike.layers.neuron import NEURONS
 from longspike.models import (
     FlamesConfig,
     FlamesSequenceConfig,
@@ -41,7 +42,7 @@ def saved(tmp_path: Path) -> Path:
     return tmp_path / "model"
 
 
-@pytest.mark.parametrize("kind", ["refractory", "hard_reset", "sdn", "heaviside", "bernoulli", "gelu"])
+@pytest.mark.parametrize("kind", NEURONS)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
 def test_round_trip(tmp_path: Path, kind: str, dtype: torch.dtype) -> None:
     model = network(neuron=NeuronConfig(kind=kind)).to(dtype).train()

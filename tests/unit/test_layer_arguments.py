@@ -21,6 +21,7 @@ from longspike.nn import (
     DendriticLIF,
     DendriticLIFConv2d,
     EventPool,
+    Graded,
     HardResetLIF,
     Heaviside,
     MeanPool,
@@ -45,6 +46,7 @@ LAYERS: dict[str, Callable] = {
     "S4D by loop": lambda: S4D(3, d_state=4, method="reference"),
     "SDN": lambda: SDN(3),
     "Heaviside": lambda: Heaviside(3),
+    "Graded": lambda: Graded(3, levels=2, is_signed=True),
     "Bernoulli": lambda: Bernoulli(3),
     "GELU": lambda: GELU(3),
     "SpikingBlock": lambda: SpikingBlock(3, d_state=4),
@@ -101,14 +103,14 @@ def test_states() -> None:
             layer = build()
             for what, wrong in WRONG_STATES.items():
                 found[name, what] = complaint(layer, X, wrong)
-            if name not in ("MeanPool", "Heaviside", "Bernoulli", "GELU"):
+            if name not in ("MeanPool", "Heaviside", "Graded", "Bernoulli", "GELU"):
                 start = map_state(lambda x: x + 0j, layer.init_state(2))
                 found[name, "complex"] = complaint(layer, X, start)
     assert {key: text for key, text in found.items() if text} == {}
 
 
 def test_weights_of_eight_bits_are_refused_when_they_are_made() -> None:
-    keep = (*STATELESS, "MeanPool", "Heaviside", "Bernoulli", "GELU")
+    keep = (*STATELESS, "MeanPool", "Heaviside", "Graded", "Bernoulli", "GELU")
     found = {name: complaint(build().to, torch.float8_e4m3fn) for name, build in LAYERS.items() if name not in keep}
     assert {key: text for key, text in found.items() if text} == {}
     with pytest.raises(TypeError, match=r"S4D: parameters must be .* got torch.float8_e4m3fn. Use bfloat16"):
@@ -141,6 +143,7 @@ WIDTHS: dict[str, Callable] = {
     "S4D": S4D,
     "SDN": SDN,
     "Heaviside": Heaviside,
+    "Graded": Graded,
     "GELU": GELU,
     "Bernoulli": Bernoulli,
     "MeanPool": MeanPool,
@@ -178,7 +181,7 @@ def test_ticks() -> None:
         block(u, delta, torch.tensor([0, 4, 5]))
 
 
-@pytest.mark.parametrize("kind", ["Heaviside", "Bernoulli", "SDN", "RefractoryLIF", "HardResetLIF"])
+@pytest.mark.parametrize("kind", ["Heaviside", "Graded", "Bernoulli", "SDN", "RefractoryLIF", "HardResetLIF"])
 def test_nan_does_not_pass_for_silence(kind: str) -> None:
     x = X.clone()
     x[1, 3, 2] = float("nan")

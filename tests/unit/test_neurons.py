@@ -6,7 +6,19 @@ import pytest
 import torch
 
 from longspike.functional import LIFState, hard_reset_orbit, refractory_lif
-from longspike.nn import GELU, SDN, Bernoulli, HardResetLIF, Heaviside, RefractoryLIF, Surrogate
+from longspike.nn import (
+    GELU,
+    SDN,
+    Bernoulli,
+    Graded,
+    HardResetLIF,
+    Heaviside,
+    NeuronConfig,
+    RefractoryLIF,
+    SpikingBlock,
+    Surrogate,
+)
+from longspike.training import firing_rate
 from operators import RESETS
 from tolerances import BFLOAT16, SDN_WHITE_NOISE, SIGMAS
 
@@ -69,7 +81,8 @@ def test_trained_dynamics_get_finite_gradients(reset: str, gradient: str) -> Non
 
 
 @pytest.mark.parametrize(
-    "neuron", [RefractoryLIF(3, beta=0.6), HardResetLIF(3, beta=0.6), SDN(3), Heaviside(3), GELU(3)]
+    "neuron",
+    [RefractoryLIF(3, beta=0.6), HardResetLIF(3, beta=0.6), SDN(3), Heaviside(3), Graded(3, levels=2), GELU(3)],
 )
 def test_steps_equal_the_sequence(neuron) -> None:
     x = torch.randn(2, 33, 3)
@@ -83,7 +96,7 @@ def test_steps_equal_the_sequence(neuron) -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
-@pytest.mark.parametrize("build", [RefractoryLIF, HardResetLIF, SDN, Heaviside, GELU, Bernoulli])
+@pytest.mark.parametrize("build", [RefractoryLIF, HardResetLIF, SDN, Heaviside, Graded, GELU, Bernoulli])
 def test_dtype_of_the_input_comes_out(build, dtype: torch.dtype) -> None:
     y, _ = build(3)(torch.randn(2, 9, 3, dtype=dtype))
     assert y.dtype == dtype
@@ -166,6 +179,32 @@ def test_heaviside() -> None:
     assert state == neuron.init_state(4) == ()
     spikes.sum().backward()
     torch.testing.assert_close(x.grad, Surrogate("atan", 1.5).slope(x.detach() - 0.5))
+
+
+@pytest.mark.parametrize(("levels", "is_signed"), [(1, False), (1, True), (3, False), (4, True)])
+def test_graded_spikes_round_and_clip(levels: int, is_signed: bool) -> None:
+    x = torch.linspace(-6.3, 6.3, 42, dtype=torch.float64, requires_grad=True)
+    spikes, state = Graded(42, levels=levels, is_signed=is_signed, surrogate=Surrogate("atan", 1.5))(x)
+    assert state == ()
+    assert torch.equal(spikes, x.detach().round().clamp(-levels if is_signed else 0, levels))
+    spikes.sum().backward()
+    thresholds = [k + 0.5 for k in range(levels)] + ([-k - 0.5 for k in range(levels)] if is_signed else [])
+    expected = sum(Surrogate("atan", 1.5).slope(x.detach() - threshold) for threshold in thresholds)
+    torch.testing.assert_close(x.grad, expected)
+
+
+@pytest.mark.parametrize("kind", ["ternary", "multi_bit"])
+def test_a_spike_counts_its_strength_in_the_rate(kind: str) -> None:
+    torch.manual_seed(0)
+    block = SpikingBlock(4, d_state=4, norm="none", neuron=NeuronConfig(kind=kind))
+    x, lengths = 5 * torch.randn(3, 20, 4), torch.tensor([20, 7, 1])
+    _, spikes, _ = block.outputs(x, lengths=lengths)
+    assert int(spikes.min()) == (-1 if kind == "ternary" else 0)
+    assert int(spikes.max()) == (1 if kind == "ternary" else 3)
+    _, counts, _ = block.activity(x, lengths=lengths)
+    assert torch.equal(counts, torch.stack([s[:n].abs().sum(0) for s, n in zip(spikes, lengths, strict=True)]))
+    rate = firing_rate(spikes, lengths)
+    torch.testing.assert_close(rate, counts.sum() / (28 * 4))
 
 
 def test_bernoulli_fires_as_often_as_it_should() -> None:

@@ -30,7 +30,7 @@ def assert_same(a: tuple, b: tuple) -> None:
     assert all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
 
 
-@pytest.mark.parametrize("kind", ["refractory", "hard_reset", "heaviside", "sdn", "gelu"])
+@pytest.mark.parametrize("kind", ["refractory", "hard_reset", "heaviside", "ternary", "multi_bit", "sdn", "gelu"])
 @pytest.mark.parametrize("num_streams", [1, 3])
 def test_a_restored_stream_goes_on_bit_for_bit(tmp_path, kind: str, num_streams: int) -> None:
     model, x = network(kind), torch.randn(num_streams, 70, 2)

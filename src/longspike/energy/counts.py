@@ -115,14 +115,16 @@ def neuron_counts(channels: int, config: NeuronConfig, *, word_bytes: int = 4) -
         sdn          1 MUL;  8 taps -> 8: 64 MAC 8 compare;  8 -> 8, residual: 64 MAC 8 ADD 8 compare;  8 -> 1: 8 MAC;
                      m + y > 1: 1 ADD 1 compare.               136 MAC 1 MUL 9 ADD 17 compare, 8 inputs read, 1 written
         heaviside    1 compare
+        ternary      2 compare, 1 ADD;  multi_bit: a compare a level, levels - 1 ADD
         bernoulli    clamp: 2 compare;  a random number: 1 special;  p > it: 1 compare
         gelu         0.5*x*(1 + erf(x*0.7071)): 3 MUL 1 ADD 1 special
 
-    State and activations: v and r are words, s and a spike that goes out are bits; a GELU's output is a word.
+    State and activations: v and r are words, s and a spike that goes out are bits (ternary: 2, multi_bit: as many as its
+    levels need); a GELU's output is a word.
     Parameters are one word each per channel (beta, threshold, rho, gamma; ln_vth); the SDN's 153 are shared.
     """
     h, bit = channels, 1 / (SPIKES_PER_BYTE * word_bytes)
-    spike_out = h * (1 + bit)  # current in, spike out
+    spike_out = h * (1 + bit * config.spike_bits)  # current in, spike out
     if config.kind == "refractory":
         is_refractory = config.rho > 0
         muls = 3 if is_refractory else 1
@@ -147,6 +149,10 @@ def neuron_counts(channels: int, config: NeuronConfig, *, word_bytes: int = 4) -
         return counts, "136 MAC + 1 MUL + 9 ADD + 17 compare per channel"
     if config.kind == "heaviside":
         return _counts(word_bytes, compare=h, activations=spike_out), "1 compare per channel"
+    if config.kind in ("ternary", "multi_bit"):
+        levels = 2 if config.kind == "ternary" else config.levels
+        counts = _counts(word_bytes, compare=levels * h, add=(levels - 1) * h, activations=spike_out)
+        return counts, f"{levels} compare + {levels - 1} ADD per channel"
     if config.kind == "bernoulli":
         counts = _counts(word_bytes, compare=3 * h, special=h, activations=spike_out)
         return counts, "3 compare + 1 random number per channel"
@@ -154,18 +160,21 @@ def neuron_counts(channels: int, config: NeuronConfig, *, word_bytes: int = 4) -
     return counts, "GELU: 3 MUL + 1 ADD + 1 erf per channel"
 
 
-def mixing_counts(channels: int, rate: float | None, *, word_bytes: int = 4) -> tuple[OperationCounts, str]:
+def mixing_counts(
+    channels: int, rate: float | None, *, word_bytes: int = 4, spike_bits: int = 1
+) -> tuple[OperationCounts, str]:
     """Operations per step of the linear layer H -> 2H behind the neuron, and the same in words.
 
-    Spiking (a rate): AC = rate*H*2H, and only the weights of the inputs that fired are read, rate*H*2H words.
+    Spiking (a rate): AC = rate*H*2H, and only the weights of the inputs that fired are read, rate*H*2H words. A spike of
+                      strength k is k additions, and k in the rate.
     Dense (None):     MAC = H*2H, and all of the weights are read.
-    The accumulators start at the bias, so that it costs 2H words and no operation. Input H bits or words, output 2H.
+    The accumulators start at the bias, so that it costs 2H words and no operation. Input H spikes or words, output 2H.
     """
     h, size = channels, 2 * channels * channels
     if rate is None:
         counts = _counts(word_bytes, mac=size, weights=size + 2 * h, activations=3 * h)
         return counts, f"MAC = H*2H = {size}"
-    activations = 2 * h + h / (SPIKES_PER_BYTE * word_bytes)
+    activations = 2 * h + h * spike_bits / (SPIKES_PER_BYTE * word_bytes)
     counts = _counts(word_bytes, ac=rate * size, weights=rate * size + 2 * h, activations=activations)
     return counts, f"AC = rate*H*2H = {rate:.4g} * {size}"
 
@@ -192,7 +201,7 @@ def _block_counts(
     read = _counts(w, mac=2 * modes, add=joined, weights=2 * modes, activations=ways * h + joined)
     skip = _counts(w, mac=ways * h, weights=ways * h)
     neuron, neuron_formula = neuron_counts(h, config.neuron, word_bytes=w)
-    mixing, mixing_formula = mixing_counts(h, rate, word_bytes=w)
+    mixing, mixing_formula = mixing_counts(h, rate, word_bytes=w, spike_bits=config.neuron.spike_bits)
     return [
         *rows,
         ("state update", update, f"4 MUL + 3 ADD for each of {scans}H*N/2 = {modes} complex modes"),
@@ -210,10 +219,10 @@ def _check_rates(config: SpikeSSMConfig, rates: Sequence[float]) -> None:
     if len(rates) != wanted:
         why = "one per block" if wanted else "a GELU network has none"
         raise ValueError(f"count_operations: `rates` must hold {wanted} firing rates, {why}; got {len(rates)}.")
-    if not all(math.isfinite(rate) and 0 <= rate <= 1 for rate in rates):
-        raise ValueError(
-            f"count_operations: `rates` must lie in [0, 1]; got {shown(list(rates))}. Pass means of spikes, no percentages."
-        )
+    most = config.neuron.strongest
+    if not all(math.isfinite(rate) and 0 <= rate <= most for rate in rates):
+        got = f"got {shown(list(rates))}. Pass means of spikes, no percentages."
+        raise ValueError(f"count_operations: `rates` must lie in [0, {most}]; {got}")
 
 
 def is_counted(config: object) -> bool:
@@ -228,7 +237,7 @@ def count_operations(config: SpikeSSMConfig, rates: Sequence[float], *, word_byt
     The module's docstring has every formula.
 
     Args:
-        config: of the network. rates: mean of the spikes of each block, in [0, 1]; empty for kind="gelu".
+        config: of the network. rates: mean of the spikes of each block, at most the strongest; empty for kind="gelu".
         word_bytes: bytes of a weight, state or activation; a spike is one bit whatever this is.
     Raises: ValueError if `rates` does not fit.
 

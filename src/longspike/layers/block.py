@@ -185,7 +185,7 @@ class SpikingBlock(AbstractSequenceLayer[BlockState]):
         neuron = self._fusible_neuron(x)
         if neuron is None:
             y, spikes, end = self.outputs(x, state, lengths)
-            return y, without_padding(spikes, lengths).sum(dim=1), end
+            return y, without_padding(spikes, lengths).abs().sum(dim=1), end
         return self._fused(neuron, x, state, lengths)
 
     def _fused(

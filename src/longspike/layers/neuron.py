@@ -7,12 +7,13 @@ from longspike._core.mistakes import Mistakes
 from longspike._core.sequence import AbstractSequenceLayer
 from longspike.neurons.hard_reset import HardResetLIF
 from longspike.neurons.lif import GRADIENTS, RESETS
-from longspike.neurons.memoryless import GELU, Bernoulli, Heaviside
+from longspike.neurons.memoryless import GELU, Bernoulli, Graded, Heaviside
 from longspike.neurons.refractory import RefractoryLIF
 from longspike.neurons.sdn import SDN
 from longspike.neurons.surrogate import surrogate_of
 
-NEURONS = ("refractory", "hard_reset", "sdn", "heaviside", "bernoulli", "gelu")
+NEURONS = ("refractory", "hard_reset", "sdn", "heaviside", "ternary", "multi_bit", "bernoulli", "gelu")
+MOST_LEVELS = 255
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -21,8 +22,10 @@ class NeuronConfig:
 
     Attributes:
         kind: "refractory" (SPikE-SSM), "hard_reset" (SpikingSSMs, exact), "sdn" (SpikingSSMs' approximation),
-            "heaviside" (Binary S4D), "bernoulli" (P-SpikeSSM) or "gelu" (S4D, no spikes).
+            "heaviside" (Binary S4D), "ternary" (spikes -1, 0, 1) or "multi_bit" (0 to `levels`), both without a membrane,
+            "bernoulli" (P-SpikeSSM) or "gelu" (S4D, no spikes).
         beta, threshold, rho, gamma, reset, trains_beta, trains_gamma: of the refractory neuron.
+        levels: strengths of a spike of "multi_bit" besides 0; 3 are two bits.
         surrogate, surrogate_scale, gradient: of the backward pass.
     """
 
@@ -34,6 +37,7 @@ class NeuronConfig:
     reset: str = "subtract"
     trains_beta: bool = False
     trains_gamma: bool = False
+    levels: int = 3
     surrogate: str = "triangle"
     surrogate_scale: float | None = None
     gradient: str = "full"
@@ -43,14 +47,25 @@ class NeuronConfig:
         mistakes.choices({"kind": NEURONS, "reset": RESETS, "gradient": GRADIENTS})
         mistakes.numbers("beta", "gamma", high=1)
         mistakes.numbers("threshold")
+        mistakes.integers("levels", low=1, high=MOST_LEVELS)
         mistakes.numbers("rho", closed_low=True)
         mistakes.part(lambda: surrogate_of(self))
         mistakes.raise_any()
 
     @property
     def is_spiking(self) -> bool:
-        """Whether the outputs are zeros and ones."""
+        """Whether the outputs are spikes: zeros and ones, or a few strengths."""
         return self.kind != "gelu"
+
+    @property
+    def strongest(self) -> int:
+        """The largest spike, in binary spikes."""
+        return self.levels if self.kind == "multi_bit" else 1
+
+    @property
+    def spike_bits(self) -> int:
+        """Bits that tell which spike there is, if any."""
+        return 2 if self.kind == "ternary" else self.strongest.bit_length()
 
 
 def _refractory(channels: int, config: NeuronConfig) -> AbstractSequenceLayer:
@@ -80,11 +95,21 @@ def _heaviside(channels: int, config: NeuronConfig) -> AbstractSequenceLayer:
     return Heaviside(channels, surrogate=surrogate_of(config))
 
 
+def _ternary(channels: int, config: NeuronConfig) -> AbstractSequenceLayer:
+    return Graded(channels, is_signed=True, surrogate=surrogate_of(config))
+
+
+def _multi_bit(channels: int, config: NeuronConfig) -> AbstractSequenceLayer:
+    return Graded(channels, levels=config.levels, surrogate=surrogate_of(config))
+
+
 _BUILDERS: dict[str, Callable[[int, NeuronConfig], AbstractSequenceLayer]] = {
     "refractory": _refractory,
     "hard_reset": _hard_reset,
     "sdn": _sdn,
     "heaviside": _heaviside,
+    "ternary": _ternary,
+    "multi_bit": _multi_bit,
     "bernoulli": lambda channels, config: Bernoulli(channels),
     "gelu": lambda channels, config: GELU(channels),
 }

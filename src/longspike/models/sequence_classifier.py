@@ -28,11 +28,11 @@ class SequenceBatch(Protocol):
 def spike_counts(
     spikes: Float[Tensor, "batch seqlen channels"], valid: Bool[Tensor, "batch seqlen"]
 ) -> Float[Tensor, " channels"]:
-    """Spikes of every channel over the valid steps of all samples, float64.
+    """Spikes of every channel over the valid steps of all samples, float64; one of strength k counts |k|.
 
     rate = spike_counts(spikes, valid).sum() / (valid.sum() * channels)
     """
-    return torch.einsum("blc,bl->c", spikes, valid.to(spikes.dtype)).double()
+    return torch.einsum("blc,bl->c", spikes.abs(), valid.to(spikes.dtype)).double()
 
 
 def running_means(

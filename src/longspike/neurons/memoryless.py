@@ -1,4 +1,4 @@
-"""Activations without a membrane, to compare with: Heaviside, Bernoulli, GELU; the same calls as a neuron."""
+"""Activations without a membrane, to compare with: Heaviside, graded spikes, Bernoulli, GELU; the same calls as a neuron."""
 
 import torch
 from torch import Tensor
@@ -58,6 +58,41 @@ class Heaviside(AbstractActivation):
         """Spikes shaped like x."""
         self.check(x, state)
         return spike(x, self.surrogate, threshold=self.threshold), ()
+
+
+class Graded(AbstractActivation):
+    """s[t] = the number of thresholds 1/2, 3/2, ... that current[t] exceeds, of `levels`: spikes of several strengths.
+
+        s = sum over k < levels of [x > k + 1/2]          unsigned: 0 to levels, the rounded and clipped current
+        s = that - sum over k < levels of [-x > k + 1/2]  signed: ternary spikes -1, 0, 1 with one level
+
+    The derivative is the sum of the surrogate's slopes at all thresholds. A spike of strength k stands for k binary
+    ones: it is |k| additions behind the neuron, and counts as |k| in a firing rate, which can therefore exceed 1.
+
+    References: Guo et al. 2024, Ternary Spike, arXiv 2312.06372; Luo et al. 2024, Integer-valued training, arXiv 2407.20708.
+
+    Args:
+        levels: strengths of each sign, at least 1. is_signed: whether there are negative spikes.
+    """
+
+    def __init__(
+        self, channels: int, *, levels: int = 1, is_signed: bool = False, surrogate: str | Surrogate = "triangle"
+    ) -> None:
+        super().__init__(channels)
+        check_positive_int("Graded", "levels", levels)
+        self.levels, self.is_signed, self.surrogate = levels, is_signed, as_surrogate(surrogate)
+
+    def forward(self, x: Tensor, state: NoState | None = None) -> tuple[Tensor, NoState]:
+        """Spikes shaped like x."""
+        self.check(x, state)
+        spikes = self._strength(x)
+        return (spikes - self._strength(-x) if self.is_signed else spikes), ()
+
+    def _strength(self, x: Tensor) -> Tensor:
+        strength = spike(x, self.surrogate, threshold=0.5)
+        for level in range(1, self.levels):
+            strength = strength + spike(x, self.surrogate, threshold=level + 0.5)
+        return strength
 
 
 class Bernoulli(AbstractActivation):

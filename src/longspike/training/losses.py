@@ -12,7 +12,7 @@ from longspike.models.observation import LayerActivity
 
 
 def firing_rate(spikes: Tensor, lengths: Tensor | None = None) -> Tensor:
-    """Spikes per neuron and valid step, a scalar in [0, 1]; differentiable.
+    """Spikes per neuron and valid step, a scalar; differentiable. A spike of strength k counts |k|.
 
         rate = sum over b, t < lengths[b], h of spikes[b, t, h] / (sum over b of lengths[b] * channels)
 
@@ -25,8 +25,8 @@ def firing_rate(spikes: Tensor, lengths: Tensor | None = None) -> Tensor:
         (0.5, 0.3333333432674408)
     """
     if lengths is None:
-        return spikes.mean()
-    per_step = spikes.sum(dim=2) * length_mask(lengths, spikes.shape[1])
+        return spikes.abs().mean()
+    per_step = spikes.abs().sum(dim=2) * length_mask(lengths, spikes.shape[1])
     return per_step.sum() / (lengths.sum() * spikes.shape[2]).clamp(min=1)
 
 
