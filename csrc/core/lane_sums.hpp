@@ -23,4 +23,42 @@ template <class V, int n, int kLeft = sizeof(V) / sizeof(V{}[0])> inline V lane_
     }
 }
 
+// Eight numbers in as many vectors as they need: one loop over parts for every instruction set. (A vector type of 64 bytes
+// would do, but compilers carry it through memory where registers are shorter.)
+struct Doubles {
+    static constexpr int kPart = kLanes<double>, kParts = 8 / kPart;
+    Vec<double> parts[kParts];
+
+    double operator[](int k) const { return parts[k / kPart][k % kPart]; }
+    void add(int k, double value) { parts[k / kPart][k % kPart] += value; }
+};
+template <class F> [[gnu::always_inline]] inline Doubles doubles(const F& part) {
+    Doubles all;
+    for (int k = 0; k < Doubles::kParts; ++k) all.parts[k] = part(k);
+    return all;
+}
+inline Doubles operator+(const Doubles& a, const Doubles& b) {
+    return doubles([&](int k) { return a.parts[k] + b.parts[k]; });
+}
+inline Doubles operator/(const Doubles& a, double divisor) {
+    return doubles([&](int k) { return a.parts[k] / splat<double>(divisor); });
+}
+
+// The sum over each of n eights, in the first n lanes of one; always ((0 + 1) + (2 + 3)) + .., as above.
+template <int n> inline Doubles lane_sums(const Doubles* x) {
+    constexpr int kPart = Doubles::kPart, kSome = n < kPart ? n : kPart;
+    Vec<double> rows[n];
+    for (int r = 0; r < n; ++r) {
+        Vec<double> parts[Doubles::kParts];
+        for (int k = 0; k < Doubles::kParts; ++k) parts[k] = x[r].parts[k];
+        for (int left = Doubles::kParts; left > 1; left /= 2)
+            for (int k = 0; k < left / 2; ++k)
+                parts[k] = neighbour_sums<Vec<double>>(parts[2 * k], parts[2 * k + 1], std::make_integer_sequence<int, kPart>());
+        rows[r] = parts[0];
+    }
+    Doubles sums{};
+    for (int r = 0; r < n; r += kSome) sums.parts[r / kPart] = lane_sums<Vec<double>, kSome>(rows + r);
+    return sums;
+}
+
 }  // namespace longspike::LONGSPIKE_ARCH

@@ -11,44 +11,44 @@ namespace longspike::LONGSPIKE_ARCH {
 
 constexpr int kNormRows = 8;  // rows at a time: their sums end in one vector, and none waits for another's
 
-typedef double Doubles __attribute__((vector_size(64)));
-
 // Eight neighbours in double.
-template <class T> inline Doubles load_doubles(const T* x) {
+template <class T> [[gnu::always_inline]] inline Doubles load_doubles(const T* x) {
+    return doubles([&](int k) -> Vec<double> {
 #if defined(__AVX512F__)
-    if constexpr (sizeof(T) == 4) return _mm512_maskz_cvtps_pd(0xff, _mm256_loadu_ps(x));
+        if constexpr (sizeof(T) == 4) return _mm512_maskz_cvtps_pd(0xff, _mm256_loadu_ps(x));
 #endif
-    typedef T Narrow __attribute__((vector_size(8 * sizeof(T))));
-    Narrow row;
-    std::memcpy(&row, x, sizeof row);
-    return __builtin_convertvector(row, Doubles);
+        typedef T Narrow __attribute__((vector_size(Doubles::kPart * sizeof(T))));
+        Narrow row;
+        std::memcpy(&row, x + k * Doubles::kPart, sizeof row);
+        return __builtin_convertvector(row, Vec<double>);
+    });
 }
 
-// sum over j of term(x[j]) in double, as eight partial sums: of four vectors of them in a fixed order.
-template <class T, class Term> inline Doubles partial_sums(const T* x, i64 n, const Term& term) {
+// sum over j of term(x[j]) in double, as eight partial sums: of four eights in a fixed order.
+template <class T, class Term> [[gnu::always_inline]] inline Doubles partial_sums(const T* x, i64 n, const Term& term) {
+    const auto eight = [&](const Doubles& value) { return doubles([&](int k) { return term(value.parts[k]); }); };
     Doubles first{}, second{}, third{}, fourth{};
     i64 j = 0;
     for (; j + 32 <= n; j += 32) {
-        first += term(load_doubles(x + j)), second += term(load_doubles(x + j + 8));
-        third += term(load_doubles(x + j + 16)), fourth += term(load_doubles(x + j + 24));
+        first = first + eight(load_doubles(x + j)), second = second + eight(load_doubles(x + j + 8));
+        third = third + eight(load_doubles(x + j + 16)), fourth = fourth + eight(load_doubles(x + j + 24));
     }
-    for (; j + 8 <= n; j += 8) first += term(load_doubles(x + j));
+    for (; j + 8 <= n; j += 8) first = first + eight(load_doubles(x + j));
     Doubles sums = (first + second) + (third + fourth);
-    for (int k = 0; j < n; ++j, ++k) sums[k] += term(Doubles{} + static_cast<double>(x[j]))[0];
+    for (int k = 0; j < n; ++j, ++k) sums.add(k, term(splat<double>(x[j]))[0]);
     return sums;
 }
 
 // Mean and 1 / sqrt(variance + eps) of kRows rows of n numbers that lie one behind the other.
 template <class T, int kRows> inline void row_moments(const T* x, T eps, i64 n, T* mean, T* scale) {
-    const Doubles count = Doubles{} + static_cast<double>(n);
     Doubles sums[kRows];
-    for (int r = 0; r < kRows; ++r) sums[r] = partial_sums<T>(x + r * n, n, [](Doubles value) { return value; });
-    const Doubles exact = lane_sums<Doubles, kRows>(sums) / count;
+    for (int r = 0; r < kRows; ++r) sums[r] = partial_sums<T>(x + r * n, n, [](Vec<double> value) { return value; });
+    const Doubles exact = lane_sums<kRows>(sums) / static_cast<double>(n);
     for (int r = 0; r < kRows; ++r) {
-        const Doubles centre = Doubles{} + exact[r];
-        sums[r] = partial_sums<T>(x + r * n, n, [centre](Doubles value) { return (value - centre) * (value - centre); });
+        const Vec<double> centre = splat<double>(exact[r]);
+        sums[r] = partial_sums<T>(x + r * n, n, [centre](Vec<double> value) { return (value - centre) * (value - centre); });
     }
-    const Doubles variance = lane_sums<Doubles, kRows>(sums) / count;
+    const Doubles variance = lane_sums<kRows>(sums) / static_cast<double>(n);
     for (int r = 0; r < kRows; ++r) mean[r] = static_cast<T>(exact[r]), scale[r] = static_cast<T>(1.0 / std::sqrt(variance[r] + eps));
 }
 
