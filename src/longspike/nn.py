@@ -7,7 +7,7 @@ from longspike.layers.block import BlockState, SpikingBlock
 from longspike.layers.dendritic_conv import DendriticConvState, DendriticLIFConv2d, DendriticRows
 from longspike.layers.dropout import TiedDropout
 from longspike.layers.event_pool import EventPool
-from longspike.layers.linear import SpikeLinear
+from longspike.layers.linear import SpikeLinear, SpikingEmbedding
 from longspike.layers.memory_block import MemoryBlock
 from longspike.layers.neuron import NeuronConfig
 from longspike.layers.pooling import MeanPool
@@ -18,6 +18,7 @@ from longspike.neurons.dendritic import DendriticLIF, DendriticState
 from longspike.neurons.hard_reset import HardResetLIF
 from longspike.neurons.lif import LIFState
 from longspike.neurons.memoryless import GELU, Bernoulli, Graded, Heaviside
+from longspike.neurons.population import Population
 from longspike.neurons.refractory import RefractoryLIF
 from longspike.neurons.sdn import SDN
 from longspike.neurons.surrogate import Surrogate
@@ -43,12 +44,14 @@ __all__ = [
     "MeanPool",
     "MemoryBlock",
     "NeuronConfig",
+    "Population",
     "RefractoryLIF",
     "SAHippo",
     "SparseSpikes",
     "SpatialPool",
     "SpikeLinear",
     "SpikingBlock",
+    "SpikingEmbedding",
     "Surrogate",
     "TiedDropout",
     "TokenScores",

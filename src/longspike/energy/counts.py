@@ -161,7 +161,7 @@ def neuron_counts(channels: int, config: NeuronConfig, *, word_bytes: int = 4) -
 
 
 def mixing_counts(
-    channels: int, rate: float | None, *, word_bytes: int = 4, spike_bits: int = 1
+    channels: int, rate: float | None, *, word_bytes: int = 4, spike_bits: int = 1, per_channel: int = 1
 ) -> tuple[OperationCounts, str]:
     """Operations per step of the linear layer H -> 2H behind the neuron, and the same in words.
 
@@ -169,14 +169,16 @@ def mixing_counts(
                       strength k is k additions, and k in the rate.
     Dense (None):     MAC = H*2H, and all of the weights are read.
     The accumulators start at the bias, so that it costs 2H words and no operation. Input H spikes or words, output 2H.
+    With several neurons per channel, per_channel*H stands for the first H.
     """
-    h, size = channels, 2 * channels * channels
+    h, inputs, size = channels, per_channel * channels, 2 * per_channel * channels * channels
+    name = "H*2H" if per_channel == 1 else f"{per_channel}*H*2H"
     if rate is None:
-        counts = _counts(word_bytes, mac=size, weights=size + 2 * h, activations=3 * h)
-        return counts, f"MAC = H*2H = {size}"
-    activations = 2 * h + h * spike_bits / (SPIKES_PER_BYTE * word_bytes)
+        counts = _counts(word_bytes, mac=size, weights=size + 2 * h, activations=2 * h + inputs)
+        return counts, f"MAC = {name} = {size}"
+    activations = 2 * h + inputs * spike_bits / (SPIKES_PER_BYTE * word_bytes)
     counts = _counts(word_bytes, ac=rate * size, weights=rate * size + 2 * h, activations=activations)
-    return counts, f"AC = rate*H*2H = {rate:.4g} * {size}"
+    return counts, f"AC = rate*{name} = {rate:.4g} * {size}"
 
 
 def _norm_counts(h: int, kind: str, word_bytes: int) -> tuple[OperationCounts, str]:
@@ -200,8 +202,13 @@ def _block_counts(
     joined = h if ways > 1 else 0
     read = _counts(w, mac=2 * modes, add=joined, weights=2 * modes, activations=ways * h + joined)
     skip = _counts(w, mac=ways * h, weights=ways * h)
-    neuron, neuron_formula = neuron_counts(h, config.neuron, word_bytes=w)
-    mixing, mixing_formula = mixing_counts(h, rate, word_bytes=w, spike_bits=config.neuron.spike_bits)
+    several = config.neuron.per_channel
+    neuron, neuron_formula = neuron_counts(several * h, config.neuron, word_bytes=w)
+    if several > 1:
+        neuron = neuron + _counts(w, add=several * h, weights=several * h)
+        neuron_formula += f", for {several} neurons with an offset each: 1 ADD"
+    code = {"spike_bits": config.neuron.spike_bits, "per_channel": several}
+    mixing, mixing_formula = mixing_counts(h, rate, word_bytes=w, **code)
     return [
         *rows,
         ("state update", update, f"4 MUL + 3 ADD for each of {scans}H*N/2 = {modes} complex modes"),
@@ -253,8 +260,10 @@ def count_operations(config: SpikeSSMConfig, rates: Sequence[float], *, word_byt
         encoder = _counts(w, mac=d * h, weights=(d + 1) * h, activations=d + h)
         parts.append(PartCount(layer="encoder", part="encoder", counts=encoder, formula=f"D*H = {d * h} MAC"))
     else:
-        table = _counts(w, weights=h, activations=1 + h)
-        parts.append(PartCount(layer="encoder", part="encoder", counts=table, formula="one row of the table is read"))
+        row = h / (SPIKES_PER_BYTE * w) if config.has_spiking_embedding else h
+        table = _counts(w, weights=row, activations=1 + row)
+        formula = f"one row of the table is read{', of bits' if config.has_spiking_embedding else ''}"
+        parts.append(PartCount(layer="encoder", part="encoder", counts=table, formula=formula))
     for n in range(config.num_layers):
         rate = rates[n] if config.neuron.is_spiking else None
         for part, counts, formula in _block_counts(config, rate, w):

@@ -88,9 +88,10 @@ class SpikingBlock(AbstractSequenceLayer[BlockState]):
         self.norm = nn.Identity() if norm == "none" else build_norm(d_model, norm_kind)
         self.ssm = S4D(d_model, **ssm)  # type: ignore[arg-type]
         self.backward_ssm = S4D(d_model, **ssm) if is_bidirectional else None  # type: ignore[arg-type]
-        self.neuron = build_neuron(d_model, NeuronConfig() if neuron is None else neuron)
+        neuron = NeuronConfig() if neuron is None else neuron
+        self.neuron = build_neuron(d_model, neuron)
         self.dropout = TiedDropout(dropout)
-        self.mix = SpikeLinear(d_model, 2 * d_model)
+        self.mix = SpikeLinear(d_model * neuron.per_channel, 2 * d_model)
         if mix_gain != 1:
             with torch.no_grad():
                 self.mix.weight.mul_(mix_gain)
@@ -113,7 +114,7 @@ class SpikingBlock(AbstractSequenceLayer[BlockState]):
     def outputs(
         self, x: Tensor, state: BlockState | None = None, lengths: Tensor | None = None
     ) -> tuple[Tensor, Tensor, BlockState]:
-        """y and the neuron's spikes, both (batch, seqlen, d_model), and the state after the last step."""
+        """y (batch, seqlen, d_model), the neurons' spikes (batch, seqlen, neurons), and the state after the last step."""
         spikes: list[Tensor] = []
         y, end = self(x, state, lengths, spikes)
         return y, spikes[0], end
@@ -176,7 +177,7 @@ class SpikingBlock(AbstractSequenceLayer[BlockState]):
     def activity(
         self, x: Tensor, state: BlockState | None = None, lengths: Tensor | None = None
     ) -> tuple[Tensor, Tensor, BlockState]:
-        """y (batch, seqlen, d_model), spikes of valid steps (batch, d_model), and the state after the last step.
+        """y (batch, seqlen, d_model), spikes of valid steps (batch, neurons), and the state after the last step.
 
         The same bits as `outputs`, in one pass over memory where the block is a plain one or its like in both directions,
         on a compiled backend. With batch norm before S4D they are the same in inference, and up to rounding in training.

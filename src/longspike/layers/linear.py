@@ -1,4 +1,4 @@
-"""A linear layer that skips silent inputs and treats every row alike."""
+"""A linear layer that skips silent inputs and treats every row alike, and an embedding that gives spikes."""
 
 import math
 
@@ -8,6 +8,8 @@ from torch import Tensor, nn
 from longspike._core.checks import check_floats, check_positive_int
 from longspike._core.dtypes import in_dtype
 from longspike.kernels.mixing import linear
+from longspike.neurons.memoryless import spike
+from longspike.neurons.surrogate import Surrogate
 
 
 class SpikeLinear(nn.Module):
@@ -33,3 +35,24 @@ class SpikeLinear(nn.Module):
 
     def extra_repr(self) -> str:
         return f"in_features={self.in_features}, out_features={self.out_features}"
+
+
+class SpikingEmbedding(nn.Embedding):
+    """A token as spikes: y = 1 where weight[token] > 1, with a triangle as the derivative; integer tokens -> (..., d).
+
+    Starts with weights of N(0, 1), so that a token fires 16 % of its neurons.
+
+    Args: num_tokens: the size of the vocabulary. d_model: neurons of a token.
+    """
+
+    def __init__(self, num_tokens: int, d_model: int) -> None:
+        super().__init__(num_tokens, d_model)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """(...) -> (..., d_model)."""
+        return spike(super().forward(tokens), Surrogate(), threshold=1.0)
+
+
+def build_embedding(num_tokens: int, d_model: int, *, is_spiking: bool) -> nn.Embedding:
+    """Vectors of tokens, or their spikes."""
+    return SpikingEmbedding(num_tokens, d_model) if is_spiking else nn.Embedding(num_tokens, d_model)

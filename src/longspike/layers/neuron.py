@@ -8,12 +8,13 @@ from longspike._core.sequence import AbstractSequenceLayer
 from longspike.neurons.hard_reset import HardResetLIF
 from longspike.neurons.lif import GRADIENTS, RESETS
 from longspike.neurons.memoryless import GELU, Bernoulli, Graded, Heaviside
+from longspike.neurons.population import Population
 from longspike.neurons.refractory import RefractoryLIF
 from longspike.neurons.sdn import SDN
 from longspike.neurons.surrogate import surrogate_of
 
 NEURONS = ("refractory", "hard_reset", "sdn", "heaviside", "ternary", "multi_bit", "bernoulli", "gelu")
-MOST_LEVELS = 255
+MOST_LEVELS, MOST_PER_CHANNEL = 255, 64
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,6 +27,7 @@ class NeuronConfig:
             "bernoulli" (P-SpikeSSM) or "gelu" (S4D, no spikes).
         beta, threshold, rho, gamma, reset, trains_beta, trains_gamma: of the refractory neuron.
         levels: strengths of a spike of "multi_bit" besides 0; 3 are two bits.
+        per_channel: neurons of each channel, with trained offsets between them (`Population`).
         surrogate, surrogate_scale, gradient: of the backward pass.
     """
 
@@ -38,6 +40,7 @@ class NeuronConfig:
     trains_beta: bool = False
     trains_gamma: bool = False
     levels: int = 3
+    per_channel: int = 1
     surrogate: str = "triangle"
     surrogate_scale: float | None = None
     gradient: str = "full"
@@ -48,6 +51,7 @@ class NeuronConfig:
         mistakes.numbers("beta", "gamma", high=1)
         mistakes.numbers("threshold")
         mistakes.integers("levels", low=1, high=MOST_LEVELS)
+        mistakes.integers("per_channel", low=1, high=MOST_PER_CHANNEL)
         mistakes.numbers("rho", closed_low=True)
         mistakes.part(lambda: surrogate_of(self))
         mistakes.raise_any()
@@ -116,5 +120,6 @@ _BUILDERS: dict[str, Callable[[int, NeuronConfig], AbstractSequenceLayer]] = {
 
 
 def build_neuron(channels: int, config: NeuronConfig) -> AbstractSequenceLayer:
-    """The neuron module that `config` describes."""
-    return _BUILDERS[config.kind](channels, config)
+    """The neuron module that `config` describes: `config.per_channel` neurons for each channel."""
+    neuron = _BUILDERS[config.kind](channels * config.per_channel, config)
+    return neuron if config.per_channel == 1 else Population(channels, config.per_channel, neuron)

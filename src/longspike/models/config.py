@@ -35,6 +35,7 @@ class SpikeSSMConfig:
         has_final_norm: normalise what the last block gives before it is averaged or read out.
         has_input_skip: of a forecast, the read-out also sees the values of the step itself, and begins by repeating them.
         encoder: "linear" for values, "embedding" for integer tokens.
+        has_spiking_embedding: a token goes in as spikes, zeros and ones with a surrogate's slope, instead of real numbers.
         pool: "mean" over valid steps, then a linear read-out; "none" reads out every step (sequence labelling, language).
         task: what is learnt, a name of `longspike.tasks.tasks()`; those that ask for an answer a step need pool="none".
     """
@@ -60,6 +61,7 @@ class SpikeSSMConfig:
     has_final_norm: bool = False
     has_input_skip: bool = False
     encoder: str = "linear"
+    has_spiking_embedding: bool = False
     pool: str = "mean"
     task: str = DEFAULT_TASK
 
@@ -95,6 +97,8 @@ class SpikeSSMConfig:
                 "`has_input_skip` is about forecasts of values, task='forecasting' and encoder='linear'; got "
                 f"{self.task!r} and {self.encoder!r}"
             )
+        if self.has_spiking_embedding and self.encoder != "embedding":
+            mistakes.add(f"`has_spiking_embedding` is about tokens, encoder='embedding'; got {self.encoder!r}")
         if self.norm_kind != "layer" and self.norm == "none" and not self.has_final_norm:
             mistakes.add("`norm_kind` has no effect where there is no norm; set it to 'layer', or `norm` to 'pre'")
         mistakes.choices(

@@ -20,6 +20,7 @@ class SpikeLMConfig:
             vectors `div` times narrower each: adaptive embedding and softmax with shared words. None for plain ones.
         is_tied: without cutoffs, whether input and output share the vectors of tokens: one tensor, and half of the weights.
             (With cutoffs they always do.)
+        has_spiking_embedding: as of `SpikeSSMConfig`, without cutoffs and not tied.
         embedding_dropout: probability, between the words of clusters and their projections, in and out.
         dt_min, dt_max: of the learned steps, ten times those of a SpikeSSM: words are some ten characters long.
     """
@@ -42,6 +43,7 @@ class SpikeLMConfig:
     div: int = 4
     embedding_dropout: float = 0.0
     is_tied: bool = False
+    has_spiking_embedding: bool = False
 
     def __post_init__(self) -> None:
         mistakes = Mistakes("SpikeLMConfig", self)
@@ -52,6 +54,10 @@ class SpikeLMConfig:
             mistakes.add("`embedding_dropout` has no effect without `cutoffs`; set it to 0")
         if self.is_tied and self.cutoffs:
             mistakes.add("`is_tied` has no effect with `cutoffs`, whose words are shared anyway; set it to False")
+        if self.has_spiking_embedding and (self.cutoffs or self.is_tied):
+            mistakes.add(
+                "`has_spiking_embedding` needs an embedding of its own; set `cutoffs` to () and `is_tied` to False"
+            )
         if not mistakes:
             mistakes.part(lambda: self.stack)
             mistakes.part(lambda: cluster_bounds("SpikeLMConfig", self.num_tokens, self.cutoffs))
@@ -80,6 +86,7 @@ class SpikeLMConfig:
             mix_gain=self.mix_gain,
             has_final_norm=True,
             encoder="embedding",
+            has_spiking_embedding=self.has_spiking_embedding,
             pool="none",
             task="language",
         )

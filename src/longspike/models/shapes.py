@@ -22,7 +22,8 @@ def _spike_ssm(config: SpikeSSMConfig) -> Shapes:
     yield "encoder.weight", (config.d_input, width) if is_embedding else (width, config.d_input)
     yield "decoder.weight", (config.num_outputs, config.d_read_out)
     for k in range(config.num_layers):
-        yield f"blocks.{k}.mix.weight", (2 * width, width)
+        neurons = width * (config.neuron.per_channel if config.block == "spiking" else 1)
+        yield f"blocks.{k}.mix.weight", (2 * width, neurons)
         if config.block == "lstm":
             yield f"blocks.{k}.lstm.weight_ih_l0", (4 * width, width)
             yield f"blocks.{k}.lstm.weight_hh_l0", (4 * width, width)

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from longspike._core.dtypes import in_dtype
 from longspike.layers.adaptive import AdaptiveEmbedding, AdaptiveLogSoftmax
+from longspike.layers.linear import build_embedding
 from longspike.layers.norm import RowNorm
 from longspike.layers.token_scores import TiedHead, TokenScores, VocabularyHead
 from longspike.models.config import SpikeSSMConfig
@@ -43,7 +44,11 @@ class SpikeLM(AbstractSpikingStack):
         super().__init__()
         self.config = config
         clusters = self._clusters(config) if config.cutoffs else None
-        self.encoder = nn.Embedding(config.num_tokens, config.d_model) if clusters is None else clusters
+        self.encoder: nn.Module = (
+            build_embedding(config.num_tokens, config.d_model, is_spiking=config.has_spiking_embedding)
+            if clusters is None
+            else clusters
+        )
         self.blocks = build_blocks(config.stack)
         self.final_norm = RowNorm(config.d_model)
         self.pool = None

@@ -6,7 +6,7 @@ from typing import Any, Self
 import torch
 from torch import nn
 
-from longspike.layers.linear import SpikeLinear
+from longspike.layers.linear import SpikeLinear, build_embedding
 from longspike.layers.norm import build_norm
 from longspike.layers.pooling import MeanPool
 from longspike.models.config import SpikeSSMConfig
@@ -43,7 +43,8 @@ class SpikeSSM(AbstractSpikingStack):
         super().__init__()
         self.config = config
         if config.encoder == "embedding":
-            self.encoder = nn.Embedding(config.d_input, config.d_model)
+            spiking = config.has_spiking_embedding
+            self.encoder = build_embedding(config.d_input, config.d_model, is_spiking=spiking)
         else:
             self.encoder = SpikeLinear(config.d_input, config.d_model)
         self.blocks = build_blocks(config)

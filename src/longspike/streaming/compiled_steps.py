@@ -29,7 +29,7 @@ def _can_run(model: AbstractSpikingStack) -> bool:
             return False
         if not block.neuron.method == block.ssm.method == "auto":
             return False
-    if not isinstance(model.encoder, nn.Embedding | SpikeLinear) or not isinstance(model.decoder, nn.Linear | TiedHead):
+    if type(model.encoder) not in (nn.Embedding, SpikeLinear) or not isinstance(model.decoder, nn.Linear | TiedHead):
         return False
     if model.final_norm is not None and type(model.final_norm) is not RowNorm:
         return False
