@@ -104,7 +104,7 @@ def prints(tmp_path: Path) -> dict[str, Callable[[], object]]:
         "status": lambda: data.data("status", data_root=tmp_path),
         "info": lambda: info.info(),
         "events": lambda: events.events("info", tmp_path / "r.raw"),
-        "steps": lambda: print_facts(stream_steps._facts(STEPS, "eight (40.0%)", is_last=False)),
+        "steps": lambda: print_facts(stream_steps.step_facts(STEPS, "eight (40.0%)", is_last=False)),
         "stream": lambda: print_facts(stream_events._facts(EVENTS, "decision")),
         "bench": lambda: print_table(BENCH, header=BENCH_HEADER, title="neuron, forward", indent=2),
         "study": print_study,

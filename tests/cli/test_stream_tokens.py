@@ -11,7 +11,7 @@ import torch
 import longspike
 from cli.conftest import Run
 from longspike.data import load
-from longspike.models import InputSpec, SpikeSSM, SpikeSSMConfig, SpikeSSMPair, SpikeSSMPairConfig
+from longspike.models import InputSpec, SpikeSSM, SpikeSSMConfig
 from published_samples import write_imdb
 
 
@@ -76,14 +76,6 @@ def test_what_a_model_of_texts_does_not_take(cli: Run, text_model: Path, tmp_pat
     assert "the model has no vocabulary, so it reads no text" in err
     with pytest.raises(ValueError, match=r"predict: a text needs the vocabulary that the network was trained with"):
         model.predict("good")
-
-
-def test_pairs_are_no_stream(cli: Run, tmp_path: Path) -> None:
-    SpikeSSMPair(SpikeSSMPairConfig(tower=SpikeSSMConfig(d_model=6, num_layers=1, d_state=4))).save(tmp_path / "pairs")
-    assert "is a SpikeSSMPair; `longspike stream` feeds SpikeSSM" in (
-        err := cli("stream", str(tmp_path / "pairs"), "-")[2]
-    )
-    assert "Use SpikeSSMPair.predict." in err
 
 
 def test_evaluating_names_samples_by_their_places(cli: Run, text_model: Path) -> None:

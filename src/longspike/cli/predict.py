@@ -20,8 +20,8 @@ def predict(
     """Ask a saved model about the samples of files, one line each.
 
     A model that was trained on data of your own reads files like them; they need no labels. FLAMES reads recordings of
-    event
-    cameras, a model of texts a text a file, any other one numbers: .npy, .npz, .csv, .ts or .wav.
+    event cameras, a model of texts a text a file, any other one numbers: .npy, .npz, .csv, .ts or .wav. A SpikeSSMPair reads
+    files two by two, FIRST SECOND, and answers a line for each pair.
 
     Args:
         model: Folder of a saved model, e.g. runs/gestures/model.

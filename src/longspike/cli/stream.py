@@ -13,7 +13,12 @@ from longspike.errors import ConfigError
 if TYPE_CHECKING:
     from longspike.data import OwnData
 
-_FEEDS = {"SpikeSSM": "stream_steps", "SpikeLM": "stream_steps", "Flames": "stream_events"}
+_FEEDS = {
+    "SpikeSSM": "stream_steps",
+    "SpikeLM": "stream_steps",
+    "SpikeSSMPair": "stream_pair",
+    "Flames": "stream_events",
+}
 """By kind of network: the file, and the function in it, that feeds it."""
 _OPTIONS = {
     "SpikeSSM": ("pace", "every", "normalised"),
@@ -27,6 +32,7 @@ _OPTIONS = {
 def stream(
     model: Annotated[Path, tyro.conf.arg(metavar="MODEL")],
     source: Annotated[str, tyro.conf.arg(metavar="INPUT")],
+    second: Annotated[tyro.conf.Positional[str | None], tyro.conf.arg(metavar="[SECOND]")] = None,
     *,
     pace: float | None = None,
     every: int | None = None,
@@ -48,7 +54,8 @@ def stream(
     """Feed a saved model step by step, or with events, and watch it decide.
 
     A SpikeSSM takes raw values from a file or stdin (one step a line), normalised here as its training data was; one that
-    reads texts takes a text, which its vocabulary turns into tokens. FLAMES takes the events of a recording, packet by
+    reads texts takes a text, which its vocabulary turns into tokens. A SpikeSSMPair takes two inputs, one for each side of
+    the pair, which it reads in turns. FLAMES takes the events of a recording, packet by
     packet. Memory does not grow, however long it runs, and decisions are printed as they are made.
 
     Args:
@@ -56,10 +63,12 @@ def stream(
         source: A recording (.raw, .aedat4, .es, .dat, .bin, .npz, .csv, ...) for FLAMES; a .npy or .csv file of
             (steps, d_input) values, a .wav file (one value a step), a file of text, or - for stdin for a SpikeSSM, and for
             one that was trained on own data any file like them, as FILE:7 if it holds several samples; a test sample as
-            digits:7 or event-digits:7 for either.
+            digits:7 or event-digits:7 for either. For a SpikeSSMPair the first side, or both as novel-pairs:7.
+        second: SpikeSSMPair: the second side, if the first input does not hold both.
         pace: SpikeSSM: steps per second to slow down to, for watching; as fast as it goes if not given.
         every: SpikeSSM: print a decision every so many steps, each about the steps since the one before; without it there
-            is one, about everything, and from stdin a line after every step says what it is so far.
+            is one, about everything, and from stdin a line after every step says what it is so far. Of a SpikeSSMPair each
+            is about everything so far.
         packet_events: FLAMES: events pushed at a time; 1000 if not given.
         packet_us: FLAMES: push the events of so many microseconds at a time instead.
         realtime: FLAMES: push each packet when its last event is due, at FACTOR times the recording's pace (1 if
@@ -90,10 +99,7 @@ def stream(
 
         network: Any = load(model)
     torch.set_num_threads(1)  # one step is too little work to share
-    kind = type(network).__name__
-    if kind not in _FEEDS:
-        way = "predict" if getattr(network, "step", None) is None else "step"
-        raise ConfigError(f"{model} is a {kind}; `longspike stream` feeds {' and '.join(_FEEDS)}. Use {kind}.{way}.")
+    kind = _checked_kind(network, model, second)
     options: dict[str, Any] = {
         "pace": pace,
         "every": every,
@@ -108,15 +114,15 @@ def stream(
         "columns": columns,
         "time_unit": time_unit,
     }
-    for other, names in _OPTIONS.items():
-        if _FEEDS[other] != _FEEDS[kind]:
-            _refuse({name: options.pop(name) for name in names}, other, model)
+    other = "SpikeSSM" if kind == "Flames" else "Flames"
+    _refuse({name: options.pop(name) for name in _OPTIONS[other]}, other, model)
+    sources = (source,) if second is None else (source, second)
     _say_if_nameless(network)
     options |= {"own": _own_data(model)} if _FEEDS[kind] == "stream_steps" else {}
     return getattr(import_module(f"longspike.cli.{_FEEDS[kind]}"), _FEEDS[kind])(  # type: ignore[no-any-return]
         network,
-        source,
-        title=f"{model} <- {source}",
+        sources if kind == "SpikeSSMPair" else source,
+        title=f"{model} <- {', '.join(sources)}",
         names=list(network.class_names),
         on_error=on_error,
         check=check,
@@ -124,6 +130,17 @@ def stream(
         json=json,
         **options,
     )
+
+
+def _checked_kind(network: Any, model: Path, second: str | None) -> str:
+    """The name of the network's class; ConfigError for one that cannot be fed, or not with a second input."""
+    kind = type(network).__name__
+    if kind not in _FEEDS:
+        way = "predict" if getattr(network, "step", None) is None else "step"
+        raise ConfigError(f"{model} is a {kind}; `longspike stream` feeds {' and '.join(_FEEDS)}. Use {kind}.{way}.")
+    if second is not None and kind != "SpikeSSMPair":
+        raise ConfigError(f"SECOND {second}: only for a SpikeSSMPair, which {model} is not. Leave it out.")
+    return kind
 
 
 def _own_data(model: Path) -> "OwnData | None":

@@ -8,8 +8,10 @@ from longspike.errors import ConfigError
 from longspike.events.ragged import collate_events
 from longspike.events.record import EVENT_DTYPE
 from longspike.models.flames import Flames
+from longspike.models.spike_ssm_pair import SpikeSSMPair
 from longspike.models.spiking_stack import AbstractSpikingStack
 from longspike.streaming.event_stream import EventStream
+from longspike.streaming.pair_stream import SIDES
 
 LARGEST_SEQUENCE_BYTES = 1 << 30
 """Of steps and spikes that `WholeSequence` keeps."""
@@ -47,6 +49,21 @@ class WholeSequence:
             whole = self._model.outputs(x.to(self._model.dtype) if x.is_floating_point() else x).spikes
         streamed = (torch.cat(layer) for layer in zip(*self._spikes, strict=True))
         return all(torch.equal(a[0], b) for a, b in zip(whole, streamed, strict=True))
+
+
+class WholePair:
+    """Keeps what both sides of a stream were fed with and their spikes, to compare them with those of whole sequences."""
+
+    def __init__(self, model: SpikeSSMPair) -> None:
+        self._sides = {side: WholeSequence(model.tower) for side in SIDES}
+
+    def add(self, side: str, x: Tensor, spikes: tuple[Tensor, ...]) -> None:
+        """Keep a step of a side; see `WholeSequence.add`."""
+        self._sides[side].add(x, spikes)
+
+    def is_equal(self) -> bool:
+        """Whether each whole sequence at once gives the same spikes."""
+        return all(side.is_equal() for side in self._sides.values())
 
 
 class WholeRecording:

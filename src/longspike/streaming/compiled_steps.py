@@ -19,6 +19,9 @@ from longspike.models.spiking_stack import AbstractSpikingStack, SpikeSSMState
 from longspike.neurons.refractory import RefractoryLIF
 from longspike.streaming.remembered import Remembered
 
+READ_OUTS = (nn.Linear, TiedHead, nn.Identity)
+"""Of networks that are compiled; a tower of a pair has none of its own."""
+
 
 def _can_run(model: AbstractSpikingStack) -> bool:
     """Whether every block is a plain one, nothing goes past them, and every number lies on the CPU in one dtype."""
@@ -29,7 +32,7 @@ def _can_run(model: AbstractSpikingStack) -> bool:
             return False
         if not block.neuron.method == block.ssm.method == "auto":
             return False
-    if type(model.encoder) not in (nn.Embedding, SpikeLinear) or not isinstance(model.decoder, nn.Linear | TiedHead):
+    if type(model.encoder) not in (nn.Embedding, SpikeLinear) or not isinstance(model.decoder, READ_OUTS):
         return False
     if model.final_norm is not None and type(model.final_norm) is not RowNorm:
         return False
@@ -140,12 +143,12 @@ class CompiledSteps:
         """Of the mean over the steps so far, or of the last step in a model without pooling; None if there was none."""
         last, total, counts = pool = self._pool()
         self._stack.store_to([], native.addresses(pool))
-        decoder, steps, has_pool = self._model.decoder, counts[:-1], self._model.pool is not None
+        steps, has_pool = counts[:-1], self._model.pool is not None
         is_known = bool((steps > 0).all()) if has_pool else bool(last.isfinite().all())
         if not is_known:
             return None
         mean = (total / steps[:, None]).to(self._dtype) if has_pool else last
-        return torch.nn.functional.linear(mean, decoder.weight, decoder.bias)  # type: ignore[arg-type]
+        return self._model.decoder(mean)
 
 
 def _addresses(blocks: tuple[BlockState, ...]) -> list[list[int]]:

@@ -3,6 +3,8 @@
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import zip_longest
 
 import numpy as np
 from torch import Tensor
@@ -11,8 +13,11 @@ from longspike._core.checks import check_bounds, check_positive_int
 from longspike.streaming.decisions import Decision, Decisions, StepDecision, moment_us
 from longspike.streaming.durations import Durations
 from longspike.streaming.event_stream import EventStream
+from longspike.streaming.pair_stream import SIDES, PairStream
 from longspike.streaming.real_time import RealTime
 from longspike.streaming.sequence_stream import SequenceStream
+
+Push = Callable[[Tensor], tuple[Tensor, ...]]
 
 
 @dataclass(kw_only=True, slots=True)
@@ -27,6 +32,24 @@ class StepRun:
     spikes: tuple[int, ...] = ()
     neurons: tuple[int, ...] = ()
     durations: Durations = field(default_factory=Durations)
+
+    def push(self, push: Push, x: Tensor) -> tuple[Tensor, ...]:
+        """The spikes (1, d_model) of every layer by `push` of one step, measured and counted."""
+        before = time.perf_counter_ns()
+        fired = push(x[None])
+        self.durations.add_one((time.perf_counter_ns() - before) / 1000)
+        self.num_steps += 1
+        counts = [int(layer.count_nonzero()) for layer in fired]
+        self.spikes = tuple(map(sum, zip(self.spikes or [0] * len(counts), counts, strict=True)))
+        self.neurons = tuple(layer.shape[-1] for layer in fired)
+        return fired
+
+
+def _check_pace(where: str, pace: float | None, every: int | None) -> None:
+    if pace is not None:
+        check_bounds(where, "pace", pace, low=0, closed_low=False)
+    if every is not None:
+        check_positive_int(where, "every", every)
 
 
 def feed_steps(
@@ -55,23 +78,14 @@ def feed_steps(
         >>> run.num_steps, len(run.durations)
         (5, 5)
     """
-    if pace is not None:
-        check_bounds("feed_steps", "pace", pace, low=0, closed_low=False)
-    if every is not None:
-        check_positive_int("feed_steps", "every", every)
+    _check_pace("feed_steps", pace, every)
     run = StepRun()
     start = time.monotonic()
     is_decided = False
     for x in steps:
         if is_decided:  # not sooner: until then the stream answers as it has decided
             stream.restart_mean()
-        before = time.perf_counter_ns()
-        fired = stream.push(x[None])
-        run.durations.add_one((time.perf_counter_ns() - before) / 1000)
-        run.num_steps += 1
-        counts = [int(layer.count_nonzero()) for layer in fired]
-        run.spikes = tuple(map(sum, zip(run.spikes or [0] * len(counts), counts, strict=True)))
-        run.neurons = tuple(layer.shape[-1] for layer in fired)
+        fired = run.push(stream.push, x)
         if on_step is not None:
             on_step(x, fired)
         is_decided = every is not None and run.num_steps % every == 0
@@ -79,6 +93,41 @@ def feed_steps(
             on_decision(StepDecision(run.num_steps, stream.answer()))
         if pace is not None:
             time.sleep(max(start + run.num_steps / pace - time.monotonic(), 0))
+    return run
+
+
+def feed_pair(
+    stream: PairStream,
+    first: Iterable[Tensor],
+    second: Iterable[Tensor],
+    *,
+    pace: float | None = None,
+    every: int | None = None,
+    on_step: Callable[[str, Tensor, tuple[Tensor, ...]], None] | None = None,
+    on_decision: Callable[[StepDecision], None] | None = None,
+) -> StepRun:
+    """Push the steps of a pair one at a time, in turns; when one side has ended the other goes on alone.
+
+    Args:
+        stream: of one pair. first, second: (d_input) each, or tokens.
+        pace: steps of each side per second to slow down to; as fast as it goes if not given.
+        every: a decision every so many steps of the longer side, about everything up to there.
+        on_step: called after every step with its side, its input and the spikes (1, d_model) of every layer.
+        on_decision: called with every decision.
+    Returns: what went through, both sides together.
+    """
+    _check_pace("feed_pair", pace, every)
+    run = StepRun()
+    start = time.monotonic()
+    for number, steps in enumerate(zip_longest(first, second), start=1):
+        for side, x in zip(SIDES, steps, strict=True):
+            fired = () if x is None else run.push(partial(stream.push, side=side), x)
+            if x is not None and on_step is not None:
+                on_step(side, x, fired)
+        if every is not None and number % every == 0 and on_decision is not None:
+            on_decision(StepDecision(number, stream.answer()))
+        if pace is not None:
+            time.sleep(max(start + number / pace - time.monotonic(), 0))
     return run
 
 

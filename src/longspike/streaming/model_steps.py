@@ -48,7 +48,7 @@ class ModelSteps:
         before = self.remembered
         with torch.no_grad():
             h, ends, spikes = self._model.features(x, before.state, None)
-            pool = None if self._model.pool is None else self._model.pool(h, before.state.pool)[1]
+            pool = None if before.state.pool is None else _with_steps(before.state.pool, h)
             last = h[:, -1].to(before.last, copy=True) if x.shape[1] else before.last
         self.remembered = Remembered(SpikeSSMState(tuple(ends), pool), last, before.num_steps + x.shape[1])
         return spikes
@@ -62,3 +62,9 @@ class ModelSteps:
             total, steps = state.pool
             mean = (total / steps[:, None]).to(last.dtype)
             return self._model.decoder(mean) if bool((steps > 0).all()) else None
+
+
+def _with_steps(pool: PoolState, x: Tensor) -> PoolState:
+    """The sums with the steps of x (batch, seqlen, channels), one after the other: on a CPU the same bits for any cut."""
+    total = torch.cat([pool.total[:, None], x.to(pool.total.dtype)], dim=1).cumsum(dim=1)[:, -1]
+    return PoolState(total, pool.steps + x.shape[1])

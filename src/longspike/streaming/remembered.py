@@ -2,11 +2,11 @@
 
 import hashlib
 from copy import deepcopy
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import safetensors.torch
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from longspike._core.checks import describe
 from longspike._core.states import fill_state, flatten_state
@@ -17,6 +17,7 @@ LARGEST = 1e18
 """Of any number in a state that is read: squares of it fit float32."""
 MOST_STEPS = 1 << 62
 LAST, NUM_STEPS, MODEL, SEAL = "last", "num_steps", "model_sha256", "sha256"
+Network = TypeVar("Network", bound=nn.Module)
 
 
 class Remembered(NamedTuple):
@@ -27,7 +28,7 @@ class Remembered(NamedTuple):
     num_steps: int
 
 
-def frozen_copy(model: AbstractSpikingStack) -> AbstractSpikingStack:
+def frozen_copy(model: Network) -> Network:
     """The network as it is now, in evaluation mode and without gradients."""
     parts = [value for module in model.modules() for value in vars(module).values()]
     # what hooks of pruning or weight norm compute is no leaf, which deepcopy refuses
@@ -70,20 +71,23 @@ def _digest(tensors: dict[str, Tensor]) -> bytes:
     return digest.digest()
 
 
-def to_file(remembered: Remembered, model: bytes) -> bytes:
-    """The content of a safetensors file; `model` is the fingerprint of the model. `from_file` backwards."""
+def as_tensors(remembered: Remembered) -> dict[str, Tensor]:
+    """By their names in a file; `from_tensors` backwards."""
     tensors = flatten_state(remembered.state) | {NUM_STEPS: torch.tensor([remembered.num_steps])}
-    if bool(remembered.last.isfinite().all()):
-        tensors[LAST] = remembered.last
-    tensors[MODEL] = _of_bytes(model)
+    return tensors | ({LAST: remembered.last} if bool(remembered.last.isfinite().all()) else {})
+
+
+def to_file(tensors: dict[str, Tensor], model: bytes) -> bytes:
+    """The content of a safetensors file; `model` is the fingerprint of the model. `from_file` backwards."""
+    tensors = tensors | {MODEL: _of_bytes(model)}
     tensors = {name: x.detach().cpu().contiguous() for name, x in tensors.items()}
     return safetensors.torch.save(tensors | {SEAL: _of_bytes(_digest(tensors))})
 
 
-def from_file(content: bytes, template: Remembered, model: bytes) -> Remembered:
-    """What a file holds, every field of it checked; `template` is what a fresh stream of the model remembers.
+def from_file(content: bytes, model: bytes) -> dict[str, Tensor]:
+    """The tensors in a file of this model.
 
-    Raises: ValueError if it is of another model or batch size, damaged, or what no stream can have written.
+    Raises: ValueError if it is of another model, or damaged.
     """
     tensors = safetensors.torch.load(content)
     seal, owner = tensors.pop(SEAL, None), tensors.get(MODEL)
@@ -93,7 +97,15 @@ def from_file(content: bytes, template: Remembered, model: bytes) -> Remembered:
         raise ValueError("it is damaged")
     if raw_bytes(owner) != model:
         raise ValueError("it is of another model")
-    found = {name: x.to(template.last.device) for name, x in tensors.items() if name != MODEL}
+    return {name: x for name, x in tensors.items() if name != MODEL}
+
+
+def from_tensors(tensors: dict[str, Tensor], template: Remembered) -> Remembered:
+    """What these tensors hold, every one of them checked; `template` is what a fresh stream of the model remembers.
+
+    Raises: ValueError if they are of another batch size, or what no stream can have written.
+    """
+    found = {name: x.to(template.last.device) for name, x in tensors.items()}
     last, num_steps = found.pop(LAST, template.last), found.pop(NUM_STEPS, None)
     if set(found) != set(flatten_state(template.state)):
         raise ValueError("it holds other layers")

@@ -17,9 +17,18 @@ from longspike.models.spiking_stack import AbstractSpikingStack, SpikeSSMState
 from longspike.streaming.compiled_steps import CompiledSteps
 from longspike.streaming.fingerprint import fingerprint
 from longspike.streaming.model_steps import ModelSteps
-from longspike.streaming.remembered import Remembered, check_state, from_file, frozen_copy, nothing_yet, to_file
+from longspike.streaming.remembered import (
+    Remembered,
+    as_tensors,
+    check_state,
+    from_file,
+    from_tensors,
+    frozen_copy,
+    nothing_yet,
+    to_file,
+)
 from longspike.streaming.step_source import as_steps
-from longspike.streaming.stream import Stream, read_saved
+from longspike.streaming.stream import Stream, answered, read_saved
 
 
 class SequenceStream(Stream):
@@ -93,6 +102,9 @@ class SequenceStream(Stream):
 
     @state.setter
     def state(self, state: SpikeSSMState) -> None:
+        self._steps.load(self._as_remembered(state))
+
+    def _as_remembered(self, state: SpikeSSMState) -> Remembered:
         fresh = nothing_yet(self._model, self._batch)
         try:
             check_state(fresh.state, state)
@@ -100,7 +112,7 @@ class SequenceStream(Stream):
             raise ValueError(f"Stream: {error}. Assign a state from Stream.state.") from None
         num_steps = self.num_steps if state.pool is None else int(state.pool.steps[0])
         copied = map_state(lambda x: x.detach().to(fresh.last.device, copy=True), state)
-        self._steps.load(Remembered(copied, fresh.last, num_steps))
+        return Remembered(copied, fresh.last, num_steps)
 
     def reset(self) -> None:
         """Forget everything."""
@@ -173,17 +185,14 @@ class SequenceStream(Stream):
             >>> type(stream.answer()).__name__, len(stream.answer().probabilities)
             ('Prediction', 10)
         """
-        logits, meaning = self.logits(), self._model.meaning
-        if self._batch == 1:
-            return self._model.task.answer(logits, meaning)
-        return [self._model.task.answer(row, meaning) for row in logits]
+        return answered(self._model, self.logits())
 
     def save(self, path: str | Path) -> None:
         """Write the state to a safetensors file, from which `restore` continues bit for bit.
 
         Raises: FileWriteError if it cannot be written; an old file is then as it was, as it is if the process is killed.
         """
-        content = to_file(self._steps.remembered, fingerprint(self._model))
+        content = to_file(as_tensors(self._steps.remembered), fingerprint(self._model))
         replace_file(path, lambda file: file.write(content))
 
     def restore(self, path: str | Path) -> None:
@@ -193,8 +202,8 @@ class SequenceStream(Stream):
             the stream then stays as it is.
         """
         try:
-            fresh = nothing_yet(self._model, self._batch)
-            remembered = from_file(read_saved(path), fresh, fingerprint(self._model))
+            tensors = from_file(read_saved(path), fingerprint(self._model))
+            remembered = from_tensors(tensors, nothing_yet(self._model, self._batch))
         except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
             raise CheckpointError(f"{path} is not a saved stream of this model ({error}).") from None
         self._steps.load(remembered)

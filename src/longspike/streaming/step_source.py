@@ -1,9 +1,9 @@
 """Steps from outside: an array in a file, lines of numbers, or a sample of a data set."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from longspike._core.checks import check_choice, describe
 from longspike.data.own import OwnData, read_like, split_index
 from longspike.errors import ConfigError, DataFileError
 from longspike.models.input_spec import InputSpec
-from longspike.models.matching import check_order
+from longspike.streaming.sample_source import dataset_sample, is_sample
 
 ON_ERROR = ("raise", "skip")
 FILES = (".npy", ".csv", ".wav")
@@ -120,9 +120,8 @@ def open_steps(
     if source.endswith(FILES):
         values = input_spec.normalised(input_spec.ordered(read_steps(source, d_input=d_input)))
         return StepSource(steps=iter(values), num_steps=len(values))
-    name, colon, index = source.partition(":")
-    if colon and index.isdigit():
-        values, label = dataset_sample(name, int(index), d_input=d_input, data_root=data_root, input_spec=input_spec)
+    if is_sample(source):
+        values, label = dataset_sample(source, d_input=d_input, data_root=data_root, input_spec=input_spec)
         return StepSource(steps=iter(values), num_steps=len(values), label=label if isinstance(label, int) else None)
     raise ConfigError(
         f"INPUT must be a .npy, .csv or .wav file, DATASET:INDEX such as digits:7, or - for stdin; got {source!r}."
@@ -214,37 +213,3 @@ def read_steps(path: str | Path, *, d_input: int) -> Tensor:
     if values.ndim != 2 or values.shape[1] != d_input:
         raise DataFileError(f"{path} must hold (steps, {d_input}) values; it holds an array of shape {values.shape}.")
     return torch.from_numpy(values)
-
-
-def dataset_sample(
-    name: str,
-    index: int,
-    *,
-    d_input: int,
-    is_tokens: bool = False,
-    data_root: str | Path | None = None,
-    input_spec: InputSpec = InputSpec(),  # noqa: B008 - frozen
-) -> tuple[Tensor, Any]:
-    """A sample of a test split, as a model reads it, and its label or labels: values (steps, d_input) or tokens (steps).
-
-    Raises: ConfigError if there is no such sample, or the model does not read the data set.
-    """
-    from longspike.data import PairSplit, RaggedSplit, Split, available, load_sequences
-
-    if name not in available():
-        raise ConfigError(f"there is no data set {name!r}. The data sets are: {', '.join(available())}.")
-    bundle = load_sequences(name, root=data_root)
-    if index >= len(bundle.test):
-        raise ConfigError(f"{name}:{index} does not exist; the test split has samples 0 to {len(bundle.test) - 1}.")
-    words = {True: "kinds of tokens", False: "values a step"}
-    if (bundle.d_input, bundle.has_tokens) != (d_input, is_tokens):
-        raise ConfigError(
-            f"the model takes {d_input} {words[is_tokens]}; {name} has {bundle.d_input} {words[bundle.has_tokens]}."
-        )
-    check_order(input_spec, bundle)
-    test = bundle.test
-    if isinstance(test, PairSplit):
-        raise ConfigError(f"{name} holds pairs of sequences, and a stream is one. Use model.predict((first, second)).")
-    if isinstance(test, Split | RaggedSplit) and input_spec.scale is not None and input_spec.shift is not None:
-        test = replace(test, scale=input_spec.scale, shift=input_spec.shift)
-    return test[index]

@@ -5,12 +5,22 @@ from typing import TYPE_CHECKING, Any, overload
 
 from torch import Tensor
 
+from longspike.models.classifier import AbstractClassifier
 from longspike.models.flames import Flames
+from longspike.models.spike_ssm_pair import SpikeSSMPair
 from longspike.models.spiking_stack import AbstractSpikingStack
 
 if TYPE_CHECKING:
     from longspike.streaming.event_stream import EventStream
+    from longspike.streaming.pair_stream import PairStream
     from longspike.streaming.sequence_stream import SequenceStream
+
+
+def answered(model: AbstractClassifier, logits: Tensor) -> Any:
+    """What logits (outputs) of a moment say, as the model's task tells it; a list for those of several streams."""
+    if logits.dim() == 1:
+        return model.task.answer(logits, model.meaning)
+    return [model.task.answer(row, model.meaning) for row in logits]
 
 
 def read_saved(path: str | Path) -> bytes:
@@ -23,16 +33,17 @@ def read_saved(path: str | Path) -> bytes:
 class Stream:
     """A model fed as its input arrives: push what has come, ask for logits at any moment, save, restore, reset.
 
-    `Stream(model)` makes the one for the model: `SequenceStream` feeds a `SpikeSSM` with steps, `EventStream` feeds
-    `Flames` with events. The answers do not depend on how the input is cut into pushes. The weights are those of the moment
-    at which the stream was made: what happens to the model later does not reach it.
+    `Stream(model)` makes the one for the model: `SequenceStream` feeds a `SpikeSSM` with steps, `PairStream` a
+    `SpikeSSMPair` with those of two sequences, `EventStream` feeds `Flames` with events. The answers do not depend on how
+    the input is cut into pushes. The weights are those of the moment at which the stream was made: what happens to the
+    model later does not reach it.
 
     A stream can run for months. Its memory does not grow. An exception that ends a push half-way (Ctrl-C, a signal handler
     that raises) is raised within a second; what was consumed by then is counted, and the stream stands exactly there.
     `copy.deepcopy(stream)` gives a second one that goes on from the same place.
 
     Args:
-        model: a causal `SpikeSSM`, a `SpikeLM`, or `Flames` in float32.
+        model: a causal `SpikeSSM` or `SpikeSSMPair`, a `SpikeLM`, or `Flames` in float32.
         options: those of the stream, such as `batch` of a `SequenceStream` or `is_recording` of an `EventStream`.
 
     Raises: TypeError for another model, or for `batch` with `Flames`; ValueError for a model that cannot be streamed.
@@ -52,6 +63,8 @@ class Stream:
     @overload
     def __new__(cls, model: AbstractSpikingStack, *, batch: int = 1) -> "SequenceStream": ...
     @overload
+    def __new__(cls, model: SpikeSSMPair, *, batch: int = 1) -> "PairStream": ...
+    @overload
     def __new__(
         cls,
         model: Flames,
@@ -62,13 +75,16 @@ class Stream:
         num_threads: int = 1,
     ) -> "EventStream": ...
 
-    def __new__(cls, model: AbstractSpikingStack | Flames, **options: Any) -> "Stream":
+    def __new__(cls, model: AbstractSpikingStack | SpikeSSMPair | Flames, **options: Any) -> "Stream":
         """An instance of the stream for `model`; of the class itself if it is a certain one."""
         if cls is not Stream:
             return super().__new__(cls)
         from longspike.streaming.event_stream import EventStream
+        from longspike.streaming.pair_stream import PairStream
         from longspike.streaming.sequence_stream import SequenceStream
 
+        if isinstance(model, SpikeSSMPair):
+            return super().__new__(PairStream)
         if not isinstance(model, Flames):
             return super().__new__(SequenceStream)
         if "batch" in options:

@@ -10,7 +10,8 @@ from torch import Tensor
 from longspike._core.vocabulary import END, Vocabulary
 from longspike.errors import ConfigError, DataFileError
 from longspike.models.predicting import tokens_of_text
-from longspike.streaming.step_source import StepSource, dataset_sample
+from longspike.streaming.sample_source import dataset_sample, is_sample
+from longspike.streaming.step_source import StepSource
 
 LINE_CHARACTERS = 1 << 16
 """Of a text from stdin at a time: a longer line goes on as if it were the next, without a break."""
@@ -34,9 +35,8 @@ def open_tokens(
     """
     if source == "-":
         return StepSource(steps=tokens_of_lines(lines, vocabulary=_required(vocabulary)))
-    name, colon, index = source.partition(":")
-    if colon and index.isdigit():
-        x, label = dataset_sample(name, int(index), d_input=d_input, is_tokens=True, data_root=data_root)
+    if is_sample(source):
+        x, label = dataset_sample(source, d_input=d_input, is_tokens=True, data_root=data_root)
         return StepSource(steps=iter(x), num_steps=len(x), label=label)
     path = Path(source)
     if not path.is_file():
@@ -69,9 +69,13 @@ def _required(vocabulary: Vocabulary | None) -> Vocabulary:
 
 def _read_text(path: Path, vocabulary: Vocabulary) -> Tensor:
     try:
-        return tokens_of_text("open_tokens", path.read_bytes(), vocabulary)
+        text = path.read_bytes()
     except OSError as error:
         raise DataFileError(f"{path} cannot be read ({error.strerror}).") from None
+    if not text:
+        raise DataFileError(f"{path} is empty. Give a text to read.")
+    try:
+        return tokens_of_text("open_tokens", text, vocabulary)
     except ValueError as error:
         raise DataFileError(f"{path} is no text for this model ({error})") from None
 
