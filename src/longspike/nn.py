@@ -5,12 +5,13 @@ Layers of sparse spikes take and give `SparseSpikes`, and their state is of the 
 
 from longspike.layers.block import BlockState, SpikingBlock
 from longspike.layers.dendritic_conv import DendriticConvState, DendriticLIFConv2d, DendriticRows
+from longspike.layers.dendritic_frames import DendriticConv2d, DendriticFramesState
 from longspike.layers.dropout import TiedDropout
 from longspike.layers.event_pool import EventPool
 from longspike.layers.linear import SpikeLinear, SpikingEmbedding
 from longspike.layers.memory_block import MemoryBlock
 from longspike.layers.neuron import NeuronConfig
-from longspike.layers.pooling import MeanPool
+from longspike.layers.pooling import MeanPool, WindowPool
 from longspike.layers.sparse import SparseSpikes, from_events
 from longspike.layers.spatial_pool import SpatialPool
 from longspike.layers.token_scores import TokenScores
@@ -31,7 +32,9 @@ __all__ = [
     "SDN",
     "Bernoulli",
     "BlockState",
+    "DendriticConv2d",
     "DendriticConvState",
+    "DendriticFramesState",
     "DendriticLIF",
     "DendriticLIFConv2d",
     "DendriticRows",
@@ -55,5 +58,6 @@ __all__ = [
     "Surrogate",
     "TiedDropout",
     "TokenScores",
+    "WindowPool",
     "from_events",
 ]

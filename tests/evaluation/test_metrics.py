@@ -5,7 +5,8 @@ import torch
 
 from longspike.evaluation.machine import cpu_model, machine, versions
 from longspike.evaluation.text import count_text, energy_text, saving_text, share_text
-from longspike.models.sequence_classifier import running_means, spike_counts
+from longspike.layers.pooling import MeanPool, early_steps
+from longspike.models.sequence_classifier import spike_counts
 from longspike.tasks.confusion import class_accuracy, confusion_matrix
 
 
@@ -31,13 +32,16 @@ def test_spikes_in_the_padding_do_not_count() -> None:
 
 def test_running_means_by_hand() -> None:
     x = torch.tensor([[[1.0], [3.0], [5.0], [100.0]], [[7.0], [100.0], [100.0], [100.0]]])
-    means, steps = running_means(x, torch.tensor([3, 1]), (0.5, 1.0))
+    lengths = torch.tensor([3, 1])
+    steps = early_steps(lengths, (0.5, 1.0))
+    means = MeanPool(x.shape[2]).after(x, steps, lengths)
     assert steps.tolist() == [[2, 3], [1, 1]]
     assert means[..., 0].tolist() == [[2.0, pytest.approx(3.0)], [7.0, 7.0]]
 
 
 def test_running_means_of_an_empty_sample_are_zero() -> None:
-    means, steps = running_means(torch.ones(1, 3, 2), torch.tensor([0]), (0.5,))
+    steps = early_steps(torch.tensor([0]), (0.5,))
+    means = MeanPool(2).after(torch.ones(1, 3, 2), steps, torch.tensor([0]))
     assert means.tolist() == [[[0.0, 0.0]]]
     assert steps.tolist() == [[1]]
 

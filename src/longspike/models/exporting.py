@@ -6,6 +6,7 @@ from torch.utils import _pytree as pytree
 from longspike.kernels.tick import EventPoolState
 from longspike.layers.block import BlockState
 from longspike.layers.dendritic_conv import DendriticConvState
+from longspike.layers.dendritic_frames import DendriticFramesState
 from longspike.layers.pooling import PoolState
 from longspike.models.flames import FlamesState
 from longspike.models.flames_sequence import FlamesSequenceState
@@ -17,6 +18,7 @@ STATES = (
     BlockState,
     DendriticConvState,
     DendriticState,
+    DendriticFramesState,
     EventPoolState,
     FlamesSequenceState,
     FlamesState,

@@ -1,9 +1,11 @@
 """What describes a FLAMES network completely, for events and for dense sequences."""
 
+import math
 from dataclasses import dataclass
 
 from longspike._core.mistakes import Mistakes, is_integer, shown
 from longspike.events.record import LARGEST_SIDE, LATEST_TIME_US, check_sensor_size
+from longspike.layers.dendritic_frames import POOLED, WEIGHTS
 from longspike.models.config import LARGEST_DEPTH, LARGEST_ENDS, LARGEST_STATE, LARGEST_WIDTH
 from longspike.neurons.surrogate import surrogate_of
 
@@ -134,11 +136,20 @@ class FlamesConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FlamesSequenceConfig:
-    """FLAMES over dense sequences: a dendritic layer, the memory stack, pooling over time, a linear read-out.
+    """FLAMES over dense sequences: a dendritic front, the memory stack, pooling over time, a linear read-out.
+
+    The front is a dendritic layer over all features of a step, or, where these are a frame, dendritic convolutions over it.
 
     Attributes:
         d_input: features a step. num_outputs: classes. num_branches: D. Width and depth are the memory's.
         tau_min, tau_max, tau_soma: time constants in steps at the start.
+        frame: (height, width, channels) of a step, whose features go by row, column and channel; () for the dendritic layer.
+        convolutions: channels of the dendritic convolutions over the frame, one behind the other; what the last one leaves
+            goes through a linear map and a batch norm into the memory.
+        kernel: (rows, columns), pool, weights, pooled: of every convolution, see `longspike.nn.DendriticConv2d`.
+        has_soma: whether a convolution's somata leak (tau_soma) and are reset, or are thresholds without memory.
+        windows, window: the read-out sees the means of the last so many windows, of so many steps each, side by side; with
+            one window the mean over all steps.
         memory: the memory stack; every step is a tick.
     """
 
@@ -148,6 +159,15 @@ class FlamesSequenceConfig:
     tau_min: float = 1.0
     tau_max: float = 16.0
     tau_soma: float = 2.0
+    frame: tuple[int, ...] = ()
+    convolutions: tuple[int, ...] = ()
+    kernel: tuple[int, ...] = (3, 3)
+    pool: int = 2
+    weights: str = "shared"
+    pooled: str = "current"
+    has_soma: bool = False
+    windows: int = 1
+    window: int = 1
     surrogate: str = "triangle"
     surrogate_scale: float | None = None
     memory: MemoryConfig = MemoryConfig(input="held")
@@ -155,7 +175,10 @@ class FlamesSequenceConfig:
     def __post_init__(self) -> None:
         mistakes = Mistakes("FlamesSequenceConfig", self)
         mistakes.integers("d_input", "num_outputs", high=LARGEST_ENDS)
-        mistakes.integers("num_branches", high=LARGEST_WIDTH)
+        mistakes.integers("num_branches", "windows", high=LARGEST_WIDTH)
+        mistakes.integers("pool", "window", high=LARGEST_SIDE)
+        mistakes.choices({"weights": WEIGHTS, "pooled": POOLED})
+        self._check_frame(mistakes)
         mistakes.rising("tau_min", "tau_max")
         mistakes.numbers("tau_soma")
         _check_memory(self.memory, mistakes)
@@ -163,3 +186,29 @@ class FlamesSequenceConfig:
             mistakes.add("`memory.kind`='lif' exists for events only; choose 'sa_hippo' or 'hippo'")
         mistakes.part(lambda: surrogate_of(self))
         mistakes.raise_any()
+
+    def _check_frame(self, mistakes: Mistakes) -> None:
+        for name, sizes, high in (
+            ("frame", self.frame, LARGEST_SIDE),
+            ("convolutions", self.convolutions, LARGEST_WIDTH),
+            ("kernel", self.kernel, LARGEST_KERNEL),
+        ):
+            if not isinstance(sizes, tuple) or not all(is_integer(size, low=1, high=high) for size in sizes):
+                mistakes.add(f"`{name}` must be integers from 1 to {high}; got {shown(sizes)}")
+                return
+        if len(self.kernel) != 2:
+            mistakes.add(f"`kernel` must be two integers, rows and columns; got {shown(self.kernel)}")
+        if bool(self.frame) != bool(self.convolutions):
+            mistakes.add("`frame` and `convolutions` need each other; give both or neither")
+        if self.frame and len(self.frame) != 3:
+            mistakes.add(f"`frame` must be height, width and channels; got {shown(self.frame)}")
+        elif self.frame and math.prod(self.frame) != self.d_input:
+            mistakes.add(
+                f"`frame` must hold d_input={self.d_input} features; got {shown(self.frame)}, {math.prod(self.frame)}"
+            )
+        elif self.frame and self.weights == "partitioned":
+            for channels in (self.frame[-1], *self.convolutions[:-1]):
+                if channels % self.num_branches:
+                    mistakes.add(
+                        f"`num_branches` must divide {channels} channels, which are partitioned; got {self.num_branches}"
+                    )

@@ -1,5 +1,7 @@
 """FLAMES Tiny, Small and Normal: channels and branches as published, the front fitted to the sensor."""
 
+import math
+
 from longspike._core.mistakes import did_you_mean
 from longspike.errors import ConfigError
 from longspike.events.record import check_sensor_size
@@ -8,6 +10,15 @@ from longspike.models.flames_config import FlamesConfig, FlamesSequenceConfig, M
 _SIZES = {"tiny": (32, 16), "small": (64, 32), "normal": (128, 64)}  # channels, branches: Chakraborty et al. 2025
 LARGEST_SIDE, LARGEST_GRID = 160, 9
 HEAD_CHANNELS = 16  # channels that share a transition: one vector register
+
+
+_FRAME_SIZES = {  # convolutions, d_model, branches, d_state
+    "tiny": ((32, 32), 32, 16, 64),
+    "medium": ((32, 64), 128, 16, 16),
+    "small": ((64, 64), 64, 32, 64),
+    "normal": ((128, 128), 128, 64, 64),
+}
+WINDOWS = 8
 
 
 def flames_presets() -> tuple[str, ...]:
@@ -65,4 +76,40 @@ def flames_sequence_preset(name: str, *, d_input: int, num_classes: int) -> Flam
         memory=MemoryConfig(
             d_model=channels, num_heads=channels // HEAD_CHANNELS, input="held", dt_min=1e-2, dt_max=0.5
         ),
+    )
+
+
+def flames_frames_preset(
+    name: str, *, frame: tuple[int, int, int], num_steps: int, num_classes: int
+) -> FlamesSequenceConfig:
+    """The configuration of a name for sequences of frames: two dendritic convolutions, and eight windows side by side.
+
+    "tiny", "small" and "normal" have the published channels and branches; "medium" is wide where it pays.
+
+    Args: frame: height, width and channels of a step. num_steps: of a sequence, so that its windows are eight parts of it.
+    Raises: ConfigError with the nearest name.
+    """
+    if name not in _FRAME_SIZES:
+        hint = did_you_mean(name, _FRAME_SIZES)
+        raise ConfigError(f"there is no FLAMES preset {name!r}.{hint} The presets are: {', '.join(_FRAME_SIZES)}.")
+    convolutions, d_model, branches, d_state = _FRAME_SIZES[name]
+    memory = MemoryConfig(
+        d_model=d_model,
+        d_state=d_state,
+        num_heads=max(1, d_model // HEAD_CHANNELS),
+        input="held",
+        dt_min=1e-2,
+        dt_max=0.5,
+    )
+    return FlamesSequenceConfig(
+        d_input=math.prod(frame),
+        num_outputs=num_classes,
+        num_branches=branches,
+        tau_min=0.2,
+        tau_max=16.0,
+        frame=frame,
+        convolutions=convolutions,
+        windows=WINDOWS,
+        window=-(-num_steps // WINDOWS),
+        memory=memory,
     )

@@ -6,11 +6,11 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from longspike._core.lengths import Batch, length_mask
-from longspike.layers.pooling import MeanPool
+from longspike.layers.pooling import MeanPool, WindowPool, early_steps
 from longspike.models.classifier import AbstractClassifier
 from longspike.models.observation import Classification, EarlyAnswers, LayerActivity, Observation, Trace
 from longspike.models.predicting import padded
@@ -35,20 +35,10 @@ def spike_counts(
     return torch.einsum("blc,bl->c", spikes.abs(), valid.to(spikes.dtype)).double()
 
 
-def running_means(
-    x: Float[Tensor, "batch seqlen channels"], lengths: Int[Tensor, " batch"], fractions: Sequence[float]
-) -> tuple[Float[Tensor, "batch points channels"], Int[Tensor, "batch points"]]:
-    """Means over the first ceil(fraction * length) steps, at least one, of every sample; and those numbers of steps."""
-    steps = torch.stack([torch.ceil(lengths * fraction).long() for fraction in fractions], dim=1).clamp(min=1)
-    steps = torch.minimum(steps, lengths.clamp(min=1)[:, None])
-    is_seen = torch.arange(x.shape[1], device=x.device) < torch.minimum(steps, lengths[:, None])[..., None]
-    return torch.bmm(is_seen.to(x.dtype) / steps[..., None].to(x.dtype), x), steps
-
-
 class AbstractSequenceClassifier(AbstractClassifier):
     """Sequences through layers, and a linear read-out of the mean over valid steps, or of every step without a pool."""
 
-    pool: MeanPool | None
+    pool: MeanPool | WindowPool | None
     decoder: nn.Module
 
     @property
@@ -97,8 +87,8 @@ class AbstractSequenceClassifier(AbstractClassifier):
             pooled, pool_end = self.pool(features, None if state is None else state.pool, lengths)
         early = None
         if self.is_causal and self.pool is not None:
-            means, steps = running_means(features, lengths, fractions)
-            early = EarlyAnswers(self.decoder(means), steps)
+            steps = early_steps(lengths, fractions)
+            early = EarlyAnswers(self.decoder(self.pool.after(features, steps, lengths)), steps)
 
         def trace(row: int) -> Trace | None:
             own = slice(0, int(lengths[row]))
@@ -115,8 +105,7 @@ class AbstractSequenceClassifier(AbstractClassifier):
         if self.pool is None:
             answers = self.task.shown(self.answered(features))
         elif self.is_causal:
-            seen = torch.arange(1, len(x) + 1, device=features.device, dtype=features.dtype)[:, None]
-            answers = self.task.shown(self.decoder(features.cumsum(dim=0) / seen))
+            answers = self.task.shown(self.decoder(self.pool.running(features)))
         return Trace(
             x=(x[:, None] if x.dim() == 1 else x).float().cpu().numpy(),
             times=np.arange(len(x)),

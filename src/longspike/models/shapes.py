@@ -1,11 +1,13 @@
 """The large tensors of a network by name and shape, from its configuration alone: what a file of weights must hold."""
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from longspike.layers.adaptive import cluster_bounds, cluster_widths
 from longspike.models.config import SpikeSSMConfig
 from longspike.models.flames_config import FlamesConfig, FlamesSequenceConfig, MemoryConfig
+from longspike.models.flames_frames import frame_cells
 from longspike.models.flames_parts import POLARITIES, front_grids
 from longspike.models.lm_config import SpikeLMConfig
 from longspike.models.pair_config import SpikeSSMPairConfig
@@ -63,8 +65,17 @@ def _flames(config: FlamesConfig) -> Shapes:
 
 
 def _flames_sequence(config: FlamesSequenceConfig) -> Shapes:
-    yield "dendrites.weight", (config.num_branches, config.memory.d_model, config.d_input)
-    yield "decoder.weight", (config.num_outputs, config.memory.d_model)
+    width = config.memory.d_model
+    if config.frame:
+        inputs, kernels = config.frame[2], 1 if config.weights == "shared" else config.num_branches
+        for k, channels in enumerate(config.convolutions):
+            seen = inputs // kernels if config.weights == "partitioned" else inputs
+            yield f"front.convolutions.{k}.weight", (kernels, channels, seen * math.prod(config.kernel))
+            inputs = channels
+        yield "front.embed.weight", (width, math.prod(frame_cells(config)) * inputs)
+    else:
+        yield "dendrites.weight", (config.num_branches, width, config.d_input)
+    yield "decoder.weight", (config.num_outputs, config.windows * width)
     yield from _memory(config.memory)
 
 

@@ -43,7 +43,14 @@ from longspike.recipes.long_range import (
     pathfinder_full,
 )
 from longspike.recipes.signals import signal_segments
-from longspike.recipes.small import cifar10_patches, psmnist, scifar, smnist
+from longspike.recipes.small import (
+    cifar10_patches,
+    cifar10_patches_medium,
+    cifar10_patches_small,
+    psmnist,
+    scifar,
+    smnist,
+)
 from longspike.recipes.sounds import (
     speech_commands_full,
     spoken_digits_frames,
@@ -79,6 +86,8 @@ _RECIPES: dict[str, Callable[[], Recipe]] = {
     "path-x": path_x,
     "path-x-full": path_x_full,
     "cifar10-patches": cifar10_patches,
+    "cifar10-patches-medium": cifar10_patches_medium,
+    "cifar10-patches-small": cifar10_patches_small,
     "cifar10-patches-full": cifar10_patches_full,
     "spoken-digits-raw": spoken_digits_raw,
     "spoken-digits-raw-speakers": spoken_digits_raw_speakers,

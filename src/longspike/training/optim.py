@@ -10,14 +10,15 @@ from torch.optim.lr_scheduler import LambdaLR
 from longspike.layers.adaptive import Biases
 from longspike.layers.batch_norm import BatchNorm
 from longspike.layers.dendritic_conv import DendriticLIFConv2d
+from longspike.layers.dendritic_frames import DendriticConv2d
 from longspike.neurons.dendritic import DendriticLIF
 from longspike.ssm.s4d import S4D
 from longspike.ssm.sa_hippo import SAHippo
 from longspike.training.config import TrainingConfig
 
-NEURON_PARAMETERS = ("log_threshold", "log_rho", "logit_beta", "logit_gamma", "ln_vth", "log_tau")
+NEURON_PARAMETERS = ("log_threshold", "log_rho", "logit_beta", "logit_gamma", "ln_vth", "log_tau", "g")
 """Names of the neurons' parameters, wherever they are."""
-WITH_DYNAMICS = (S4D, SAHippo, DendriticLIF, DendriticLIFConv2d)
+WITH_DYNAMICS = (S4D, SAHippo, DendriticLIF, DendriticConv2d, DendriticLIFConv2d)
 """Modules that name the parameters of their dynamics in DYNAMICS."""
 
 
