@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from longspike.data import CIFAR10_AUGMENT, BatchLoader, load
+from longspike.data import CIFAR10_AUGMENT, CIFAR10_COLUMNS_AUGMENT, BatchLoader, load
 from longspike.data.files import image_folder
 from longspike.data.files.pickled_batch import read_pickled_batch
 from longspike.data.image_augment import images_of_patches
@@ -79,6 +79,21 @@ def test_patches_from_batches_and_from_images(batches_root: Path, images_root: P
     with Image.open(images_root / "cifar10-jpeg/test/cat/0000.png") as image:
         pixels = np.asarray(image.convert("RGB"))
     np.testing.assert_array_equal(bundle.test.values[3, 6].reshape(8, 8, 3).numpy(), pixels[8:16, 16:24])
+
+
+def test_columns_from_left_to_right(batches_root: Path) -> None:
+    patches, columns = load("cifar10-patches", root=batches_root), load("cifar10-columns", root=batches_root)
+    images = images_of_patches(patches.test.values, height=32, width=32, patch=8)
+    assert columns.test.values.shape[1:] == (32, 96)
+    for t in (0, 5, 31):
+        np.testing.assert_array_equal(columns.test.values[:, t].numpy(), images[:, :, t].flatten(1).numpy())
+    assert torch.equal(images_of_patches(columns.test.values, height=32, width=32, patch=32, patch_width=1), images)
+    split = columns.train
+    plain = BatchLoader(split, batch_size=45, shuffle=False, seed=3)
+    changed = BatchLoader(split, batch_size=45, shuffle=False, seed=3, augment=CIFAR10_COLUMNS_AUGMENT)
+    (plain_batch,), (changed_batch,) = plain, changed
+    assert plain_batch.x.shape == changed_batch.x.shape == (45, 32, 96)
+    assert int((plain_batch.x != changed_batch.x).any((1, 2)).sum()) > 35
 
 
 def test_patches_and_grey_hold_out_the_same_images(batches_root: Path) -> None:

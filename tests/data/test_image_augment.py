@@ -94,12 +94,12 @@ def test_empty_batches_stay_empty() -> None:
 
 @pytest.mark.parametrize("shape", [(2, 5, 8, 3), (2, 8, 5, 3), (8, 8, 3)])
 def test_images_that_patches_do_not_fill_are_refused(shape: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match=r"`images` must have shape .* multiples of patch=4; got .*Crop or pad"):
+    with pytest.raises(ValueError, match=r"`images` must have shape .* height a multiple of 4 and width of 4; got .*Crop or pad"):
         patches_of_images(torch.zeros(shape), patch=4)
 
 
 def test_wrong_geometry_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"must be multiples of patch=8; got 32 and 30. Choose a patch"):
+    with pytest.raises(ValueError, match=r"must be multiples of a patch.s 8 and 8; got 32 and 30. Choose a patch"):
         CropAndFlip(height=32, width=30, patch=8, padding=4)
     with pytest.raises(ValueError, match="`padding` must be an integer of at least 1; got 0"):
         CropAndFlip(height=32, width=32, patch=8, padding=0)

@@ -41,6 +41,7 @@ ROOT_FIXTURES = {
     "psmnist": "mnist_root",
     "scifar": "images_root",
     "cifar10-patches": "images_root",
+    "cifar10-columns": "images_root",
     "lra-image": "images_root",
     "lra-text": "imdb_root",
     "lra-text-bytes": "imdb_root",

@@ -144,7 +144,9 @@ def test_parameters_have_their_groups() -> None:
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("changes", [{}, {"has_soma": True, "weights": "own"}, {"kernel": (3, 1), "windows": 1}])
+@pytest.mark.parametrize(
+    "changes", [{}, {"has_soma": True, "weights": "own"}, {"kernel": (3, 1), "windows": 1, "pools": (1, 2)}]
+)
 def test_networks_of_frames(tmp_path, changes: dict) -> None:
     torch.manual_seed(2)
     config = replace(FRAMES, **changes)
@@ -205,6 +207,7 @@ def test_windows(num_windows: int, size: int) -> None:
         ({"weights": "partitioned", "num_branches": 4}, "`num_branches` must divide 2 channels"),
         ({"convolutions": (6, 0)}, "`convolutions` must be integers from 1"),
         ({"windows": 0}, "`windows`"),
+        ({"pools": (2, 2, 2)}, "`pools` must be one number, or one a convolution"),
     ],
 )
 def test_mistakes(changes: dict, message: str) -> None:

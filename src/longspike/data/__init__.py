@@ -34,7 +34,7 @@ from longspike.data.registry import (
     load_sequences,
     status,
 )
-from longspike.data.sets.cifar10 import CIFAR10_AUGMENT
+from longspike.data.sets.cifar10 import CIFAR10_AUGMENT, CIFAR10_COLUMNS_AUGMENT
 from longspike.data.sets.mnist import psmnist_permutation
 from longspike.data.sound_augment import SoundAugment
 from longspike.data.splits import Split, ValueAugment, collate, make_batch
@@ -43,6 +43,7 @@ from longspike.data.token_splits import TokenSplit, token_split
 
 __all__ = [
     "CIFAR10_AUGMENT",
+    "CIFAR10_COLUMNS_AUGMENT",
     "DATASETS",
     "AnyEventSplit",
     "Batch",

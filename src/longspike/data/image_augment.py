@@ -1,4 +1,4 @@
-"""Images as sequences of square patches, and the random crop and mirror image by which CIFAR is commonly augmented."""
+"""Images as sequences of patches or columns, and the random crop and mirror image by which CIFAR is commonly augmented."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,36 +10,39 @@ from torch import Tensor
 from longspike._core.checks import check_positive_int, describe
 
 
-def patches_of_images(images: Tensor, *, patch: int) -> Tensor:
-    """Cut images into square patches, in raster order; within a patch row, column, channel.
+def patches_of_images(images: Tensor, *, patch: int, patch_width: int | None = None) -> Tensor:
+    """Cut images into patches of `patch` rows and `patch_width` columns, in raster order; within one row, column, channel.
 
-    x[b, (r // patch) * (width // patch) + c // patch, ((r % patch) * patch + c % patch) * channels + k]
+    x[b, (r // rows) * (width // columns) + c // columns, ((r % rows) * columns + c % columns) * channels + k]
     = images[b, r, c, k].
 
     Args:
-        images: (batch, height, width, channels), height and width multiples of `patch`.
-        patch: edge of a patch in pixels.
-    Returns: (batch, num_patches, patch * patch * channels), of the same dtype.
+        images: (batch, height, width, channels), height and width multiples of a patch's.
+        patch: rows of a patch, in pixels. patch_width: its columns; None for as many. Patches as high as the image and one
+            pixel wide are its columns, from left to right.
+    Returns: (batch, num_patches, rows * columns * channels), of the same dtype.
     Raises: ValueError if the patches do not fill the image.
 
     Example:
         >>> patches_of_images(torch.arange(8).reshape(1, 2, 4, 1), patch=2).tolist()
         [[[0, 1, 4, 5], [2, 3, 6, 7]]]
     """
-    if images.dim() != 4 or images.shape[1] % patch or images.shape[2] % patch:
+    rows, columns = patch, patch if patch_width is None else patch_width
+    if images.dim() != 4 or images.shape[1] % rows or images.shape[2] % columns:
         raise ValueError(
-            f"patches_of_images: `images` must have shape (batch, height, width, channels), height and width multiples "
-            f"of patch={patch}; got {describe(images)}. Crop or pad the images."
+            f"patches_of_images: `images` must have shape (batch, height, width, channels), height a multiple of {rows} "
+            f"and width of {columns}; got {describe(images)}. Crop or pad the images."
         )
     batch, height, width, channels = images.shape
-    cut = images.reshape(batch, height // patch, patch, width // patch, patch, channels)
-    return cut.transpose(2, 3).reshape(batch, height // patch * (width // patch), patch * patch * channels)
+    cut = images.reshape(batch, height // rows, rows, width // columns, columns, channels)
+    return cut.transpose(2, 3).reshape(batch, height // rows * (width // columns), rows * columns * channels)
 
 
-def images_of_patches(values: Tensor, *, height: int, width: int, patch: int) -> Tensor:
+def images_of_patches(values: Tensor, *, height: int, width: int, patch: int, patch_width: int | None = None) -> Tensor:
     """The images that `patches_of_images` cut: its inverse, (batch, height, width, channels)."""
-    channels = values.shape[2] // patch**2
-    cut = values.reshape(len(values), height // patch, width // patch, patch, patch, channels)
+    rows, columns = patch, patch if patch_width is None else patch_width
+    channels = values.shape[2] // (rows * columns)
+    cut = values.reshape(len(values), height // rows, width // columns, rows, columns, channels)
     return cut.transpose(2, 3).reshape(len(values), height, width, channels)
 
 
@@ -73,6 +76,7 @@ class CropAndFlip:
         height, width: of the image, in pixels, multiples of `patch`.
         patch: edge of a patch; 1 takes sequences of single pixels.
         padding: pixels of border on each side.
+        patch_width: columns of a patch that is not square; its rows are then `patch`.
     Reference: He, Zhang, Ren and Sun 2016, Deep Residual Learning for Image Recognition, section 4.2.
 
     Example:
@@ -86,16 +90,24 @@ class CropAndFlip:
     width: int
     patch: int
     padding: int
+    patch_width: int | None = None
 
     def __post_init__(self) -> None:
         """Check that the patches fill the image."""
         for name in ("height", "width", "patch", "padding"):
             check_positive_int("CropAndFlip", name, getattr(self, name))
-        if self.height % self.patch or self.width % self.patch:
+        if self.patch_width is not None:
+            check_positive_int("CropAndFlip", "patch_width", self.patch_width)
+        rows, columns = self._size
+        if self.height % rows or self.width % columns:
             raise ValueError(
-                f"CropAndFlip: `height` and `width` must be multiples of patch={self.patch}; got {self.height} and "
-                f"{self.width}. Choose a patch that divides both."
+                f"CropAndFlip: `height` and `width` must be multiples of a patch's {rows} and {columns}; got "
+                f"{self.height} and {self.width}. Choose a patch that divides both."
             )
+
+    @property
+    def _size(self) -> tuple[int, int]:
+        return self.patch, self.patch if self.patch_width is None else self.patch_width
 
     def __call__(self, values: Tensor, rngs: Sequence[np.random.Generator]) -> Tensor:
         """Changed copies of the samples.
@@ -105,17 +117,19 @@ class CropAndFlip:
             rngs: one generator per sample.
         Raises: ValueError if the values are not images of this size or a generator is missing.
         """
-        num_patches = self.height * self.width // self.patch**2
-        if values.dim() != 3 or values.shape[1] != num_patches or values.shape[2] % self.patch**2:
+        rows, columns = self._size
+        num_patches = self.height * self.width // (rows * columns)
+        if values.dim() != 3 or values.shape[1] != num_patches or values.shape[2] % (rows * columns):
             raise ValueError(
-                f"CropAndFlip: `values` must have shape (batch, {num_patches}, {self.patch**2} * channels), images of "
-                f"{self.width}x{self.height} in patches of {self.patch}x{self.patch}; got {describe(values)}. "
+                f"CropAndFlip: `values` must have shape (batch, {num_patches}, {rows * columns} * channels), images of "
+                f"{self.width}x{self.height} in patches of {columns}x{rows}; got {describe(values)}. "
                 "Set height, width and patch to those of the data."
             )
         if len(rngs) != len(values):
             raise ValueError(f"CropAndFlip: `rngs` must have {len(values)} generators, one a sample; got {len(rngs)}.")
         draws = torch.tensor([[*rng.integers(2 * self.padding + 1, size=2), rng.integers(2)] for rng in rngs])
         top, left, flip = draws.reshape(-1, 3).long().unbind(1)
-        images = images_of_patches(values, height=self.height, width=self.width, patch=self.patch)
+        size = {"patch": rows, "patch_width": columns}
+        images = images_of_patches(values, height=self.height, width=self.width, **size)
         moved = crop_and_flip(images, top=top, left=left, is_flipped=flip.bool(), padding=self.padding)
-        return patches_of_images(moved, patch=self.patch)
+        return patches_of_images(moved, **size)

@@ -35,6 +35,7 @@ MODULES = {
     "path-x": "pathfinder",
     "pathfinder-256": "pathfinder",
     "cifar10-patches": "cifar10",
+    "cifar10-columns": "cifar10",
     "shakespeare": "corpora",
     "novels": "corpora",
     "shakespeare-chars": "corpora",

@@ -146,7 +146,8 @@ class FlamesSequenceConfig:
         frame: (height, width, channels) of a step, whose features go by row, column and channel; () for the dendritic layer.
         convolutions: channels of the dendritic convolutions over the frame, one behind the other; what the last one leaves
             goes through a linear map and a batch norm into the memory.
-        kernel: (rows, columns), pool, weights, pooled: of every convolution, see `longspike.nn.DendriticConv2d`.
+        pools: side of the max pool of each convolution, or one number for all.
+        kernel: (rows, columns), weights, pooled: of every convolution, see `longspike.nn.DendriticConv2d`.
         has_soma: whether a convolution's somata leak (tau_soma) and are reset, or are thresholds without memory.
         windows, window: the read-out sees the means of the last so many windows, of so many steps each, side by side; with
             one window the mean over all steps.
@@ -161,8 +162,8 @@ class FlamesSequenceConfig:
     tau_soma: float = 2.0
     frame: tuple[int, ...] = ()
     convolutions: tuple[int, ...] = ()
+    pools: tuple[int, ...] = (2,)
     kernel: tuple[int, ...] = (3, 3)
-    pool: int = 2
     weights: str = "shared"
     pooled: str = "current"
     has_soma: bool = False
@@ -176,7 +177,7 @@ class FlamesSequenceConfig:
         mistakes = Mistakes("FlamesSequenceConfig", self)
         mistakes.integers("d_input", "num_outputs", high=LARGEST_ENDS)
         mistakes.integers("num_branches", "windows", high=LARGEST_WIDTH)
-        mistakes.integers("pool", "window", high=LARGEST_SIDE)
+        mistakes.integers("window", high=LARGEST_SIDE)
         mistakes.choices({"weights": WEIGHTS, "pooled": POOLED})
         self._check_frame(mistakes)
         mistakes.rising("tau_min", "tau_max")
@@ -191,6 +192,7 @@ class FlamesSequenceConfig:
         for name, sizes, high in (
             ("frame", self.frame, LARGEST_SIDE),
             ("convolutions", self.convolutions, LARGEST_WIDTH),
+            ("pools", self.pools, LARGEST_SIDE),
             ("kernel", self.kernel, LARGEST_KERNEL),
         ):
             if not isinstance(sizes, tuple) or not all(is_integer(size, low=1, high=high) for size in sizes):
@@ -198,6 +200,8 @@ class FlamesSequenceConfig:
                 return
         if len(self.kernel) != 2:
             mistakes.add(f"`kernel` must be two integers, rows and columns; got {shown(self.kernel)}")
+        if len(self.pools) not in (1, len(self.convolutions)):
+            mistakes.add(f"`pools` must be one number, or one a convolution; got {shown(self.pools)}")
         if bool(self.frame) != bool(self.convolutions):
             mistakes.add("`frame` and `convolutions` need each other; give both or neither")
         if self.frame and len(self.frame) != 3:

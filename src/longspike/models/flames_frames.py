@@ -11,11 +11,17 @@ from longspike.neurons.surrogate import surrogate_of
 FramesState = tuple[DendriticFramesState, ...]
 
 
+def stages(config: FlamesSequenceConfig) -> tuple[tuple[int, int], ...]:
+    """Channels and pool of every convolution."""
+    pools = config.pools if len(config.pools) > 1 else config.pools * len(config.convolutions)
+    return tuple(zip(config.convolutions, pools, strict=True))
+
+
 def frame_cells(config: FlamesSequenceConfig) -> tuple[int, int]:
     """Rows and columns that the last convolution leaves."""
     height, width = config.frame[:2]
-    for _ in config.convolutions:
-        height, width = -(-height // config.pool), -(-width // config.pool)
+    for _, pool in stages(config):
+        height, width = -(-height // pool), -(-width // pool)
     return height, width
 
 
@@ -27,14 +33,14 @@ class FrameFront(nn.Module):
         self.frame = config.frame
         inputs, height, width = config.frame[2], *frame_cells(config)
         self.convolutions = nn.ModuleList()
-        for channels in config.convolutions:
+        for channels, pool in stages(config):
             convolution = DendriticConv2d(
                 inputs,
                 channels,
                 num_branches=config.num_branches,
                 kernel=(config.kernel[0], config.kernel[1]),
                 weights=config.weights,
-                pool=config.pool,
+                pool=pool,
                 pooled=config.pooled,
                 tau_min=config.tau_min,
                 tau_max=config.tau_max,

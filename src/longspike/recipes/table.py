@@ -44,6 +44,7 @@ from longspike.recipes.long_range import (
 )
 from longspike.recipes.signals import signal_segments
 from longspike.recipes.small import (
+    cifar10_columns,
     cifar10_patches,
     cifar10_patches_medium,
     cifar10_patches_small,
@@ -89,6 +90,7 @@ _RECIPES: dict[str, Callable[[], Recipe]] = {
     "cifar10-patches-medium": cifar10_patches_medium,
     "cifar10-patches-small": cifar10_patches_small,
     "cifar10-patches-full": cifar10_patches_full,
+    "cifar10-columns": cifar10_columns,
     "spoken-digits-raw": spoken_digits_raw,
     "spoken-digits-raw-speakers": spoken_digits_raw_speakers,
     "spoken-digits-frames": spoken_digits_frames,

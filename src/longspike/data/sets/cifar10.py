@@ -1,4 +1,4 @@
-"""CIFAR-10 from the Python batches or a folder of images: grey pixel by pixel (scifar), or colour in 16 patches."""
+"""CIFAR-10 from the Python batches or a folder of images: grey pixel by pixel (scifar), colour in patches or columns."""
 
 from pathlib import Path
 
@@ -42,6 +42,8 @@ COLOUR_MEAN, COLOUR_STD = 120.7, 64.15
 """Of the colour training images over all channels, values 0 to 255; the figures in common use."""
 CIFAR10_AUGMENT = CropAndFlip(height=HEIGHT, width=WIDTH, patch=PATCH, padding=4)
 """Random crop of the image padded by 4, and mirror image, for a loader of `load_cifar10_patches`' training split."""
+CIFAR10_COLUMNS_AUGMENT = CropAndFlip(height=HEIGHT, width=WIDTH, patch=HEIGHT, patch_width=1, padding=4)
+"""The same for `load_cifar10_columns`."""
 
 
 def grey_of_rgb(images: np.ndarray) -> np.ndarray:
@@ -69,11 +71,12 @@ def _grey_split(grey: np.ndarray, labels: np.ndarray) -> Split:
     )
 
 
-def _patch_split(images: np.ndarray, labels: np.ndarray) -> Split:
-    """Colour images, uint8, (num_samples, 32, 32, 3), as normalised sequences of patches."""
+def _patch_split(images: np.ndarray, labels: np.ndarray, size: tuple[int, int]) -> Split:
+    """Colour images, uint8, (num_samples, 32, 32, 3), as normalised sequences of patches of `size` rows and columns."""
+    values = patches_of_images(torch.from_numpy(images), patch=size[0], patch_width=size[1])
     return Split(
-        values=patches_of_images(torch.from_numpy(images), patch=PATCH),
-        lengths=torch.full((len(labels),), NUM_PATCHES),
+        values=values,
+        lengths=torch.full((len(labels),), values.shape[1]),
         labels=torch.from_numpy(labels),
         scale=1.0 / COLOUR_STD,
         shift=-COLOUR_MEAN / COLOUR_STD,
@@ -158,7 +161,21 @@ def load_cifar10_patches(root: Path) -> DataBundle:
 
     Raises: DataFileError if the files are missing or not what they claim to be.
     """
-    folder, paths = require_files("cifar10-patches", root, LAYOUTS)
+    return _colour_bundle("cifar10-patches", root, (PATCH, PATCH), "16 patches of 8x8")
+
+
+def load_cifar10_columns(root: Path) -> DataBundle:
+    """CIFAR-10 in colour as sequences of 32 columns from left to right; x = (value - 120.7) / 64.15.
+
+    The 96 features of a step are its column's bytes by row and channel. In everything else as `load_cifar10_patches`;
+    `CIFAR10_COLUMNS_AUGMENT` is the augmentation that goes with it. This is the protocol of Fang et al. 2023, Parallel
+    Spiking Neurons, arXiv 2304.12760, but for the validation images, which they train on.
+    """
+    return _colour_bundle("cifar10-columns", root, (HEIGHT, 1), "32 columns")
+
+
+def _colour_bundle(name: str, root: Path, size: tuple[int, int], form: str) -> DataBundle:
+    folder, paths = require_files(name, root, LAYOUTS)
     if folder.name == BATCH_FOLDER:
         batches = (_read_batches(part) for part in (paths[:-1], paths[-1:]))
         parts = [(images.transpose(0, 2, 3, 1), labels) for images, labels in batches]
@@ -167,10 +184,8 @@ def load_cifar10_patches(root: Path) -> DataBundle:
             read_colour_folder(folder / part, class_names=CLASS_NAMES, height=HEIGHT, width=WIDTH)
             for part in ("train", "test")
         ]
-    train, test = (_patch_split(*part) for part in parts)
-    return _bundle(
-        "cifar10-patches", without_validation(train), test, source=_source(folder, "colour, 16 patches of 8x8")
-    )
+    train, test = (_patch_split(*part, size) for part in parts)
+    return _bundle(name, without_validation(train), test, source=_source(folder, f"colour, {form}"))
 
 
 _FILES = "cifar-10-batches-py/: the six batches; else cifar10-jpeg/{train,test}/<class>/: images"
@@ -202,6 +217,16 @@ ENTRIES = {
         num_classes=len(CLASS_NAMES),
         files=_FILES,
         load=load_cifar10_patches,
+        layouts=LAYOUTS,
+        downloads=(ARCHIVE,),
+    ),
+    "cifar10-columns": DatasetEntry(
+        description="CIFAR-10 in colour, 32 columns from left to right",
+        seqlen=WIDTH,
+        d_input=3 * HEIGHT,
+        num_classes=len(CLASS_NAMES),
+        files=_FILES,
+        load=load_cifar10_columns,
         layouts=LAYOUTS,
         downloads=(ARCHIVE,),
     ),
