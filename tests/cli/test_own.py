@@ -1,6 +1,7 @@
 """Own data from the command line: trained on, evaluated, predicted and streamed; and what is said wrongly."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -191,6 +192,8 @@ def test_labels_of_steps_and_forecasts(cli: Run, tmp_path: Path) -> None:
     code, out, err = cli(*words)
     assert code == 0, err
     assert "4: temp +1, wind +1, temp +2, wind +2" in err
+    told = json.loads(out)["test/columns"]
+    assert [each["name"] for each in told] == ["temp", "wind"]
     model = str(tmp_path / "b" / "model")
     (answer,) = (json.loads(line) for line in cli("predict", model, str(series), "--json")[1].splitlines())
     assert list(answer["values"]) == ["temp +1", "wind +1", "temp +2", "wind +2"]
@@ -201,6 +204,12 @@ def test_labels_of_steps_and_forecasts(cli: Run, tmp_path: Path) -> None:
     other.write_bytes(series.read_bytes())
     out = cli("evaluate", model, str(other), "--json", "--output", str(tmp_path / "e"))[1]
     assert (json.loads(out)["split"], json.loads(out)["num_samples"]) == ("all", 20)
+    _, wind = json.loads(out)["columns"]
+    steps_of_wind = [abs((t + ahead) % 5 - t % 5) for t in range(5) for ahead in (1, 2)]  # the last value repeated
+    assert wind["naive_mae"] == pytest.approx(sum(steps_of_wind) / 10, rel=0.05)  # pieces end anywhere
+    code, out, _ = cli("evaluate", model, str(other), "--report", str(tmp_path / "r.html"))
+    assert re.search(r"^temp +MAE [\d.]+, RMSE [\d.]+ +in its own unit; the last value: MAE", out, re.MULTILINE)
+    assert "Errors in the unit of the data" in (tmp_path / "r.html").read_text()
 
 
 @pytest.mark.needs_extension

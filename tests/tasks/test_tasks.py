@@ -132,6 +132,43 @@ def test_forecasts_by_definition() -> None:
     assert repeated["mae"] == repeated["naive_mae"]
 
 
+@pytest.mark.parametrize("scale", [(0.5, -4.0), 0.25])
+def test_errors_of_forecasts_in_the_unit_of_the_data(scale: tuple[float, ...] | float) -> None:
+    """Those of raw values, column by column over all steps ahead."""
+    shift, names = 1.5, ("rain +1", "wind +1", "rain +2", "wind +2", "rain +3", "wind +3")
+    x, logits = torch.randn(BATCH, SEQLEN, 2), torch.randn(BATCH, SEQLEN, 6)
+    batch = Batch(x, LENGTHS, forecast_labels(x, LENGTHS, horizon=3))
+    judge = task("forecasting").meant(Meaning(names, scale, shift))
+    sums = judge.measure(logits, batch).sums
+    assert [each.name for each in judge.column_errors(sums)] == ["rain", "wind"]
+    for c, each in enumerate(judge.column_errors(sums)):
+        factor = scale[c] if isinstance(scale, tuple) else scale
+        parts = batch.labels[..., c::2], logits[..., c::2], x[..., [c, c, c]]
+        own, said, last = ((part.double() - shift) / factor for part in parts)
+        for errors, mae, rmse in ((said - own, each.mae, each.rmse), (last - own, each.naive_mae, each.naive_rmse)):
+            errors = errors[~errors.isnan()]
+            assert mae == pytest.approx(float(errors.abs().mean()), rel=1e-6)
+            assert rmse == pytest.approx(float(errors.square().mean().sqrt()), rel=1e-6)
+    assert task("forecasting").column_errors(sums) == ()
+
+
+def test_errors_of_several_values_a_sample_are_told_apart() -> None:
+    logits, batch = sample_of("regression")
+    judge = task("regression").meant(Meaning(NAMES, output_scale=0.25, output_shift=-3.0))
+    found = judge.column_errors(judge.measure(logits, batch).sums)
+    assert [each.name for each in found] == list(NAMES)
+    for k, each in enumerate(found):
+        errors = 4 * (logits[:, k] - batch.labels[:, k]).double()
+        errors = errors[~errors.isnan()]
+        assert each.mae == pytest.approx(float(errors.abs().mean()), nan_ok=True)
+        assert each.rmse == pytest.approx(float(errors.square().mean().sqrt()), nan_ok=True)
+        assert (each.naive_mae, each.texts[2]) == (None, "in its own unit")
+    one = judge.meant(Meaning(("weight",)))
+    assert one.column_errors(one.measure(logits[:, :1], batch._replace(labels=batch.labels[:, :1])).sums) == ()
+    unknown = judge.measure(logits, batch._replace(labels=torch.full_like(batch.labels, torch.nan))).sums
+    assert set(judge.column_errors(unknown)[0].as_dict().values()) == {NAMES[0], None}
+
+
 @pytest.mark.parametrize("name", tasks())
 def test_gradients_are_finite_and_none_reaches_the_padding(name: str) -> None:
     logits, batch = sample_of(name)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
+from longspike.cli.column_rows import column_rows
 from longspike.cli.output import note, print_facts, print_json, print_line
 from longspike.errors import ConfigError, FileWriteError, MissingExtraError
 
@@ -68,7 +69,8 @@ def _metric_rows(evaluation: "Evaluation") -> list[Row]:
         for each in evaluation.by_state
     ]
     loss = ("loss", f"{evaluation.loss:.4f}", evaluation.in_unit(remark))
-    return [(*first[:2], f"{first[2]}; {n} samples"), *others, loss, *states]
+    columns = column_rows(evaluation.columns)
+    return [(*first[:2], f"{first[2]}; {n} samples"), *others, loss, *columns, *states]
 
 
 def _facts(evaluation: "Evaluation") -> list[Row]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from longspike.cli.column_rows import column_rows
 from longspike.cli.output import console, note, print_facts, print_json
 
 if TYPE_CHECKING:
@@ -175,6 +176,7 @@ def _as_dict(result: "RunResult") -> dict[str, Any]:
         "seconds": round(fit.seconds, 2),
         **fit.val.as_dict("val"),
         **result.test.as_dict("test"),
+        **({"test/columns": [each.as_dict() for each in result.test.columns]} if result.test.columns else {}),
     }
 
 
@@ -185,8 +187,9 @@ def _print_result(result: "RunResult") -> None:
     model = shlex.quote(str(fit.model_path))
     first, *others = task(test.task).metrics_in(result.unit)
     value = f"{first.text(test.metrics[first.name])} of {test.num_samples} samples (weights of epoch {fit.best_epoch})"
-    facts = [(f"test {first.label}", value)]
+    facts: list[tuple[str, ...]] = [(f"test {first.label}", value)]
     facts += [(metric.label, metric.text(test.metrics[metric.name])) for metric in others]
+    facts += column_rows(test.columns)
     if test.rate is not None:
         layers = ", ".join(f"{rate:.1%}" for rate in test.layer_rates)
         facts.append(("firing rate", f"{test.rate:.1%} spikes per neuron update (by layer: {layers})"))

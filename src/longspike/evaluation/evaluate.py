@@ -60,6 +60,7 @@ def _result(model: AbstractClassifier, score: Score, details: Details, wall_s: f
         versions=versions(),
         machine=machine(next(model.parameters()).device),
         unit=model.token_unit,
+        columns=score.columns,
     )
 
 

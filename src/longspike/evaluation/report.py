@@ -13,6 +13,7 @@ from longspike.evaluation.sample_figure import is_banded, sample_figure
 from longspike.evaluation.sections import (
     OPERATIONS,
     cards,
+    column_tables,
     confusion_rows,
     detail_rows,
     energy_rows,
@@ -81,7 +82,7 @@ def render_report(
         anytime_image=_anytime_image(evaluation, len(names)),
         rates_image=rates_figure(rates, evaluation.layer_silent_shares, evaluation.layer_names) if rates else "",
         confusion=confusion_rows(evaluation, names),
-        tables=(*state_tables(evaluation), *judge.tables(evaluation.sums, names)),
+        tables=(*state_tables(evaluation), *column_tables(evaluation), *judge.tables(evaluation.sums, names)),
         samples=[_shown(sample, judge, names) for sample in evaluation.samples],
         has_classes=judge.has_classes,
         are_classes=all(isinstance(sample.label, int) for sample in evaluation.samples),

@@ -10,7 +10,7 @@ from torch import Tensor
 from longspike.energy import EnergyReport
 from longspike.models.classifier import Summary
 from longspike.models.observation import EventCounts, EventInput, Trace
-from longspike.tasks.definition import Metric
+from longspike.tasks.definition import ColumnErrors, Metric
 from longspike.tasks.table import task
 
 
@@ -100,6 +100,7 @@ class Evaluation:
         versions, machine: strings.
         unit: of a language model what a token is, "byte", "character" or "word"; None where that is not known.
         by_state: of a text, with the state carried and reset.
+        columns: errors of values in the unit of the data, a column each; none without values or a known normalisation.
     """
 
     task: str
@@ -128,6 +129,7 @@ class Evaluation:
     machine: dict[str, str | int]
     unit: str | None = None
     by_state: tuple[StateFigure, ...] = ()
+    columns: tuple[ColumnErrors, ...] = ()
 
     @property
     def shown_metrics(self) -> tuple[Metric, ...]:
@@ -167,7 +169,7 @@ class Evaluation:
         """Plain values for `json.dumps`; the samples without their arrays. The metrics stand by their names, None where
         nothing was counted; counts of events come only where there are.
         """
-        left_out = ("events", "metrics", "sums", "by_state")
+        left_out = ("events", "metrics", "sums", "by_state", "columns")
         plain = {name: getattr(self, name) for name in self.__dataclass_fields__ if name not in left_out}
         events = {} if self.events is None else {**self.events._asdict(), "events_per_s": self.events_per_s}
         return {
@@ -183,6 +185,7 @@ class Evaluation:
             "energy": None if self.energy is None else self.energy.to_json(),
             "summary": self.summary._asdict(),
             **({"by_state": {each.state: each.to_json() for each in self.by_state}} if self.by_state else {}),
+            **({"columns": [each.as_dict() for each in self.columns]} if self.columns else {}),
         }
 
     def _named(self, point: AnytimePoint) -> dict[str, float | None]:

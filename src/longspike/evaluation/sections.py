@@ -9,6 +9,7 @@ from longspike.evaluation.result import Evaluation
 from longspike.evaluation.text import count_text, energy_text, saving_text, share_text
 from longspike.tasks.definition import Table
 from longspike.tasks.table import task
+from longspike.tasks.values import MOST_ROWS
 
 OPERATIONS = {
     "mac": "MAC",
@@ -128,6 +129,18 @@ def state_tables(evaluation: Evaluation) -> tuple[Table, ...]:
     )
     header = ("state", *(metric.label for metric in metrics), "nats", "how")
     return (Table("State carried and reset", "Say which of the two a figure is.", header, rows),)
+
+
+def column_tables(evaluation: Evaluation) -> tuple[Table, ...]:
+    """Errors of values in the unit of the data; none without such figures."""
+    if not evaluation.columns:
+        return ()
+    header: tuple[str, ...] = ("column", "MAE", "RMSE", "MAE of the last value", "RMSE of the last value")
+    has_baseline = evaluation.columns[0].naive_mae is not None
+    rows = [(each.name, *(f"{x:.4g}" for x in each[1:] if x is not None)) for each in evaluation.columns[:MOST_ROWS]]
+    left_out = f" The first {MOST_ROWS} of {len(evaluation.columns)}." if len(evaluation.columns) > MOST_ROWS else ""
+    note = f"Of each column, in its own unit.{left_out}"
+    return (Table("Errors in the unit of the data", note, header if has_baseline else header[:3], tuple(rows)),)
 
 
 def _energy_cards(energy: EnergyReport | None) -> list[tuple[str, str, str]]:

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any, ClassVar, NamedTuple
 
 from torch import Tensor
@@ -61,6 +62,34 @@ class Measured(NamedTuple):
 
     loss: Tensor
     sums: dict[str, Tensor]
+
+
+class ColumnErrors(NamedTuple):
+    """Errors of values of one column of the data, in the column's own unit; NaN where nothing was counted.
+
+    name: of the column. mae, rmse: mean absolute error, and root of the mean squared error. naive_mae, naive_rmse: of the
+    last value repeated, None where there is no such baseline.
+    """
+
+    name: str
+    mae: float
+    rmse: float
+    naive_mae: float | None = None
+    naive_rmse: float | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values; None for what is not known."""
+        name, *figures = self
+        known = [value if value is not None and isfinite(value) else None for value in figures]
+        return dict(zip(self._fields, [name, *known], strict=True))
+
+    @property
+    def texts(self) -> tuple[str, str, str]:
+        """For a row of a table: the name, the errors, and what to compare them with."""
+        naive = (
+            "" if self.naive_mae is None else f"; the last value: MAE {self.naive_mae:.4g}, RMSE {self.naive_rmse:.4g}"
+        )
+        return self.name, f"MAE {self.mae:.4g}, RMSE {self.rmse:.4g}", f"in its own unit{naive}"
 
 
 class Judged(NamedTuple):
@@ -145,6 +174,10 @@ class AbstractTask(ABC):
     @abstractmethod
     def figures(self, sums: Mapping[str, Tensor]) -> dict[str, float]:
         """The metrics by name, in their order; NaN where nothing was counted."""
+
+    def column_errors(self, sums: Mapping[str, Tensor]) -> tuple[ColumnErrors, ...]:
+        """Errors in the unit of the data, a column each, from the sums of `measure`; none without values or a known unit."""
+        return ()
 
     @abstractmethod
     def details(self, logits: Tensor, batch: Any) -> dict[str, Tensor]:

@@ -10,10 +10,17 @@ from longspike._core.checks import check_positive_int, describe
 from longspike._core.lengths import length_mask
 from longspike._core.normalisation import factor
 from longspike.tasks.classification import ratio
-from longspike.tasks.definition import Judged, Meaning, Measured, Metric, Table
+from longspike.tasks.definition import ColumnErrors, Judged, Meaning, Measured, Metric, Table
 from longspike.tasks.predictions import ValuePrediction, value_predictions
 from longspike.tasks.step_labels import check_steps
-from longspike.tasks.values import AbstractValueTask, check_values, error_figures, error_sums, squared_loss
+from longspike.tasks.values import (
+    AbstractValueTask,
+    check_values,
+    error_figures,
+    error_sums,
+    errors_of_columns,
+    squared_loss,
+)
 
 
 def forecast_labels(x: Tensor, lengths: Tensor, *, horizon: int) -> Tensor:
@@ -52,14 +59,17 @@ class Forecasting(AbstractValueTask):
         loss = mean over what is known of (values[b, t, k] - labels[b, t, k])^2
         naive_mae = mean over what is known of |x[b, t, k mod d_input] - labels[b, t, k]|: the last value, repeated
         skill = 1 - mae / naive_mae: 0 for the naive forecast, 1 for a perfect one
+
+    These are of the series as the network reads it, x = raw * scale + shift. `column_errors` tells them of each column in
+    its own unit, |raw error| = |error| / |scale|, beside those of the naive forecast.
     """
 
     name = "forecasting"
     title = "the next values at every step"
     reads_out = "step"
     metrics = (
-        Metric("mae", "MAE", False, "mean absolute error, in the unit of the normalised series"),
-        Metric("rmse", "RMSE", False, "root of the mean squared error, in the same unit"),
+        Metric("mae", "MAE", False, "mean absolute error, of the normalised series"),
+        Metric("rmse", "RMSE", False, "root of the mean squared error, of the same"),
         Metric("naive_mae", "MAE of the last value", False, "of the naive forecast: the last value, repeated"),
         Metric("skill", "Skill", True, "1 - MAE / MAE of the last value", ".1%", ".1%"),
     )
@@ -87,16 +97,25 @@ class Forecasting(AbstractValueTask):
         """Squared error and what the figures are made of; label_smoothing has no meaning here and is not read."""
         targets, known, naive = self._targets(logits, batch)
         loss, total, count = squared_loss(logits, targets, known)
-        misses = torch.where(known, naive.double() - targets.double(), 0).abs().sum()
-        sums = {"loss": total.detach(), "count": count, "naive": misses, **error_sums(logits, targets, known)}
+        sums = {"loss": total.detach(), "count": count, **error_sums(logits, targets, known)}
+        misses, shape = error_sums(naive, targets, known), (-1, batch.x.shape[2])
+        sums |= {f"naive_{name}": misses[name].reshape(shape) for name in ("abs_errors", "square_errors")}
         return Measured(loss, sums)
 
     def figures(self, sums: Mapping[str, Tensor]) -> dict[str, float]:
         """MAE, RMSE, the naive MAE, and the skill."""
         found = error_figures(sums)
-        naive = ratio(sums["naive"], sums["count"])
+        naive = ratio(sums["naive_abs_errors"].sum(), sums["count"])
         skill = 1 - found["mae"] / naive if naive else float("nan")
         return {"mae": found["mae"], "rmse": found["rmse"], "naive_mae": naive, "skill": skill}
+
+    def column_errors(self, sums: Mapping[str, Tensor]) -> tuple[ColumnErrors, ...]:
+        """Errors of every column over all steps ahead, where the normalisation is known."""
+        scale, columns = self._meaning.scale, sums["naive_abs_errors"].shape[-1]
+        if scale is None or len(self._meaning.names) < columns:
+            return ()
+        names = [name.removesuffix(" +1") for name in self._meaning.names[:columns]]
+        return errors_of_columns(sums, names, unit=1 / abs(torch.tensor(scale, dtype=torch.float64)))
 
     def details(self, logits: Tensor, batch: Any) -> dict[str, Tensor]:
         """Errors per output."""

@@ -6,9 +6,16 @@ from typing import Any
 from torch import Tensor
 
 from longspike._core.checks import describe
-from longspike.tasks.definition import Judged, Meaning, Measured, Metric, Table
+from longspike.tasks.definition import ColumnErrors, Judged, Meaning, Measured, Metric, Table
 from longspike.tasks.predictions import ValuePrediction, value_predictions
-from longspike.tasks.values import AbstractValueTask, check_values, error_figures, error_sums, squared_loss
+from longspike.tasks.values import (
+    AbstractValueTask,
+    check_values,
+    error_figures,
+    error_sums,
+    errors_of_columns,
+    squared_loss,
+)
 
 
 class Regression(AbstractValueTask):
@@ -19,12 +26,7 @@ class Regression(AbstractValueTask):
     r2 = mean over k of 1 - sum over b (values - labels)^2 / sum over b (labels - their mean)^2
 
     The loss is of the values as they are taught; what is told is in their own unit, (value - shift) / scale.
-
-    Args: scale, shift: of the values as they are taught, see `longspike.tasks.Meaning`.
     """
-
-    def __init__(self, *, scale: float = 1.0, shift: float = 0.0) -> None:
-        self._scale, self._shift = scale, shift
 
     name = "regression"
     title = "values a sample"
@@ -35,12 +37,8 @@ class Regression(AbstractValueTask):
         Metric("r2", "R2", True, "share of the variance explained, mean over the outputs", ".4f", ".3f"),
     )
 
-    def meant(self, meaning: Meaning) -> "Regression":
-        """With the scale and the shift of the numbers that were taught."""
-        return Regression(scale=meaning.output_scale, shift=meaning.output_shift)
-
     def _raw(self, x: Tensor) -> Tensor:
-        return (x.detach().double() - self._shift) / self._scale
+        return (x.detach().double() - self._meaning.output_shift) / self._meaning.output_scale
 
     def check_labels(self, where: str, labels: Tensor, num_outputs: int) -> None:
         """Raise unless `labels` (batch, outputs) are real numbers or NaN."""
@@ -66,6 +64,11 @@ class Regression(AbstractValueTask):
     def figures(self, sums: Mapping[str, Tensor]) -> dict[str, float]:
         """RMSE, MAE and R2."""
         return error_figures(sums)
+
+    def column_errors(self, sums: Mapping[str, Tensor]) -> tuple[ColumnErrors, ...]:
+        """Errors of every output; none of a single one, whose errors are the figures."""
+        names = self._meaning.names
+        return errors_of_columns(sums, names, unit=1.0) if len(names) == sums["number"].numel() > 1 else ()
 
     def details(self, logits: Tensor, batch: Any) -> dict[str, Tensor]:
         """Errors per output."""

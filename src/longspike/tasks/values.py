@@ -1,14 +1,14 @@
 """What tasks whose outputs are real values have in common: squared errors over the values that are known."""
 
-from collections.abc import Mapping
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor
 
 from longspike._core.checks import describe
 from longspike.tasks.classification import ratio
-from longspike.tasks.definition import AbstractTask, Caption, Judged, Table
+from longspike.tasks.definition import AbstractTask, Caption, ColumnErrors, Judged, Meaning, Table
 
 MOST_ROWS = 40
 """Outputs in a table of a report; more are left out, and the note says so."""
@@ -70,8 +70,37 @@ def squared_loss(values: Tensor, targets: Tensor, known: Tensor) -> tuple[Tensor
     return total / count.clamp(min=1), total, count
 
 
+def errors_of_columns(
+    sums: Mapping[str, Tensor], names: Sequence[str], *, unit: float | Tensor
+) -> tuple[ColumnErrors, ...]:
+    """Errors of every column, in its unit, out of `error_sums`, and of "naive_abs_errors" and "naive_square_errors" if there
+    are such; output k is of column k mod columns.
+
+    Args: names: of the columns. unit: what one is in the unit of a column, a number or (columns).
+    """
+
+    def mean(name: str) -> Tensor:
+        total, number = (sums[part].cpu().reshape(-1, len(names)).sum(dim=0) for part in (name, "number"))
+        return total / number
+
+    figures = [mean("abs_errors") * unit, mean("square_errors").sqrt() * unit]
+    if "naive_abs_errors" in sums:
+        figures += [mean("naive_abs_errors") * unit, mean("naive_square_errors").sqrt() * unit]
+    return tuple(ColumnErrors(*row) for row in zip(names, *(figure.tolist() for figure in figures), strict=True))
+
+
 class AbstractValueTask(AbstractTask):
-    """Outputs are values: squared error, and figures of it."""
+    """Outputs are values: squared error, and figures of it.
+
+    Args: meaning: of the values, by which errors are told in the unit of the data.
+    """
+
+    def __init__(self, meaning: Meaning = Meaning(())) -> None:  # noqa: B008 - a named tuple
+        self._meaning = meaning
+
+    def meant(self, meaning: Meaning) -> Self:
+        """With the scale, the shift and the names of the values that were taught."""
+        return type(self)(meaning)
 
     has_classes: ClassVar[bool] = False
     loss_remark: ClassVar[str] = "mean squared error"

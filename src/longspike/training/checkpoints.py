@@ -118,7 +118,7 @@ class Checkpointing(Callback):
         """What is best so far, as plain values."""
         if self.best is None:
             return {}
-        return {"epoch": self.best_epoch, **asdict(self.best), "layer_rates": [*self.best.layer_rates]}
+        return {"epoch": self.best_epoch, **asdict(self.best), "layer_rates": [*self.best.layer_rates], "columns": ()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Continue from there."""

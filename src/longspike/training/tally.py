@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from longspike.models.observation import Classification, LayerActivity
-from longspike.tasks.definition import AbstractTask
+from longspike.tasks.definition import AbstractTask, ColumnErrors
 from longspike.tasks.table import DEFAULT_TASK, task
 from longspike.training.loaders import LabelledBatch
 
@@ -44,7 +44,7 @@ class Score:
         loss: mean loss. metrics: the task's, by name. task: its name.
         layer_rates: spikes per neuron update of every layer; empty for a network without spikes.
         rate: spikes per neuron update over all layers; None without spikes.
-        num_samples: how many samples.
+        num_samples: how many samples. columns: errors of values in the unit of the data, a column each.
     """
 
     loss: float
@@ -53,6 +53,7 @@ class Score:
     rate: float | None
     num_samples: int
     task: str = DEFAULT_TASK
+    columns: tuple[ColumnErrors, ...] = ()
 
     @property
     def accuracy(self) -> float:
@@ -121,4 +122,5 @@ class Tally:
             rate=sum(spikes) / max(sum(updates), 1) if updates else None,
             num_samples=self._num_samples,
             task=self._task.name,
+            columns=self._task.column_errors(sums),
         )
