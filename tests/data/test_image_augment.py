@@ -94,7 +94,8 @@ def test_empty_batches_stay_empty() -> None:
 
 @pytest.mark.parametrize("shape", [(2, 5, 8, 3), (2, 8, 5, 3), (8, 8, 3)])
 def test_images_that_patches_do_not_fill_are_refused(shape: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match=r"`images` must have shape .* height a multiple of 4 and width of 4; got .*Crop or pad"):
+    message = r"`images` must have shape .* height a multiple of 4 and width of 4; got .*Crop or pad"
+    with pytest.raises(ValueError, match=message):
         patches_of_images(torch.zeros(shape), patch=4)
 
 
