@@ -12,10 +12,11 @@ namespace {
 
 using Addresses = const std::vector<Address>&;
 
-SequenceStreamCall stream_call(bool is_embedding, Addresses encoder, const std::vector<std::vector<Address>>& blocks,
+SequenceStreamCall stream_call(bool is_embedding, bool is_affine, Addresses encoder, const std::vector<std::vector<Address>>& blocks,
                                const std::vector<int>& resets, Addresses pool, i64 batch, i64 d_input, i64 channels, i64 n_pairs,
                                double eps) {
     SequenceStreamCall c{is_embedding,
+                         is_affine,
                          d_input,
                          channels,
                          n_pairs,
@@ -66,10 +67,10 @@ void bind_sequence_stream(nb::module_& m) {
              })
         .def("restart_mean", [](AbstractSequenceStream& stream) { in_turn(stream, [&] { stream.restart_mean(); }); });
     const auto make = [&](const char* name, auto scalar) {
-        m.def(name, [](bool is_embedding, Addresses encoder, const std::vector<std::vector<Address>>& blocks,
+        m.def(name, [](bool is_embedding, bool is_affine, Addresses encoder, const std::vector<std::vector<Address>>& blocks,
                        const std::vector<int>& resets, Addresses pool, i64 batch, i64 d_input, i64 channels, i64 n_pairs, double eps) {
             return table<decltype(scalar)>().make_sequence_stream(
-                stream_call(is_embedding, encoder, blocks, resets, pool, batch, d_input, channels, n_pairs, eps));
+                stream_call(is_embedding, is_affine, encoder, blocks, resets, pool, batch, d_input, channels, n_pairs, eps));
         });
     };
     make("make_sequence_stream_f32", float{});

@@ -46,7 +46,7 @@ template <class T> struct StreamingBlock {
                   .channels = h,
                   .n_pairs = c.n_pairs,
                   .eps = static_cast<T>(c.eps),
-                  .is_affine = false,
+                  .is_affine = c.is_affine,
                   .reset = from.reset,
                   .threads = 1};
         point(from.state);
@@ -61,9 +61,13 @@ template <class T> struct StreamingBlock {
     void run(T* h, T* spikes, i64 n, int threads) {
         call.x = call.y = h, call.spikes = spikes, call.p.seqlen = n;
         parallel_for(call.p.batch, threads, [&](i64 b) { samples[b].run(); });
-        for (i64 i = 0; !last_norm[0].empty() && i < call.p.batch * n; ++i)
-            normalise_row<T>(h + i * call.p.channels, last_norm[0].data(), last_norm[1].data(), call.p.eps, call.p.channels,
-                             h + i * call.p.channels);
+        for (i64 i = 0; !last_norm[0].empty() && i < call.p.batch * n; ++i) {
+            T* row = h + i * call.p.channels;
+            if (call.p.is_affine)
+                affine_row<T>(row, last_norm[0].data(), last_norm[1].data(), call.p.channels, row);
+            else
+                normalise_row<T>(row, last_norm[0].data(), last_norm[1].data(), call.p.eps, call.p.channels, row);
+        }
     }
 };
 

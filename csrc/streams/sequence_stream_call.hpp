@@ -21,6 +21,7 @@ struct StreamedBlock {
 
 struct SequenceStreamCall {
     bool is_embedding;
+    bool is_affine;                                  // every norm is x weight + bias: its statistics are in them
     std::int64_t d_input, channels, n_pairs, batch;  // d_input: features, or the size of the vocabulary
     double eps;
     const void *encoder_weight, *encoder_bias;  // (d_input, channels), (channels) or null

@@ -12,8 +12,9 @@ from longspike.energy import count_operations
 from longspike.errors import ConfigError
 from longspike.layers.batch_norm import BatchNorm
 from longspike.layers.block import SpikingBlock
+from longspike.layers.norm import build_norm
 from longspike.models import SpikeSSM, SpikeSSMConfig
-from longspike.streaming import SequenceStream, Stream
+from longspike.streaming import Stream
 from longspike.streaming.compiled_steps import CompiledSteps
 from longspike.training import TrainingConfig
 from longspike.training.optim import parameter_groups
@@ -118,13 +119,42 @@ def test_chunks_steps_streams_and_padding_agree(norm: str) -> None:
     torch.testing.assert_close(model(batch, lengths=torch.tensor([41, 50]))[0], padded.logits, rtol=LOGITS, atol=LOGITS)
 
 
-def test_a_block_says_honestly_that_it_is_not_a_plain_one() -> None:
-    for norm in ("pre", "post"):
-        model = trained(replace(CONFIG, norm=norm, has_final_norm=False))
-        assert not model.blocks[0].is_plain()
-    plain = trained(replace(CONFIG, norm="none"))
-    assert plain.blocks[0].is_plain()
-    assert not isinstance(SequenceStream(plain)._steps, CompiledSteps)  # for its final norm
+@torch.no_grad()
+@pytest.mark.needs_extension
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("d_model", [3, 8, 37])
+@pytest.mark.parametrize(("norm", "has_final_norm"), [("pre", False), ("pre", True), ("post", False), ("none", True)])
+def test_the_compiled_stream_has_the_bits_of_the_whole(
+    norm: str, has_final_norm: bool, d_model: int, dtype: torch.dtype
+) -> None:
+    """Spikes, and what the read-out sees of the last step, which lies behind the last norm; wherever norms stand."""
+    config = replace(CONFIG, norm=norm, has_final_norm=has_final_norm, d_model=d_model)
+    model, x = trained(config).to(dtype), torch.randn(2, 300, 2, dtype=dtype)
+    features, _, whole = model.features(x, None, None)
+    assert any(0.01 < float(layer.mean()) < 0.99 for layer in whole)
+    stream = Stream(model, batch=2)
+    assert isinstance(stream._steps, CompiledSteps)
+    pushed = [stream.push(piece) for piece in x.split([1, 0, 260, 39], dim=1)]
+    for layer, expected in zip(zip(*pushed, strict=True), whole, strict=True):
+        assert torch.equal(torch.cat(layer, dim=1), expected)
+    assert torch.equal(stream._steps.remembered.last, features[:, -1])
+    mean = features.double().cumsum(dim=1)[:, -1].div(300).to(dtype)
+    assert torch.equal(stream.logits(), model.decoder(mean))
+
+
+def test_the_stream_keeps_the_statistics_of_its_beginning() -> None:
+    model, x = trained(CONFIG), torch.randn(20, 2)
+    stream, whole = Stream(model), model.outputs(x[None]).spikes
+    model.train()(torch.randn(4, 30, 2))
+    assert all(torch.equal(a, b[0]) for a, b in zip(stream.push(x), whole, strict=True))
+
+
+def test_norms_of_two_kinds_are_not_compiled() -> None:
+    model = trained(CONFIG)
+    model.final_norm = build_norm(8, "layer")
+    stream, x = Stream(model), torch.randn(20, 2)
+    assert not isinstance(stream._steps, CompiledSteps)
+    assert all(torch.equal(a, b[0]) for a, b in zip(stream.push(x), model.outputs(x[None]).spikes, strict=True))
 
 
 def test_a_block_with_a_norm_behind_it_is_the_sum_of_its_parts() -> None:

@@ -27,8 +27,8 @@ from longspike.ssm.s4d import S4D
 
 NORM_POSITIONS = ("pre", "post", "none")
 FUSED_DTYPES = (torch.float32, torch.float64)
-FUSED_NORMS = {"pre": (RowNorm, BatchNorm), "post": (RowNorm, BatchNorm), "none": (nn.Identity,)}
-PLAIN_NORMS = {"pre": RowNorm, "post": RowNorm, "none": nn.Identity}
+PLAIN_NORMS = {"pre": (RowNorm, BatchNorm), "post": (RowNorm, BatchNorm), "none": (nn.Identity,)}
+"""The norms of a plain block, by their position."""
 PLAIN_PARTS = (S4D, RefractoryLIF, TiedDropout, SpikeLinear)
 """What a plain block is made of, in the order of its making: its norm, then these."""
 BIDIRECTIONAL_PARTS = (S4D, *PLAIN_PARTS)
@@ -137,16 +137,19 @@ class SpikingBlock(AbstractSequenceLayer[BlockState]):
 
         Only then do fused operators and compiled streams compute what calling the parts one after another does.
         """
-        return self._is_made_with(PLAIN_NORMS[self.norm_position], *PLAIN_PARTS)
+        return self._is_made_with(*PLAIN_PARTS)
 
     def _is_made_with(self, *types: type[nn.Module]) -> bool:
+        """Whether these are its parts behind a norm of its kinds, and no hook listens to any."""
         parts = self._modules.values()
-        return tuple(map(type, parts)) == types and not are_watched((self, *parts))  # type: ignore[arg-type]
+        norm, *others = map(type, parts)
+        is_made_so = norm in PLAIN_NORMS[self.norm_position] and tuple(others) == types
+        return is_made_so and not are_watched((self, *parts))  # type: ignore[arg-type]
 
     def _fusible_neuron(self, x: Tensor) -> RefractoryLIF | None:
         """The neuron, if this block is the one that `spiking_block` computes."""
         parts = PLAIN_PARTS if self.backward_ssm is None else BIDIRECTIONAL_PARTS
-        is_made_so = any(self._is_made_with(norm, *parts) for norm in FUSED_NORMS[self.norm_position])
+        is_made_so = self._is_made_with(*parts)
         is_made_so = is_made_so and not (self._is_folded() and self.norm.training and torch.compiler.is_compiling())
         if x.dtype not in FUSED_DTYPES or not is_made_so:
             return None

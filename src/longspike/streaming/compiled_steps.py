@@ -9,6 +9,7 @@ from longspike._core.states import flatten_state, map_state
 from longspike.kernels import native
 from longspike.kernels._spiking.modes import RESETS
 from longspike.kernels.layer_norm import EPS
+from longspike.layers.batch_norm import BatchNorm
 from longspike.layers.block import BlockState, SpikingBlock
 from longspike.layers.linear import SpikeLinear
 from longspike.layers.norm import RowNorm
@@ -21,10 +22,14 @@ from longspike.streaming.remembered import Remembered
 
 READ_OUTS = (nn.Linear, TiedHead, nn.Identity)
 """Of networks that are compiled; a tower of a pair has none of its own."""
+NORMS: tuple[set[type], ...] = (set(), {RowNorm}, {BatchNorm})
+"""The kinds of norms in a network that is compiled."""
 
 
 def _can_run(model: AbstractSpikingStack) -> bool:
-    """Whether every block is a plain one, nothing goes past them, and every number lies on the CPU in one dtype."""
+    """Whether every block is a plain one, nothing goes past them, all norms are of one kind, and every number lies on the
+    CPU in one dtype.
+    """
     if model.stack.has_input_skip:
         return False
     for block in model.blocks:
@@ -34,7 +39,7 @@ def _can_run(model: AbstractSpikingStack) -> bool:
             return False
     if type(model.encoder) not in (nn.Embedding, SpikeLinear) or not isinstance(model.decoder, READ_OUTS):
         return False
-    if model.final_norm is not None and type(model.final_norm) is not RowNorm:
+    if {type(norm) for norm in _norms(model)} not in NORMS:
         return False
     if are_watched([model.encoder, model.decoder] + [model.final_norm] * (model.final_norm is not None)):  # type: ignore[list-item]
         return False
@@ -84,6 +89,7 @@ class CompiledSteps:
             resets = [RESETS[b.neuron.reset] for b in self._model.blocks]  # type: ignore[union-attr,index]
             return native.kernel("make_sequence_stream", self._dtype)(
                 is_embedding,
+                any(isinstance(norm, BatchNorm) for norm in _norms(self._model)),
                 ends,
                 blocks,
                 resets,
@@ -155,12 +161,21 @@ def _addresses(blocks: tuple[BlockState, ...]) -> list[list[int]]:
     return [native.addresses(list(flatten_state(block).values())) for block in blocks]
 
 
+def _norms(model: AbstractSpikingStack) -> list[nn.Module]:
+    """Every norm of the network."""
+    own = [block.norm for block in model.blocks if block.norm_position != "none"]
+    return own if model.final_norm is None else [*own, model.final_norm]  # type: ignore[list-item,return-value]
+
+
 def _pair(norm: nn.Module | None) -> tuple[Tensor | None, Tensor | None]:
+    """Weight and bias; of a batch norm a factor and a summand with its statistics in them."""
+    if isinstance(norm, BatchNorm):
+        return norm.affine(norm.weight.dtype)
     return (norm.weight, norm.bias) if isinstance(norm, RowNorm) else (None, None)
 
 
 def _norms_behind(model: AbstractSpikingStack) -> list[tuple[Tensor | None, Tensor | None]]:
-    """Weight and bias of the norm behind each block: its own, or behind the last one that of the network."""
+    """The pair of the norm behind each block: its own, or behind the last one that of the network."""
     own = [_pair(block.norm if block.norm_position == "post" else None) for block in model.blocks]  # type: ignore[arg-type]
     return own if model.final_norm is None else [*own[:-1], _pair(model.final_norm)]
 
