@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from cli.conftest import Run
@@ -11,7 +12,7 @@ from longspike.cli.process import keep_freed_memory
 from longspike.cli.train import resume_command
 from longspike.recipes import recipes
 from longspike.training import InterruptedRunError
-from published_samples import small_listops
+from published_samples import small_listops, small_pathfinder
 
 TINY = ["model.d_model=4", "model.num_layers=1", "model.d_state=4", "training.batch_size=300", "training.epochs=2"]
 
@@ -177,3 +178,17 @@ def test_a_data_set_is_made(cli: Run, tmp_path: Path, monkeypatch: pytest.Monkey
     }
     assert cli("data", "generate", "listops", *root)[:2] == (0, f"{tmp_path / 'listops'}\n")
     assert cli("data", "path", "listops", *root)[:2] == (0, f"{tmp_path / 'listops'}\n")
+    code, _, err = cli("data", "generate", "listops", "--samples", "50", *root)
+    assert code != 0
+    assert "listops is made in its published size" in err
+
+
+def test_so_many_pictures_are_made(cli: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small_pathfinder(monkeypatch)
+    words = ("data", "generate", "pathfinder-easy", "--data-root", str(tmp_path))
+    assert cli(*words, "--samples", "32")[0] == 0
+    assert np.load(tmp_path / "pathfinder-easy" / "images.npy", mmap_mode="r").shape == (32, 1024)
+    code, _, err = cli(*words)
+    assert code == 2
+    assert "holds 32 pictures, not 20. Use these, or remove the folder and make others" in err
+    assert "--samples is of `longspike data generate`" in cli("data", "list", "--samples", "32")[2]

@@ -15,7 +15,7 @@ FLAGS = {
     "train": ["--set", "--from", "--run-dir", "--resume", "--overwrite", "--json", "--data-root"],
     "sweep": ["--grid", "--seeds", "--seconds", "--set", "--run-dir", "--data-root", "--json"],
     "recipes": ["--json"],
-    "data": ["--data-root", "--json"],
+    "data": ["--samples", "--data-root", "--json"],
     "events": ["--to", "--format", "--sensor-size", "--columns", "--time-unit", "--on-error", "--json"],
     "predict": ["--json"],
     "generate": ["--prompt", "--tokens", "--temperature", "--top-k", "--top-p", "--seed", "--json"],

@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,10 +10,11 @@ import torch
 from PIL import Image
 
 from longspike.data import generate, load
+from longspike.data.generators import pieces
 from longspike.data.generators.pathfinder import draw_pictures, pathfinder_rules
 from longspike.data.generators.pathfinder_reference import Picture, SplitMix64, draw_picture
 from longspike.data.sets import pathfinder
-from longspike.errors import DataFileError
+from longspike.errors import ConfigError, DataFileError
 from published_samples import small_pathfinder, write_pathfinder
 
 needs_extension = pytest.mark.needs_extension
@@ -104,6 +106,45 @@ def test_generated_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     x, label = bundle.train[3]
     assert label == labels[k]
     torch.testing.assert_close(x[:, 0], (torch.from_numpy(image.reshape(-1)) / 255 - 0.5) / 0.5)
+
+
+def test_fewer_pictures_are_made_and_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In pieces of which the last is shorter; half of the labels are 1; nothing is read whole or left half made."""
+    small_pathfinder(monkeypatch)
+    folder = generate("pathfinder-easy", tmp_path, num_samples=44)
+    assert [path.name for path in tmp_path.iterdir()] == ["pathfinder-easy"]
+    made = np.load(folder / "labels.npy")
+    assert (len(made), made.sum()) == (44, 22)
+    bundle = load("pathfinder-easy", root=tmp_path)
+    assert [len(split) for split in (bundle.train, bundle.val, bundle.test)] == [36, 4, 4]
+    assert "44 pictures made by longspike" in bundle.source
+    assert generate("pathfinder-easy", tmp_path, num_samples=44) == folder
+    with pytest.raises(ConfigError, match="holds 44 pictures, not 22"):
+        generate("pathfinder-easy", tmp_path, num_samples=22)
+    with pytest.raises(ValueError, match="`num_samples` must be even"):
+        generate("pathfinder", tmp_path, num_samples=23)
+    with pytest.raises(ValueError, match="`num_samples` must be"):
+        generate("pathfinder", tmp_path, num_samples=2)
+    assert not (tmp_path / "pathfinder").exists()
+
+
+def test_pictures_that_were_stopped_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small_pathfinder(monkeypatch)
+    draw, made = pathfinder.draw_pictures, []
+
+    def draw_some(labels: np.ndarray, **options: Any) -> tuple[np.ndarray, np.ndarray]:
+        made.append(options["first"])
+        if len(made) == 2:
+            raise KeyboardInterrupt
+        return draw(labels, **options)
+
+    monkeypatch.setattr(pathfinder, "draw_pictures", draw_some)
+    monkeypatch.setattr(pieces, "_num_processors", lambda: 1)
+    with pytest.raises(KeyboardInterrupt):
+        generate("pathfinder-easy", tmp_path, num_samples=30)
+    assert not (tmp_path / "pathfinder-easy").exists()
+    generate("pathfinder-easy", tmp_path, num_samples=30)
+    assert sorted(made) == [0, 10, 10, 20]
 
 
 def test_published_images(tmp_path: Path) -> None:

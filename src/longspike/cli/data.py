@@ -16,6 +16,7 @@ def data(
     action: Literal["list", "status", "download", "generate", "path"],
     name: Annotated[tyro.conf.Positional[str | None], tyro.conf.arg(metavar="[NAME]")] = None,
     *,
+    samples: int | None = None,
     data_root: Path | None = None,
     json: bool = False,
 ) -> int:
@@ -25,16 +26,21 @@ def data(
         action: list: what there is. status: whether the files are there. download NAME: fetch them. generate NAME: make
             them, of a set that is made by rules. path NAME: where.
         name: A data set, e.g. smnist; needed by download, generate and path.
+        samples: Of generate: how many to make, e.g. 20000; the published number if not given.
         data_root: Data folder; LONGSPIKE_DATA or ~/.cache/longspike/data if not given.
         json: Print JSON.
     """
     if name is None and action in ("download", "generate", "path"):
         raise ConfigError(f"`longspike data {action}` needs the name of a data set, e.g. smnist.")
+    if samples is not None and action != "generate":
+        raise ConfigError(f"--samples is of `longspike data generate`; `longspike data {action}` makes nothing.")
     if action == "list":
         return _list(name, json)
     if action == "status":
         return _status(name, data_root, json)
-    act = {"download": _download, "generate": _generate, "path": _path}[action]
+    if action == "generate":
+        return _generate(str(name), data_root, samples, json)
+    act = {"download": _download, "path": _path}[action]
     return act(str(name), data_root, json)
 
 
@@ -124,7 +130,7 @@ def _path(name: str, data_root: Path | None, json: bool) -> int:
     return 0
 
 
-def _generate(name: str, root: Path | None, json: bool) -> int:
+def _generate(name: str, root: Path | None, samples: int | None, json: bool) -> int:
     from functools import partial
 
     from longspike.cli.progress import count_bars
@@ -135,7 +141,8 @@ def _generate(name: str, root: Path | None, json: bool) -> int:
         made = ", ".join(each for each, entry in DATASETS.items() if entry.generate is not None)
         raise ConfigError(f"{name} is not made by longspike; {made} are. Run `longspike data status {name}`.")
     with count_bars() as bars:
-        folder = generate(name, data_root(root), progress=partial(bars.update, f"making {name}"))
+        update = partial(bars.update, f"making {name}")
+        folder = generate(name, data_root(root), num_samples=samples, progress=update)
     if json:
         print_json({"name": name, "folder": str(folder)})
     else:

@@ -29,7 +29,7 @@ class DatasetEntry:
         page: the publisher's address, if `longspike data download` does not fetch the files; None if it does.
         downloads: what it fetches.
         generate: makes the files below the data folder, by the rules of a set that is made and not collected; told of its
-            progress, pieces done and in all.
+            progress, pieces done and in all, and how many samples to make, None for the published number.
     """
 
     description: str
@@ -43,4 +43,4 @@ class DatasetEntry:
     package: str | None = None
     page: str | None = None
     downloads: tuple[RemoteFile, ...] = ()
-    generate: Callable[[Path, Progress | None], Path] | None = None
+    generate: Callable[[Path, Progress | None, int | None], Path] | None = None

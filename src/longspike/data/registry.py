@@ -178,20 +178,28 @@ def status(name: str, root: str | os.PathLike[str] | None = None) -> DatasetStat
     )
 
 
-def generate(name: str, root: str | os.PathLike[str], *, progress: PieceProgress | None = None) -> Path:
+def generate(
+    name: str,
+    root: str | os.PathLike[str],
+    *,
+    num_samples: int | None = None,
+    progress: PieceProgress | None = None,
+) -> Path:
     """Make the files of a data set that is made by rules, in the data folder `root`; those that are there stay.
 
     What was stopped goes on where it was, and the data set is there whole or not at all.
 
     Args:
-        name: such as "listops".
+        name: such as "path-x".
+        num_samples: how many to make; the published number if not given.
         progress: told about every piece, with the number of those that are done and of all.
     Returns: the folder.
-    Raises: ValueError for a name that is not such a data set; FileWriteError if it cannot be written.
+    Raises: ValueError for a name that is not such a data set, or a number that cannot be made; ConfigError if the set has
+    one number only, or another number is there; FileWriteError if it cannot be written.
     """
     makers = {each: entry.generate for each, entry in DATASETS.items() if entry.generate is not None}
     check_choice("generate", "name", name, tuple(makers))
-    return makers[name](Path(root), progress)
+    return makers[name](Path(root), progress, num_samples)
 
 
 def _downloads() -> dict[str, tuple[RemoteFile, ...]]:

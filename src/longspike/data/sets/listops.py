@@ -14,7 +14,7 @@ from longspike.data.files.sealed import MANIFEST, read_folder
 from longspike.data.generators.listops import SYMBOLS, draw_trees
 from longspike.data.generators.pieces import Piece, Progress, make_folder
 from longspike.data.token_splits import TokenSplit
-from longspike.errors import DataFileError
+from longspike.errors import ConfigError, DataFileError
 
 NAME = "listops"
 MAX_TOKENS = 2048
@@ -49,8 +49,15 @@ def make_piece(number: int) -> Piece:
     return {"tokens": tokens, "lengths": trees.lengths + 1, "labels": trees.values}
 
 
-def generate_listops(root: Path, progress: Progress | None = None) -> Path:
-    """Make the 100,000 trees and a few more in root/listops: half a minute, 110 MB; nothing if they are there."""
+def generate_listops(root: Path, progress: Progress | None = None, num_samples: int | None = None) -> Path:
+    """Make the 100,000 trees and a few more in root/listops: half a minute, 110 MB; nothing if they are there.
+
+    Raises: ConfigError for a number of samples, which is the published one.
+    """
+    if num_samples is not None:
+        raise ConfigError(
+            f"{NAME} is made in its published size, {sum(SIZES):,} trees, 110 MB; give no number of samples."
+        )
     return make_folder(root / NAME, make_piece, num_pieces=NUM_PIECES, settings=SETTINGS, progress=progress)
 
 

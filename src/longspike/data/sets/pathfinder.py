@@ -7,19 +7,20 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from longspike._core.checks import check_positive_int
 from longspike._core.extras import require
 from longspike.data.bundle import DataBundle
 from longspike.data.entry import DatasetEntry
 from longspike.data.files.cache import cached_arrays, fingerprint
 from longspike.data.files.locate import Layout, require_files
-from longspike.data.files.sealed import MANIFEST, read_folder
+from longspike.data.files.sealed import MANIFEST, read_folder, recorded
 from longspike.data.generators.pathfinder import draw_pictures, pathfinder_rules
 from longspike.data.generators.pieces import Piece, Progress, make_folder
 from longspike.data.holdout import divide_at_random
 from longspike.data.splits import Split
-from longspike.errors import DataFileError
+from longspike.errors import ConfigError, DataFileError
 
-NUM_PICTURES = 200_000
+NUM_PICTURES, FEWEST_PICTURES = 200_000, 20
 PIECES = {32: 2_000, 64: 200, 128: 500, 256: 2_000}
 """Pictures made at a time, some seconds' work."""
 SEED = 2021
@@ -46,7 +47,7 @@ def _layouts(name: str) -> tuple[Layout, ...]:
     return Layout(folders=places, needs=needs), Layout(folders=(name,), needs=((MANIFEST,),))
 
 
-def settings(name: str) -> dict[str, object]:
+def settings(name: str, num_pictures: int) -> dict[str, object]:
     """All that decides what is made."""
     size, difficulty = SETS[name]
     return {
@@ -54,25 +55,52 @@ def settings(name: str) -> dict[str, object]:
         "size": size,
         "difficulty": difficulty,
         "seed": SEED,
-        "pictures": NUM_PICTURES,
+        "pictures": num_pictures,
         "piece": PIECES[size],
     }
 
 
-def make_piece(name: str, number: int) -> Piece:
-    """Some pictures, flat, and their labels: half of all labels are 1, in a random order."""
+def make_piece(name: str, num_pictures: int, number: int) -> Piece:
+    """Some of so many pictures, flat, and their labels: half of all labels are 1, in a random order."""
     size, difficulty = SETS[name]
     first = number * PIECES[size]
-    labels = np.random.RandomState(SEED).permutation(NUM_PICTURES)[first : first + PIECES[size]] % 2
+    labels = np.random.RandomState(SEED).permutation(num_pictures)[first : first + PIECES[size]] % 2
     images, _ = draw_pictures(labels, rules=pathfinder_rules(size, difficulty), seed=SEED, first=first)
     return {"images": images.reshape(len(images), -1), "labels": labels.astype(np.uint8)}
 
 
-def generate_pathfinder(name: str, root: Path, progress: Progress | None = None) -> Path:
-    """Make the 200,000 pictures in root/NAME: a minute of a processor for 32 pixels, two hours for 128, seven for 64."""
-    num_pieces = -(-NUM_PICTURES // PIECES[SETS[name][0]])
+def _num_made(folder: Path) -> int | None:
+    """How many pictures a folder holds by its manifest; None if none were made there."""
+    found = recorded(folder).get("settings")
+    count = found.get("pictures") if isinstance(found, dict) else None
+    return count if isinstance(count, int) else None
+
+
+def generate_pathfinder(
+    name: str, root: Path, progress: Progress | None = None, num_samples: int | None = None
+) -> Path:
+    """Make so many pictures in root/NAME, 200,000 if not given.
+
+    On one processor that is a minute for 32 pixels, an hour for 64, half an hour for 128, a quarter for 256.
+
+    Raises: ValueError for an odd number, of which no half can be joined; ConfigError if another number is there already.
+    """
+    num_pictures = NUM_PICTURES if num_samples is None else num_samples
+    check_positive_int("generate", "num_samples", num_pictures, low=FEWEST_PICTURES)
+    if num_pictures % 2:
+        raise ValueError(f"generate: `num_samples` must be even, as half of the discs are joined; got {num_pictures}.")
+    folder = root / name
+    there = _num_made(folder)
+    if there not in (None, num_pictures) and recorded(folder)["settings"] == settings(name, there or 0):
+        raise ConfigError(
+            f"{folder} holds {there:,} pictures, not {num_pictures:,}. Use these, or remove the folder and make others."
+        )
     return make_folder(
-        root / name, partial(make_piece, name), num_pieces=num_pieces, settings=settings(name), progress=progress
+        folder,
+        partial(make_piece, name, num_pictures),
+        num_pieces=-(-num_pictures // PIECES[SETS[name][0]]),
+        settings=settings(name, num_pictures),
+        progress=progress,
     )
 
 
@@ -134,8 +162,9 @@ def _split(arrays: Piece) -> Split:
 def load_pathfinder(name: str, root: Path) -> DataBundle:
     """Pictures as sequences of pixels in raster order, x = (grey / 255 - 0.5) / 0.5; whether the discs are joined.
 
-    160,000 to train on, 20,000 each for validation and test, by `divide_at_random` with seed 42. The published images are
-    read if they are there and cached, else the pictures that `longspike data generate NAME` has made by the same rules
+    Of 200,000 pictures 160,000 to train on, 20,000 each for validation and test, by `divide_at_random` with seed 42; of a
+    set that was made smaller a tenth each. The published images are read if they are there and cached, else the pictures
+    that `longspike data generate NAME` has made by the same rules
     (`longspike.data.generators.pathfinder_reference`), half of them joined exactly; results on either say which.
 
     Args:
@@ -147,7 +176,9 @@ def load_pathfinder(name: str, root: Path) -> DataBundle:
     is_made = paths[0].name == MANIFEST
     if is_made:
         remedy = f"Remove the folder and run `longspike data generate {name}`."
-        arrays, origin = read_folder(folder, settings=settings(name), remedy=remedy), "made by longspike by its rules"
+        num_pictures = _num_made(folder) or NUM_PICTURES
+        arrays = read_folder(folder, settings=settings(name, num_pictures), remedy=remedy)
+        origin = f"{num_pictures:,} pictures made by longspike by its rules"
     else:
         images = folder / PUBLISHED_FOLDERS[difficulty]
         key = fingerprint(_lists(images), version=f"pathfinder 1 {images}")
