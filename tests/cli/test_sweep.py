@@ -34,7 +34,11 @@ def test_the_table_and_the_file(cli: Run, tmp_path: Path) -> None:
 def test_what_is_told_wrongly_is_named(cli: Run) -> None:
     for words, text in {
         ("--seeds", "a"): "--seeds must be FROM:TO or numbers with commas between them, such as 0:3; got 'a'",
-        ("--seeds", "3:3"): "--seeds: expected one or more different seeds",
+        ("--seeds", "0:0"): "--seeds 0:0 holds no seed: it is FROM up to TO - 1. Make TO larger, such as 0:3.",
+        ("--seeds", "5:3"): "--seeds 5:3 holds no seed",
+        ("--seeds", "0:20000"): "20,000 seeds of 1 variant(s) are more than 10,000 runs. Give fewer.",
+        ("--seeds", "0:900000000000000000"): "are more than 10,000 runs",
+        ("--seeds", "0:5001", "--grid", "training.lr=0.1,0.2"): "5,001 seeds of 2 variant(s) are more than 10,000 runs",
         ("--seconds", "0"): "--seconds must be above 0; got 0",
         ("--grid", "model.d_modle=3"): "there is no key 'model.d_modle'. Did you mean 'model.d_model'?",
         ("--grid", "model.d_model"): "expected key=value,value",

@@ -1,13 +1,17 @@
 """Variants of a recipe: which there are, at equal time, stopped and gone on with."""
 
 import json
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import ClassVar
 
 import pytest
 
+from longspike.data import load
 from longspike.errors import ConfigError
 from longspike.recipes import Recipe, recipe, run, sweep, variants, with_overrides
+from longspike.recipes.sweep import _LastData
 from longspike.training import TrainingConfig
 from longspike.training.loaders import FirstBatches
 
@@ -89,6 +93,34 @@ def test_a_sweep_is_made_of_runs(tmp_path: Path) -> None:
         list(sweep(other, grid, folder=tmp_path / "sweep", seeds=(0, 3)))
 
 
+def test_data_are_loaded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For all runs and timings on the same data; again for other data; not at all where everything has ended."""
+    module, loaded = sys.modules["longspike.recipes.sweep"], []
+
+    def counted(name: str, *, root: object) -> object:
+        loaded.append(name)
+        return load(name)
+
+    def trained(recipe: Recipe, *, bundle: object, **told: object) -> object:
+        assert bundle.name == recipe.data  # type: ignore[attr-defined]
+        score = SimpleNamespace(as_dict=lambda part: {f"{part}/loss": 1.0})
+        return SimpleNamespace(test=score, fit=SimpleNamespace(val=score, best_epoch=0, num_steps=2))
+
+    monkeypatch.setattr(module, "check", lambda *args, **told: None)  # the runs leave no folders of runs
+    monkeypatch.setattr(module, "load", counted)
+    monkeypatch.setattr(module, "run", trained)
+    monkeypatch.setattr(module, "step_seconds", lambda model, batches, config: 0.1)
+    grid = ["model.d_model=4,8"]
+    list(sweep(tiny(), grid, folder=tmp_path / "one", seeds=(0, 1), seconds=2.0))
+    assert loaded == ["digits"]
+    list(sweep(tiny(), grid, folder=tmp_path / "one", seeds=(0, 1), seconds=2.0))
+    assert loaded == ["digits"]
+    data = _LastData(None)
+    bundles = [data.of(SimpleNamespace(data=name)) for name in ("digits", "event-digits", "event-digits", "digits")]  # type: ignore[arg-type]
+    assert loaded[1:] == ["digits", "event-digits", "digits"]
+    assert [bundle.name for bundle in bundles] == ["digits", "event-digits", "event-digits", "digits"]
+
+
 def alone_parameters(path: Path) -> list:  # type: ignore[type-arg]
     import longspike
 
@@ -97,8 +129,6 @@ def alone_parameters(path: Path) -> list:  # type: ignore[type-arg]
 
 @pytest.mark.slow
 def test_at_equal_time_steps_follow_from_the_cost_of_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import sys
-
     costs = {4: 0.05, 8: 0.1}
     module = sys.modules["longspike.recipes.sweep"]
     monkeypatch.setattr(module, "step_seconds", lambda model, batches, config: costs[model.config.d_model])

@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -92,10 +93,13 @@ def _place(state: "Progress") -> str:
     return f"step {state.step} of {state.num_steps}"
 
 
-def _seeds(text: str) -> tuple[int, ...]:
+def _seeds(text: str) -> Sequence[int]:
     """0:3 or 0,1,2 as numbers."""
-    if span := re.fullmatch(r"(\d{1,9}):(\d{1,9})", text):
-        return tuple(range(int(span[1]), min(int(span[2]), int(span[1]) + 10_000)))
+    if span := re.fullmatch(r"(\d{1,18}):(\d{1,18})", text):
+        first, end = int(span[1]), int(span[2])
+        if end <= first:
+            raise ConfigError(f"--seeds {text} holds no seed: it is FROM up to TO - 1. Make TO larger, such as 0:3.")
+        return range(first, end)
     if not re.fullmatch(r"\d{1,18}(,\d{1,18})*", text):
         raise ConfigError(f"--seeds must be FROM:TO or numbers with commas between them, such as 0:3; got {text!r}.")
     return tuple(int(number) for number in text.split(","))

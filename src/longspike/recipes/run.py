@@ -77,6 +77,7 @@ def run(
     resume: bool = False,
     overwrite: bool = False,
     data_root: str | Path | None = None,
+    bundle: DataBundle | EventBundle | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> RunResult:
     """Train the recipe's network in `run_dir` and score it on the test set.
@@ -84,10 +85,11 @@ def run(
     Args:
         resume: continue a run of the same recipe. overwrite: delete a run that is there.
         data_root: the data folder, see `longspike.data.load_sequences`. progress: see `longspike.training.fit`.
+        bundle: the recipe's data, if they are loaded already.
     Raises: what `longspike.training.fit` and `longspike.data.load_sequences` raise; ConfigError if the recipe does not fit.
     """
     run_dir = Path(run_dir)
-    bundle = load(recipe.data, root=data_root)
+    bundle = load(recipe.data, root=data_root) if bundle is None else bundle
     remedy = "Change these fields of `model`, or choose other data."
     check_data(recipe.model, bundle, reader=f"the recipe {recipe.name!r}", remedy=remedy)
     _check_rows(recipe, bundle)

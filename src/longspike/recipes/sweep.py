@@ -13,7 +13,7 @@ from typing import Any
 from torch import nn
 
 from longspike._core.files import replace_text
-from longspike.data import load
+from longspike.data import DataBundle, EventBundle, OwnData, load
 from longspike.errors import ConfigError
 from longspike.models import build
 from longspike.recipes.definition import Recipe
@@ -128,19 +128,28 @@ def sweep(
             its epochs are made so many or so short that their steps take this long. The numbers found are kept in the
             runs' recipes, so a run can be repeated on any machine. None trains as the recipe says.
         progress: told about every run.
-    Raises: what `run` raises; ConfigError for a grid or a variant that is not valid, before anything is trained.
+    The data are loaded once for neighbouring runs on the same ones, and not at all where everything has ended.
+
+    Raises: what `run` raises; ConfigError for a grid or a variant that is not valid, or more than 10,000 runs, before
+    anything is trained.
     """
-    folder, chosen = Path(folder), [(variant, with_overrides(recipe, variant.overrides)) for variant in variants(grid)]
+    folder, asked = Path(folder), variants(grid)
+    if len(asked) * len(seeds) > MOST_RUNS:
+        raise ConfigError(
+            f"--seeds: {len(seeds):,} seeds of {len(asked):,} variant(s) are more than {MOST_RUNS:,} runs. Give fewer."
+        )
+    chosen = [(variant, with_overrides(recipe, variant.overrides)) for variant in asked]
     if not seeds or len(set(seeds)) < len(seeds):
         raise ConfigError(f"--seeds: expected one or more different seeds; got {tuple(seeds)}.")
+    data = _LastData(data_root)
     for variant, each in chosen:
         cost = None
         if seconds is not None:
-            each, cost = _at_equal_time(each, folder / variant.name, seconds, data_root)
+            each, cost = _at_equal_time(each, folder / variant.name, seconds, data)
         results = []
         for seed in seeds:
             told = None if progress is None else lambda p, v=variant, s=seed: progress(v, s, p)
-            results.append(_result(_seeded(each, seed), folder / variant.name / f"seed-{seed}", data_root, told))
+            results.append(_result(_seeded(each, seed), folder / variant.name / f"seed-{seed}", data, told))
         yield SweepRow(
             variant=variant,
             num_parameters=_num_parameters(build(each.model)),
@@ -159,8 +168,24 @@ def _num_parameters(model: nn.Module) -> int:
     return sum(p.numel() for p in model.parameters() if p.requires_grad)
 
 
+class _LastData:
+    """The data that were asked for last, which the next run mostly asks for again; never two sets at once."""
+
+    def __init__(self, root: str | Path | None) -> None:
+        self._root = root
+        self._source: str | OwnData | None = None
+        self._bundle: DataBundle | EventBundle | None = None
+
+    def of(self, recipe: Recipe) -> DataBundle | EventBundle:
+        """The data of a recipe."""
+        if self._bundle is None or self._source != recipe.data:
+            self._bundle = None
+            self._bundle, self._source = load(recipe.data, root=self._root), recipe.data
+        return self._bundle
+
+
 def _result(
-    recipe: Recipe, run_dir: Path, data_root: str | Path | None, progress: Callable[[Progress], None] | None
+    recipe: Recipe, run_dir: Path, data: _LastData, progress: Callable[[Progress], None] | None
 ) -> dict[str, Any]:
     """What a run came to, read from its folder if it has ended."""
     file = run_dir / RESULT
@@ -168,15 +193,15 @@ def _result(
     if file.is_file():
         result: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         return result
-    start = time.process_time()
-    found = run(recipe, run_dir=run_dir, resume=True, data_root=data_root, progress=progress)
+    bundle, start = data.of(recipe), time.process_time()
+    found = run(recipe, run_dir=run_dir, resume=True, bundle=bundle, progress=progress)
     result = {**found.test.as_dict("test"), **found.fit.val.as_dict("val"), "best_epoch": found.fit.best_epoch}
     result |= {"steps": found.fit.num_steps, "cpu_seconds": round(time.process_time() - start, 1)}
     replace_text(file, json.dumps(result, indent=1) + "\n")
     return result
 
 
-def _at_equal_time(recipe: Recipe, folder: Path, seconds: float, data_root: str | Path | None) -> tuple[Recipe, float]:
+def _at_equal_time(recipe: Recipe, folder: Path, seconds: float, data: _LastData) -> tuple[Recipe, float]:
     """The recipe with as many steps as fit into `seconds`, and the seconds of a step; as found before, if it was."""
     file = folder / "steps.json"
     if file.is_file():
@@ -186,8 +211,7 @@ def _at_equal_time(recipe: Recipe, folder: Path, seconds: float, data_root: str 
                 f"{folder} was trained for {found['seconds']:g} s a run, now {seconds:g}. Use another folder."
             )
     else:
-        bundle = load(recipe.data, root=data_root)
-        batches = training_batches(recipe, bundle.train)
+        batches = training_batches(recipe, data.of(recipe).train)
         cost = step_seconds(build(recipe.model), batches, recipe.training)
         epochs, steps = spread(max(1, round(seconds / cost)), recipe.training.epochs, len(batches))
         found = {"epochs": epochs, "epoch_steps": steps, "step_seconds": cost, "seconds": seconds}
