@@ -105,6 +105,7 @@ def test_mistakes_are_named(changes: dict, message: str) -> None:
 TRAINING = TrainingConfig(
     epochs=2, batch_size=3, lr=0.02, rate_target=0.3, seed=3, checkpoint_every_steps=2, carry_state=True
 )
+ROLLED = replace(TRAINING, carry_state=False, roll_rows=True)
 
 
 def loaders(*, stop_at: tuple[int, int] | None = None) -> tuple[RowLoader, RowLoader]:
@@ -121,20 +122,27 @@ def loaders(*, stop_at: tuple[int, int] | None = None) -> tuple[RowLoader, RowLo
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stop_at", [(0, 3), (1, 0), (1, 3)])
-def test_a_run_that_carries_its_state_is_resumed_bit_for_bit(stop_at: tuple[int, int], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("stop_at", "config"),
+    [((0, 3), TRAINING), ((1, 0), TRAINING), ((1, 3), TRAINING), ((1, 3), ROLLED)],
+    ids=["in the first epoch", "between epochs", "in the second", "rolled rows without a state"],
+)
+def test_a_run_over_rows_is_resumed_bit_for_bit(
+    stop_at: tuple[int, int], config: TrainingConfig, tmp_path: Path
+) -> None:
     def fresh() -> SpikeLM:
         torch.manual_seed(0)
         return SpikeLM(replace(CONFIG, dropout=0.2))
 
-    whole = fit(fresh(), *loaders(), TRAINING, run_dir=tmp_path / "whole")
+    whole = fit(fresh(), *loaders(), config, run_dir=tmp_path / "whole")
     with pytest.raises(InterruptedRunError):
-        fit(fresh(), *loaders(stop_at=stop_at), TRAINING, run_dir=tmp_path / "parts")
-    resumed = fit(fresh(), *loaders(), TRAINING, run_dir=tmp_path / "parts", resume=True)
+        fit(fresh(), *loaders(stop_at=stop_at), config, run_dir=tmp_path / "parts")
+    resumed = fit(fresh(), *loaders(), config, run_dir=tmp_path / "parts", resume=True)
     assert resumed.val == whole.val
     a, b = (longspike.load(tmp_path / part).state_dict() for part in ("whole", "parts"))
     assert all(torch.equal(a[key], b[key]) for key in a)
-    without = fit(fresh(), *loaders(), replace(TRAINING, carry_state=False), run_dir=tmp_path / "without")
+    other = replace(config, carry_state=not config.carry_state, roll_rows=False)
+    without = fit(fresh(), *loaders(), other, run_dir=tmp_path / "other")
     assert without.val.loss != whole.val.loss
 
 

@@ -57,6 +57,20 @@ def test_an_epoch_is_a_function_of_its_number() -> None:
     assert torch.equal(next(iter(loader)).x, next(loader.batches(0)).x)
 
 
+@pytest.mark.parametrize(("batch_size", "seqlen"), [(1, 7), (1, 200), (4, 11)])
+def test_rolled_rows_predict_every_token_once_an_epoch(batch_size: int, seqlen: int) -> None:
+    """In another order with another seed, and in another epoch."""
+    row = TokenRow(tokens=np.arange(201, dtype=np.uint8), d_input=201, seqlen=seqlen)
+    orders = []
+    for seed, epoch in ((1, 0), (1, 1), (2, 0)):
+        batches = list(RowLoader(row, batch_size=batch_size, rolls=True, seed=seed).batches(epoch))
+        assert all(torch.equal(batch.labels, batch.x + 1) for batch in batches)
+        orders.append(torch.cat([batch.x for batch in batches], dim=1).flatten().tolist())
+        assert sorted(orders[-1]) == list(range(200))
+    assert orders[0] != orders[1]
+    assert orders[0] != orders[2]
+
+
 def test_a_file_is_mapped(tmp_path: Path) -> None:
     row = corpus()
     np.save(tmp_path / "row.npy", row.tokens)

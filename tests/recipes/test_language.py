@@ -15,6 +15,7 @@ from longspike.models import build, checkpoint
 from longspike.models.matching import check_data
 from longspike.models.shapes import main_shapes
 from longspike.recipes import recipe, run, with_overrides
+from longspike.recipes.run import training_batches
 from longspike.training.carrying import Carried
 from longspike.training.optim import build_optimizer
 from longspike.training.tally import score_batch
@@ -41,7 +42,7 @@ def test_a_few_steps_of_every_recipe(name: str, tmp_path: Path) -> None:
     carried, row = Carried(is_on=chosen.training.carry_state), replace(bundle.train, seqlen=7)
     loader = (
         RowLoader(row, batch_size=3, rolls=True)
-        if carried.is_on
+        if carried.is_on or chosen.training.roll_rows
         else BatchLoader(row, batch_size=3, shuffle=True, seed=0)
     )
     losses = []
@@ -69,6 +70,20 @@ def test_the_published_size() -> None:
     steps = training.epochs * 103_227_021 / training.seqlen
     assert steps == pytest.approx(800_000, rel=0.02)
     assert steps * training.warmup_fraction == pytest.approx(1000, rel=0.02)
+
+
+def test_wikitext_103_rolls_its_row_and_begins_anew_with_every_segment(tmp_path: Path) -> None:
+    write_language(tmp_path)
+    chosen = with_overrides(recipe("wikitext-103"), ["training.seqlen=5"])
+    bundle = load(chosen.data, root=tmp_path)
+    loader = training_batches(chosen, bundle.train)
+    assert loader.settings | {"num_tokens": 0} == {"num_tokens": 0, "seqlen": 5, "batch_size": 1, "rolls": 1, "seed": 0}
+    fixed = training_batches(with_overrides(chosen, ["training.roll_rows=no"]), bundle.train)
+    assert isinstance(fixed, BatchLoader)
+    with pytest.raises(ConfigError, match="`roll_rows` must be False with `carry_state`, whose rows are rolled"):
+        with_overrides(chosen, ["training.carry_state=yes"])
+    with pytest.raises(ConfigError, match=r"`training\.roll_rows` and `training\.seqlen` are about a corpus"):
+        run(with_overrides(recipe("digits"), ["training.roll_rows=yes"]), run_dir=tmp_path / "digits")
 
 
 @pytest.mark.slow

@@ -104,6 +104,7 @@ def wikitext_103() -> Recipe:
             weight_decay=0.1,
             warmup_fraction=0.00125,
             seqlen=8_192,
+            roll_rows=True,
             checkpoint_every_steps=1_000,
         ),
         expected="needs a GPU, and days of it; not trained by us; published 33.94 (SpikingSSM), 20.95 (S4)",

@@ -112,9 +112,9 @@ def _cut(split: Any, config: TrainingConfig) -> Any:
 
 
 def training_batches(recipe: Recipe, split: Any) -> Any:
-    """The batches of training: rows that go on if the state is carried, else samples in a new order every epoch."""
+    """The batches of training: rolled rows if the state is carried or it says so, else samples in an order of the epoch."""
     config, split = recipe.training, _cut(split, recipe.training)
-    if config.carry_state:
+    if config.carry_state or config.roll_rows:
         return RowLoader(split, batch_size=config.batch_size, rolls=True, seed=config.seed)
     options = _options(split, config)
     return BatchLoader[Any, Any](split, shuffle=True, seed=config.seed, augment=recipe.augmentation, **options)
@@ -136,10 +136,10 @@ def _options(split: Any, config: TrainingConfig) -> dict[str, Any]:
 def _check_rows(recipe: Recipe, bundle: DataBundle | EventBundle) -> None:
     """Raise unless what the training says of rows is about a data set that is one."""
     config, is_row = recipe.training, isinstance(bundle.train, TokenRow)
-    if not is_row and (config.carry_state or config.seqlen is not None):
+    if not is_row and (config.carry_state or config.roll_rows or config.seqlen is not None):
         raise ConfigError(
-            f"the recipe {recipe.name!r}: `training.carry_state` and `training.seqlen` are about a corpus that is one row; "
-            f"{bundle.name!r} has samples. Leave them at false and none."
+            f"the recipe {recipe.name!r}: `training.carry_state`, `training.roll_rows` and `training.seqlen` are about a "
+            f"corpus that is one row; {bundle.name!r} has samples. Leave them at false, false and none."
         )
 
 

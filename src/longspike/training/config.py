@@ -35,6 +35,10 @@ class TrainingConfig:
         carry_state: hand the network's state on from batch to batch, in training and in validation, gradients stopping there
             (truncated back-propagation): for batches that go on where the one before stopped, as those of a
             `longspike.data.RowLoader`, which `longspike.recipes.run` then makes. It begins anew with every epoch.
+        roll_rows: of a corpus without `carry_state`: cut it into `batch_size` rows side by side, each rolled by an offset of
+            its own in every epoch, and go through them segment by segment, as WikiText-103 is trained on in the published
+            line (`longspike.data.RowLoader`), where else fixed segments come in a new order. A carried state has such rows
+            anyway.
         seqlen: tokens of a batch, of a corpus that is one row; None for the data set's own.
         seed: of the randomness of every step, below 2^63. `longspike.recipes.run` also draws the initial weights and the
             order of the samples from it; with `fit` those are the caller's.
@@ -57,6 +61,7 @@ class TrainingConfig:
     rate_weight: float = 1.0
     selection: str = "task"
     carry_state: bool = False
+    roll_rows: bool = False
     seqlen: int | None = None
     seed: int = 0
     checkpoint_every_steps: int | None = None
@@ -74,4 +79,9 @@ class TrainingConfig:
         mistakes.choices({"selection": SELECTIONS, "rate_scope": RATE_SCOPES})
         mistakes.numbers("clip_norm", or_none=True)
         mistakes.numbers("rate_target", high=1, or_none=True)
+        if self.roll_rows and self.carry_state:
+            mistakes.add(
+                "`roll_rows` must be False with `carry_state`, whose rows are rolled in every epoch already; got True. It "
+                "is for states that begin anew with every segment"
+            )
         mistakes.raise_any()
