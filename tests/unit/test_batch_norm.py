@@ -10,6 +10,7 @@ import longspike
 from longspike._core.lengths import length_mask
 from longspike.energy import count_operations
 from longspike.errors import ConfigError
+from longspike.kernels import native
 from longspike.layers.batch_norm import BatchNorm
 from longspike.layers.block import SpikingBlock
 from longspike.layers.norm import build_norm
@@ -140,6 +141,20 @@ def test_the_compiled_stream_has_the_bits_of_the_whole(
     assert torch.equal(stream._steps.remembered.last, features[:, -1])
     mean = features.double().cumsum(dim=1)[:, -1].div(300).to(dtype)
     assert torch.equal(stream.logits(), model.decoder(mean))
+
+
+@torch.no_grad()
+@pytest.mark.needs_extension
+@pytest.mark.parametrize("norm", ["pre", "post"])
+def test_every_instruction_set_streams_as_it_reads_the_whole(architectures: list[str], norm: str) -> None:
+    model = trained(replace(CONFIG, norm=norm, has_final_norm=norm == "pre", d_model=37))
+    x = torch.randn(130, 2)
+    for name in architectures:
+        native.extension().use_architecture(name)
+        stream = Stream(model)
+        pushed, (features, _, whole) = stream.push(x), model.features(x[None], None, None)
+        assert all(torch.equal(a, b[0]) for a, b in zip(pushed, whole, strict=True))
+        assert torch.equal(stream._steps.remembered.last, features[:, -1])
 
 
 def test_the_stream_keeps_the_statistics_of_its_beginning() -> None:
