@@ -48,7 +48,7 @@ struct HeadRule {
 };
 
 // The cells, as steps from the pivot's, that can be a place for some direction of a sector and some pivot in a quarter of its
-// pixel; row by row, several lists of one length with room for whole vectors.
+// pixel; row by row, and filled up to whole vectors with a cell that is no place.
 class HeadTable {
 public:
     HeadTable(HeadRule rule, i64 row) : reach_(static_cast<i64>(std::ceil(rule.radius)) + 2) {
@@ -149,8 +149,8 @@ private:
         Point at;
         double sum;  // of the weights up to here
     };
-    static constexpr float kCloseRing = 1e-4f, kClose = 3e-4f,
-                           kLeast = 1e-12f;  // above the errors of single precision, of squares and of sums
+    // Above the errors of single precision, of squared distances and of sums of weights; and a weight that is not 0.
+    static constexpr float kCloseRing = 1e-4f, kClose = 3e-4f, kLeast = 1e-12f;
 
     // The weights of a list; whether one is so near to the edge of the ring that single precision cannot say if it is inside.
     bool weigh(i64 key, i64 count, Point off) {

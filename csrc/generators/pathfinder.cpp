@@ -166,18 +166,18 @@ private:
         const double ahead = shared_.rule.radius / 2;
         const Point u = last.direction, middle{last.pivot.x + ahead * u.x, last.pivot.y + ahead * u.y};
         const double behind = last.pivot.x * u.x + last.pivot.y * u.y + shared_.least - wide;
-        const auto is_near = [&](const Paddle& p) {
+        const auto may_meet = [&](const Paddle& p) {
             return square((p.tail.x + p.head.x) / 2 - middle.x) + square((p.tail.y + p.head.y) / 2 - middle.y) <
                        square(shared_.reach + rules_.paddle_length / 2 + wide) &&
                    std::max(p.tail.x * u.x + p.tail.y * u.y, p.head.x * u.x + p.head.y * u.y) > behind;
         };
         for (std::size_t k = 0; k < waiting_.size();)
-            if (is_near(waiting_[k])) {
+            if (may_meet(waiting_[k])) {
                 mark(waiting_[k], Board::kTaken);
                 waiting_[k] = waiting_.back(), waiting_.pop_back();
             } else
                 ++k;
-        if (is_near(other)) mark(other, last_of(1 - snake));
+        if (may_meet(other)) mark(other, last_of(1 - snake));
     }
 
     bool place_pair() {

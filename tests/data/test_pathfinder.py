@@ -23,7 +23,7 @@ needs_extension = pytest.mark.needs_extension
 @needs_extension
 @pytest.mark.parametrize(
     ("size", "difficulty", "count"),
-    [(32, "hard", 3), (32, "easy", 6), (64, "easy", 2), (128, "easy", 1), (256, "easy", 1)],
+    [(32, "hard", 3), (32, "easy", 6), (64, "easy", 3), (128, "easy", 2), (128, "mid", 2), (256, "easy", 1)],
 )
 def test_compiled_pictures_are_those_of_the_reference(size: int, difficulty: str, count: int) -> None:
     rules, labels = pathfinder_rules(size, difficulty), np.arange(count) % 2
