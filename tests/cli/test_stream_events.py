@@ -262,7 +262,7 @@ def test_options_of_events_are_refused_elsewhere(cli: Run, model_path: Path, tmp
     assert (code, "--on-error skip has no effect: it is about lines from stdin. Leave it out" in err) == (2, True)
     FlamesSequence(FlamesSequenceConfig(d_input=2)).save(tmp_path / "s")
     assert (
-        "is a FlamesSequence; `longspike stream` feeds SpikeSSM and SpikeLM and Flames"
+        "is a FlamesSequence; `longspike stream` feeds SpikeSSM and SpikeLM and SpikeSSMPair and Flames"
         in cli("stream", str(tmp_path / "s"), "x")[2]
     )
 

@@ -241,7 +241,7 @@ def test_unknown_names_are_refused(tmp_path: Path) -> None:
 
 def test_the_published_table_is_well_formed() -> None:
     assert {name for name, entry in DATASETS.items() if entry.downloads} == {
-        *("smnist", "psmnist", "scifar", "cifar10-patches", "lra-image")
+        *("smnist", "psmnist", "scifar", "cifar10-patches", "cifar10-columns", "lra-image")
     }
     for name, entry in DATASETS.items():
         elsewhere = (entry.package, entry.page, entry.generate)
