@@ -62,9 +62,11 @@ def lra_image() -> Recipe:
         name="lra-image",
         description="grey CIFAR-10, 1024 steps, with the validation set of the S4 line, small network",
         data="lra-image",
-        model=SpikeSSMConfig(d_model=128, num_layers=4, d_state=16, dropout=0.1),
-        training=TrainingConfig(epochs=24, batch_size=50, lr=0.01, rate_target=0.1, checkpoint_every_steps=200),
-        expected="not trained by us yet; about five core-hours",
+        model=SpikeSSMConfig(d_model=128, num_layers=4, d_state=16, dropout=0.1, has_final_norm=True),
+        training=TrainingConfig(
+            epochs=16, batch_size=50, lr=0.01, rate_target=0.1, rate_scope="network", checkpoint_every_steps=200
+        ),
+        expected="63.3 % at 5.3 % firing after 11 epochs, two core-hours (results/lra-image); validation was still rising",
     )
 
 
