@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from cli.conftest import Run
+from longspike.cli.train import _example
 from longspike.errors import InterruptedRunError
 from longspike.recipes import Recipe, load, recipe, with_overrides
 
@@ -120,3 +121,19 @@ def test_what_is_not_streamed_is_not_recommended_to_be(cli: Run, tmp_path: Path)
     words = [*TINY, "--run-dir", str(tmp_path / "run"), "--overwrite"]
     assert "longspike stream" in cli("train", "digits", *words)[1]
     assert "longspike stream" not in cli("train", "digits", *words, "--model.block", "lstm")[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "is_streamed"),
+    [
+        ("digits", True),
+        ("digits-bernoulli", False),
+        ("event-digits", True),
+        ("cifar10-patches", False),
+        ("novel-pairs", True),
+        ("shakespeare", True),
+        ("pathfinder", False),
+    ],
+)
+def test_a_stream_is_named_as_the_next_step_where_there_is_one(name: str, is_streamed: bool) -> None:
+    assert bool(_example(recipe(name))) == is_streamed

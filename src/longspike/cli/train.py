@@ -214,11 +214,12 @@ def _example(recipe: "Recipe") -> str:
 
 
 def _is_streamed(config: Any) -> bool:
-    """Whether `longspike stream` feeds such a network: not if it reads backwards, nor a twin."""
-    from longspike.models import SpikeLMConfig, SpikeSSMConfig
+    """Whether `longspike stream` feeds such a network: not if it reads backwards or draws at random, nor a twin."""
+    from longspike.models import FlamesConfig, SpikeSSMPairConfig
+    from longspike.models.flames_config import FlamesSequenceConfig
     from longspike.models.lm_config import as_spike_ssm
 
-    if not isinstance(config, SpikeSSMConfig | SpikeLMConfig):
-        return True
-    stack = as_spike_ssm(config)
-    return stack.block == "spiking" and not stack.is_bidirectional
+    if isinstance(config, FlamesConfig | FlamesSequenceConfig):
+        return isinstance(config, FlamesConfig)
+    stack = config.tower if isinstance(config, SpikeSSMPairConfig) else as_spike_ssm(config)
+    return stack.block == "spiking" and not stack.is_bidirectional and stack.neuron.kind != "bernoulli"
