@@ -245,7 +245,7 @@ def count_operations(config: SpikeSSMConfig, rates: Sequence[float], *, word_byt
 
     Args:
         config: of the network. rates: mean of the spikes of each block, at most the strongest; empty for kind="gelu".
-        word_bytes: bytes of a weight, state or activation; a spike is one bit whatever this is.
+        word_bytes: bytes of a weight, state or activation; a spike is a bit, or the few of its kind, whatever this is.
     Raises: ValueError if `rates` does not fit.
 
     Example:

@@ -174,12 +174,16 @@ class DendriticConv2d(AbstractSequenceLayer[DendriticFramesState]):
         parts = zip(x.chunk(self.num_branches, dim=-1), weight, strict=True)
         return torch.cat([linear(patches(part, self.kernel), w, None) for part, w in parts], dim=-1)
 
+    def _sizes(self, batch: int, height: int, width: int) -> tuple[int, ...]:
+        """Of the traces: where the drive is, pooled or not."""
+        places = (height, width) if self.pooled == "membrane" else self.cells(height, width)
+        return (batch, *places, self.num_branches, self.channels)
+
     def init_state(self, batch: int, *, height: int, width: int) -> DendriticFramesState:  # type: ignore[override]
         """The silent state of `batch` samples with frames of this size."""
-        rows, columns = self.cells(height, width)
-        places = (height, width) if self.pooled == "membrane" else (rows, columns)
         like = {"dtype": self.g.dtype, "device": self.g.device}
-        traces = torch.zeros(batch, *places, self.num_branches, self.channels, **like)  # type: ignore[call-overload]
+        traces = torch.zeros(self._sizes(batch, height, width), **like)  # type: ignore[call-overload]
+        rows, columns = self.cells(height, width)
         return DendriticFramesState(traces, None if self.soma is None else self.soma.init_state(batch * rows * columns))
 
     def forward(
@@ -191,9 +195,11 @@ class DendriticConv2d(AbstractSequenceLayer[DendriticFramesState]):
         """
         self._check(x)
         dtype, x = x.dtype, in_dtype(x, compute_dtype(x.dtype))
-        start = self.init_state(x.shape[0], height=x.shape[2], width=x.shape[3])
-        state = start if state is None else as_state("DendriticConv2d", DendriticFramesState, state)
-        traces = check_part("DendriticConv2d", "state.traces", state.traces, tuple(start.traces.shape))
+        batch, _, height, width, _ = x.shape
+        if state is None:
+            state = self.init_state(batch, height=height, width=width)
+        state = as_state("DendriticConv2d", DendriticFramesState, state)
+        traces = check_part("DendriticConv2d", "state.traces", state.traces, self._sizes(batch, height, width))
         drive = self.drive(x)
         drive = largest(drive, self.pool) if self.pooled == "current" else drive
         membrane, end = self._traced(drive, in_dtype(traces, x.dtype))

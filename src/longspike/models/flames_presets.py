@@ -1,6 +1,8 @@
 """FLAMES Tiny, Small and Normal: channels and branches as published, the front fitted to the sensor."""
 
 import math
+from collections.abc import Mapping
+from typing import TypeVar
 
 from longspike._core.mistakes import did_you_mean
 from longspike.errors import ConfigError
@@ -19,6 +21,7 @@ _FRAME_SIZES = {  # convolutions, d_model, branches, d_state
     "normal": ((128, 128), 128, 64, 64),
 }
 WINDOWS = 8
+Size = TypeVar("Size")
 
 
 def flames_presets() -> tuple[str, ...]:
@@ -26,11 +29,11 @@ def flames_presets() -> tuple[str, ...]:
     return tuple(_SIZES)
 
 
-def _size(name: str) -> tuple[int, int]:
-    if name not in _SIZES:
-        hint = did_you_mean(name, _SIZES)
-        raise ConfigError(f"there is no FLAMES preset {name!r}.{hint} The presets are: {', '.join(_SIZES)}.")
-    return _SIZES[name]
+def _size(name: str, sizes: Mapping[str, Size]) -> Size:
+    if name not in sizes:
+        hint = did_you_mean(name, sizes)
+        raise ConfigError(f"there is no FLAMES preset {name!r}.{hint} The presets are: {', '.join(sizes)}.")
+    return sizes[name]
 
 
 def flames_preset(name: str, *, sensor_size: tuple[int, int], num_classes: int) -> FlamesConfig:
@@ -42,7 +45,7 @@ def flames_preset(name: str, *, sensor_size: tuple[int, int], num_classes: int) 
 
     Raises: ConfigError with the nearest name, or for a sensor that is none.
     """
-    channels, branches = _size(name)
+    channels, branches = _size(name, _SIZES)
     try:
         sensor_size = check_sensor_size(f"FLAMES preset {name!r}", sensor_size)
     except ValueError as error:
@@ -66,7 +69,7 @@ def flames_sequence_preset(name: str, *, d_input: int, num_classes: int) -> Flam
 
     Raises: ConfigError with the nearest name.
     """
-    channels, branches = _size(name)
+    channels, branches = _size(name, _SIZES)
     return FlamesSequenceConfig(
         d_input=d_input,
         num_outputs=num_classes,
@@ -89,10 +92,7 @@ def flames_frames_preset(
     Args: frame: height, width and channels of a step. num_steps: of a sequence, so that its windows are eight parts of it.
     Raises: ConfigError with the nearest name.
     """
-    if name not in _FRAME_SIZES:
-        hint = did_you_mean(name, _FRAME_SIZES)
-        raise ConfigError(f"there is no FLAMES preset {name!r}.{hint} The presets are: {', '.join(_FRAME_SIZES)}.")
-    convolutions, d_model, branches, d_state = _FRAME_SIZES[name]
+    convolutions, d_model, branches, d_state = _size(name, _FRAME_SIZES)
     memory = MemoryConfig(
         d_model=d_model,
         d_state=d_state,
